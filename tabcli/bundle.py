@@ -1,0 +1,236 @@
+"""The directories that prep and train write, and the only code that knows their layout. No torch, no pickle.
+
+    PREP/                                        RUN/
+      config.json      the resolved config         config.json, contract.json, state.json,
+      contract.json    what the tables were        series.parquet, events.parquet: as in PREP
+      state.json       the fitted preprocessors    model.json            sizes of the network
+      series.parquet   the series that are known   member-0.safetensors  its weights
+      events.parquet   when their events were      metrics.jsonl         a line per epoch
+      train.parquet    encoded rows                metrics.json          the scores of the kept weights
+      valid.parquet, future.parquet                loss.png
+      summary.json     what prep printed           manifest.json
+      manifest.json    sizes and hashes, last
+
+An encoded table has the model's inputs under their own names (int32 codes, float32 numbers), `y` (float32, the
+transformed target), and `row.…` columns with the row's own key, target and count of filled values.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from tabcli import files
+from tabcli.config import Config, parse
+from tabcli.errors import BundleError, TabcliError
+from tabcli.events import EventCalendar
+from tabcli.preprocess import LogTarget, Preprocessor
+from tabcli.tables import Contract
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+PARTS = ("train", "valid", "future")
+ROW = "row."
+Weights = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that turns raw tables into the model's inputs, as it was learned from the training rows."""
+
+    config: Config
+    contract: Contract
+    preprocessor: Preprocessor
+    target: LogTarget
+    calendar: EventCalendar
+    dates: dict[str, str]
+    """train_start, train_end, valid_start, valid_end in ISO format."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prep: what was fitted, and the encoded tables train, valid and (where there is one) future."""
+
+    fitted: Fitted
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with everything that predict needs. `members`: the weights of each network."""
+
+    fitted: Fitted
+    model: dict[str, Any]
+    members: list[Weights]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+# ---------------------------------------------------------------------------------------- the manifest
+
+
+def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Lists every file of the directory with its size and hash. Written last: a directory without it is not whole."""
+    listed = {
+        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {"format": kind, "format_version": FORMAT_VERSION, "fingerprint": fingerprint, **facts, "files": listed}
+    files.write_json(directory / MANIFEST, manifest)
+
+
+def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a whole directory of this kind, "prep" or "run". Raises `BundleError` for anything else."""
+    path = directory / MANIFEST
+    make = {"prep": "tabcli prep --config C --data DIR --out PREP", "run": "tabcli train --prep PREP --out RUN"}[kind]
+    if not directory.is_dir():
+        raise BundleError(f"{directory}: no such directory; expected a {kind} directory", hint=f"made by `{make}`")
+    if not path.is_file():
+        raise BundleError(f"{directory}: not a {kind} directory: it has no {MANIFEST}", hint=f"made by `{make}`")
+    try:
+        manifest = files.read_json(path)
+        found, version = manifest["format"], manifest["format_version"]
+        assert isinstance(manifest["files"], dict)
+    except (ValueError, KeyError, TypeError, AssertionError):
+        raise BundleError(f"{path}: corrupt, or of something else than tabcli") from None
+    if found != kind:
+        raise BundleError(f"{directory}: a {found} directory, but a {kind} directory is needed", hint=f"see `{make}`")
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}")
+    return dict(manifest)
+
+
+def verify(directory: Path, kind: str) -> dict[str, Any]:
+    """`read_manifest`, and every file present with the right size and hash."""
+    manifest = read_manifest(directory, kind)
+    for name, facts in manifest["files"].items():
+        path = directory / name
+        if ".." in Path(name).parts or Path(name).is_absolute() or path.is_symlink():
+            raise BundleError(f"{directory}: the manifest names {name!r}, which is not a file inside the directory")
+        if not path.is_file():
+            raise BundleError(f"{path}: missing from the {kind} directory", hint="make it again")
+        if path.stat().st_size != facts["bytes"] or files.sha256(path) != facts["sha256"]:
+            raise BundleError(f"{path}: corrupt: its content is not what was written", hint="make it again")
+    return manifest
+
+
+# ------------------------------------------------------------------------------------- what is fitted
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    table.to_parquet(path, index=False, compression="zstd")
+
+
+def _save_fitted(directory: Path, fitted: Fitted) -> None:
+    files.write_json(directory / "config.json", fitted.config.dump())
+    files.write_json(directory / "contract.json", {"format_version": FORMAT_VERSION, "tables": fitted.contract.tables})
+    state = {
+        "format_version": FORMAT_VERSION,
+        **fitted.preprocessor.to_state(),
+        "target": fitted.target.to_state(),
+        "dates": fitted.dates,
+    }
+    files.write_json(directory / "state.json", state)
+    series, moments = fitted.calendar.to_tables()
+    _write_table(series.infer_objects(), directory / "series.parquet")
+    _write_table(moments, directory / "events.parquet")
+
+
+def _load_fitted(directory: Path) -> Fitted:
+    state = files.read_json(directory / "state.json")
+    config = parse(files.read_json(directory / "config.json"), source=str(directory / "config.json"))
+    series = pd.read_parquet(directory / "series.parquet")
+    moments = pd.read_parquet(directory / "events.parquet")
+    return Fitted(
+        config,
+        Contract(files.read_json(directory / "contract.json")["tables"]),
+        Preprocessor.from_state(state),
+        LogTarget.from_state(state["target"]),
+        EventCalendar.from_tables(series, moments, list(config.features.events)),
+        state["dates"],
+    )
+
+
+# --------------------------------------------------------------------------------- prep directories
+
+
+def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Writes a prep into an empty directory, the manifest last."""
+    _save_fitted(directory, prepared.fitted)
+    for name, table in prepared.tables.items():
+        _write_table(table, directory / f"{name}.parquet")
+    files.write_json(directory / "summary.json", prepared.summary)
+    write_manifest(directory, "prep", fingerprint, facts)
+
+
+def load_prep(directory: Path) -> Prepared:
+    """Reads and verifies a prep directory. Raises `BundleError`."""
+    verify(directory, "prep")
+    try:
+        tables = {
+            p: pd.read_parquet(directory / f"{p}.parquet") for p in PARTS if (directory / f"{p}.parquet").exists()
+        }
+        return Prepared(_load_fitted(directory), tables, files.read_json(directory / "summary.json"))
+    except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
+
+
+# ---------------------------------------------------------------------------------- run directories
+
+
+def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Writes a run into a directory (which may hold its plots already), the manifest last."""
+    _save_fitted(directory, run.fitted)
+    files.write_json(directory / "model.json", {"format_version": FORMAT_VERSION, **run.model})
+    for i, weights in enumerate(run.members):
+        save_file(weights, directory / f"member-{i}.safetensors")
+    lines = [json.dumps(record, allow_nan=False) for record in run.history]
+    files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    files.write_json(directory / "metrics.json", run.metrics)
+    write_manifest(directory, "run", fingerprint, {**facts, "members": len(run.members)})
+
+
+def load_run(directory: Path) -> Run:
+    """Reads and verifies a run directory. Raises `BundleError`, also for weights that are not finite."""
+    manifest = verify(directory, "run")
+    try:
+        members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
+        model = files.read_json(directory / "model.json")
+        model.pop("format_version")
+        metrics = files.read_json(directory / "metrics.json")
+        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        run = Run(_load_fitted(directory), model, members, metrics, [json.loads(line) for line in lines])
+    except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
+    if not all(np.isfinite(values).all() for weights in members for values in weights.values()):
+        raise BundleError(f"{directory}: weights are not finite numbers")
+    return run
+
+
+# --------------------------------------------------------------------------------------- checkpoints
+
+
+def save_checkpoint(directory: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
+    """Replaces the checkpoint in a working directory by this one; the old one stays until the new one is whole."""
+    with files.atomic_file(directory / "checkpoint.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"facts": json.dumps(facts, allow_nan=False)})
+
+
+def load_checkpoint(directory: Path) -> tuple[Weights, dict[str, Any]]:
+    """The tensors and facts of `save_checkpoint`. Raises `BundleError`."""
+    path = directory / "checkpoint.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            facts = json.loads(stream.metadata()["facts"])
+        return load_file(path), facts
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: this checkpoint cannot be read: {error}", hint="start anew with --force") from None

@@ -1,0 +1,568 @@
+"""The command line: parse → one call into `stages` → render. The only module that knows typer and rich.
+
+Results go to stdout (`--json` for machines), all else to stderr. The stages are imported inside the commands,
+because `tabcli --help` must not wait for torch and pandas.
+"""
+
+import errno
+import json
+import math
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from tabcli.errors import ResourceError, TabcliError, UsageError
+from tabcli.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tabcli.stages import PrepResult, TrainResult
+    from tabcli.training import Callbacks, Record
+
+
+# -------------------------------------------------------------------------------- the error boundary
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; like Ctrl-C it must pass every `except Exception`."""
+
+
+def _on_sigterm(signum: int, frame: object) -> None:
+    raise Terminated
+
+
+def _as_expected(error: BaseException) -> TabcliError | None:
+    """The error a person can act on, if it is one: ours, or a full disk or memory."""
+    if isinstance(error, TabcliError):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full or "No space left on device" in str(error):
+        return ResourceError(f"the disk is full: {error}", hint="free some space; nothing was written at a final name")
+    if isinstance(error, MemoryError):
+        return ResourceError("the memory is full", hint="try fewer rows with --sample, or a smaller table")
+    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError) and error.filename:
+        return UsageError(f"{error.filename}: {error.strerror}")
+    return None
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _report_bug(error: Exception) -> None:
+    with tempfile.NamedTemporaryFile("w", prefix="tabcli-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write("".join(traceback.format_exception(error)))
+    _say(f"error: a bug in tabcli: {type(error).__name__}: {error}")
+    _say(f"hint: please report it with {log.name}")
+
+
+class _Boundary(TyperGroup):
+    """Turns every exception into a message and an exit code, in the real process and under `CliRunner` alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except KeyboardInterrupt:
+            _say("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+        except Terminated:
+            _say("stopped by SIGTERM")
+            raise typer.Exit(143) from None
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            expected = _as_expected(error)
+            if expected is None:
+                _report_bug(error)
+                raise typer.Exit(1) from None
+            _say(f"error: {expected.message}")
+            if expected.hint:
+                _say(f"hint: {expected.hint}")
+            raise typer.Exit(expected.exit_code) from None
+
+
+EPILOG = (
+    "Exit codes: 0 ok, 1 a bug, 2 usage, 3 config, 4 data, 5 a prep or run directory that is corrupt or does not fit, "
+    "6 disk or memory full, 130 Ctrl-C, 143 SIGTERM."
+)
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    cls=_Boundary,
+    context_settings=HELP_NAMES,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog=EPILOG,
+)
+config_app = typer.Typer(context_settings=HELP_NAMES, rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(config_app, name="config", help="Check, show or describe a config.")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"tabcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", envvar="TABCLI_DEBUG", help="Print tracebacks of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """From raw sales tables to a forecast.
+
+    Start with: tabcli synth data && tabcli prep --config configs/quickstart.yaml --data data --out prep
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+# ------------------------------------------------------------------------------------ shared options
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML config of the dataset.")]
+OptionalConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", help="A config; by default the one the prep was made with.")
+]
+DataOption = Annotated[Path, typer.Option("--data", "-d", help="The directory with the tables.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-S", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands at --out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Names = Annotated[str, typer.Option("--columns", metavar="A,B,…", help="Columns, separated by commas.")]
+
+
+def _split(names: str) -> list[str]:
+    return [n.strip() for n in names.split(",") if n.strip()]
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in value.items()}
+    typer.echo(json.dumps({"schema_version": 1, **finite}, indent=1, ensure_ascii=False, default=str))
+
+
+# ------------------------------------------------------------------------------------------ rendering
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _some(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or "none"
+
+
+def _render_prep(result: "PrepResult") -> Iterator[str]:
+    """The summary that prep prints: rows in and out, columns by role, the split, what is missing or unknown."""
+    summary = result.summary
+    rows, dates, columns = summary["rows"], summary["dates"], summary["columns"]
+    yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in rows["read"].items())
+    if rows["sampled"]:
+        yield f"sampled        {summary['series']} whole series"
+    yield "left out       " + _some({**rows["dropped"], "in the gap": rows["gap"]})
+    yield f"train          {rows['train']:,} rows, {dates['train_start'][:10]} … {dates['train_end'][:10]}"
+    yield f"validation     {rows['valid']:,} rows, {dates['valid_start'][:10]} … {dates['valid_end'][:10]}"
+    if "future" in rows:
+        yield f"to forecast    {rows['future']:,} rows"
+    yield f"series         {summary['series']:,}"
+    for role in ("categorical", "continuous", "past only"):
+        yield f"{role:<14} {len(columns[role])}: {', '.join(columns[role])}"
+    unmatched = {table: n for table, n in summary["unmatched"].items() if n}
+    if unmatched:
+        yield f"no match       {_some(unmatched)} rows"
+    if any(summary["filled_inputs"].values()):
+        yield f"filled inputs  {_some(summary['filled_inputs'])}"
+    for part, codes in summary["codes"].items():
+        yield f"missing        {part}: " + _some(
+            {**{c: n["missing"] for c, n in codes.items()}, **summary["filled"][part]}
+        )
+    for part, codes in summary["codes"].items():
+        if any(n["unknown"] for n in codes.values()):
+            yield f"unknown        {part}: " + _some({c: n["unknown"] for c, n in codes.items()})
+    baseline = summary["baseline"]
+    yield f"to beat        RMSPE {_percent(baseline['valid_rmspe'])}: the median by {' × '.join(baseline['by'])}"
+    yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
+
+
+def _render_train(result: "TrainResult") -> Iterator[str]:
+    metrics = result.metrics
+    baseline = metrics["baseline"]
+    gain = 1 - metrics["valid_rmspe"] / baseline["valid_rmspe"]
+    score, n_rows, epoch = _percent(metrics["valid_rmspe"]), metrics["valid_rows"], metrics["best_epoch"]
+    yield f"validation RMSPE {score} on {n_rows:,} rows (epoch {epoch})"
+    yield (
+        f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the median by {' × '.join(baseline['by'])} "
+        f"({_percent(baseline['valid_rmspe'])})"
+    )
+    yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
+
+
+@contextmanager
+def _progress() -> Iterator["Callbacks"]:
+    """Callbacks that draw a bar on a terminal, and print plain lines elsewhere."""
+    from tabcli.training import Callbacks
+
+    def say_epoch(record: "Record") -> None:
+        text = (
+            f"epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
+            f"valid loss {record['valid_loss']:.5f}  RMSE of log {record['valid_rmse_log']:.4f}  "
+            f"RMSPE {_percent(record['valid_rmspe'])}  {record['seconds']:.1f} s"
+        )
+        console.print(text, highlight=False) if console else _say(text)
+
+    console = None
+    if not sys.stderr.isatty():
+        yield Callbacks(on_model=_say, on_epoch=say_epoch)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")]
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("training", total=None)
+        drawn = time.monotonic()
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal drawn
+            if time.monotonic() - drawn > 0.2 or done == total:
+                drawn = time.monotonic()
+                bar.update(task, completed=done, total=total)
+
+        yield Callbacks(on_model=_say, on_step=on_step, on_epoch=say_epoch)
+
+
+# ------------------------------------------------------------------------------------- the main job
+
+
+@app.command()
+def synth(
+    directory: Annotated[Path, typer.Argument(help="Where the tables go.")],
+    stores: Annotated[int, typer.Option(help="Number of stores.")] = 200,
+    days: Annotated[int, typer.Option(help="Days in all, those to forecast included.")] = 990,
+    horizon: Annotated[int, typer.Option(help="Days to forecast.")] = 48,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 42,
+    noise: Annotated[float, typer.Option(help="Sigma of the log-normal noise.")] = 0.1,
+    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2013-01-01",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make sales tables from a known process, whose noise floor is therefore known.
+
+    Example: tabcli synth data --stores 200 --seed 42
+    """
+    from tabcli import stages
+
+    made = stages.synth(
+        directory,
+        stores=stores,
+        days=days,
+        horizon=horizon,
+        seed=seed,
+        noise=noise,
+        start=start,
+        replace=force,
+    )
+    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test, "noise_floor_rmspe": made.noise_floor}
+    if as_json:
+        _print_json(facts)
+        return
+    typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
+    typer.echo(f"noise floor: RMSPE {_percent(made.noise_floor)}; no forecast of these rows is better than by chance")
+    typer.echo(f"written: {made.path}")
+
+
+@app.command()
+def prep(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The prep directory to write.")],
+    sample: Annotated[int | None, typer.Option(help="Keep whole series worth about this many rows.")] = None,
+    overrides: Overrides = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read, join, expand, split and encode the tables.
+
+    Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
+    """
+    from tabcli import stages
+
+    result = stages.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
+    if as_json:
+        _print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary})
+        return
+    for line in _render_prep(result):
+        typer.echo(line)
+
+
+@app.command()
+def train(
+    prep_dir: Annotated[Path, typer.Option("--prep", "-p", help="The directory that prep wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to write.")],
+    config: OptionalConfig = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the network on a prep.
+
+    Example: tabcli train --config configs/quickstart.yaml --prep prep --out run
+    """
+    from tabcli import stages
+
+    with _progress() as callbacks:
+        result = stages.train(
+            prep_dir, out, config=config, overrides=overrides or (), resume=resume, force=force, callbacks=callbacks
+        )
+    if as_json:
+        _print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics})
+        return
+    for line in _render_train(result):
+        typer.echo(line)
+
+
+@app.command("lr-find")
+def lr_find(
+    prep_dir: Annotated[Path, typer.Option("--prep", "-p", help="The directory that prep wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG file for the curve.")] = Path("lr-find.png"),
+    config: OptionalConfig = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest a learning rate: raise it batch by batch until the loss explodes.
+
+    Example: tabcli lr-find --prep prep --out lr-find.png
+    """
+    from tabcli import stages
+
+    found = stages.lr_find(prep_dir, config=config, overrides=overrides or (), plot=out)
+    if as_json:
+        _print_json({"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "plot": str(out)})
+        return
+    typer.echo(f"suggested learning rate: {found.suggestion:.1e}   (tabcli train … -S train.lr={found.suggestion:.1e})")
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .csv or .parquet file to write.")],
+    columns: Names = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the rows of the table `future`, each id once, in their order.
+
+    Example: tabcli predict run --data data --out submission.csv
+    """
+    from tabcli import stages
+
+    result = stages.predict(run, data, out, columns=_split(columns))
+    for warning in result.warnings:
+        _say(f"warning: {warning}")
+    if as_json:
+        _print_json({"path": str(out), **result.counts, "warnings": result.warnings})
+        return
+    zero = result.counts["zero"]
+    typer.echo(f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s")
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="The forecast, as predict wrote it.")],
+    actuals: Annotated[Path, typer.Argument(help="A table with the same keys and what happened.")],
+    target: Annotated[str | None, typer.Option(help="The column; by default the last of PREDICTIONS.")] = None,
+    on: Annotated[str, typer.Option(metavar="A,B,…", help="Key columns; by default all others in common.")] = "",
+    by: Annotated[str | None, typer.Option(help="Also per value of this column of either table.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a forecast: RMSPE, RMSE, MAPE, WAPE and bias, overall and by a column.
+
+    Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
+    """
+    from tabcli import stages
+
+    result = stages.evaluate(predictions, actuals, target=target, on=_split(on), by=by)
+    grouped = None if result.by is None else result.by.to_dict("records")
+    if as_json:
+        facts = {"rows": result.n_rows, "zero": result.n_zero, "target": result.target, "on": result.on, "by": grouped}
+        _print_json({**result.metrics, **facts})
+        return
+    typer.echo(f"{result.target} of {result.n_rows:,} rows, matched by {', '.join(result.on)}")
+    if result.n_zero:
+        typer.echo(f"{result.n_zero:,} rows with an actual value of 0 are left out of RMSPE and MAPE")
+    if result.n_unused:
+        typer.echo(f"{result.n_unused:,} predictions have no actual row")
+    for name, value in result.metrics.items():
+        typer.echo(f"{name.upper() if name != 'bias' else name:<6} {_metric(name, value)}")
+    if result.by is not None:
+        typer.echo("")
+        _echo_table(result.by)
+
+
+def _metric(name: str, value: float) -> str:
+    if not math.isfinite(value):
+        return "not defined"
+    return f"{value:,.2f}" if name == "rmse" else _percent(value)
+
+
+def _echo_table(table: "pd.DataFrame") -> None:
+    """Right-aligned text columns."""
+    rows = [[c.upper() if c in ("rmspe", "rmse", "mape", "wape") else c for c in table.columns]]
+    rows += [
+        [_metric(c, v) if isinstance(v, float) and c in _METRIC_NAMES else str(v) for c, v in record.items()]
+        for record in table.to_dict("records")
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+_METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "bias")
+
+
+# ------------------------------------------------------------------------------------- single steps
+
+TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
+TableOut = Annotated[Path, typer.Argument(help="The table to write; the ending gives the format.")]
+FitOption = Annotated[
+    Path | None, typer.Option("--fit", metavar="STATE", help="Learn from this table; write the state.")
+]
+StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", help="Apply what was learned.")]
+
+
+def _step(
+    stage: Literal["categorify", "fill-missing", "normalize"],
+    table: Path,
+    out: Path,
+    fit: Path | None,
+    state: Path | None,
+    columns: str,
+) -> None:
+    from tabcli import stages
+
+    result = stages.run_step(stage, table, fit=fit, state=state, columns=_split(columns))
+    stages.write_table(result.table, out)
+    for column, counts in result.counts.items():
+        if isinstance(counts, Mapping):
+            counts = _some(counts) if any(counts.values()) else None
+        elif counts:
+            counts = f"{counts:,} filled"
+        if counts:
+            _say(f"{column}: {counts}")
+    typer.echo(f"written: {out}")
+
+
+@app.command("add-datepart")
+def add_datepart(
+    table: TableIn,
+    out: TableOut,
+    column: Annotated[str, typer.Option(help="The date column.")],
+    prefix: Annotated[str | None, typer.Option(help="By default the name without a final Date.")] = None,
+    time_of_day: Annotated[bool, typer.Option("--time", help="Also hour, minute and second.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the date column.")] = False,
+) -> None:
+    """Add fastai's 13 calendar columns of a date (16 with --time).
+
+    Example: tabcli add-datepart data/train.csv out.csv --column date
+    """
+    from tabcli import stages
+
+    result = stages.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep)
+    stages.write_table(result.table, out)
+    for name, n in result.counts.items():
+        _say(f"{name}: {n:,} missing")
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def categorify(
+    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+) -> None:
+    """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text columns.
+
+    Example: tabcli categorify train.csv out.csv --fit state.json --columns store,promo
+    """
+    _step("categorify", table, out, fit, state, columns)
+
+
+@app.command("fill-missing")
+def fill_missing(
+    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+) -> None:
+    """Fill missing numbers with the median learned with --fit, and add flag columns. By default all numbers.
+
+    Example: tabcli fill-missing train.csv out.csv --fit state.json
+    """
+    _step("fill-missing", table, out, fit, state, columns)
+
+
+@app.command()
+def normalize(
+    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+) -> None:
+    """Centre numbers and divide by their standard deviation, both learned with --fit. By default all numbers.
+
+    Example: tabcli normalize train.csv out.csv --fit state.json --columns distance
+    """
+    _step("normalize", table, out, fit, state, columns)
+
+
+# ------------------------------------------------------------------------------------------- config
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.")]
+
+
+@config_app.command("check")
+def config_check(config: ConfigArgument, overrides: Overrides = None) -> None:
+    """Report all problems of a config at once.
+
+    Example: tabcli config check configs/quickstart.yaml
+    """
+    from tabcli.config import load
+
+    load(config, overrides or ())
+    typer.echo(f"{config}: ok")
+
+
+@config_app.command("show")
+def config_show(config: ConfigArgument, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Print the config with presets, overrides and defaults filled in.
+
+    Example: tabcli config show configs/quickstart.yaml -S preset=lesson6
+    """
+    from tabcli.config import load
+
+    loaded = load(config, overrides or ())
+    typer.echo(json.dumps(loaded.dump(), indent=1) if as_json else loaded.to_yaml().rstrip())
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of configs, for editors.
+
+    Example: tabcli config schema > tabcli.schema.json
+    """
+    from tabcli.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))

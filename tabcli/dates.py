@@ -1,0 +1,60 @@
+"""fastai's `add_datepart`: 13 calendar columns of a date, 16 with the time of day. Nothing is fitted."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+PARTS = (
+    *("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"),
+    *("Is_month_end", "Is_month_start", "Is_quarter_end", "Is_quarter_start", "Is_year_end", "Is_year_start"),
+)
+TIME_PARTS = ("Hour", "Minute", "Second")
+
+
+def default_prefix(column: str) -> str:
+    """fastai's rule: the name without a final "Date" or "date".
+
+    >>> default_prefix("OrderDate"), default_prefix("Date"), default_prefix("DATE")
+    ('Order', '', 'DATE')
+    """
+    return re.sub("[Dd]ate$", "", column)
+
+
+def date_part_names(column: str, prefix: str | None = None, *, time: bool = False) -> list[str]:
+    """The names of the new columns, in order; `Elapsed` is last."""
+    start = default_prefix(column) if prefix is None else prefix
+    return [start + part for part in (*PARTS, *(TIME_PARTS if time else ()), "Elapsed")]
+
+
+def date_parts(dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool = False) -> pd.DataFrame:
+    """datetime64 (n,) → the columns of `date_part_names`, computed once per different date.
+
+    int32 parts, bool `Is_…`, float64 `Elapsed` in seconds since 1970-01-01 whatever the resolution of the input
+    (fastai's divides nanoseconds, and is a thousand times too small on microseconds). `Week` is the ISO week while
+    `Year` is the calendar year, as in fastai. Where the date is missing the parts are NaN (and the column float64),
+    `Is_…` False, as in fastai.
+    """
+    codes, unique = pd.factorize(dates.to_numpy())
+    moments = pd.Series(unique).dt
+    parts: dict[str, Any] = {
+        "Year": moments.year,
+        "Month": moments.month,
+        "Week": moments.isocalendar().week.astype("int32"),
+        "Day": moments.day,
+        "Dayofweek": moments.dayofweek,
+        "Dayofyear": moments.dayofyear,
+        **{name: getattr(moments, name.lower()) for name in PARTS if name.startswith("Is_")},
+    }
+    if time:
+        parts |= {"Hour": moments.hour, "Minute": moments.minute, "Second": moments.second}
+    parts["Elapsed"] = pd.Series(unique).to_numpy().astype("datetime64[s]").astype("float64")
+    names = date_part_names(str(dates.name), prefix, time=time)
+    missing = codes < 0
+    columns = {}
+    for name, values in zip(names, parts.values(), strict=True):
+        values = np.asarray(values)
+        empty = np.zeros(1, dtype=bool) if values.dtype == bool else np.array([np.nan])
+        columns[name] = np.concatenate([values, empty])[codes] if missing.any() else values[codes]
+    return pd.DataFrame(columns, index=dates.index)

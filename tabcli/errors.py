@@ -1,0 +1,57 @@
+"""Errors that a person can act on, each with the exit code that the command line ends with.
+
+| exit code | meaning                                              |
+|-----------|------------------------------------------------------|
+| 0         | ok                                                   |
+| 1         | a bug in tabcli                                      |
+| 2         | wrong usage of the command line                      |
+| 3         | a problem in the config                              |
+| 4         | a problem in the data                                |
+| 5         | a prep or run directory is corrupt or does not fit   |
+| 6         | out of resources: disk, memory                       |
+| 7         | a worker process failed                              |
+| 130, 143  | stopped by Ctrl-C, by SIGTERM                        |
+"""
+
+from typing import ClassVar
+
+
+class TabcliError(Exception):
+    """An expected failure: what went wrong and where, and in `hint` what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TabcliError):
+    """The call itself does not make sense, whatever the data."""
+
+    exit_code = 2
+
+
+class ConfigError(TabcliError):
+    """The config is not valid, or does not fit the tables."""
+
+    exit_code = 3
+
+
+class DataError(TabcliError):
+    """A table is not as it must be."""
+
+    exit_code = 4
+
+
+class BundleError(TabcliError):
+    """A prep or run directory is missing parts, corrupt, or of something else."""
+
+    exit_code = 5
+
+
+class ResourceError(TabcliError):
+    """The disk or the memory is full."""
+
+    exit_code = 6

@@ -1,0 +1,244 @@
+"""The joined and expanded table: every column a model may use, with nothing fitted.
+
+The same function serves prep and predict. A feature of a row depends on that row, the side tables, and the event
+calendar; never on the target, and never on which other rows happen to be in the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tabcli.config import Config, did_you_mean
+from tabcli.dates import date_part_names, date_parts
+from tabcli.errors import ConfigError
+from tabcli.events import EventCalendar, event_feature_names, event_features
+from tabcli.spans import recurrence_feature, span_feature
+from tabcli.tables import join_table, kind_of, matches
+
+
+@dataclass(frozen=True)
+class Wide:
+    """`table`: the rows, in their order, with all columns. `calendar`: the events that the rows were laid over."""
+
+    table: pd.DataFrame
+    calendar: EventCalendar
+    unmatched: dict[str, int]
+
+
+def made_columns(config: Config) -> list[str]:
+    """The columns that `features` makes, in order."""
+    features = config.features
+    names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
+    names += [n for event in features.events for n in event_feature_names(event)]
+    return [*names, *features.spans, *features.recurrences]
+
+
+def source_columns(config: Config) -> set[str] | None:
+    """The columns of tables that the config needs; None where it chooses variables by rule and so needs all."""
+    if "auto" in (config.categorical, config.continuous):
+        return None
+    features = config.features
+    needed = {*config.categorical, *config.continuous, *config.baseline}
+    needed |= {c for join in config.joins for c in join.on}
+    needed |= {c for event in features.events.values() for c in event.where}
+    needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
+    sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
+    needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
+    needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
+    return needed - set(made_columns(config))
+
+
+def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows with the config's values for missing known-in-advance inputs, and how many of each were filled."""
+    filled: dict[str, Any] = {}
+    counts = {}
+    for name, value in config.forecast.fill.items():
+        if name not in rows.columns:
+            continue
+        missing = rows[name].isna().to_numpy()
+        counts[name] = int(missing.sum())
+        if missing.any():
+            column = rows[name]
+            if kind_of(column) == "text":
+                filled[name] = column.cat.add_categories(set_difference([str(value)], column)).fillna(str(value))
+            else:
+                filled[name] = column.fillna(float(value))
+    return rows.assign(**filled), counts
+
+
+def set_difference(values: Iterable[str], column: "pd.Series[Any]") -> list[str]:
+    return [v for v in values if v not in column.cat.categories]
+
+
+def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config, calendar: EventCalendar) -> Wide:
+    """Joins, date parts, events, spans and recurrences, in this order.
+
+    Raises `DataError` or `ConfigError` where a table lacks a key, a key is not unique, or two columns share a name.
+    """
+    columns = source_columns(config)
+    table, unmatched = rows, {}
+    for join in config.joins:
+        table, unmatched[join.table] = join_table(table, sides[join.table], join, date=config.date, columns=columns)
+    flags = {}
+    for name, event in config.features.events.items():
+        _require(table, event.where, f"features.events.{name}.where")
+        flags[name] = matches(table, event.where, f"features.events.{name}.where")
+    calendar, keys = calendar.overlay(table, config.date, flags)
+    new = [date_parts(table[d.column], d.prefix, time=d.time) for d in config.features.date_parts]
+    made: dict[str, Any] = {}
+    for name, event in config.features.events.items():
+        made |= event_features(keys, calendar.moments[name], event, name)
+    for name, span in config.features.spans.items():
+        _require(table, [c for c in span.since.model_dump().values() if c], f"features.spans.{name}")
+        made[name] = span_feature(table, config.date, span)
+    for name, recurrence in config.features.recurrences.items():
+        since = recurrence.since.model_dump().values() if recurrence.since else []
+        _require(table, [recurrence.months, *(c for c in since if c)], f"features.recurrences.{name}")
+        made[name] = recurrence_feature(table, config.date, recurrence)
+    new.append(pd.DataFrame(made, index=table.index))
+    _refuse_clashes(table, new)
+    return Wide(pd.concat([table, *new], axis=1), calendar, unmatched)
+
+
+def _require(table: pd.DataFrame, columns: Iterable[str], path: str) -> None:
+    problems = [f"  {path}: no column {c!r}{did_you_mean(c, table.columns)}" for c in columns if c not in table.columns]
+    if problems:
+        raise ConfigError("the joined table lacks columns\n" + "\n".join(problems))
+
+
+def _refuse_clashes(table: pd.DataFrame, new: Iterable[pd.DataFrame]) -> None:
+    seen = {*table.columns}
+    for frame in new:
+        clash = sorted(seen & {*frame.columns})
+        if clash:
+            raise ConfigError(
+                f"features: the columns {', '.join(clash)} exist already",
+                hint="give `date_parts` another `prefix`, or the feature another name",
+            )
+        seen |= {*frame.columns}
+
+
+# ---------------------------------------------------------------------------------------- variables
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The model's inputs by role, in the order in which they are encoded."""
+
+    categorical: tuple[str, ...]
+    continuous: tuple[str, ...]
+
+
+def _usable(table: pd.DataFrame, config: Config, availability: Mapping[str, str]) -> list[str]:
+    """Columns that a model may use, in the table's order: all but keys, target, dates and past-only ones."""
+    return [
+        c
+        for c in table.columns
+        if availability.get(c) != "past only"
+        and c not in (config.date, config.id, config.target.column)
+        and kind_of(table[c]) != "date"
+    ]
+
+
+def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[str, str]) -> Variables:
+    """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto.
+
+    The rule: a float, or an integer with more than `max_card` different values, is continuous; all else, and the
+    series columns, are categorical. Raises `ConfigError` naming every column that is missing or not available in
+    advance.
+    """
+    by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
+    named = {c for role in (config.categorical, config.continuous) if role != "auto" for c in role}
+    for column in _usable(table, config, availability):
+        values = table[column]
+        kind = kind_of(values)
+        many = kind == "int" and values.nunique() > config.max_card
+        continuous = column not in config.series and (kind == "float" or many)
+        if column not in named:
+            by_role["continuous" if continuous else "categorical"].append(column)
+    chosen = {
+        role: tuple(by_role[role]) if given == "auto" else given
+        for role, given in (("categorical", config.categorical), ("continuous", config.continuous))
+    }
+    problems = [
+        f"  {role}: {problem}"
+        for role, columns in chosen.items()
+        for problem in _variable_problems(columns, table, config, availability)
+    ]
+    if problems:
+        raise ConfigError(f"{len(problems)} variables cannot be used\n" + "\n".join(problems))
+    return Variables(**chosen)
+
+
+def _variable_problems(
+    columns: Iterable[str], table: pd.DataFrame, config: Config, availability: Mapping[str, str]
+) -> list[str]:
+    problems = []
+    for column in columns:
+        if column not in table.columns:
+            problems.append(f"no column {column!r}{did_you_mean(column, table.columns)}")
+        elif availability.get(column) == "past only":
+            problems.append(f"{column!r} is past only: on the days to forecast nobody knows it")
+        elif kind_of(table[column]) == "date":
+            problems.append(f"{column!r} is a date; use its parts (features.date_parts)")
+    return problems
+
+
+def availability_of(
+    config: Config, train: pd.DataFrame, sides: Mapping[str, pd.DataFrame], horizon: int
+) -> dict[str, str]:
+    """Column → "known in advance", "past only" or "static", for every source column.
+
+    A column of the train table must be declared; else it is past only. A side table joined without a date is
+    as available as its keys; with a date it is known in advance if the join says so, or if its lag is not shorter
+    than the horizon (in seconds), and past only otherwise.
+    """
+    roles = dict.fromkeys(train.columns, "past only")
+    roles |= dict.fromkeys(config.availability.known_in_advance, "known in advance")
+    roles |= dict.fromkeys([*config.series, *config.availability.static], "static")
+    roles |= dict.fromkeys([config.date], "known in advance")
+    for join in config.joins:
+        dated = join.as_of is not None or config.date in join.on
+        advance = join.known_in_advance or (join.as_of is not None and join.lag.seconds >= horizon)
+        if dated:
+            role = "known in advance" if advance else "past only"
+        else:
+            keys = {roles.get(c, "past only") for c in join.on}
+            role = next(r for r in ("past only", "known in advance", "static") if r in keys)
+        for column in sides[join.table].columns:
+            if column not in join.on and column != join.as_of:
+                roles[column] = role
+    return roles
+
+
+def check_available(config: Config, availability: Mapping[str, str]) -> None:
+    """Raises `ConfigError` where a feature or a forecast rule is made from a past-only column."""
+    features = config.features
+    uses = {f"features.events.{n}.where": list(e.where) for n, e in features.events.items()}
+    uses |= {f"features.spans.{n}.since": list(s.since.model_dump().values()) for n, s in features.spans.items()}
+    uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
+    uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}
+    problems = [
+        f"  {path}: {column!r} is past only: on the days to forecast nobody knows it"
+        for path, columns in uses.items()
+        for column in columns
+        if availability.get(column) == "past only"
+    ]
+    if problems:
+        raise ConfigError(
+            "features need columns that are not known in advance\n" + "\n".join(problems),
+            hint="if they are known, name them in availability.known_in_advance",
+        )
+
+
+def check_static(table: pd.DataFrame, config: Config, where: str) -> None:
+    """Raises `ConfigError` where a column declared static changes within a series."""
+    for column in config.availability.static:
+        changing = table.groupby(list(config.series), sort=False, observed=True)[column].nunique(dropna=False) > 1
+        if changing.any():
+            raise ConfigError(
+                f"availability.static: {column!r} changes within {changing.sum()} series of {where}",
+                hint="declare it known_in_advance or past_only",
+            )

@@ -1,0 +1,154 @@
+"""The network: an embedding per categorical variable ‖ continuous inputs → MLP → the log of the target.
+
+x_cat (B, n_cat) ─ embeddings ─ dropout ┐
+                                        ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ linear ─▶ y (B,)
+x_cont (B, n_cont) ─ (batch norm) ──────┘
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabcli.config import Model as ModelConfig
+
+
+def embedding_size(cardinality: int) -> int:
+    """fastai's rule of thumb for the width of an embedding (`emb_sz_rule`), from the number of codes.
+
+    >>> [embedding_size(n) for n in (3, 8, 53, 1116)]
+    [3, 5, 15, 81]
+    """
+    return int(min(600, round(1.6 * cardinality**0.56)))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is needed to build the network again: `embeddings` is column → (codes, width)."""
+
+    embeddings: dict[str, tuple[int, int]]
+    n_continuous: int
+    layers: tuple[int, ...]
+    dropout: tuple[float, ...]
+    embedding_dropout: float
+    embedding_std: float
+    activation: str
+    batch_norm: bool
+    batch_norm_momentum: float
+    continuous_batch_norm: bool
+    y_mean: float
+    y_std: float
+    output_range: tuple[float, float] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelSpec":
+        return cls(**{k: _tuples(v) for k, v in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists → the tuples they were."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def specify(
+    config: ModelConfig, cardinalities: Mapping[str, int], n_continuous: int, y: tuple[float, float, float]
+) -> ModelSpec:
+    """The network for these inputs; `y` is the mean, std and maximum of the training rows' log target.
+
+    `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
+    """
+    y_mean, y_std, y_max = y
+    dropout = config.dropout if isinstance(config.dropout, tuple) else (config.dropout,) * len(config.layers)
+    # fastai counts one code for missing and unknown together; the width follows its count.
+    sizes = {c: (n, config.embedding_sizes.get(c, embedding_size(n - 1))) for c, n in cardinalities.items()}
+    auto = (0.0, y_max + 0.1823215567939546)  # log(1.2)
+    return ModelSpec(
+        embeddings=sizes,
+        n_continuous=n_continuous,
+        layers=config.layers,
+        dropout=dropout,
+        embedding_dropout=config.embedding_dropout,
+        embedding_std=config.embedding_std,
+        activation=config.activation,
+        batch_norm=config.batch_norm,
+        batch_norm_momentum=config.batch_norm_momentum,
+        continuous_batch_norm=config.continuous_batch_norm,
+        y_mean=y_mean,
+        y_std=y_std,
+        output_range=auto if config.output_range == "auto" else config.output_range,
+    )
+
+
+class EntityEmbeddings(nn.Module):
+    """Codes int32 (B, n_cat) → float32 (B, sum of widths)."""
+
+    def __init__(self, sizes: Mapping[str, tuple[int, int]], std: float) -> None:
+        super().__init__()
+        self.tables = nn.ParameterList()
+        for n_codes, width in sizes.values():
+            table = torch.empty(n_codes, width)
+            nn.init.trunc_normal_(table, std=std, a=-2 * std, b=2 * std)
+            self.tables.append(nn.Parameter(table))
+
+    def forward(self, x_cat: Tensor) -> Tensor:
+        columns = x_cat.t().contiguous()
+        return torch.cat([F.embedding(codes, table) for codes, table in zip(columns, self.tables, strict=True)], dim=1)
+
+
+class TabularMLP(nn.Module):
+    """Entity embeddings and an MLP. Predicts the log of the target, in its own unit, whatever the output range."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embeddings = EntityEmbeddings(spec.embeddings, spec.embedding_std) if spec.embeddings else None
+        self.embedding_dropout = nn.Dropout(spec.embedding_dropout)
+        momentum = spec.batch_norm_momentum
+        self.continuous_norm = (
+            nn.BatchNorm1d(spec.n_continuous, momentum=momentum)
+            if spec.continuous_batch_norm and spec.n_continuous
+            else nn.Identity()
+        )
+        d_in = sum(width for _, width in spec.embeddings.values()) + spec.n_continuous
+        blocks: list[nn.Module] = []
+        for d_out, p in zip(spec.layers, spec.dropout, strict=True):
+            blocks += [nn.Linear(d_in, d_out), nn.ReLU() if spec.activation == "relu" else nn.SiLU()]
+            if spec.batch_norm:
+                blocks.append(nn.BatchNorm1d(d_out, momentum=momentum))
+            if p > 0:
+                blocks.append(nn.Dropout(p))
+            d_in = d_out
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(d_in, 1)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
+        """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,)."""
+        inputs = [self.continuous_norm(x_cont)]
+        if self.embeddings is not None:
+            inputs.insert(0, self.embedding_dropout(self.embeddings(x_cat)))
+        out: Tensor = self.head(self.blocks(torch.cat(inputs, dim=1))).squeeze(1)
+        if self.spec.output_range is None:
+            return out * self.spec.y_std + self.spec.y_mean
+        low, high = self.spec.output_range
+        return torch.sigmoid(out) * (high - low) + low
+
+
+def describe(spec: ModelSpec) -> str:
+    """The network as text: each embedding's codes × width, the layers, the number of parameters."""
+    sizes = "  ".join(f"{c} {n}×{d}" for c, (n, d) in spec.embeddings.items())
+    n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
+    width = sum(d for _, d in spec.embeddings.values())
+    return (
+        f"embeddings: {sizes or 'none'}\n"
+        f"network: {width} embedded + {spec.n_continuous} continuous → "
+        f"{' → '.join(map(str, (*spec.layers, 1)))}, {n_parameters:,} parameters"
+    )

@@ -1,0 +1,91 @@
+"""A trained run + raw tables → forecasts, one for every row, in the order of the rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.bundle import Run
+from tabcli.dataset import Dataset
+from tabcli.errors import BundleError
+from tabcli.model import ModelSpec
+from tabcli.pipeline import Applied, apply, zero_rows
+from tabcli.preprocess import UNKNOWN
+from tabcli.tables import DataSource, kind_of
+from tabcli.training import load_model, predict_log
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`table`: series, date, the id (where the config has one) and the forecast, in the order of the rows given."""
+
+    table: pd.DataFrame
+    counts: dict[str, Any]
+    warnings: list[str]
+
+
+def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
+    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale."""
+    spec = ModelSpec.from_dict(run.model)
+    preprocessor = run.fitted.preprocessor
+    data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
+    data.check_codes([n for n, _ in spec.embeddings.values()])
+    outputs = [predict_log(load_model(spec, weights), data).astype("float64") for weights in run.members]
+    return run.fitted.target.inverse(np.mean(outputs, axis=0))
+
+
+def forecast(run: Run, data: DataSource) -> Prediction:
+    """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
+
+    Raises `DataError` for rows that cannot be read, `BundleError` where the model gives no finite number.
+    """
+    config = run.fitted.config
+    applied = apply(run.fitted, data)
+    values = predict_target(run, applied.encoded.table)
+    zero = zero_rows(applied, config)
+    values = np.where(zero, 0.0, np.round(values, 2))
+    if not np.isfinite(values).all():
+        raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
+    rows = applied.rows
+    keys = [*([config.id] if config.id else []), *config.series, config.date]
+    table = pd.DataFrame({c: _plain(rows[c]) for c in keys})
+    table[config.target.column] = values
+    return Prediction(table, {"rows": len(rows), "zero": int(zero.sum())}, _warnings(applied, run))
+
+
+def _plain(column: "pd.Series[Any]") -> Any:
+    return column.astype("str") if kind_of(column) == "text" else column.to_numpy()
+
+
+def _warnings(applied: Applied, run: Run) -> list[str]:
+    """What a careful reader of the forecast must know: unknown series and values, filled gaps, joins without match."""
+    config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
+    notes = []
+    keyed = [c for c in config.series if c in encoded.table.columns]
+    if keyed:
+        unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy()
+        if unknown.any():
+            series = applied.rows.loc[unknown, list(config.series)].drop_duplicates()
+            shown = ", ".join(" ".join(map(str, row)) for row in series.head(3).itertuples(index=False))
+            notes.append(
+                f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
+                f"{unknown.sum()} rows are forecast from their other columns alone"
+            )
+    for column, counts in encoded.codes.items():
+        if counts["unknown"] and column not in config.series:
+            notes.append(f"column {column}: {counts['unknown']} of {n_rows} rows hold a value that training never saw")
+    flagged = run.fitted.preprocessor.fill_missing.flagged_
+    for column, n in encoded.filled.items():
+        if n and column not in flagged:
+            notes.append(
+                f"column {column}: {n} of {n_rows} values are missing, none were in training; median filled in"
+            )
+    for column, n in applied.filled_inputs.items():
+        if n:
+            notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
+    notes += [
+        f"table {t}: {n} of {n_rows} rows found no match" for t, n in applied.wide.unmatched.items() if n == n_rows
+    ]
+    return notes

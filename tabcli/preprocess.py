@@ -1,0 +1,366 @@
+"""The fitted steps: categorify, fill-missing, normalize, and the log of the target. Fit decides, transform obeys.
+
+Each is fitted on training rows only, keeps what it learned as plain numbers and texts, and never changes columns,
+order or dtypes afterwards: a strange value becomes the missing or the unknown code, and is counted.
+
+    column          after categorify     after fill-missing            after normalize
+    "b" | NaN | "z"      3 | 0 | 1
+    2.0 | NaN                              2.0 | median (+ flag column)   (x − mean) / std, float32
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from tabcli.errors import BundleError, DataError
+from tabcli.tables import MISSING_NUMBERS, kind_of, require_columns
+
+MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
+"""Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""
+
+FLAG_SUFFIX = "_na"
+Counts = dict[str, int]
+FloatArray = NDArray[np.float64]
+
+
+def _text_levels(column: "pd.Series[Any]") -> list[str]:
+    codes = column.cat.codes.to_numpy()
+    used = np.unique(codes[codes >= 0])
+    return sorted(str(c) for c in column.cat.categories[used])
+
+
+def _number_levels(column: "pd.Series[Any]") -> list[int] | list[float]:
+    values = np.unique(column.dropna().to_numpy())
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+        whole = (values == np.round(values)).all() and (np.abs(values) < 2**53).all()
+        values = values.astype("int64") if whole else values
+    else:
+        values = values.astype("int64")
+    levels: list[int] | list[float] = values.tolist()
+    return levels
+
+
+def _number_codes(values: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int32]:
+    """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number."""
+    if not len(levels):
+        codes = np.full(len(values), UNKNOWN, dtype="int32")
+    else:
+        place = np.minimum(np.searchsorted(levels, values), len(levels) - 1)
+        codes = np.where(levels[place] == values, place + FIRST_LEVEL, UNKNOWN).astype("int32")
+    if values.dtype.kind == "f":
+        codes[np.isnan(values)] = MISSING
+    return codes
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.inf  # a text that is no number is unknown, not missing; no level is infinite
+
+
+@dataclass(frozen=True)
+class Categorify:
+    """Values → codes: 0 missing, 1 unknown, 2… the levels seen in training, sorted.
+
+    `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1).
+    """
+
+    levels_: dict[str, list[str] | list[int] | list[float]]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
+        """Learns the levels of the columns. Raises `DataError` for dates."""
+        levels: dict[str, list[str] | list[int] | list[float]] = {}
+        for name in columns:
+            kind = kind_of(table[name])
+            if kind == "date":
+                raise DataError(f"column {name!r} holds dates and cannot be categorical; use its parts")
+            levels[name] = _text_levels(table[name]) if kind == "text" else _number_levels(table[name])
+        return cls(levels)
+
+    def codes(self, column: "pd.Series[Any]", name: str) -> NDArray[np.int32]:
+        """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
+        levels = self.levels_[name]
+        textual = any(isinstance(level, str) for level in levels)
+        if kind_of(column) == "text":
+            categories = [str(c) for c in column.cat.categories]
+            if textual or not levels:
+                known = {level: i for i, level in enumerate(levels, start=FIRST_LEVEL)}
+                by_category = np.array([known.get(c, UNKNOWN) for c in categories], dtype="int32")
+            else:
+                numbers = np.array([_parse_number(c) for c in categories], dtype="float64")
+                by_category = _number_codes(numbers, np.asarray(levels))
+                by_category[np.isin(categories, MISSING_NUMBERS)] = MISSING
+            return np.append(by_category, np.int32(MISSING))[column.cat.codes.to_numpy()]
+        if textual:
+            whole = column.astype("Int64") if kind_of(column) == "float" and _is_whole(column) else column
+            return self.codes(whole.astype("str").where(column.notna()).astype("category"), name)
+        values = column.to_numpy()
+        return _number_codes(values.astype("int64") if values.dtype == bool else values, np.asarray(levels))
+
+    def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Counts]]:
+        """Table → int32 codes of the learned columns, in their order, and per column how many missing and unknown."""
+        require_columns(table, self.levels_, "the table to categorify")
+        codes = {name: self.codes(table[name], name) for name in self.levels_}
+        counts = {
+            name: {"missing": int((c == MISSING).sum()), "unknown": int((c == UNKNOWN).sum())}
+            for name, c in codes.items()
+        }
+        return pd.DataFrame(codes, index=table.index), counts
+
+    def decode(self, codes: ArrayLike, name: str) -> "pd.Series[Any]":
+        """Codes → the levels, missing for both missing and unknown."""
+        levels = pd.Series(self.levels_[name])
+        return levels.reindex(np.asarray(codes) - FIRST_LEVEL).reset_index(drop=True)
+
+    def cardinalities(self) -> dict[str, int]:
+        """Column → number of codes, with missing and unknown."""
+        return {name: len(levels) + FIRST_LEVEL for name, levels in self.levels_.items()}
+
+    def to_state(self) -> dict[str, Any]:
+        return {"levels": self.levels_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Categorify":
+        return cls(state["levels"])
+
+
+def _is_whole(column: "pd.Series[Any]") -> bool:
+    values = column.dropna().to_numpy(dtype="float64")
+    return bool(np.isfinite(values).all() and (values == np.round(values)).all())
+
+
+def _continuous(table: pd.DataFrame, name: str) -> FloatArray:
+    """A column as float64, NaN where it is missing or not finite. Raises `DataError` for text and dates."""
+    column = table[name]
+    kind = kind_of(column)
+    if kind in ("text", "date"):
+        example = column.dropna().iloc[:1].tolist()
+        raise DataError(
+            f"column {name!r} is to be continuous but holds {kind} values: {example}",
+            hint="list it under `categorical`, or correct the values",
+        )
+    values = column.to_numpy(dtype="float64")
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+@dataclass(frozen=True)
+class FillMissing:
+    """Missing numbers → the training rows' median.
+
+    A median is learned for every column, so that a value missing only later is filled and counted too.
+    `flagged_`: the columns that get a bool column `…_na`, those with missing values in training.
+    """
+
+    medians_: dict[str, float]
+    flagged_: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "FillMissing":
+        """Learns medians and flags. Raises `DataError` for a column without any value."""
+        medians, flagged = {}, []
+        for name in columns:
+            values = _continuous(table, name)
+            missing = np.isnan(values)
+            if missing.all():
+                raise DataError(
+                    f"column {name!r} has no value in any of the {len(values)} training rows",
+                    hint="leave it out of `continuous`",
+                )
+            medians[name] = float(np.median(values[~missing]))
+            if missing.any():
+                flagged.append(name)
+        return cls(medians, tuple(flagged))
+
+    @property
+    def flag_columns(self) -> list[str]:
+        return [name + FLAG_SUFFIX for name in self.flagged_]
+
+    def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
+        """Table → filled float64 columns then bool flags, in the learned order, and how many were filled per column."""
+        require_columns(table, self.medians_, "the table to fill")
+        filled: dict[str, NDArray[Any]] = {}
+        flags, counts = {}, {}
+        for name, median in self.medians_.items():
+            values = _continuous(table, name)
+            missing = np.isnan(values)
+            counts[name] = int(missing.sum())
+            filled[name] = np.where(missing, median, values)
+            if name in self.flagged_:
+                flags[name + FLAG_SUFFIX] = missing
+        return pd.DataFrame({**filled, **flags}, index=table.index), counts
+
+    def to_state(self) -> dict[str, Any]:
+        return {"medians": self.medians_, "flagged": list(self.flagged_)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "FillMissing":
+        return cls(state["medians"], tuple(state["flagged"]))
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x − mean) / std, with the training rows' mean and population std; a constant column is only centred."""
+
+    means_: dict[str, float]
+    stds_: dict[str, float]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Normalize":
+        """Learns means and stds of columns without missing values. Raises `DataError` where one has some."""
+        means, stds = {}, {}
+        for name in columns:
+            values = _continuous(table, name)
+            if np.isnan(values).any():
+                raise DataError(f"column {name!r} has missing values", hint="run fill-missing first")
+            means[name] = float(values.mean())
+            std = float(values.std())
+            # Rounding alone gives a constant like 0.1 a std above zero.
+            stds[name] = std if std > 1e-12 * max(1.0, abs(means[name])) else 1.0
+        return cls(means, stds)
+
+    def transform(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Table → float32 columns in the learned order."""
+        require_columns(table, self.means_, "the table to normalize")
+        columns = {}
+        for name, mean in self.means_.items():
+            values = (_continuous(table, name) - mean) / self.stds_[name]
+            columns[name] = np.clip(values, -3e38, 3e38).astype("float32")
+        return pd.DataFrame(columns, index=table.index)
+
+    def to_state(self) -> dict[str, Any]:
+        return {"means": self.means_, "stds": self.stds_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Normalize":
+        return cls(state["means"], state["stds"])
+
+
+@dataclass(frozen=True)
+class LogTarget:
+    """y = log(target), and its inverse. `mean_`, `std_`, `max_`: of the training rows' y."""
+
+    mean_: float
+    std_: float
+    max_: float
+
+    @classmethod
+    def fit(cls, target: ArrayLike) -> "LogTarget":
+        """Learns from positive targets (n,). Raises `DataError` with the count where some are not."""
+        values = np.asarray(target, dtype="float64")
+        bad = int((~(values > 0)).sum())
+        if bad:
+            raise DataError(f"{bad} of {len(values)} targets are zero, negative or missing and have no log")
+        y = np.log(values)
+        return cls(float(y.mean()), float(y.std()) or 1.0, float(y.max()))
+
+    def transform(self, target: ArrayLike) -> NDArray[np.float32]:
+        """Positive targets → float32 (n,)."""
+        y: NDArray[np.float32] = np.log(np.asarray(target, dtype="float64")).astype("float32")
+        return y
+
+    def inverse(self, y: ArrayLike) -> FloatArray:
+        """y → the target's unit, float64 (n,)."""
+        target: FloatArray = np.exp(np.asarray(y, dtype="float64"))
+        return target
+
+    def to_state(self) -> dict[str, Any]:
+        return {"transform": "log", "mean": self.mean_, "std": self.std_, "max": self.max_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "LogTarget":
+        return cls(state["mean"], state["std"], state["max"])
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`table`: int32 codes of `categorical`, then float32 of `continuous`; what was missing, unknown and filled."""
+
+    table: pd.DataFrame
+    codes: dict[str, Counts]
+    filled: Counts
+    n_filled: NDArray[np.int16]
+    """Per row, how many continuous values were filled, int16 (n,): also those whose column has no flag."""
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """Fill-missing, categorify (with the flags) and normalize as one step."""
+
+    fill_missing: FillMissing
+    categorify: Categorify
+    normalize: Normalize
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Preprocessor":
+        fill_missing = FillMissing.fit(table, continuous)
+        filled, _ = fill_missing.transform(table)
+        categorify = Categorify.fit(table, categorical)
+        flags = Categorify.fit(filled, fill_missing.flag_columns)
+        levels = {**categorify.levels_, **flags.levels_}
+        return cls(fill_missing, Categorify(levels), Normalize.fit(filled, continuous))
+
+    @property
+    def categorical(self) -> list[str]:
+        return list(self.categorify.levels_)
+
+    @property
+    def continuous(self) -> list[str]:
+        return list(self.normalize.means_)
+
+    def transform(self, table: pd.DataFrame) -> Encoded:
+        """A wide table → what the model takes. Row by row: no row's result depends on another row."""
+        filled, n_filled = self.fill_missing.transform(table)
+        flags = filled[self.fill_missing.flag_columns]
+        plain = [c for c in self.categorical if c not in flags.columns]
+        codes, counts = self.categorify.transform(pd.concat([table[plain], flags], axis=1))
+        gaps = np.zeros(len(table), dtype="int16")
+        for name, n in n_filled.items():
+            if n:
+                gaps += np.isnan(_continuous(table, name))
+        encoded = pd.concat([codes, self.normalize.transform(filled)], axis=1)
+        return Encoded(encoded, counts, n_filled, gaps)
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "fill_missing": self.fill_missing.to_state(),
+            "categorify": self.categorify.to_state(),
+            "normalize": self.normalize.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
+        return cls(
+            FillMissing.from_state(state["fill_missing"]),
+            Categorify.from_state(state["categorify"]),
+            Normalize.from_state(state["normalize"]),
+        )
+
+
+# ------------------------------------------------------------------------------------ each stage alone
+
+STAGES: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
+    "categorify": Categorify,
+    "fill-missing": FillMissing,
+    "normalize": Normalize,
+}
+
+
+def stage_state(stage: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, Any]:
+    """The state file of a single stage."""
+    return {"format": "tabcli-stage", "format_version": 1, "stage": stage, "state": fitted.to_state()}
+
+
+def stage_from_state(stage: str, state: Any, where: str) -> Categorify | FillMissing | Normalize:
+    """What `stage_state` gave. Raises `BundleError` for the state of another stage, or something else."""
+    if not isinstance(state, dict) or state.get("format") != "tabcli-stage" or state.get("format_version") != 1:
+        raise BundleError(f"{where}: not the state of a stage", hint=f"make one with `tabcli {stage} --fit`")
+    if state.get("stage") != stage:
+        raise BundleError(f"{where}: the state of {state.get('stage')}, not of {stage}")
+    return STAGES[stage].from_state(state["state"])

@@ -1,0 +1,53 @@
+"""Plots of training, as PNG files. matplotlib is imported only when one is drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TRAIN, _VALID, _MARK = "#4c72b0", "#c44e52", "#555555"
+
+
+def _figure(width: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, 4), layout="constrained")
+
+
+def _tidy(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)
+
+
+def plot_losses(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
+    """The loss on the log scale and the RMSPE in original units over the epochs, the kept epoch marked."""
+    epochs = [r["epoch"] for r in history]
+    figure = _figure(10)
+    loss, score = figure.subplots(1, 2)
+    loss.plot(epochs, [r["train_loss"] for r in history], "o-", color=_TRAIN, label="train")
+    loss.plot(epochs, [r["valid_loss"] for r in history], "o-", color=_VALID, label="validation")
+    loss.set(title="Loss: mean squared error of the log", xlabel="epoch", ylabel="loss", yscale="log")
+    score.plot(epochs, [100 * r["valid_rmspe"] for r in history], "o-", color=_VALID, label="validation")
+    score.axvline(best_epoch, color=_MARK, linestyle=":", label=f"kept: epoch {best_epoch}")
+    score.set(title="RMSPE in original units", xlabel="epoch", ylabel="RMSPE, %")
+    for axes in (loss, score):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(frameon=False)
+        _tidy(axes)
+    figure.savefig(path, dpi=110, format="png")
+
+
+def plot_lr_find(lrs: Sequence[float], losses: Sequence[float], suggestion: float, path: Path) -> None:
+    """Smoothed loss over the learning rate, the suggestion marked."""
+    figure = _figure(6.5)
+    axes = figure.subplots()
+    axes.plot(lrs, losses, color=_TRAIN)
+    at = min(range(len(lrs)), key=lambda i: abs(lrs[i] - suggestion))
+    axes.plot([lrs[at]], [losses[at]], "o", color=_VALID, label=f"suggestion: {suggestion:.1e}")
+    top = 1.2 * max(losses[: max(1, at)])
+    axes.set(title="Learning rate finder", xlabel="learning rate", ylabel="smoothed loss", xscale="log", ylim=(0, top))
+    axes.legend(frameon=False)
+    _tidy(axes)
+    figure.savefig(path, dpi=110, format="png")

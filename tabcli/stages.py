@@ -1,0 +1,604 @@
+"""prep, train, predict, evaluate, lr-find and the single steps: compose the modules, record, return a frozen result.
+
+This is what `import tabcli` gives and what the command line calls; nothing here prints.
+"""
+
+import hashlib
+import platform
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from tabcli import bundle, files, pipeline, prediction, report, training
+from tabcli import config as configs
+from tabcli.bundle import ROW, Prepared, Run
+from tabcli.config import Config
+from tabcli.dataset import Dataset
+from tabcli.dates import date_parts
+from tabcli.errors import BundleError, ConfigError, DataError, UsageError
+from tabcli.metrics import METRICS, mape, rmse, rmspe
+from tabcli.model import ModelSpec, describe, specify
+from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
+from tabcli.synthetic import SynthResult
+from tabcli.synthetic import synth as make_tables
+from tabcli.tables import DataSource, TableSource, check_unique, kind_of, read_table, require_columns
+from tabcli.training import Callbacks, Checkpoint, LRFind, Record
+from tabcli.version import __version__
+
+ConfigSource = Config | Mapping[str, Any] | Path | str
+TRAIN_SECTIONS = ("preset", "model", "train", "seed")
+"""The parts of a config that training reads; prep depends on all others."""
+
+
+def _versions() -> dict[str, Any]:
+    return {
+        "tabcli": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "pandas": pd.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
+    """Whether a whole directory made from the same inputs stands there already."""
+    try:
+        return bool(bundle.verify(out, kind)["fingerprint"] == fingerprint)
+    except BundleError:
+        return False
+
+
+# ------------------------------------------------------------------------------------------------ prep
+
+
+@dataclass(frozen=True)
+class PrepResult:
+    """`path` is None when nothing was written; `unchanged` when the same prep stood there already."""
+
+    path: Path | None
+    prepared: Prepared
+    unchanged: bool
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.prepared.summary
+
+
+def _prep_sections(config: Config) -> dict[str, Any]:
+    return {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
+
+
+def _source_hash(source: TableSource) -> str:
+    if isinstance(source, pd.DataFrame):
+        values = pd.util.hash_pandas_object(source, index=False).to_numpy()
+        return files.digest(
+            [
+                list(map(str, source.columns)),
+                source.dtypes.astype(str).tolist(),
+                hashlib.sha256(values.tobytes()).hexdigest(),
+            ]
+        )
+    return files.sha256(Path(source))
+
+
+def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
+    names = ["train", *(["future"] if "future" in config.tables else []), *pipeline.side_names(config)]
+    hashes = {}
+    for name in names:
+        if isinstance(data, Mapping):
+            hashes[name] = _source_hash(data[name]) if name in data else ""
+        else:
+            path = Path(data) / config.tables[name].file
+            hashes[name] = files.sha256(path) if path.is_file() else ""
+    drawn = [sample, config.seed] if sample is not None else None
+    return files.digest([__version__, _prep_sections(config), hashes, drawn])
+
+
+def prep(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    sample: int | None = None,
+    force: bool = False,
+) -> PrepResult:
+    """Raw tables → encoded tables, with all that was fitted on the training rows.
+
+    `data` is a directory, or a mapping from the config's table names to DataFrames or paths. Raises `ConfigError`,
+    `DataError`, and `UsageError` where `out` holds something else and `force` is not given.
+    """
+    if sample is not None and sample < 1:
+        raise UsageError(f"--sample {sample}: expected a number of rows, 1 or more")
+    settings = configs.load(config, overrides)
+    if out is None:
+        return PrepResult(None, pipeline.fit(settings, data, sample=sample), False)
+    path = Path(out)
+    fingerprint = _prep_fingerprint(settings, data, sample)
+    if not force and _is_unchanged(path, "prep", fingerprint):
+        return PrepResult(path, bundle.load_prep(path), True)
+    with files.atomic_directory(path, replace=force) as temporary:
+        prepared = pipeline.fit(settings, data, sample=sample)
+        bundle.save_prep(temporary, prepared, fingerprint, {"versions": _versions()})
+    return PrepResult(path, prepared, False)
+
+
+# ----------------------------------------------------------------------------------------------- train
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """`metrics`: of the kept weights on the validation rows, with the baseline they must beat."""
+
+    path: Path | None
+    run: Run
+    unchanged: bool
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.run.metrics
+
+    @property
+    def history(self) -> list[Record]:
+        return self.run.history
+
+
+def _open_prep(prep: PrepResult | Prepared | Path | str) -> tuple[Prepared, str]:
+    """A prep and what identifies it."""
+    if isinstance(prep, Prepared):
+        return prep, ""
+    if isinstance(prep, PrepResult):
+        if prep.path is None:
+            return prep.prepared, ""
+        prep = prep.path
+    path = Path(prep)
+    prepared = bundle.load_prep(path)
+    return prepared, files.sha256(path / bundle.MANIFEST)
+
+
+def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Sequence[str]) -> Config:
+    """The config to train with. Raises `ConfigError` where it would have needed another prep."""
+    prepared_with = prepared.fitted.config
+    settings = configs.load(prepared_with if config is None else config, overrides)
+    before, now = _prep_sections(prepared_with), _prep_sections(settings)
+    changed = [key for key in now if now[key] != before[key]]
+    if changed:
+        raise ConfigError(
+            f"the prep was made with other values of {', '.join(changed)}",
+            hint="run `tabcli prep` again with this config, or train without --config to use the prep's own",
+        )
+    return settings
+
+
+def _datasets(prepared: Prepared) -> tuple[Dataset, Dataset]:
+    preprocessor = prepared.fitted.preprocessor
+    cardinalities = list(preprocessor.categorify.cardinalities().values())
+    parts = []
+    for name in ("train", "valid"):
+        data = Dataset.from_table(prepared.tables[name], preprocessor.categorical, preprocessor.continuous)
+        data.check_codes(cardinalities)
+        parts.append(data)
+    return parts[0], parts[1]
+
+
+def model_spec(prepared: Prepared, settings: Config) -> ModelSpec:
+    """The network that these settings give for a prep's variables."""
+    preprocessor, target = prepared.fitted.preprocessor, prepared.fitted.target
+    y = (target.mean_, target.std_, target.max_)
+    return specify(settings.model, preprocessor.categorify.cardinalities(), len(preprocessor.continuous), y)
+
+
+def _scorer(prepared: Prepared) -> training.Score:
+    """Outputs for the validation rows → metrics on the log scale and in original units."""
+    fitted, valid = prepared.fitted, prepared.tables["valid"]
+    actual = valid[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+    y = valid["y"].to_numpy(dtype="float64")
+
+    def score(outputs: NDArray[np.float32]) -> dict[str, float]:
+        predicted = fitted.target.inverse(outputs)
+        loss = float(np.mean((outputs - y) ** 2))
+        return {
+            "valid_loss": loss,
+            "valid_rmse_log": float(np.sqrt(loss)),
+            "valid_rmspe": rmspe(actual, predicted),
+            "valid_mape": mape(actual, predicted),
+            "valid_rmse": rmse(actual, predicted),
+        }
+
+    return score
+
+
+def _fit_run(prepared: Prepared, settings: Config, callbacks: Callbacks, resume: Checkpoint | None) -> tuple[Run, int]:
+    train_data, valid_data = _datasets(prepared)
+    spec = model_spec(prepared, settings)
+    fit = training.fit(
+        spec,
+        settings.train,
+        train_data,
+        valid_data,
+        score=_scorer(prepared),
+        seed=settings.seed,
+        callbacks=callbacks,
+        resume=resume,
+    )
+    kept = next(r for r in fit.history if r["epoch"] == fit.best_epoch)
+    metrics = {
+        "best_epoch": fit.best_epoch,
+        **{k: v for k, v in kept.items() if k.startswith("valid_")},
+        "valid_rows": len(valid_data),
+        "train_rows": len(train_data),
+        "baseline": prepared.summary["baseline"],
+        "seconds": round(sum(r["seconds"] for r in fit.history), 3),
+    }
+    fitted = prepared.fitted
+    own = bundle.Fitted(settings, fitted.contract, fitted.preprocessor, fitted.target, fitted.calendar, fitted.dates)
+    return Run(own, spec.to_dict(), [fit.weights], metrics, fit.history), fit.best_epoch
+
+
+def train(
+    prep: PrepResult | Prepared | Path | str,
+    out: Path | str | None = None,
+    *,
+    config: ConfigSource | None = None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    force: bool = False,
+    callbacks: Callbacks | None = None,
+) -> TrainResult:
+    """A prep → a trained run.
+
+    While it trains, a checkpoint per epoch stands in `OUT.partial`; `resume` goes on from it and ends with the same
+    bits as a run that was never interrupted. Raises `ConfigError` where the config would need another prep,
+    `UsageError` where `out` is taken and `force` is not given.
+    """
+    prepared, prep_id = _open_prep(prep)
+    settings = _train_config(prepared, config, overrides)
+    callbacks = callbacks or Callbacks()
+    if out is None:
+        return TrainResult(None, _fit_run(prepared, settings, callbacks, None)[0], False)
+    path = Path(out)
+    fingerprint = files.digest(
+        [__version__, torch.__version__, prep_id, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
+    )
+    if prep_id and not force and _is_unchanged(path, "run", fingerprint):
+        return TrainResult(path, bundle.load_run(path), True)
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
+    partial = path.parent / f"{path.name}.partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(partial / "lock", timeout=0):
+            checkpoint = _open_checkpoint(partial, fingerprint, resume, force)
+            saving = _saving(callbacks, partial, fingerprint)
+            run, best_epoch = _fit_run(prepared, settings, saving, checkpoint)
+            with files.atomic_directory(path, replace=force) as temporary:
+                report.plot_losses(run.history, best_epoch, temporary / "loss.png")
+                facts = {"versions": _versions(), "threads": torch.get_num_threads(), "prep": prep_id}
+                bundle.save_run(temporary, run, fingerprint, facts)
+    except Timeout:
+        raise UsageError(f"another process is training into {path}", hint="give another --out") from None
+    shutil.rmtree(partial)
+    return TrainResult(path, run, False)
+
+
+def _saving(callbacks: Callbacks, partial: Path, fingerprint: str) -> Callbacks:
+    """The same callbacks, and a checkpoint on the disk after each epoch."""
+
+    def save(point: Checkpoint) -> None:
+        facts = {
+            "fingerprint": fingerprint,
+            "epoch": point.epoch,
+            "history": point.history,
+            "best_epoch": point.best_epoch,
+        }
+        bundle.save_checkpoint(partial, point.tensors, facts)
+
+    return replace(callbacks, on_checkpoint=save)
+
+
+def _open_checkpoint(partial: Path, fingerprint: str, resume: bool, force: bool) -> Checkpoint | None:
+    """The checkpoint to go on from, if so asked. Raises `UsageError` rather than overwrite one unasked."""
+    if not (partial / "checkpoint.safetensors").exists():
+        return None
+    if resume:
+        tensors, facts = bundle.load_checkpoint(partial)
+        if facts["fingerprint"] != fingerprint:
+            raise UsageError(
+                f"{partial}: the interrupted run had another prep, config or version",
+                hint="use the same ones to resume, or --force to start anew",
+            )
+        return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
+    if not force:
+        raise UsageError(
+            f"{partial} holds an interrupted run",
+            hint="--resume goes on from its last epoch, --force starts anew",
+        )
+    return None
+
+
+def model_summary(
+    prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
+) -> str:
+    """The network as text, before any training."""
+    prepared, _ = _open_prep(prep)
+    return describe(model_spec(prepared, _train_config(prepared, config, overrides)))
+
+
+def lr_find(
+    prep: PrepResult | Prepared | Path | str,
+    *,
+    config: ConfigSource | None = None,
+    overrides: Sequence[str] = (),
+    plot: Path | str | None = None,
+) -> LRFind:
+    """Tries learning rates on a new network and suggests one; `plot` is where a PNG of the curve goes."""
+    prepared, _ = _open_prep(prep)
+    settings = _train_config(prepared, config, overrides)
+    found = training.lr_find(model_spec(prepared, settings), settings.train, _datasets(prepared)[0], seed=settings.seed)
+    if plot is not None:
+        with files.atomic_file(Path(plot)) as temporary:
+            report.plot_lr_find(found.lrs, found.losses, found.suggestion, temporary)
+    return found
+
+
+# --------------------------------------------------------------------------------------------- predict
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """`table`: what was (or would be) written. `warnings`: what a reader of the forecast should know."""
+
+    path: Path | None
+    table: pd.DataFrame
+    counts: dict[str, Any]
+    warnings: list[str]
+    seconds: float
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """CSV, TSV, Parquet or Feather by the ending, atomically. Raises `UsageError` for another ending."""
+    ending = path.suffix.lower()
+    with files.atomic_file(path) as temporary:
+        match ending:
+            case ".csv" | ".tsv":
+                table.to_csv(temporary, index=False, sep="," if ending == ".csv" else "\t", lineterminator="\n")
+            case ".parquet" | ".pq":
+                table.to_parquet(temporary, index=False)
+            case ".feather" | ".arrow":
+                table.to_feather(temporary)
+            case _:
+                raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
+
+
+def predict(
+    run: TrainResult | Run | Path | str,
+    data: DataSource,
+    out: Path | str | None = None,
+    *,
+    columns: Sequence[str] = (),
+) -> PredictResult:
+    """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
+
+    Where the config names no id, series and date stand for it; `columns` carries more of them along. Raises
+    `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
+    """
+    started = time.perf_counter()
+    if isinstance(run, TrainResult):
+        run = run.run
+    if not isinstance(run, Run):
+        run = bundle.load_run(Path(run))
+    config = run.fitted.config
+    made = prediction.forecast(run, data)
+    keys = [config.id] if config.id else [*config.series, config.date]
+    wanted = list(dict.fromkeys([*keys, *columns]))
+    missing = [c for c in wanted if c not in made.table.columns]
+    if missing:
+        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.table.columns)}")
+    table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
+    path = Path(out) if out is not None else None
+    if path is not None:
+        write_table(table, path)
+    return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+
+
+# -------------------------------------------------------------------------------------------- evaluate
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """`metrics`: over all rows. `by`: a row per value of the column asked for, worst first, or None."""
+
+    metrics: dict[str, float]
+    n_rows: int
+    n_zero: int
+    n_unused: int
+    on: list[str]
+    target: str
+    by: pd.DataFrame | None
+
+
+def _read_any(source: TableSource, name: str, dates: Sequence[str] = ()) -> pd.DataFrame:
+    file = "" if isinstance(source, pd.DataFrame) else str(source)
+    if file and not Path(file).is_file():
+        raise DataError(f"{file}: no such file")
+    return read_table(source, configs.Table(file=file), name=name, dates=dates)
+
+
+def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    scores = {}
+    for name, metric in METRICS.items():
+        try:
+            scores[name] = metric(actual, predicted)
+        except DataError:
+            scores[name] = float("nan")  # not defined here: all actual values are zero
+    return scores
+
+
+def evaluate(
+    predictions: TableSource,
+    actuals: TableSource,
+    *,
+    target: str | None = None,
+    on: Sequence[str] = (),
+    by: str | None = None,
+) -> EvaluateResult:
+    """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
+
+    `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
+    Raises `DataError` where an actual row has no prediction, or a key is not unique.
+    """
+    forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
+    target = target or str(forecast.columns[-1])
+    require_columns(forecast, [target, *on], "predictions")
+    require_columns(truth, [target, *on], "actuals")
+    keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
+    if not keys:
+        raise DataError(
+            f"predictions and actuals share no column but {target!r}",
+            hint=f"predictions: {', '.join(forecast.columns)}; actuals: {', '.join(truth.columns)}",
+        )
+    check_unique(forecast, keys, "predictions")
+    check_unique(truth, keys, "actuals")
+    differ = [k for k in keys if (kind_of(forecast[k]) in ("text", "date")) != (kind_of(truth[k]) in ("text", "date"))]
+    if differ:
+        raise DataError(
+            f"column {differ[0]!r} is {kind_of(forecast[differ[0]])} in the predictions and "
+            f"{kind_of(truth[differ[0]])} in the actuals"
+        )
+    extra = [c for c in forecast.columns if c not in keys and c not in truth.columns]
+    merged = _plain_keys(truth, keys).merge(
+        _plain_keys(forecast[[*keys, *extra, target]], keys),
+        on=keys,
+        how="left",
+        suffixes=("", " (predicted)"),
+        indicator=True,
+    )
+    unmatched = merged["_merge"] == "left_only"
+    if unmatched.any():
+        first = ", ".join(f"{k}={merged.loc[unmatched, k].iloc[0]}" for k in keys)
+        raise DataError(f"{int(unmatched.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
+    actual = merged[target].to_numpy(dtype="float64")
+    predicted = merged[f"{target} (predicted)"].to_numpy(dtype="float64")
+    for name, values in (("actuals", actual), ("predictions", predicted)):
+        if not np.isfinite(values).all():
+            raise DataError(f"{name}: column {target!r}: {int((~np.isfinite(values)).sum())} rows have no number")
+    grouped = None
+    if by is not None:
+        require_columns(merged, [by], "predictions and actuals")
+        rows = []
+        for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
+            rows.append({by: value, "rows": len(index), **_scores(actual[index], predicted[index])})
+        grouped = pd.DataFrame(rows).sort_values("rmspe", ascending=False, ignore_index=True)
+    n_unused = len(forecast) - len(truth)
+    return EvaluateResult(
+        _scores(actual, predicted), len(truth), int((actual == 0).sum()), n_unused, keys, target, grouped
+    )
+
+
+def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Text keys as plain str: categories of two tables do not merge."""
+    return table.assign(**{k: table[k].astype("str") for k in keys if kind_of(table[k]) == "text"})
+
+
+# ------------------------------------------------------------------------------------- the single steps
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`table`: the step's output; `counts`: per column what was missing, unknown or filled."""
+
+    table: pd.DataFrame
+    counts: dict[str, Any]
+
+
+def add_datepart(
+    table: TableSource, column: str, *, prefix: str | None = None, time: bool = False, drop: bool = True
+) -> StepResult:
+    """The table with fastai's 13 columns of a date (16 with `time`) at its end; the date is dropped by default."""
+    rows = _read_any(table, "table", dates=[column])
+    require_columns(rows, [column], "the table")
+    if kind_of(rows[column]) != "date":
+        raise DataError(f"column {column!r} holds {kind_of(rows[column])} values, not dates")
+    parts = date_parts(rows[column], prefix, time=time)
+    clash = [c for c in parts.columns if c in rows.columns]
+    if clash:
+        raise UsageError(f"the table has the columns {', '.join(clash)} already", hint="give another --prefix")
+    kept = rows.drop(columns=column) if drop else rows
+    missing = int(rows[column].isna().sum())
+    return StepResult(pd.concat([kept, parts], axis=1), {column: missing} if missing else {})
+
+
+def _default_columns(stage: str, rows: pd.DataFrame) -> list[str]:
+    """Text and bool columns to categorify, numbers for the other two."""
+    wanted = ("text", "bool") if stage == "categorify" else ("int", "float")
+    return [c for c in rows.columns if kind_of(rows[c]) in wanted]
+
+
+def run_step(
+    stage: Literal["categorify", "fill-missing", "normalize"],
+    table: TableSource,
+    *,
+    fit: Path | str | None = None,
+    state: Path | str | None = None,
+    columns: Sequence[str] = (),
+) -> StepResult:
+    """One preprocessor alone: `fit` learns from this table and writes the state there; `state` applies a state.
+
+    The step's columns are replaced in the table, the others stay; flags come last. Raises `UsageError` unless
+    exactly one of `fit` and `state` is given.
+    """
+    if (fit is None) == (state is None):
+        raise UsageError("give either --fit STATE (learn from this table) or --state STATE (apply what was learned)")
+    rows = _read_any(table, "table")
+    fitted: Categorify | FillMissing | Normalize
+    if fit is not None:
+        require_columns(rows, columns, "the table")
+        chosen = list(columns) or _default_columns(stage, rows)
+        fitted = STAGES[stage].fit(rows, chosen)
+        files.write_json(Path(fit), stage_state(stage, fitted))
+    else:
+        if columns:
+            raise UsageError("--columns goes with --fit; a state knows its columns")
+        fitted = _read_state(stage, Path(str(state)))
+    if isinstance(fitted, Normalize):
+        new, counts = fitted.transform(rows), {}
+    else:
+        transformed = fitted.transform(rows)
+        new, counts = transformed[0], dict(transformed[1])
+    replaced = rows.assign(**{c: new[c] for c in new.columns})
+    return StepResult(replaced, counts)
+
+
+def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
+    try:
+        value = files.read_json(path)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: no such file", hint=f"make it with `tabcli {stage} TABLE OUT --fit {path}`"
+        ) from None
+    except ValueError:
+        raise BundleError(f"{path}: not JSON") from None
+    return stage_from_state(stage, value, str(path))
+
+
+# ------------------------------------------------------------------------------------------------ synth
+
+
+def synth(directory: Path | str, *, start: date | str = "2013-01-01", **options: Any) -> SynthResult:
+    """Sales tables from a known process; see `tabcli.synthetic`. `start` may be a text like 2013-01-01."""
+    if isinstance(start, str):
+        try:
+            start = date.fromisoformat(start)
+        except ValueError:
+            raise UsageError(f"--start {start}: expected a day like 2013-01-01") from None
+    return make_tables(Path(directory), start=start, **options)

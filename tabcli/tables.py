@@ -1,0 +1,544 @@
+"""Reads, checks and joins source tables.
+
+Within tabcli a table is a `pandas.DataFrame` with columns of five kinds only, so that every later step has few
+cases: *int* (int64), *float* (float64), *bool*, *date* (datetime64[us]) and *text* (category of str, so that
+joins and encoders work on codes). A missing value is NaN, NaT or code -1; an int column with one is float.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+from numpy.typing import NDArray
+from pandas.api.types import is_object_dtype, union_categoricals
+
+from tabcli.config import Condition, Config, Join, Not, Scalar, Table, did_you_mean
+from tabcli.errors import ConfigError, DataError
+from tabcli.pickles import read_pickle
+
+Kind = Literal["int", "float", "bool", "date", "text"]
+TableSource = pd.DataFrame | Path | str
+DataSource = Path | str | Mapping[str, TableSource]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
+MISSING_TEXTS = [""]
+"""A text of these is missing. Words such as "NA" are texts like any other: they may be a country."""
+
+EXAMPLES = 3
+
+
+# --------------------------------------------------------------------------------------------- reading
+
+
+def _read_csv(path: Path, spec: Table) -> pd.DataFrame:
+    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
+    delimiter = spec.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    options = pyarrow.csv.ConvertOptions(
+        null_values=MISSING_NUMBERS,
+        strings_can_be_null=False,
+        auto_dict_encode=True,
+        auto_dict_max_cardinality=1 << 20,
+        column_types={column: types[kind] for column, kind in spec.dtypes.items()},
+    )
+    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    try:
+        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=options)
+    except pa.ArrowInvalid as error:
+        text = str(error)
+        if "Empty CSV" in text:
+            raise DataError(f"{path}: the file is empty") from None
+        hint = "check the delimiter, quotes and encoding; see the table's reading options in the config"
+        raise DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint) from None
+    names = table.column_names
+    if len(names) == 1:
+        for other in [c for c in ";\t|," if c != delimiter and c in names[0]]:
+            shown = "\\t" if other == "\t" else other
+            raise DataError(
+                f"{path}: read with the delimiter {delimiter!r} there is one column only, {names[0]!r}",
+                hint=f'it looks like the delimiter is {shown!r}: set `delimiter: "{shown}"` for this table',
+            )
+    return _from_arrow(table)
+
+
+def _from_arrow(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, integer_object_nulls=False)
+    return frame
+
+
+def _read_file(path: Path, spec: Table) -> pd.DataFrame:
+    match path.suffix.lower():
+        case ".csv" | ".tsv" | ".txt":
+            return _read_csv(path, spec)
+        case ".pkl" | ".pickle":
+            return read_pickle(path)
+        case ".parquet" | ".pq":
+            reader: Any = pyarrow.parquet.read_table
+        case ".feather" | ".arrow":
+            reader = pyarrow.feather.read_table
+        case other:
+            raise DataError(
+                f"{path}: cannot tell the format from the ending {other!r}",
+                hint="use .csv, .tsv, .parquet, .feather or .pkl",
+            )
+    try:
+        return _from_arrow(reader(path))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from None
+
+
+def find_file(directory: Path, name: str) -> Path:
+    """The path of a table's file. Raises `DataError` that names what lies there instead."""
+    path = directory / name
+    if path.is_file():
+        return path
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such directory", hint="--data takes the directory that holds the tables")
+    there = sorted(p.name for p in directory.iterdir() if p.is_file())
+    same = [n for n in there if Path(n).stem == Path(name).stem]
+    hint = f"{same[0]} is there: change the table's `file`" if same else f"there are: {', '.join(there) or 'no files'}"
+    raise DataError(f"{path}: no such file{did_you_mean(name, there) if not same else ''}", hint=hint)
+
+
+# ---------------------------------------------------------------------------------------------- kinds
+
+
+def kind_of(column: "pd.Series[Any]") -> Kind:
+    """Which of the five kinds a normalised column is."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "text"
+    match column.dtype.kind:
+        case "b":
+            return "bool"
+        case "i":
+            return "int"
+        case "f":
+            return "float"
+        case "M":
+            return "date"
+    raise TypeError(f"column {column.name!r} of dtype {column.dtype} was not normalised")
+
+
+def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Any column → category of str. Whole floats become "1", as they were before a missing value made them floats."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        texts = [str(c) for c in values.cat.categories]
+        if len(set(texts)) == len(texts):
+            column = values.cat.rename_categories(texts)
+        else:
+            column = values.map(dict(zip(values.cat.categories, texts, strict=True))).astype("category")
+    else:
+        if values.dtype.kind == "f":
+            whole = values.dropna()
+            if (whole == whole.round()).all():
+                values = values.astype("Int64")
+        column = values.astype("str").where(values.notna()).astype("category")
+    column = column.cat.remove_unused_categories()
+    return column.cat.remove_categories([t for t in MISSING_TEXTS if t in column.cat.categories])
+
+
+def _normalise(values: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        if isinstance(dtype.categories.dtype, np.dtype) and dtype.categories.dtype.kind in "iufM":
+            return _normalise(values.astype(dtype.categories.dtype if values.notna().all() else "float64"), where)
+        return _as_text(values)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_localize(None)
+        return values.astype("datetime64[us]")
+    kind = dtype.kind
+    if kind in "iu":
+        return values.astype("float64" if values.isna().any() else "int64")
+    if kind == "f":
+        return values.astype("float64")
+    if kind == "b":
+        return values.astype("float64" if values.isna().any() else "bool")
+    if kind == "M":
+        return values.astype("datetime64[us]")
+    if is_object_dtype(dtype) and len(values) and values.isna().all():
+        return values.astype("float64")
+    if kind in "OUT" or isinstance(dtype, pd.StringDtype):
+        sample = values.dropna()
+        if is_object_dtype(dtype) and len(sample) and sample.map(lambda v: isinstance(v, int | float)).all():
+            return _normalise(pd.to_numeric(values), where)
+        if is_object_dtype(dtype) and len(sample) and not sample.map(lambda v: isinstance(v, str | int | float)).all():
+            raise DataError(f"{where}: column {values.name!r} holds {type(sample.iloc[0]).__name__} objects")
+        return _as_text(values)
+    raise DataError(f"{where}: column {values.name!r} has the type {dtype}, which is not a number, date or text")
+
+
+def _rows(positions: Sequence[int] | IntArray, index: "pd.Index[Any]") -> str:
+    """`row 17` counted from 1 without the header, as the file had it."""
+    shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
+    more = ", …" if len(positions) > EXAMPLES else ""
+    return f"row{'s' if len(positions) > 1 else ''} {shown}{more}"
+
+
+def _to_dates(values: "pd.Series[Any]", where: str, date_format: str | None) -> "pd.Series[Any]":
+    if kind_of(values) == "date":
+        return values
+    name = values.name
+    if kind_of(values) != "text":
+        raise DataError(f"{where}: column {name!r} holds numbers ({values.dropna().iloc[:1].tolist()}), not dates")
+    texts = pd.Series(values.cat.categories.astype("str"))
+    parsed = pd.to_datetime(texts, format=date_format or "ISO8601", errors="coerce")
+    bad = np.flatnonzero(np.isin(values.cat.codes.to_numpy(), np.flatnonzero(parsed.isna())))
+    if len(bad):
+        first = values.iloc[bad[0]]
+        raise DataError(
+            f"{where}: column {name!r}: {len(bad)} of {len(values)} rows hold no date that can be read: "
+            f"{first!r} in {_rows(bad, values.index)}",
+            hint=f"expected {date_format or 'dates like 2015-07-31'}; for others set the table's `date_format`",
+        )
+    moments = parsed.astype("datetime64[us]").to_numpy()
+    codes = values.cat.codes.to_numpy()
+    out = np.full(len(values), np.datetime64("NaT", "us"))
+    out[codes >= 0] = moments[codes[codes >= 0]]
+    return pd.Series(out, index=values.index, name=name)
+
+
+# --------------------------------------------------------------------------------------- one table
+
+
+def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
+    for step in spec.extract:
+        require_columns(table, [step.column], where)
+        source = _as_text(table[step.column])
+        found = pd.Series(source.cat.categories.astype("str")).str.extract(f"^(?:{step.pattern})$", expand=True)
+        if found.shape[1] != 1:
+            raise ConfigError(f"{where}: the pattern {step.pattern!r} must have exactly one group, in parentheses")
+        codes = source.cat.codes.to_numpy()
+        texts = found[0].to_numpy(dtype=object)
+        values = pd.Series([texts[c] if c >= 0 else None for c in codes], index=table.index, dtype="str")
+        missed = values.isna().to_numpy()
+        if missed.any() and step.no_match == "error":
+            raise DataError(
+                f"{where}: column {step.column!r}: {missed.sum()} rows do not match {step.pattern!r}: "
+                f"{source[missed].iloc[0]!r} in {_rows(np.flatnonzero(missed), table.index)}",
+                hint="correct the pattern, or set `no_match: drop` to leave such rows out",
+            )
+        table = table.assign(**{step.into: _as_text(values)})[~missed]
+    return table
+
+
+def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[str] = ()) -> pd.DataFrame:
+    """A source → a normalised table, after the spec's steps; the columns named in `dates` are parsed as dates.
+
+    Raises `DataError` for a file that is missing, empty, or not as the spec says.
+    """
+    if isinstance(source, pd.DataFrame):
+        where, table = f"table {name}", source.reset_index(drop=True)
+    else:
+        where, table = str(source), _read_file(Path(source), spec).reset_index(drop=True)
+    columns = [str(c) for c in table.columns]
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise DataError(f"{where}: {len(twice)} column names stand twice: {', '.join(twice[:EXAMPLES])}")
+    if table.empty:
+        raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
+    table = pd.DataFrame({c: _normalise(table.iloc[:, i], where) for i, c in enumerate(columns)})
+    for column, kind in spec.dtypes.items():
+        require_columns(table, [column], where)
+        table[column] = _cast(table[column], "text" if kind == "str" else kind, where)
+    if spec.where:
+        table = table[matches(table, spec.where, where)]
+        if table.empty:
+            raise DataError(f"{where}: no row is left after `where: {_condition_text(spec.where)}`")
+    table = _extract(table, spec, where).rename(columns=spec.rename)
+    for column, mapping in spec.replace.items():
+        require_columns(table, [column], where)
+        text = _as_text(table[column])
+        table[column] = _as_text(text.astype("str").replace(mapping).where(text.notna()))
+    parsed = {c: _to_dates(table[c], where, spec.date_format) for c in dates if c in table.columns}
+    return table.assign(**parsed).reset_index(drop=True)
+
+
+def require_columns(table: pd.DataFrame, columns: Iterable[str], where: str) -> None:
+    """Raises `DataError` naming all columns that the table lacks, each with the nearest it has."""
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        names = ", ".join(f"{c!r}{did_you_mean(c, table.columns)}" for c in missing)
+        plural = "s" if len(missing) > 1 else ""
+        raise DataError(f"{where}: missing column{plural} {names}", hint=f"it has: {', '.join(table.columns)}")
+
+
+def _cast(values: "pd.Series[Any]", kind: Kind, where: str) -> "pd.Series[Any]":
+    """A column as another kind. Raises `DataError` with the rows that cannot be."""
+    have = kind_of(values)
+    if have == kind or (have in ("int", "bool") and kind == "float"):
+        return values
+    if kind == "text":
+        if have == "date":
+            return _as_text(values.dt.strftime("%Y-%m-%d"))
+        return _as_text(values)
+    if have == "date" or kind == "date":
+        raise DataError(f"{where}: column {values.name!r} holds {have} values where {kind} was expected")
+    if have == "text":
+        numbers = pd.to_numeric(values.astype("str").where(~values.isin(MISSING_NUMBERS)), errors="coerce")
+        bad = np.flatnonzero((numbers.isna() & values.notna() & ~values.isin(MISSING_NUMBERS)).to_numpy())
+        if len(bad):
+            raise DataError(
+                f"{where}: column {values.name!r}: {len(bad)} of {len(values)} rows hold no number: "
+                f"{values.iloc[bad[0]]!r} in {_rows(bad, values.index)}",
+            )
+        return _normalise(numbers, where)
+    return values  # numbers among each other: later steps take any
+
+
+def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+    """Raises `DataError` where two rows have the same key, with examples."""
+    repeated = table.duplicated(list(columns)).to_numpy()
+    if repeated.any():
+        examples = table.loc[repeated, list(columns)].drop_duplicates().head(EXAMPLES)
+        shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
+        raise DataError(
+            f"{where}: {repeated.sum()} rows repeat the key ({', '.join(columns)}) of another row: {shown}",
+            hint="a key must name one row; remove the repeated rows",
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value)
+    return str(value)
+
+
+# ------------------------------------------------------------------------------------------ conditions
+
+
+def _condition_text(condition: Condition) -> str:
+    return ", ".join(f"{c}: {v}" for c, v in condition.items())
+
+
+def _one_match(column: "pd.Series[Any]", values: Sequence[Scalar], where: str) -> BoolArray:
+    kind = kind_of(column)
+    if kind == "text":
+        wanted = {str(v) for v in values}
+        codes = column.cat.codes.to_numpy()
+        hits = np.append(column.cat.categories.isin(wanted), False)  # code -1 takes the last
+        return hits[codes]
+    if kind == "date" or any(isinstance(v, str) for v in values):
+        raise ConfigError(
+            f"{where}: the condition on {column.name!r} compares {kind} values with {values[0]!r}",
+            hint=f"to read the column as text set `dtypes: {{{column.name}: str}}` for its table",
+        )
+    return np.isin(column.to_numpy(), np.array(values, dtype="float64"))
+
+
+def matches(table: pd.DataFrame, condition: Condition, where: str) -> BoolArray:
+    """Which rows meet a condition; a missing value meets none, not even a `not`."""
+    require_columns(table, condition, where)
+    hit = np.ones(len(table), dtype=bool)
+    for name, wanted in condition.items():
+        column = table[name]
+        negate = isinstance(wanted, Not)
+        values = wanted.not_ if isinstance(wanted, Not) else wanted
+        found = _one_match(column, values if isinstance(values, tuple) else (values,), where)
+        hit &= (~found & column.notna().to_numpy()) if negate else found
+    return hit
+
+
+# ----------------------------------------------------------------------------------------------- joins
+
+
+def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
+    """Values at positions, missing at -1: an array of the column's kind (int and bool turn float if any is missing)."""
+    missing = positions < 0
+    kind = kind_of(column)
+    if kind == "text":
+        codes = np.append(column.cat.codes.to_numpy(), -1)[positions]
+        return pd.Categorical.from_codes(codes, dtype=cast("pd.CategoricalDtype[Any]", column.dtype))
+    if not missing.any():
+        return column.to_numpy()[positions]
+    if kind == "date":
+        return np.append(column.to_numpy(), np.datetime64("NaT", "us"))[positions]
+    return np.append(column.to_numpy(dtype="float64"), np.nan)[positions]
+
+
+def _shared_codes(left: "pd.Series[Any]", right: "pd.Series[Any]", where: str) -> tuple[IntArray, IntArray, int]:
+    """Codes that are equal where two key columns are, and their number; -1 for missing, in `left` also for no match."""
+    kinds = kind_of(left), kind_of(right)
+    if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
+        raise DataError(
+            f"{where}: the key {left.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table",
+            hint=f"read both as text: `dtypes: {{{left.name}: str}}`",
+        )
+    if kinds == ("text", "text"):
+        to_right = right.cat.categories.get_indexer(left.cat.categories)
+        codes = left.cat.codes.to_numpy()
+        left_codes = np.append(to_right, -1)[codes]
+        return left_codes.astype("int64"), right.cat.codes.to_numpy().astype("int64"), len(right.cat.categories)
+    right_codes, uniques = pd.factorize(right.to_numpy())
+    left_codes = pd.Index(uniques).get_indexer(pd.Index(left.to_numpy()))
+    return left_codes.astype("int64"), right_codes.astype("int64"), len(uniques)
+
+
+def _combined_codes(
+    left: pd.DataFrame, right: pd.DataFrame, on: Sequence[str], where: str
+) -> tuple[IntArray, IntArray]:
+    """One code per row over several key columns; -1 where any part is."""
+    left_all, right_all = np.zeros(len(left), dtype="int64"), np.zeros(len(right), dtype="int64")
+    for column in on:
+        left_codes, right_codes, n_codes = _shared_codes(left[column], right[column], where)
+        left_all = np.where((left_codes < 0) | (left_all < 0), -1, left_all * n_codes + left_codes)
+        right_all = np.where((right_codes < 0) | (right_all < 0), -1, right_all * n_codes + right_codes)
+    return left_all, right_all
+
+
+def seconds_of(dates: "pd.Series[Any]") -> IntArray:
+    """Whole seconds since 1970-01-01, int64."""
+    return dates.to_numpy().astype("datetime64[s]").astype("int64")
+
+
+def _as_of_positions(rows: pd.DataFrame, side: pd.DataFrame, join: Join, date: str, where: str) -> IntArray:
+    """Per row the last side row of its group whose date, plus the lag, is not after the row's."""
+    assert join.as_of is not None
+    groups, side_groups = _combined_codes(rows, side, join.on, where)
+    side_keys = (side_groups << 36) + seconds_of(side[join.as_of]) + (1 << 35)
+    order = np.argsort(side_keys, kind="stable")
+    wanted = (groups << 36) + seconds_of(rows[date]) - join.lag.seconds + (1 << 35)
+    found = np.searchsorted(side_keys[order], wanted, side="right") - 1
+    positions = order[np.maximum(found, 0)]
+    ok = (found >= 0) & (groups >= 0) & (side_groups[positions] == groups)
+    if join.max_age is not None:
+        age = seconds_of(rows[date]) - seconds_of(side[join.as_of])[positions]
+        ok &= age <= join.max_age.seconds
+    return np.where(ok, positions, -1)
+
+
+def join_table(
+    rows: pd.DataFrame, side: pd.DataFrame, join: Join, *, date: str, columns: Iterable[str] | None = None
+) -> tuple[pd.DataFrame, int]:
+    """`rows` with the side table's columns (or those of them in `columns`), and how many rows found no match.
+
+    Raises `DataError` where a key is missing from a table or names more than one side row.
+    """
+    where = f"table {join.table}"
+    require_columns(rows, join.on, f"join of {where}: the rows")
+    key = [*join.on, *([join.as_of] if join.as_of else [])]
+    require_columns(side, key, where)
+    check_unique(side, key, where)
+    if join.as_of is not None:
+        positions = _as_of_positions(rows, side, join, date, where)
+    else:
+        codes, side_codes = _combined_codes(rows, side, join.on, where)
+        positions = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
+        positions[codes < 0] = -1
+    wanted = [c for c in side.columns if c not in key and (columns is None or c in columns)]
+    clash = [c for c in wanted if c in rows.columns]
+    if clash:
+        raise ConfigError(
+            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
+            hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
+        )
+    new = pd.DataFrame({c: take(side[c], positions) for c in wanted}, index=rows.index)
+    return pd.concat([rows, new], axis=1), int((positions < 0).sum())
+
+
+def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
+    """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one."""
+    none = np.full(len(lower), -1, dtype="int64")
+    columns: dict[str, Any] = {}
+    for name in upper.columns:
+        top = upper[name]
+        bottom = lower[name] if name in lower.columns else pd.Series(take(top, none), name=name)
+        if kind_of(top) == "text":
+            columns[name] = union_categoricals([top, bottom])
+        else:
+            columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])
+    return pd.DataFrame(columns)
+
+
+# -------------------------------------------------------------------------------------------- contract
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the tables were when the preprocessors were fitted: each column's kind, range and missing count."""
+
+    tables: dict[str, dict[str, dict[str, Any]]]
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
+        return cls({name: {c: _profile(table[c]) for c in table.columns} for name, table in tables.items()})
+
+    def conform(self, table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
+        """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
+        known = self.tables.get(name, {})
+        cast = {c: _cast(table[c], known[c]["kind"], where) for c in table.columns if c in known}
+        return table.assign(**cast)
+
+
+def _profile(column: "pd.Series[Any]") -> dict[str, Any]:
+    kind = kind_of(column)
+    profile: dict[str, Any] = {"kind": kind, "rows": len(column), "missing": int(column.isna().sum())}
+    present = column.dropna()
+    if kind == "text":
+        profile["levels"] = len(column.cat.categories)
+    elif len(present):
+        low, high = present.min(), present.max()
+        profile |= {"min": _plain(low), "max": _plain(high)}
+    return profile
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    number = value.item() if hasattr(value, "item") else value
+    return str(number) if isinstance(number, float) and not np.isfinite(number) else number
+
+
+# ---------------------------------------------------------------------------------------- all tables
+
+
+def _date_columns(config: Config, name: str) -> set[str]:
+    sides = {j.as_of for j in config.joins if j.table == name and j.as_of}
+    spans = [s.since.date for s in config.features.spans.values()]
+    spans += [r.since.date for r in config.features.recurrences.values() if r.since]
+    return {config.date, *sides, *(c for c in spans if c), *(d.column for d in config.features.date_parts)}
+
+
+def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The config's tables of these names, from a directory or a mapping of DataFrames or paths.
+
+    Raises `DataError` for what cannot be read; train and future tables are checked for their key.
+    """
+    tables = {}
+    for name in names:
+        spec = config.tables[name]
+        if isinstance(data, Mapping):
+            if name not in data:
+                raise DataError(f"the table {name} was not given", hint=f"given: {', '.join(data)}")
+            source = data[name]
+        else:
+            source = find_file(Path(data), spec.file)
+        tables[name] = read_table(source, spec, name=name, dates=_date_columns(config, name))
+        if name in ("train", "future"):
+            check_rows(tables[name], config, describe(config, data, name))
+    return tables
+
+
+def describe(config: Config, data: DataSource, name: str) -> str:
+    """How messages call a table: its path, or its name where it is a DataFrame."""
+    if isinstance(data, Mapping):
+        source = data.get(name)
+        return f"table {name}" if isinstance(source, pd.DataFrame) else str(source)
+    return str(Path(data) / config.tables[name].file)
+
+
+def check_rows(table: pd.DataFrame, config: Config, where: str) -> None:
+    """A table of rows must have series and date, complete and unique."""
+    require_columns(table, [*config.series, config.date], where)
+    for column in [*config.series, config.date]:
+        gone = np.flatnonzero(table[column].isna().to_numpy())
+        if len(gone):
+            raise DataError(f"{where}: column {column!r}: {len(gone)} rows have no value: {_rows(gone, table.index)}")
+    check_unique(table, [*config.series, config.date], where)

@@ -1,0 +1,337 @@
+"""The training loop: optimise, evaluate, average, stop early. Reports through callbacks and writes nothing."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabcli.config import Train
+from tabcli.dataset import Dataset, epoch_seed, n_batches
+from tabcli.errors import ConfigError
+from tabcli.model import ModelSpec, TabularMLP, describe
+from tabcli.preprocess import UNKNOWN
+
+Record = dict[str, Any]
+Weights = dict[str, NDArray[Any]]
+Score = Callable[[NDArray[np.float32]], dict[str, float]]
+PREDICT_ROWS = 8192
+ONE_CYCLE_DIV, ONE_CYCLE_DIV_FINAL = 25.0, 1e5  # fastai's
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The weights of the best epoch, that epoch's number (from 1), and a record per epoch."""
+
+    weights: Weights
+    best_epoch: int
+    history: list[Record]
+
+
+@dataclass
+class Checkpoint:
+    """All that a run needs to go on as if it had never stopped, after `epoch` epochs."""
+
+    epoch: int
+    tensors: Weights
+    history: list[Record] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """`on_model(text)` before the first epoch; `on_step(done, total)` after each batch; the others after each epoch."""
+
+    on_model: Callable[[str], None] = lambda text: None
+    on_step: Callable[[int, int], None] = lambda done, total: None
+    on_epoch: Callable[[Record], None] = lambda record: None
+    on_checkpoint: Callable[[Checkpoint], None] | None = None
+
+
+# ------------------------------------------------------------------------------------------- schedule
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+def schedule(settings: Train, step: int, n_steps: int) -> tuple[float, float]:
+    """Learning rate and momentum (Adam's beta1) of a step, 0 ≤ step < n_steps.
+
+    *one_cycle* is fastai's: cosine from lr / 25 up to lr over the warm-up, then down to lr / 1e5, momentum the other
+    way. *cosine*: a linear warm-up, then a cosine to 0, at the first of the two momenta.
+    """
+    part = step / max(1, n_steps - 1)
+    high, low = settings.momentum
+    rising = part < settings.warmup
+    up = part / settings.warmup if rising else 1.0
+    down = 0.0 if rising else (part - settings.warmup) / (1 - settings.warmup)
+    if settings.schedule == "cosine":
+        return settings.lr * (max(up, 1 / n_steps) if rising else _cosine(1.0, 0.0, down)), high
+    if rising:
+        return _cosine(settings.lr / ONE_CYCLE_DIV, settings.lr, up), _cosine(high, low, up)
+    return _cosine(settings.lr, settings.lr / ONE_CYCLE_DIV_FINAL, down), _cosine(low, high, down)
+
+
+def make_optimizer(model: TabularMLP, settings: Train) -> torch.optim.AdamW:
+    """AdamW with decay on the matrices of the layers (and of the embeddings, if so set), on nothing else."""
+    embeddings = {id(p) for p in model.embeddings.parameters()} if model.embeddings is not None else set()
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        matrix = parameter.ndim == 2 and (id(parameter) not in embeddings or settings.decay_embeddings)
+        (decayed if matrix else free).append(parameter)
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    betas = (settings.momentum[0], settings.beta2)
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=True)
+
+
+def _set_step(optimizer: torch.optim.Optimizer, lr: float, momentum: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        group["betas"] = (momentum, group["betas"][1])
+
+
+# ------------------------------------------------------------------------------------------ the parts
+
+
+def drop_categories(x_cat: Tensor, share: float) -> Tensor:
+    """Codes (B, n_cat), changed in place: a share becomes the unknown code, so that its embedding is trained."""
+    n = round(share * x_cat.numel())
+    if n:
+        x_cat.view(-1)[torch.randint(x_cat.numel(), (n,))] = UNKNOWN
+    return x_cat
+
+
+class Average:
+    """An exponential moving average of a model's weights and buffers, started at the first update's values."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.n_updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Moves towards `model`; early on by more than 1 − decay, so that the first steps are soon forgotten."""
+        self.n_updates += 1
+        rate = max(1 - self.decay, 1 / self.n_updates)
+        pairs = [(a, b) for a, b in zip(_state(self.model), _state(model), strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], rate)
+
+
+def _state(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+def predict_log(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
+    """The model's outputs for all rows, float32 (n,), in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        rows = range(0, len(data), PREDICT_ROWS)
+        parts = [model(data.x_cat[i : i + PREDICT_ROWS], data.x_cont[i : i + PREDICT_ROWS]) for i in rows]
+    model.train(was_training)
+    result: NDArray[np.float32] = torch.cat(parts).numpy() if parts else np.empty(0, dtype="float32")
+    return result
+
+
+def get_weights(model: nn.Module) -> Weights:
+    """A copy of the state as arrays."""
+    return {name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
+
+
+def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularMLP:
+    """The network with these weights, in evaluation mode."""
+    model = TabularMLP(spec)
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return model.eval()
+
+
+# ------------------------------------------------------------------------------------------- the loop
+
+
+class Trainer:
+    """One model being trained. `fit` runs the epochs; the state can be taken out and put back between them."""
+
+    def __init__(self, spec: ModelSpec, settings: Train, n_rows: int, seed: int) -> None:
+        torch.manual_seed(epoch_seed(seed, 0))
+        self.settings, self.seed = settings, seed
+        self.model = TabularMLP(spec)
+        self.optimizer = make_optimizer(self.model, settings)
+        self.average = Average(self.model, settings.average) if settings.average else None
+        self.n_steps = n_batches(n_rows, settings.batch_size)
+        self.best: Weights = {}
+
+    @property
+    def evaluated(self) -> nn.Module:
+        return self.average.model if self.average else self.model
+
+    def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
+        """One pass over the rows; returns the mean loss, in squared log units. All randomness is of (seed, epoch)."""
+        settings, total = self.settings, self.settings.epochs * self.n_steps
+        torch.manual_seed(epoch_seed(self.seed, epoch))
+        self.model.train()
+        loss_sum = 0.0
+        for i, (x_cat, x_cont, y) in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
+            step = (epoch - 1) * self.n_steps + i
+            _set_step(self.optimizer, *schedule(settings, step, total))
+            loss = F.mse_loss(self.model(drop_categories(x_cat, settings.category_dropout), x_cont), y)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if settings.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(self.model)
+            loss_sum += loss.item()
+            on_step(step + 1, total)
+        mean = loss_sum / self.n_steps
+        if not math.isfinite(mean):
+            raise ConfigError(
+                f"training diverged in epoch {epoch}: the loss is not finite",
+                hint=f"lower train.lr (it is {settings.lr:g}; `tabcli lr-find` suggests one) or set train.clip_norm",
+            )
+        return mean
+
+    def state(self) -> Weights:
+        """All tensors of model, optimiser, average and best weights, under prefixed names."""
+        tensors = {f"model/{k}": v for k, v in get_weights(self.model).items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{i}/{k}": v.numpy().copy() for k, v in state.items()}
+        if self.average is not None:
+            tensors |= {f"average/{k}": v for k, v in get_weights(self.average.model).items()}
+            tensors["n_updates"] = np.array(self.average.n_updates)
+        return tensors | {f"best/{k}": v for k, v in self.best.items()}
+
+    def restore(self, tensors: Weights) -> None:
+        """Puts back what `state` gave."""
+
+        def below(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}/"
+            return {k.removeprefix(start): torch.from_numpy(v) for k, v in tensors.items() if k.startswith(start)}
+
+        self.model.load_state_dict(below("model"))
+        saved = self.optimizer.state_dict()
+        for name, value in below("optimizer").items():
+            index, key = name.split("/")
+            saved["state"].setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict(saved)
+        if self.average is not None:
+            self.average.model.load_state_dict(below("average"))
+            self.average.n_updates = int(tensors["n_updates"])
+        self.best = {k: v.numpy() for k, v in below("best").items()}
+
+
+def fit(
+    spec: ModelSpec,
+    settings: Train,
+    train: Dataset,
+    valid: Dataset,
+    *,
+    score: Score,
+    seed: int,
+    callbacks: Callbacks | None = None,
+    resume: Checkpoint | None = None,
+) -> Fit:
+    """Trains, and keeps the weights of the epoch whose `score(outputs)["valid_rmspe"]` was lowest.
+
+    `score` takes the outputs for the validation rows, float32 (n,), and returns metrics for the record. The same
+    versions, thread count, seed and data give the same bits, resumed or not. Raises `ConfigError` on divergence.
+    """
+    callbacks = callbacks or Callbacks()
+    callbacks.on_model(describe(spec))
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    with torch.random.fork_rng(devices=[]):
+        trainer = Trainer(spec, settings, len(train), seed)
+        done = resume or Checkpoint(0, {})
+        if resume is not None:
+            trainer.restore(resume.tensors)
+        history, best_epoch = list(done.history), done.best_epoch
+        best = min((r["valid_rmspe"] for r in history), default=math.inf)
+        for epoch in range(done.epoch + 1, settings.epochs + 1):
+            if settings.patience is not None and best_epoch and epoch - 1 - best_epoch >= settings.patience:
+                break
+            started = time.perf_counter()
+            loss = trainer.run_epoch(train, epoch, callbacks.on_step)
+            lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
+            record = {"epoch": epoch, "lr": lr, "train_loss": loss, **score(predict_log(trainer.evaluated, valid))}
+            record["seconds"] = round(time.perf_counter() - started, 3)
+            history.append(record)
+            if record["valid_rmspe"] < best:
+                best, best_epoch, trainer.best = record["valid_rmspe"], epoch, get_weights(trainer.evaluated)
+            callbacks.on_epoch(record)
+            if callbacks.on_checkpoint is not None:
+                callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), history, best_epoch))
+    if not best_epoch:
+        raise ConfigError("no epoch gave a finite validation RMSPE", hint="lower train.lr")
+    return Fit(trainer.best, best_epoch, history)
+
+
+# ----------------------------------------------------------------------------------- learning rates
+
+
+@dataclass(frozen=True)
+class LRFind:
+    """Learning rates tried, the smoothed loss at each, and the suggestion."""
+
+    lrs: list[float]
+    losses: list[float]
+    suggestion: float
+
+
+def valley(losses: list[float]) -> int:
+    """fastai's `valley` rule: a point half-way into the second third of the longest decreasing run of losses."""
+    n = len(losses)
+    lengths = [1] * n
+    for i in range(1, n):
+        lengths[i] = max([lengths[j] + 1 for j in range(i) if losses[i] < losses[j]], default=1)
+    end = int(np.argmax(lengths))
+    start = end - lengths[end]
+    third = (end - start) / 3
+    return max(0, start + int(third) + int(third / 2))
+
+
+def lr_find(
+    spec: ModelSpec,
+    settings: Train,
+    train: Dataset,
+    *,
+    seed: int,
+    steps: int = 100,
+    low: float = 1e-7,
+    high: float = 10.0,
+) -> LRFind:
+    """Raises the learning rate exponentially, one batch at each, until the smoothed loss passes 4 times its best."""
+    lrs: list[float] = []
+    losses: list[float] = []
+    smooth, best = 0.0, math.inf
+    with torch.random.fork_rng(devices=[]):
+        trainer = Trainer(spec, settings, len(train), seed)
+        trainer.model.train()
+        epoch = 0
+        while len(lrs) < steps:
+            epoch += 1
+            for x_cat, x_cont, y in train.batches(settings.batch_size, seed, epoch):
+                lr = low * (high / low) ** (len(lrs) / (steps - 1))
+                _set_step(trainer.optimizer, lr, settings.momentum[0])
+                loss = F.mse_loss(trainer.model(x_cat, x_cont), y)
+                trainer.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                trainer.optimizer.step()
+                smooth = 0.98 * smooth + 0.02 * loss.item()
+                lrs.append(lr)
+                losses.append(smooth / (1 - 0.98 ** len(lrs)))
+                best = min(best, losses[-1])
+                if len(lrs) == steps or not math.isfinite(losses[-1]) or losses[-1] > 4 * best:
+                    kept = [x for x in losses if math.isfinite(x)]
+                    return LRFind(lrs[: len(kept)], kept, lrs[valley(kept)])
+    raise AssertionError("unreachable: the loop returns after `steps` batches")

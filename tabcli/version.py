@@ -1,0 +1,3 @@
+"""The version, which goes into every bundle."""
+
+__version__ = "0.1.0"
