@@ -1,0 +1,52 @@
+# Every target sets up what it needs; none needs an activated environment. `make` alone lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help install test lint types demo check docs format clean
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP)  ## build .venv from pyproject.toml and constraints.txt
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+test: $(STAMP)  ## set up and pass the tests
+	$(BIN)/python -m pytest -n 2
+
+demo: $(STAMP)  ## set up and run the whole job on generated data; the result is in demo/
+	rm -rf demo
+	$(BIN)/tabcli synth demo/data
+	$(BIN)/tabcli prep --config configs/quickstart.yaml --data demo/data --out demo/prep
+	$(BIN)/tabcli train --config configs/quickstart.yaml --prep demo/prep --out demo/run
+	$(BIN)/tabcli predict demo/run --data demo/data --out demo/submission.csv
+	$(BIN)/tabcli evaluate demo/submission.csv demo/data/truth.csv --json > demo/scores.json
+	@$(BIN)/python -c "import json; \
+	floor = json.load(open('demo/data/truth.json'))['noise_floor']['rmspe']; \
+	got = json.load(open('demo/scores.json'))['rmspe']; \
+	print(f'RMSPE on the test days {got:.4f}, {got / floor - 1:.1%} above the noise floor of {floor:.4f} (at most 10% is asked for)'); \
+	raise SystemExit(got > 1.1 * floor)"
+
+lint: $(STAMP)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## mypy --strict on tabcli/
+	$(BIN)/mypy
+
+check:  ## exactly what CI runs, cheap things first
+	bash .ci/run
+
+docs: $(STAMP)  ## write docs/cli.md from the help texts
+	$(BIN)/python -m tests.test_cli_reference
+
+format: $(STAMP)  ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
