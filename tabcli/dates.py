@@ -43,8 +43,8 @@ def date_parts(dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool
         "Month": moments.month,
         "Week": moments.isocalendar().week.astype("int32"),
         "Day": moments.day,
-        "Dayofweek": moments.dayofweek,
-        "Dayofyear": moments.dayofyear,
+        "Dayofweek": moments.day_of_week,
+        "Dayofyear": moments.day_of_year,
         **{name: getattr(moments, name.lower()) for name in PARTS if name.startswith("Is_")},
     }
     if time:

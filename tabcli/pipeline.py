@@ -62,7 +62,7 @@ def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepa
     if "future" in tables:
         future_where = describe(config, data, "future")
         _check_future(tables["future"], config, future_where)
-        tables["future"] = contract.conform(tables["future"], "train", future_where)
+        tables["future"] = contract.conform(_known_ahead(tables["future"], config), "train", future_where)
     n_read = {name: len(tables[name]) for name in ("train", "future") if name in tables}
     if sample is not None:
         tables = _sampled(tables, config, sample)
@@ -104,6 +104,13 @@ def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepa
 def _declared(config: Config) -> list[str]:
     roles = config.availability
     return [*roles.known_in_advance, *roles.past_only, *roles.static]
+
+
+def _known_ahead(future: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The columns of rows to forecast that may be used: whatever else stands there is not looked at."""
+    roles = config.availability
+    names = {*config.series, config.date, config.id, *roles.known_in_advance, *roles.static}
+    return future[[c for c in future.columns if c in names]]
 
 
 def _check_future(future: pd.DataFrame, config: Config, where: str) -> None:
@@ -228,7 +235,7 @@ def _baseline(rows: pd.DataFrame, config: Config, train: BoolArray, valid: BoolA
     by = list(config.baseline)
     if not by:
         by = [*config.series, "weekday"]
-        rows = rows.assign(weekday=rows[config.date].dt.dayofweek)
+        rows = rows.assign(weekday=rows[config.date].dt.day_of_week)
     require_columns(rows, by, "baseline")
     target = rows[config.target.column].to_numpy(dtype="float64")
     forecast = group_medians(rows[train], target[train], rows[valid], by)
@@ -259,9 +266,7 @@ def apply(fitted: Fitted, data: DataSource, *, table: str = "future") -> Applied
     tables = load_tables(config, data, [table, *side_names(config)])
     where = describe(config, data, table)
     _check_future(tables[table], config, where)
-    known = [c for c in tables[table].columns if c in fitted.contract.tables["train"] or c == config.id]
-    rows = tables[table][known].drop(columns=[config.target.column], errors="ignore")
-    rows = fitted.contract.conform(rows, "train", where)
+    rows = fitted.contract.conform(_known_ahead(tables[table], config), "train", where)
     sides: Mapping[str, pd.DataFrame] = {
         name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
     }
