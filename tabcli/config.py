@@ -246,13 +246,14 @@ class Model(Section):
 
     embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
     embedding_dropout: Probability = 0.0
-    embedding_std: Annotated[float, Field(gt=0)] = 0.05
+    embedding_std: Annotated[float, Field(gt=0)] = 0.3
     layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (512, 256)
     dropout: Probability | tuple[Probability, ...] = 0.0
     activation: Literal["relu", "silu"] = "silu"
     batch_norm: bool = False
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
     continuous_batch_norm: bool = False
+    series_head: bool = True
     output_range: Annotated[Literal["auto"] | tuple[float, float] | None, AfterValidator(_regular_range)] = None
 
 
@@ -320,6 +321,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "activation": "relu",
             "batch_norm": True,
             "continuous_batch_norm": True,
+            "series_head": False,
             "output_range": "auto",
         },
         "train": {

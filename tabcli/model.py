@@ -1,11 +1,15 @@
 """The network: an embedding per categorical variable ‖ continuous inputs → MLP → the log of the target.
 
-x_cat (B, n_cat) ─ embeddings ─ dropout ┐
-                                        ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ linear ─▶ y (B,)
-x_cont (B, n_cont) ─ (batch norm) ──────┘
+    x_cat (B, n_cat) ─ embeddings ─ dropout ┐
+                                            ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ h ─ head ─ y
+    x_cont (B, n_cont) ─ (batch norm) ──────┘                                                           (B, d)    (B,)
+
+The head is (w + v[series]) · h: one vector w for all, and one v for each series (zero at first, and for a series that
+training never saw), so that each series weighs the common features h in its own way. That is a random slope of a
+mixed-effects model; weight decay shrinks v as the prior does there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,7 +31,10 @@ def embedding_size(cardinality: int) -> int:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is needed to build the network again: `embeddings` is column → (codes, width)."""
+    """What is needed to build the network again.
+
+    `embeddings`: column → (codes, width). `series_head`: the columns that have head vectors of their own.
+    """
 
     embeddings: dict[str, tuple[int, int]]
     n_continuous: int
@@ -39,6 +46,7 @@ class ModelSpec:
     batch_norm: bool
     batch_norm_momentum: float
     continuous_batch_norm: bool
+    series_head: tuple[str, ...]
     y_mean: float
     y_std: float
     output_range: tuple[float, float] | None
@@ -59,9 +67,15 @@ def _tuples(value: Any) -> Any:
 
 
 def specify(
-    config: ModelConfig, cardinalities: Mapping[str, int], n_continuous: int, y: tuple[float, float, float]
+    config: ModelConfig,
+    cardinalities: Mapping[str, int],
+    n_continuous: int,
+    y: tuple[float, float, float],
+    series: Sequence[str] = (),
 ) -> ModelSpec:
     """The network for these inputs; `y` is the mean, std and maximum of the training rows' log target.
+
+    Series columns that are no inputs get no head of their own.
 
     `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
     """
@@ -81,6 +95,7 @@ def specify(
         batch_norm=config.batch_norm,
         batch_norm_momentum=config.batch_norm_momentum,
         continuous_batch_norm=config.continuous_batch_norm,
+        series_head=tuple(c for c in series if c in sizes) if config.series_head else (),
         y_mean=y_mean,
         y_std=y_std,
         output_range=auto if config.output_range == "auto" else config.output_range,
@@ -129,13 +144,18 @@ class TabularMLP(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(d_in, 1)
         nn.init.zeros_(self.head.bias)
+        self.series_positions = [list(spec.embeddings).index(c) for c in spec.series_head]
+        self.series_heads = nn.ParameterList(torch.zeros(spec.embeddings[c][0], d_in) for c in spec.series_head)
 
     def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
         """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,)."""
         inputs = [self.continuous_norm(x_cont)]
         if self.embeddings is not None:
             inputs.insert(0, self.embedding_dropout(self.embeddings(x_cat)))
-        out: Tensor = self.head(self.blocks(torch.cat(inputs, dim=1))).squeeze(1)
+        h = self.blocks(torch.cat(inputs, dim=1))
+        out: Tensor = self.head(h).squeeze(1)
+        for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
+            out = out + (h * F.embedding(x_cat[:, position], vectors)).sum(1)
         if self.spec.output_range is None:
             return out * self.spec.y_std + self.spec.y_mean
         low, high = self.spec.output_range
@@ -147,8 +167,9 @@ def describe(spec: ModelSpec) -> str:
     sizes = "  ".join(f"{c} {n}×{d}" for c, (n, d) in spec.embeddings.items())
     n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
     width = sum(d for _, d in spec.embeddings.values())
+    heads = f", a head for each {' and '.join(spec.series_head)}" if spec.series_head else ""
     return (
         f"embeddings: {sizes or 'none'}\n"
         f"network: {width} embedded + {spec.n_continuous} continuous → "
-        f"{' → '.join(map(str, (*spec.layers, 1)))}, {n_parameters:,} parameters"
+        f"{' → '.join(map(str, (*spec.layers, 1)))}{heads}, {n_parameters:,} parameters"
     )

@@ -26,12 +26,13 @@ from tabcli.config import Config
 from tabcli.dataset import Dataset
 from tabcli.dates import date_parts
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
-from tabcli.metrics import METRICS, mape, rmse, rmspe
+from tabcli.evaluation import Evaluation, compare
+from tabcli.metrics import mape, rmse, rmspe
 from tabcli.model import ModelSpec, describe, specify
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
-from tabcli.tables import DataSource, TableSource, check_unique, kind_of, read_table, require_columns
+from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.training import Callbacks, Checkpoint, LRFind, Record
 from tabcli.version import __version__
 
@@ -195,7 +196,9 @@ def model_spec(prepared: Prepared, settings: Config) -> ModelSpec:
     """The network that these settings give for a prep's variables."""
     preprocessor, target = prepared.fitted.preprocessor, prepared.fitted.target
     y = (target.mean_, target.std_, target.max_)
-    return specify(settings.model, preprocessor.categorify.cardinalities(), len(preprocessor.continuous), y)
+    return specify(
+        settings.model, preprocessor.categorify.cardinalities(), len(preprocessor.continuous), y, settings.series
+    )
 
 
 def _scorer(prepared: Prepared) -> training.Score:
@@ -414,34 +417,11 @@ def predict(
 # -------------------------------------------------------------------------------------------- evaluate
 
 
-@dataclass(frozen=True)
-class EvaluateResult:
-    """`metrics`: over all rows. `by`: a row per value of the column asked for, worst first, or None."""
-
-    metrics: dict[str, float]
-    n_rows: int
-    n_zero: int
-    n_unused: int
-    on: list[str]
-    target: str
-    by: pd.DataFrame | None
-
-
 def _read_any(source: TableSource, name: str, dates: Sequence[str] = ()) -> pd.DataFrame:
     file = "" if isinstance(source, pd.DataFrame) else str(source)
     if file and not Path(file).is_file():
         raise DataError(f"{file}: no such file")
     return read_table(source, configs.Table(file=file), name=name, dates=dates)
-
-
-def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
-    scores = {}
-    for name, metric in METRICS.items():
-        try:
-            scores[name] = metric(actual, predicted)
-        except DataError:
-            scores[name] = float("nan")  # not defined here: all actual values are zero
-    return scores
 
 
 def evaluate(
@@ -451,63 +431,14 @@ def evaluate(
     target: str | None = None,
     on: Sequence[str] = (),
     by: str | None = None,
-) -> EvaluateResult:
+) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
 
     `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
     Raises `DataError` where an actual row has no prediction, or a key is not unique.
     """
     forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
-    target = target or str(forecast.columns[-1])
-    require_columns(forecast, [target, *on], "predictions")
-    require_columns(truth, [target, *on], "actuals")
-    keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
-    if not keys:
-        raise DataError(
-            f"predictions and actuals share no column but {target!r}",
-            hint=f"predictions: {', '.join(forecast.columns)}; actuals: {', '.join(truth.columns)}",
-        )
-    check_unique(forecast, keys, "predictions")
-    check_unique(truth, keys, "actuals")
-    differ = [k for k in keys if (kind_of(forecast[k]) in ("text", "date")) != (kind_of(truth[k]) in ("text", "date"))]
-    if differ:
-        raise DataError(
-            f"column {differ[0]!r} is {kind_of(forecast[differ[0]])} in the predictions and "
-            f"{kind_of(truth[differ[0]])} in the actuals"
-        )
-    extra = [c for c in forecast.columns if c not in keys and c not in truth.columns]
-    merged = _plain_keys(truth, keys).merge(
-        _plain_keys(forecast[[*keys, *extra, target]], keys),
-        on=keys,
-        how="left",
-        suffixes=("", " (predicted)"),
-        indicator=True,
-    )
-    unmatched = merged["_merge"] == "left_only"
-    if unmatched.any():
-        first = ", ".join(f"{k}={merged.loc[unmatched, k].iloc[0]}" for k in keys)
-        raise DataError(f"{int(unmatched.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
-    actual = merged[target].to_numpy(dtype="float64")
-    predicted = merged[f"{target} (predicted)"].to_numpy(dtype="float64")
-    for name, values in (("actuals", actual), ("predictions", predicted)):
-        if not np.isfinite(values).all():
-            raise DataError(f"{name}: column {target!r}: {int((~np.isfinite(values)).sum())} rows have no number")
-    grouped = None
-    if by is not None:
-        require_columns(merged, [by], "predictions and actuals")
-        rows = []
-        for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
-            rows.append({by: value, "rows": len(index), **_scores(actual[index], predicted[index])})
-        grouped = pd.DataFrame(rows).sort_values("rmspe", ascending=False, ignore_index=True)
-    n_unused = len(forecast) - len(truth)
-    return EvaluateResult(
-        _scores(actual, predicted), len(truth), int((actual == 0).sum()), n_unused, keys, target, grouped
-    )
-
-
-def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Text keys as plain str: categories of two tables do not merge."""
-    return table.assign(**{k: table[k].astype("str") for k in keys if kind_of(table[k]) == "text"})
+    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by)
 
 
 # ------------------------------------------------------------------------------------- the single steps

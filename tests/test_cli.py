@@ -156,7 +156,9 @@ def test_a_prep_says_what_it_did(job: Path, tmp_path: Path) -> None:
         "the median by shop × dayDayofweek × promo",
     ):
         assert text in done.stdout, text
-    as_json = json.loads(run("prep", "-c", job / "config.yaml", "-d", job / "data", "-o", job / "prep", "--json").stdout)
+    as_json = json.loads(
+        run("prep", "-c", job / "config.yaml", "-d", job / "data", "-o", job / "prep", "--json").stdout
+    )
     assert as_json["unchanged"]
     assert as_json["rows"]["future"] == N_SHOPS * HORIZON
 

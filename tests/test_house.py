@@ -73,7 +73,9 @@ def test_help_imports_neither_torch_nor_pandas(command: list[str]) -> None:
 
 
 def test_the_package_knows_no_names_of_one_dataset() -> None:
-    names = re.compile(r"StateHoliday|SchoolHoliday|CompetitionOpen|CompetitionDistance|Promo2Since\w+|PromoInterval|StoreType")
+    names = re.compile(
+        r"StateHoliday|SchoolHoliday|CompetitionOpen|CompetitionDistance|Promo2Since\w+|PromoInterval|StoreType"
+    )
     for path in PACKAGE.glob("*.py"):
         assert not names.search(path.read_text(encoding="utf-8")), path
 
