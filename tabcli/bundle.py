@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from tabcli import files
 from tabcli.config import Config, parse
@@ -192,7 +192,7 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, An
     _save_fitted(directory, run.fitted)
     files.write_json(directory / "model.json", {"format_version": FORMAT_VERSION, **run.model})
     for i, weights in enumerate(run.members):
-        save_file(weights, directory / f"member-{i}.safetensors")
+        (directory / f"member-{i}.safetensors").write_bytes(save(weights))
     lines = [json.dumps(record, allow_nan=False) for record in run.history]
     files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
     files.write_json(directory / "metrics.json", run.metrics)
@@ -222,7 +222,7 @@ def load_run(directory: Path) -> Run:
 def save_checkpoint(directory: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
     """Replaces the checkpoint in a working directory by this one; the old one stays until the new one is whole."""
     with files.atomic_file(directory / "checkpoint.safetensors") as temporary:
-        save_file(tensors, temporary, metadata={"facts": json.dumps(facts, allow_nan=False)})
+        temporary.write_bytes(save(tensors, metadata={"facts": json.dumps(facts, allow_nan=False)}))
 
 
 def load_checkpoint(directory: Path) -> tuple[Weights, dict[str, Any]]:
