@@ -247,7 +247,7 @@ class Model(Section):
     embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
     embedding_dropout: Probability = 0.0
     embedding_std: Annotated[float, Field(gt=0)] = 0.3
-    layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (512, 256)
+    layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (256, 128, 64)
     dropout: Probability | tuple[Probability, ...] = 0.0
     activation: Literal["relu", "silu"] = "silu"
     batch_norm: bool = False
@@ -260,17 +260,17 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop."""
 
-    epochs: Annotated[int, Field(ge=1)] = 8
-    batch_size: Annotated[int, Field(ge=2)] = 1024
+    epochs: Annotated[int, Field(ge=1)] = 5
+    batch_size: Annotated[int, Field(ge=2)] = 512
     lr: Annotated[float, Field(gt=0)] = 2e-3
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     momentum: tuple[Probability, Probability] = (0.95, 0.85)
     beta2: Probability = 0.99
     eps: Annotated[float, Field(gt=0)] = 1e-8
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
     decay_embeddings: bool = False
-    category_dropout: Probability = 0.0
+    category_dropout: Probability = 0.005
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None

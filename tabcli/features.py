@@ -62,14 +62,11 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
         if missing.any():
             column = rows[name]
             if kind_of(column) == "text":
-                filled[name] = column.cat.add_categories(set_difference([str(value)], column)).fillna(str(value))
+                new = [] if str(value) in column.cat.categories else [str(value)]
+                filled[name] = column.cat.add_categories(new).fillna(str(value))
             else:
                 filled[name] = column.fillna(float(value))
     return rows.assign(**filled), counts
-
-
-def set_difference(values: Iterable[str], column: "pd.Series[Any]") -> list[str]:
-    return [v for v in values if v not in column.cat.categories]
 
 
 def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config, calendar: EventCalendar) -> Wide:

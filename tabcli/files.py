@@ -41,15 +41,26 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_free(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
+    """Raises `UsageError` for an existing non-empty `path` without `replace`, and for one without the file `marker`.
+
+    Only what tabcli wrote is ever removed.
+    """
+    taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    if taken and not (path / marker).is_file():
+        raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another path")
+    if taken and not replace:
+        raise UsageError(f"{path} exists already", hint="give another path, or --force to replace it")
+
+
 @contextmanager
-def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def atomic_directory(path: Path, *, replace: bool = False, marker: str = "manifest.json") -> Iterator[Path]:
     """Yields a temporary directory to fill; at the end it stands whole at `path`, or nothing changed.
 
-    With `replace` an existing directory is moved aside first and removed last, so that at every moment one
-    of the two is whole on the disk. Without it, an existing non-empty `path` raises `UsageError`.
+    With `replace` an existing directory is moved aside first and removed last, so that at every moment one of the two
+    is whole on the disk. Raises `UsageError` as `require_free` does.
     """
-    if path.exists() and not replace and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} exists already", hint="give another path, or --force to replace it")
+    require_free(path, replace=replace, marker=marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     temporary.mkdir()

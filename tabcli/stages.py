@@ -275,8 +275,7 @@ def train(
     )
     if prep_id and not force and _is_unchanged(path, "run", fingerprint):
         return TrainResult(path, bundle.load_run(path), True)
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
+    files.require_free(path, replace=force)
     partial = path.parent / f"{path.name}.partial"
     partial.mkdir(parents=True, exist_ok=True)
     try:

@@ -514,7 +514,7 @@ def synth(
         "refurbished": (np.flatnonzero(world.closures.refurbished.any(axis=1)) + 1).tolist(),
         "without_rows_for_a_while": (np.flatnonzero(world.closures.absent.any(axis=1)) + 1).tolist(),
     }
-    with files.atomic_directory(directory, replace=replace) as temporary:
+    with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
         options = pyarrow.csv.WriteOptions(quoting_style="needed")
         for name, columns in tables.items():
             pyarrow.csv.write_csv(pa.table(columns), temporary / f"{name}.csv", options)

@@ -486,3 +486,14 @@ def test_each_step_alone_fits_on_one_table_and_applies_to_another(tmp_path: Path
     assert "either --fit" in run("normalize", train, tmp_path / "x.csv", code=2).stderr
     done = run("normalize", train, tmp_path / "x.csv", "--state", tmp_path / "c.json", code=5)
     assert "the state of categorify, not of normalize" in done.stderr
+
+
+def test_force_never_removes_what_tabcli_did_not_write(job: Path, tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "data", make_tables())
+    for words in (
+        ("prep", "-c", job / "config.yaml", "-d", job / "data", "-o", data, "--force"),
+        ("train", "-p", job / "prep", "-o", data, "--force"),
+        ("synth", data, "--force"),
+    ):
+        assert "was not written by tabcli" in run(*words, code=2).stderr
+    assert sorted(p.name for p in data.iterdir()) == ["ahead.csv", "past.csv", "shops.csv"]
