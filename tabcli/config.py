@@ -105,11 +105,21 @@ Condition = dict[str, Scalar | tuple[Scalar, ...] | Not]
 # -------------------------------------------------------------------------------------------- sections
 
 
+def _one_group(pattern: str) -> str:
+    try:
+        n_groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from None
+    if n_groups != 1:
+        raise ValueError("expected a regular expression with exactly one group, in parentheses")
+    return pattern
+
+
 class Extract(Section):
     """A column made of the part of a text column that a regular expression with one group matches."""
 
     column: str
-    pattern: str
+    pattern: Annotated[str, AfterValidator(_one_group)]
     into: str
     no_match: Literal["error", "drop"] = "error"
 

@@ -213,8 +213,6 @@ def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
         require_columns(table, [step.column], where)
         source = _as_text(table[step.column])
         found = pd.Series(source.cat.categories.astype("str")).str.extract(f"^(?:{step.pattern})$", expand=True)
-        if found.shape[1] != 1:
-            raise ConfigError(f"{where}: the pattern {step.pattern!r} must have exactly one group, in parentheses")
         codes = source.cat.codes.to_numpy()
         texts = found[0].to_numpy(dtype=object)
         values = pd.Series([texts[c] if c >= 0 else None for c in codes], index=table.index, dtype="str")

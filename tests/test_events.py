@@ -1,0 +1,114 @@
+"""Event features against a naive double loop over calendar time."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabcli.config import Duration, Event
+from tabcli.events import EventCalendar, event_feature_names, event_features, series_codes
+
+DAY = 86_400
+
+
+def naive(rows: list[tuple[str, int]], events: set[tuple[str, int]], window: int, cap: int) -> list[list[int]]:
+    """Per row: days since and until (cap + 1 for never), events in the windows that end and that start with the day."""
+    result = []
+    for series, day in rows:
+        days = [d for s, d in events if s == series]
+        since = [day - d for d in days if d <= day]
+        until = [d - day for d in days if d >= day]
+        result.append(
+            [
+                min(*since, cap) if since else cap + 1,
+                min(*until, cap) if until else cap + 1,
+                sum(day - window < d <= day for d in days),
+                sum(day <= d < day + window for d in days),
+            ]
+        )
+    return result
+
+
+def frame(rows: list[tuple[str, int]]) -> pd.DataFrame:
+    days = np.array([d for _, d in rows], dtype="int64") * DAY
+    return pd.DataFrame({"shop": [s for s, _ in rows], "day": days.astype("datetime64[s]").astype("datetime64[us]")})
+
+
+def overlay(
+    calendar: EventCalendar, rows: list[tuple[str, int]], on: set[tuple[str, int]]
+) -> tuple[EventCalendar, Any]:
+    return calendar.overlay(frame(rows), "day", {"E": np.array([r in on for r in rows])})
+
+
+series_days = st.sets(st.tuples(st.sampled_from("abc"), st.integers(15_000, 15_060)), min_size=1, max_size=60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    known=series_days,
+    new=series_days,
+    data=st.data(),
+    window=st.integers(1, 12),
+    cap=st.integers(1, 40),
+)
+def test_features_equal_the_naive_loop_across_the_boundary(
+    known: set[tuple[str, int]], new: set[tuple[str, int]], data: st.DataObject, window: int, cap: int
+) -> None:
+    """Rows known before and rows laid over them; what the new rows say about their own days replaces what was known."""
+    old_rows, new_rows = sorted(known), data.draw(st.permutations(sorted(new)))
+    old_events = data.draw(st.sets(st.sampled_from(old_rows)))
+    new_events = data.draw(st.sets(st.sampled_from(new_rows)))
+    event = Event(where={"x": 1}, window=Duration(window, "d"), cap=Duration(cap, "d"))
+    calendar, _ = overlay(EventCalendar.empty(["shop"], {"E": event}), old_rows, old_events)
+    calendar = EventCalendar.from_tables(*calendar.to_tables(), ["E"])
+    calendar, keys = overlay(calendar, new_rows, new_events)
+    made = event_features(keys, calendar.moments["E"], event, "E")
+    expected = naive(new_rows, (old_events - new) | new_events, window, cap)
+    assert np.column_stack(list(made.values())).tolist() == expected
+    assert list(made) == event_feature_names("E") == ["AfterE", "BeforeE", "E_bw", "E_fw"]
+
+
+def test_the_drawn_example_of_the_docstring() -> None:
+    event = Event(where={"x": 1}, window="3d", cap="60d")  # type: ignore[arg-type]
+    rows = [("a", d) for d in range(1, 8)]
+    calendar, keys = overlay(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 3), ("a", 6)})
+    made = event_features(keys, calendar.moments["E"], event, "E")
+    assert made["AfterE"].tolist() == [61, 61, 0, 1, 2, 0, 1]
+    assert made["BeforeE"].tolist() == [2, 1, 0, 2, 1, 0, 61]
+    assert made["E_bw"].tolist() == [0, 0, 1, 1, 1, 1, 1]
+    assert made["E_fw"].tolist() == [1, 1, 1, 1, 1, 1, 0]
+
+
+def test_a_gap_in_the_rows_is_not_skipped_over() -> None:
+    """fastai's seven rows reached over a gap of half a year; seven days do not."""
+    event = Event(where={"x": 1})
+    rows = [("a", 1), ("a", 2), ("a", 3), ("a", 190)]
+    calendar, keys = overlay(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 1), ("a", 2), ("a", 3)})
+    made = event_features(keys, calendar.moments["E"], event, "E")
+    assert made["E_bw"].tolist() == [1, 2, 3, 0]
+
+
+def test_hours_are_counted_in_hours() -> None:
+    event = Event(where={"x": 1}, window="3h", cap="5h")  # type: ignore[arg-type]
+    moments = pd.to_datetime(["2020-03-01 00:00", "2020-03-01 02:00", "2020-03-01 09:00"]).as_unit("us")
+    rows = pd.DataFrame({"shop": "a", "day": moments})
+    flags = {"E": np.array([True, False, False])}
+    calendar, keys = EventCalendar.empty(["shop"], {"E": event}).overlay(rows, "day", flags)
+    made = event_features(keys, calendar.moments["E"], event, "E")
+    assert made["AfterE"].tolist() == [0, 2, 5]
+    assert made["E_bw"].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("columns", [{"shop": [3, 1, 3]}, {"shop": ["x", "y", "x"], "kind": [1, 1, 2]}])
+def test_series_keep_their_codes_when_new_ones_come(columns: dict[str, list[Any]]) -> None:
+    rows = pd.DataFrame(columns)
+    empty = pd.DataFrame(columns=list(columns))
+    codes, series = series_codes(rows, empty)
+    pd.testing.assert_frame_equal(series.iloc[codes].reset_index(drop=True), rows, check_dtype=False)
+    again, grown = series_codes(pd.concat([rows.iloc[[2]], rows.assign(shop=rows["shop"] * 2)]), series)
+    assert again[0] == codes[2]
+    pd.testing.assert_frame_equal(grown.iloc[: len(series)], series)
+    assert len(grown) > len(series)
