@@ -5,6 +5,7 @@ series, which are known in advance, and what is to be forecast. Unknown keys are
 name, and all problems are reported at once, each with its path.
 """
 
+import copy
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -624,7 +625,7 @@ def load(config: "Config | Mapping[str, Any] | Path | str", overrides: Sequence[
     if isinstance(config, Config):
         values: Any = _without_preset(config)
     elif isinstance(config, Mapping):
-        values = {**config}
+        values = copy.deepcopy(dict(config))  # overrides must not reach the caller's own
     else:
         path = Path(config)
         source = str(path)

@@ -1,0 +1,115 @@
+"""Nothing half-written at a final name, nothing of another program removed."""
+
+import math
+import os
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabcli import files
+from tabcli.errors import UsageError
+
+
+def listing(directory: Path) -> list[str]:
+    return sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*"))
+
+
+def fail_half_way(writing: AbstractContextManager[Path]) -> None:
+    with writing as temporary:
+        (temporary / "x" if temporary.is_dir() else temporary).write_text("half")
+        raise RuntimeError
+
+
+def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    files.write_text(path, "old\n")
+    with pytest.raises(RuntimeError):
+        fail_half_way(files.atomic_file(path))
+    assert path.read_bytes() == b"old\n"
+    assert listing(path.parent) == ["a.txt"]
+
+
+def test_a_directory_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        fail_half_way(files.atomic_directory(tmp_path / "d"))
+    assert listing(tmp_path) == []
+
+
+def write_directory(path: Path, text: str, *, replace: bool = False) -> None:
+    with files.atomic_directory(path, replace=replace) as temporary:
+        (temporary / "manifest.json").write_text(text)
+
+
+def test_a_directory_is_replaced_only_when_asked_and_only_when_it_is_ours(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    write_directory(path, "one")
+    with pytest.raises(UsageError, match="exists already"):
+        write_directory(path, "two")
+    write_directory(path, "two", replace=True)
+    assert (path / "manifest.json").read_text() == "two"
+    assert listing(tmp_path) == ["d", "d/manifest.json"]
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="was not written by tabcli"):
+        write_directory(other, "gone", replace=True)
+    assert (other / "chapter.txt").read_text() == "years of work"
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="was not written by tabcli"):
+        write_directory(tmp_path / "file", "gone", replace=True)
+
+
+def test_an_empty_directory_is_free(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    write_directory(tmp_path / "d", "one")
+    assert listing(tmp_path) == ["d", "d/manifest.json"]
+
+
+def test_replacing_fails_half_way_and_keeps_the_old_directory(tmp_path: Path) -> None:
+    write_directory(tmp_path / "d", "one")
+    with pytest.raises(RuntimeError):
+        fail_half_way(files.atomic_directory(tmp_path / "d", replace=True))
+    assert (tmp_path / "d" / "manifest.json").read_text() == "one"
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from tabcli import files\n"
+        "with files.atomic_file(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode != 0
+    assert path.read_text() == "old"
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_json_keeps_every_bit(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    path = tmp_path_factory.mktemp("json") / "v.json"
+    files.write_json(path, value)
+    assert repr(files.read_json(path)) == repr(value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_json_refuses_what_json_has_no_word_for(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(tmp_path / "v.json", {"x": value})
+    assert os.listdir(tmp_path) == []
+
+
+def test_digest_does_not_see_the_order_of_keys() -> None:
+    assert files.digest({"a": 1, "b": [1, 2]}) == files.digest({"b": [1, 2], "a": 1})
+    assert files.digest({"a": 1, "b": [1, 2]}) != files.digest({"a": 1, "b": [2, 1]})
