@@ -89,7 +89,10 @@ def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[
 
 
 def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
-    """The manifest of a whole directory of this kind, "prep" or "run". Raises `BundleError` for anything else."""
+    """The manifest of a whole directory of this kind, "prep" or "run"; its `files`: name → (bytes, SHA-256).
+
+    Raises `BundleError` for anything else.
+    """
     path = directory / MANIFEST
     make = {"prep": "tabcli prep --config C --data DIR --out PREP", "run": "tabcli train --prep PREP --out RUN"}[kind]
     if not directory.is_dir():
@@ -97,28 +100,32 @@ def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError(f"{directory}: not a {kind} directory: it has no {MANIFEST}", hint=f"made by `{make}`")
     try:
-        manifest = files.read_json(path)
+        manifest = dict(files.read_json(path))
         found, version = manifest["format"], manifest["format_version"]
-        assert isinstance(manifest["files"], dict)
-    except (ValueError, KeyError, TypeError, AssertionError):
+    except (ValueError, KeyError, TypeError):
         raise BundleError(f"{path}: corrupt, or of something else than tabcli") from None
     if found != kind:
         raise BundleError(f"{directory}: a {found} directory, but a {kind} directory is needed", hint=f"see `{make}`")
     if version != FORMAT_VERSION:
         raise BundleError(f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}")
-    return dict(manifest)
+    try:
+        str(manifest["fingerprint"])
+        listed = {str(name): (int(facts["bytes"]), str(facts["sha256"])) for name, facts in manifest["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BundleError(f"{path}: corrupt: it does not list the directory's files") from None
+    return {**manifest, "files": listed}
 
 
 def verify(directory: Path, kind: str) -> dict[str, Any]:
     """`read_manifest`, and every file present with the right size and hash."""
     manifest = read_manifest(directory, kind)
-    for name, facts in manifest["files"].items():
+    for name, (n_bytes, sha256) in manifest["files"].items():
         path = directory / name
         if ".." in Path(name).parts or Path(name).is_absolute() or path.is_symlink():
             raise BundleError(f"{directory}: the manifest names {name!r}, which is not a file inside the directory")
         if not path.is_file():
             raise BundleError(f"{path}: missing from the {kind} directory", hint="make it again")
-        if path.stat().st_size != facts["bytes"] or files.sha256(path) != facts["sha256"]:
+        if path.stat().st_size != n_bytes or files.sha256(path) != sha256:
             raise BundleError(f"{path}: corrupt: its content is not what was written", hint="make it again")
     return manifest
 
@@ -187,12 +194,17 @@ def load_prep(directory: Path) -> Prepared:
 # ---------------------------------------------------------------------------------- run directories
 
 
+def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) -> bytes:
+    """The library writes the memory as it lies, a transposed array in the wrong order: make each contiguous first."""
+    return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
+
+
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
     files.write_json(directory / "model.json", {"format_version": FORMAT_VERSION, **run.model})
     for i, weights in enumerate(run.members):
-        (directory / f"member-{i}.safetensors").write_bytes(save(weights))
+        (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
     lines = [json.dumps(record, allow_nan=False) for record in run.history]
     files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
     files.write_json(directory / "metrics.json", run.metrics)
@@ -204,7 +216,7 @@ def load_run(directory: Path) -> Run:
     manifest = verify(directory, "run")
     try:
         members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
-        model = files.read_json(directory / "model.json")
+        model = dict(files.read_json(directory / "model.json"))
         model.pop("format_version")
         metrics = files.read_json(directory / "metrics.json")
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -222,7 +234,7 @@ def load_run(directory: Path) -> Run:
 def save_checkpoint(directory: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
     """Replaces the checkpoint in a working directory by this one; the old one stays until the new one is whole."""
     with files.atomic_file(directory / "checkpoint.safetensors") as temporary:
-        temporary.write_bytes(save(tensors, metadata={"facts": json.dumps(facts, allow_nan=False)}))
+        temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
 
 
 def load_checkpoint(directory: Path) -> tuple[Weights, dict[str, Any]]:

@@ -32,7 +32,11 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     preprocessor = run.fitted.preprocessor
     data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
     data.check_codes([n for n, _ in spec.embeddings.values()])
-    outputs = [predict_log(load_model(spec, weights), data).astype("float64") for weights in run.members]
+    try:
+        members = [load_model(spec, weights) for weights in run.members]
+    except (RuntimeError, TypeError) as error:
+        raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
+    outputs = [predict_log(member, data).astype("float64") for member in members]
     return run.fitted.target.inverse(np.mean(outputs, axis=0))
 
 

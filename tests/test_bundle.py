@@ -1,0 +1,212 @@
+"""Prep and run directories: exact round trips; whatever is damaged or foreign is refused before anything uses it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import tabcli
+from tabcli import bundle, files
+from tabcli.bundle import Run
+from tabcli.errors import BundleError
+from tests.conftest import CONFIG, make_tables
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("bundle")
+    torch.set_num_threads(1)
+    tabcli.prep(CONFIG, make_tables(), root / "prep")
+    tabcli.train(root / "prep", root / "run", overrides=["train.epochs=1"])
+    return root
+
+
+@pytest.fixture
+def prep(job: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(job / "prep", tmp_path / "prep")
+
+
+@pytest.fixture
+def run(job: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(job / "run", tmp_path / "run")
+
+
+def rewrite_manifest(directory: Path, **changes: Any) -> None:
+    path = directory / "manifest.json"
+    files.write_json(path, {**files.read_json(path), **changes})
+
+
+def sign(directory: Path) -> None:
+    """The manifest made to fit whatever now lies in the directory, as one with bad intentions would do."""
+    manifest = files.read_json(directory / "manifest.json")
+    (directory / "manifest.json").unlink()
+    facts = {k: v for k, v in manifest.items() if k not in ("format", "format_version", "fingerprint", "files")}
+    bundle.write_manifest(directory, manifest["format"], manifest["fingerprint"], facts)
+
+
+def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
+    made = tabcli.prep(CONFIG, make_tables()).prepared
+    read = bundle.load_prep(job / "prep")
+    assert read.tables.keys() == made.tables.keys() == {"train", "valid", "future"}
+    for name, table in made.tables.items():
+        pd.testing.assert_frame_equal(read.tables[name], table, check_exact=True)
+    assert read.summary == made.summary
+    assert read.fitted.config == made.fitted.config
+    assert read.fitted.contract == made.fitted.contract
+    assert read.fitted.preprocessor == made.fitted.preprocessor
+    assert read.fitted.target == made.fitted.target
+    assert read.fitted.dates == made.fitted.dates
+
+
+def test_a_run_survives_the_disk_bit_for_bit(job: Path) -> None:
+    made = tabcli.train(job / "prep", overrides=["train.epochs=1"]).run
+    read = bundle.load_run(job / "run")
+    assert read.model == json.loads(json.dumps(made.model))
+    assert len(read.members) == len(made.members) == 1
+    assert read.members[0].keys() == made.members[0].keys()
+    for name, values in made.members[0].items():
+        np.testing.assert_array_equal(read.members[0][name], values, strict=True)
+
+
+@pytest.mark.parametrize("kind", ["prep", "run"])
+def test_any_changed_byte_of_any_file_is_noticed(job: Path, tmp_path: Path, kind: str) -> None:
+    for file in sorted((job / kind).iterdir()):
+        directory = shutil.copytree(job / kind, tmp_path / file.name)
+        content = bytearray((directory / file.name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (directory / file.name).write_bytes(content)
+        with pytest.raises(BundleError):
+            bundle.verify(directory, kind)
+
+
+@pytest.mark.parametrize("kind", ["prep", "run"])
+def test_any_missing_or_short_file_is_named(job: Path, tmp_path: Path, kind: str) -> None:
+    for file in sorted((job / kind).iterdir()):
+        directory = shutil.copytree(job / kind, tmp_path / file.name)
+        (directory / file.name).write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        with pytest.raises(BundleError, match=file.name):
+            bundle.verify(directory, kind)
+        (directory / file.name).unlink()
+        with pytest.raises(BundleError, match=file.name):
+            bundle.verify(directory, kind)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "prep"}, "a prep directory, but a run directory is needed"),
+        ({"format_version": 2}, "written in format 2; this tabcli reads format 1"),
+        ({"files": None}, "does not list"),
+        ({"files": {"model.json": {}}}, "does not list"),
+        ({"files": {"../x": {"bytes": 0, "sha256": ""}}}, "'../x', which is not a file inside"),
+        ({"files": {"/etc/hostname": {"bytes": 0, "sha256": ""}}}, "which is not a file inside"),
+    ],
+)
+def test_wrong_manifests(run: Path, changes: dict[str, Any], message: str) -> None:
+    rewrite_manifest(run, **changes)
+    with pytest.raises(BundleError, match=message):
+        bundle.load_run(run)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": "run", "format_version": 1}'])
+def test_manifests_that_are_none(run: Path, text: str) -> None:
+    (run / "manifest.json").write_text(text)
+    with pytest.raises(BundleError, match="manifest"):
+        bundle.load_run(run)
+
+
+def test_a_link_out_of_the_directory_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.json").write_bytes((run / "model.json").read_bytes())
+    (run / "model.json").unlink()
+    (run / "model.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(BundleError, match="not a file inside"):
+        bundle.load_run(run)
+
+
+def edit_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def edit(directory: Path) -> None:
+        files.write_json(directory / file, change(files.read_json(directory / file)))
+
+    return edit
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "state without stages": edit_json("state.json", lambda s: {"target": s["target"], "dates": {}}),
+    "state of another kind": edit_json("state.json", lambda s: []),
+    "config with an unknown key": edit_json("config.json", lambda s: {**s, "sead": 1}),
+    "contract empty": edit_json("contract.json", lambda s: {}),
+    "model of another kind": edit_json("model.json", lambda s: 3),
+    "no weights": lambda d: (d / "member-0.safetensors").write_bytes(b"") and None,
+    "members uncounted": lambda d: rewrite_manifest(d, members="many"),
+    "history not JSON": lambda d: (d / "metrics.jsonl").write_text("epoch 1\n") and None,
+    "series no table": lambda d: (d / "series.parquet").write_bytes(b"PAR1") and None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_content_that_makes_no_sense_is_refused_even_when_the_hashes_fit(run: Path, damage: str) -> None:
+    DAMAGES[damage](run)
+    sign(run)
+    with pytest.raises(BundleError, match="cannot be read"):
+        bundle.load_run(run)
+
+
+def changed_run(run: Path, change: Callable[[Run], Run]) -> Path:
+    bundle_run = change(bundle.load_run(run))
+    shutil.rmtree(run)
+    run.mkdir()
+    bundle.save_run(run, bundle_run, "f", {})
+    return run
+
+
+def test_weights_that_are_no_numbers_are_refused(run: Path) -> None:
+    def spoil(made: Run) -> Run:
+        weights = {k: v.copy() for k, v in made.members[0].items()}
+        weights["head.weight"][0, 0] = np.nan
+        return replace(made, members=[weights])
+
+    with pytest.raises(BundleError, match="not finite"):
+        bundle.load_run(changed_run(run, spoil))
+
+
+def test_weights_of_another_network_are_refused(run: Path) -> None:
+    changed_run(run, lambda made: replace(made, model={**made.model, "layers": [4, 2]}))
+    with pytest.raises(BundleError, match="do not fit the network"):
+        tabcli.predict(run, make_tables())
+
+
+def test_codes_outside_the_vocabulary_are_refused(prep: Path) -> None:
+    table = pd.read_parquet(prep / "train.parquet")
+    table.loc[3, "kind"] = 99
+    table.to_parquet(prep / "train.parquet", index=False)
+    sign(prep)
+    with pytest.raises(BundleError, match="outside the learned levels"):
+        tabcli.train(prep)
+
+
+def test_a_prep_without_a_column_is_refused(prep: Path) -> None:
+    pd.read_parquet(prep / "valid.parquet").drop(columns=["size"]).to_parquet(prep / "valid.parquet", index=False)
+    sign(prep)
+    with pytest.raises(BundleError, match="lacks the columns size"):
+        tabcli.train(prep)
+
+
+def test_a_checkpoint_survives_the_disk_and_damage_is_noticed(tmp_path: Path) -> None:
+    tensors = {"a/b": np.arange(6, dtype="float32").reshape(2, 3).T, "n": np.array(3)}
+    bundle.save_checkpoint(tmp_path, tensors, {"epoch": 2, "loss": 0.1})
+    read, facts = bundle.load_checkpoint(tmp_path)
+    assert facts == {"epoch": 2, "loss": 0.1}
+    assert read.keys() == tensors.keys()
+    for name, values in tensors.items():
+        np.testing.assert_array_equal(read[name], values, strict=True)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(BundleError, match="cannot be read"):
+        bundle.load_checkpoint(tmp_path)
