@@ -165,7 +165,8 @@ class TabularMLP(nn.Module):
 def describe(spec: ModelSpec) -> str:
     """The network as text: each embedding's codes × width, the layers, the number of parameters."""
     sizes = "  ".join(f"{c} {n}×{d}" for c, (n, d) in spec.embeddings.items())
-    n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
+    with torch.device("meta"):  # shapes only: no memory, no random numbers drawn
+        n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
     width = sum(d for _, d in spec.embeddings.values())
     heads = f", a head for each {' and '.join(spec.series_head)}" if spec.series_head else ""
     return (

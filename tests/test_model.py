@@ -1,0 +1,188 @@
+"""The network against numpy, and against what fastai's printed model says."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tabcli import config as configs
+from tabcli.config import PRESETS
+from tabcli.model import ModelSpec, TabularMLP, describe, embedding_size, specify
+from tabcli.preprocess import MISSING, UNKNOWN
+from tabcli.training import drop_categories, get_weights
+
+SIZES = {"shop": 6, "weekday": 9, "kind": 4}
+
+
+def make_spec(model: dict[str, Any] | None = None, n_continuous: int = 3, series: tuple[str, ...] = ()) -> ModelSpec:
+    return specify(configs.Model.model_validate(model or {}), SIZES, n_continuous, (8.5, 0.4, 10.0), series)
+
+
+def inputs(n: int, seed: int = 0, n_continuous: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    x_cat = np.stack([rng.integers(0, n_codes, n) for n_codes in SIZES.values()], axis=1).astype("int32")
+    return torch.from_numpy(x_cat), torch.from_numpy(rng.normal(size=(n, n_continuous)).astype("float32"))
+
+
+def randomised(spec: ModelSpec, seed: int = 0) -> TabularMLP:
+    """A network whose every parameter and buffer is far from its initial value."""
+    generator = torch.Generator().manual_seed(seed)
+    model = TabularMLP(spec).eval()
+    with torch.no_grad():
+        for value in [*model.parameters(), *model.buffers()]:
+            if value.is_floating_point():
+                value.copy_(torch.rand(value.shape, generator=generator) * 0.8 + 0.1)
+    return model
+
+
+def by_numpy(model: TabularMLP, x_cat: torch.Tensor, x_cont: torch.Tensor) -> Any:
+    """The forward pass in float64, from the weights and the module's documentation alone."""
+    spec, w = model.spec, {k: v.astype("float64") for k, v in get_weights(model).items()}
+    codes, x = x_cat.numpy(), x_cont.numpy().astype("float64")
+
+    def norm(values: Any, prefix: str) -> Any:
+        centred = (values - w[f"{prefix}.running_mean"]) / np.sqrt(w[f"{prefix}.running_var"] + 1e-5)
+        return centred * w[f"{prefix}.weight"] + w[f"{prefix}.bias"]
+
+    if spec.continuous_batch_norm:
+        x = norm(x, "continuous_norm")
+    h = np.concatenate([w[f"embeddings.tables.{i}"][codes[:, i]] for i in range(codes.shape[1])] + [x], axis=1)
+    for i, layer in enumerate(model.blocks):
+        match layer:
+            case nn.Linear():
+                h = h @ w[f"blocks.{i}.weight"].T + w[f"blocks.{i}.bias"]
+            case nn.ReLU():
+                h = np.maximum(h, 0)
+            case nn.SiLU():
+                h = h / (1 + np.exp(-h))
+            case nn.BatchNorm1d():
+                h = norm(h, f"blocks.{i}")
+    out = h @ w["head.weight"][0] + w["head.bias"][0]
+    for i, column in enumerate(spec.series_head):
+        position = list(spec.embeddings).index(column)
+        out = out + (h * w[f"series_heads.{i}"][codes[:, position]]).sum(axis=1)
+    if spec.output_range is None:
+        return out * spec.y_std + spec.y_mean
+    low, high = spec.output_range
+    return low + (high - low) / (1 + np.exp(-out))
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {"layers": [7, 5]},
+    {"layers": [7], "activation": "relu", "series_head": False},
+    {"layers": [6, 5, 4], "batch_norm": True, "continuous_batch_norm": True, "dropout": [0.5, 0.0, 0.2]},
+    {"layers": [6], "output_range": "auto", "embedding_dropout": 0.3, "embedding_sizes": {"kind": 1}},
+    {"layers": [6], "output_range": [2.0, 9.0]},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("series", [(), ("shop",), ("kind", "shop")])
+def test_the_forward_pass_equals_numpy(options: dict[str, Any], series: tuple[str, ...]) -> None:
+    model = randomised(make_spec(options, series=series))
+    x_cat, x_cont = inputs(50)
+    with torch.inference_mode():
+        found = model(x_cat, x_cont).numpy()
+    np.testing.assert_allclose(found, by_numpy(model, x_cat, x_cont), rtol=1e-4)
+
+
+# 3, 8, 53, 1116: the widths that fastai prints for the lesson's columns of such sizes.
+@pytest.mark.parametrize(("n", "width"), [(3, 3), (8, 5), (53, 15), (1116, 81), (32, 11), (27, 10), (10**6, 600)])
+def test_embedding_widths_are_fastai_s(n: int, width: int) -> None:
+    assert embedding_size(n) == width
+
+
+@given(st.integers(2, 10**7))
+def test_embedding_widths_stay_between_one_and_600(n: int) -> None:
+    assert 1 <= embedding_size(n) <= 600
+
+
+def test_the_lesson_s_network_is_fastai_s() -> None:
+    """Order and options of the layers as fastai prints `TabularModel` for `layers=[1000, 500]`, `ps=[.001, .01]`."""
+    model = TabularMLP(make_spec(PRESETS["lesson6"]["model"]))
+    assert [type(b) for b in model.blocks] == [nn.Linear, nn.ReLU, nn.BatchNorm1d, nn.Dropout] * 2
+    linear = [b for b in model.blocks if isinstance(b, nn.Linear)]
+    assert [(b.in_features, b.out_features) for b in linear] == [(4 + 5 + 3 + 3, 1000), (1000, 500)]
+    assert [b.p for b in model.blocks if isinstance(b, nn.Dropout)] == [0.001, 0.01]
+    assert isinstance(model.continuous_norm, nn.BatchNorm1d)
+    assert model.embedding_dropout.p == 0.04
+    assert model.spec.output_range == pytest.approx((0.0, np.log(1.2 * np.exp(10.0))))
+    assert not model.series_heads
+    std = np.std(np.concatenate([t.detach().numpy().ravel() for t in TabularMLP(big_spec()).embeddings.tables]))  # type: ignore[union-attr]
+    assert std == pytest.approx(0.01 * 0.8796, rel=0.02)  # a normal cut at two sigma has 0.8796 of its std
+
+
+def big_spec() -> ModelSpec:
+    return specify(configs.Model.model_validate(PRESETS["lesson6"]["model"]), {"a": 5000}, 0, (0.0, 1.0, 1.0))
+
+
+def test_a_new_network_predicts_near_the_mean_of_the_log_target() -> None:
+    model = TabularMLP(make_spec({"layers": [32]}, series=("shop",)))
+    with torch.inference_mode():
+        out = model.eval()(*inputs(500))
+    assert abs(out.mean().item() - 8.5) < 0.4
+
+
+def test_series_heads_start_at_zero_and_one_series_moves_only_its_own() -> None:
+    model = TabularMLP(make_spec({"layers": [8]}, series=("shop",)))
+    assert all((v == 0).all() for v in model.series_heads)
+    x_cat, x_cont = inputs(20)
+    x_cat[:, 0] = 3
+    model(x_cat, x_cont).sum().backward()
+    gradient = model.series_heads[0].grad
+    assert gradient is not None
+    assert gradient.abs().sum(1).nonzero().flatten().tolist() == [3]
+
+
+def test_a_series_that_training_never_saw_uses_the_common_head() -> None:
+    spec = make_spec({"layers": [8]}, series=("shop",))
+    model, plain = randomised(spec), TabularMLP(dataclasses.replace(spec, series_head=())).eval()
+    with torch.no_grad():
+        model.series_heads[0][UNKNOWN] = 0  # as drawn, and as training without category dropout leaves it
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("series_heads")})
+    x_cat, x_cont = inputs(20)
+    x_cat[:, 0] = UNKNOWN
+    assert torch.equal(model(x_cat, x_cont), plain(x_cat, x_cont))
+
+
+def test_networks_without_categories_or_without_numbers_work() -> None:
+    x_cat, x_cont = inputs(9)
+    only_numbers = specify(configs.Model(), {}, 3, (0.0, 1.0, 1.0), ("shop",))
+    assert TabularMLP(only_numbers)(x_cat[:, :0], x_cont).shape == (9,)
+    only_categories = make_spec({"continuous_batch_norm": True}, n_continuous=0)
+    assert TabularMLP(only_categories)(x_cat, x_cont[:, :0]).shape == (9,)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_spec_survives_json(options: dict[str, Any]) -> None:
+    spec = make_spec(options, series=("shop",))
+    assert ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_the_description_counts_what_there_is() -> None:
+    spec = make_spec({"layers": [8]}, series=("shop",))
+    text = describe(spec)
+    n_parameters = sum(v.size for v in get_weights(TabularMLP(spec)).values())
+    assert f"{n_parameters:,} parameters" in text
+    assert "shop 6×4  weekday 9×5  kind 4×3" in text
+    assert "12 embedded + 3 continuous → 8 → 1, a head for each shop" in text
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 200), share=st.floats(0, 0.9))
+def test_category_dropout_marks_about_its_share_as_unknown(n: int, share: float) -> None:
+    torch.manual_seed(n)
+    codes = torch.full((n, 3), 5, dtype=torch.int32)
+    dropped = drop_categories(codes.clone(), share)
+    hits = int((dropped == UNKNOWN).sum())
+    assert set(dropped.unique().tolist()) <= {5, UNKNOWN}
+    assert UNKNOWN != MISSING
+    # Cells are drawn with replacement: never more than the share, and not far fewer than 1 - exp(-share) of all.
+    assert hits <= round(share * 3 * n)
+    assert hits >= 3 * n * (1 - np.exp(-share)) - 6 * np.sqrt(3 * n) / 2 - 1
