@@ -23,6 +23,8 @@ def _tidy(axes: Any) -> None:
 
 def plot_losses(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
     """The loss on the log scale and the RMSPE in original units over the epochs, the kept epoch marked."""
+    from matplotlib.ticker import StrMethodFormatter
+
     epochs = [r["epoch"] for r in history]
     figure = _figure(10)
     loss, score = figure.subplots(1, 2)
@@ -32,6 +34,8 @@ def plot_losses(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) 
     score.plot(epochs, [100 * r["valid_rmspe"] for r in history], "o-", color=_VALID, label="validation")
     score.axvline(best_epoch, color=_MARK, linestyle=":", label=f"kept: epoch {best_epoch}")
     score.set(title="RMSPE in original units", xlabel="epoch", ylabel="RMSPE, %")
+    for ticks in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
+        ticks(StrMethodFormatter("{x:g}"))  # 0.01, not 10⁻²
     for axes in (loss, score):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)

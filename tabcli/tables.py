@@ -19,7 +19,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype, union_categoricals
 
-from tabcli.config import Condition, Config, Join, Not, Scalar, Table, did_you_mean
+from tabcli.config import Condition, Config, Join, Not, Scalar, Table, did_you_mean, nearest
 from tabcli.errors import ConfigError, DataError
 from tabcli.pickles import read_pickle
 
@@ -105,7 +105,8 @@ def find_file(directory: Path, name: str) -> Path:
     there = sorted(p.name for p in directory.iterdir() if p.is_file())
     same = [n for n in there if Path(n).stem == Path(name).stem]
     hint = f"{same[0]} is there: change the table's `file`" if same else f"there are: {', '.join(there) or 'no files'}"
-    raise DataError(f"{path}: no such file{did_you_mean(name, there) if not same else ''}", hint=hint)
+    similar = nearest(Path(name).stem, (Path(n).stem for n in there)) if not same else None
+    raise DataError(f"{path}: no such file{f'; did you mean {similar!r}?' if similar else ''}", hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------- kinds
