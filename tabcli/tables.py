@@ -105,8 +105,9 @@ def find_file(directory: Path, name: str) -> Path:
     there = sorted(p.name for p in directory.iterdir() if p.is_file())
     same = [n for n in there if Path(n).stem == Path(name).stem]
     hint = f"{same[0]} is there: change the table's `file`" if same else f"there are: {', '.join(there) or 'no files'}"
-    similar = nearest(Path(name).stem, (Path(n).stem for n in there)) if not same else None
-    raise DataError(f"{path}: no such file{f'; did you mean {similar!r}?' if similar else ''}", hint=hint)
+    stems = {Path(n).stem: n for n in there}  # every name ends alike, so the ending must not count as similar
+    similar = nearest(Path(name).stem, stems) if not same else None
+    raise DataError(f"{path}: no such file{f'; did you mean {stems[similar]!r}?' if similar else ''}", hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------- kinds

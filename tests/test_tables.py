@@ -159,6 +159,9 @@ def test_a_missing_file_names_what_is_there(tmp_path: Path) -> None:
     assert "train.parquet is there" in str(caught.value.hint)
     with pytest.raises(DataError, match=r"did you mean 'sotre\.csv'"):
         find_file(tmp_path, "store.csv")
+    with pytest.raises(DataError) as caught:
+        find_file(tmp_path, "weather.csv")
+    assert "did you mean" not in str(caught.value)
     with pytest.raises(DataError, match="no such directory"):
         find_file(tmp_path / "none", "store.csv")
 
