@@ -7,7 +7,8 @@
       series.parquet   the series that are known   member-0.safetensors  its weights
       events.parquet   when their events were      metrics.jsonl         a line per epoch
       train.parquet    encoded rows                metrics.json          the scores of the kept weights
-      valid.parquet, future.parquet                loss.png
+      valid.parquet, gap.parquet, future.parquet   history.safetensors   statistics as of the last known row
+      past.parquet     the target's past           loss.png
       summary.json     what prep printed           manifest.json
       manifest.json    sizes and hashes, last
 
@@ -31,12 +32,13 @@ from tabcli import files
 from tabcli.config import Config, parse
 from tabcli.errors import BundleError, TabcliError
 from tabcli.events import EventCalendar
+from tabcli.history import Grid, Snapshot
 from tabcli.preprocess import LogTarget, Preprocessor
 from tabcli.tables import Contract
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-PARTS = ("train", "valid", "future")
+PARTS = ("train", "gap", "valid", "future")
 ROW = "row."
 Weights = dict[str, NDArray[Any]]
 
@@ -52,15 +54,18 @@ class Fitted:
     calendar: EventCalendar
     dates: dict[str, str]
     """train_start, train_end, valid_start, valid_end in ISO format."""
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prep: what was fitted, and the encoded tables train, valid and (where there is one) future."""
+    """A prep: what was fitted, and the encoded tables train, valid and, where there are such rows, gap and future."""
 
     fitted: Fitted
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any]
+    past: pd.DataFrame | None = None
+    """With a history: series, step, cell, y and other logs of every row that has a target."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,10 @@ class Run:
     members: list[Weights]
     metrics: dict[str, Any]
     history: list[dict[str, Any]] = field(default_factory=list)
+    factor: float = 1.0
+    """What forecasts are multiplied with: the calibration."""
+    snapshot: Snapshot | None = None
+    """The history as of the last row that was known."""
 
 
 # ---------------------------------------------------------------------------------------- the manifest
@@ -145,6 +154,7 @@ def _save_fitted(directory: Path, fitted: Fitted) -> None:
         **fitted.preprocessor.to_state(),
         "target": fitted.target.to_state(),
         "dates": fitted.dates,
+        "grid": fitted.grid.to_state() if fitted.grid is not None else None,
     }
     files.write_json(directory / "state.json", state)
     series, moments = fitted.calendar.to_tables()
@@ -164,6 +174,7 @@ def _load_fitted(directory: Path) -> Fitted:
         LogTarget.from_state(state["target"]),
         EventCalendar.from_tables(series, moments, list(config.features.events)),
         state["dates"],
+        Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 
 
@@ -175,6 +186,8 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
     _save_fitted(directory, prepared.fitted)
     for name, table in prepared.tables.items():
         _write_table(table, directory / f"{name}.parquet")
+    if prepared.past is not None:
+        _write_table(prepared.past, directory / "past.parquet")
     files.write_json(directory / "summary.json", prepared.summary)
     write_manifest(directory, "prep", fingerprint, facts)
 
@@ -186,7 +199,13 @@ def load_prep(directory: Path) -> Prepared:
         tables = {
             p: pd.read_parquet(directory / f"{p}.parquet") for p in PARTS if (directory / f"{p}.parquet").exists()
         }
-        return Prepared(_load_fitted(directory), tables, files.read_json(directory / "summary.json"))
+        past = directory / "past.parquet"
+        return Prepared(
+            _load_fitted(directory),
+            tables,
+            files.read_json(directory / "summary.json"),
+            pd.read_parquet(past) if past.exists() else None,
+        )
     except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
 
@@ -202,7 +221,11 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    files.write_json(directory / "model.json", {"format_version": FORMAT_VERSION, **run.model})
+    model = {"format_version": FORMAT_VERSION, "factor": run.factor, **run.model}
+    if run.snapshot is not None:
+        model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
+        (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
+    files.write_json(directory / "model.json", model)
     for i, weights in enumerate(run.members):
         (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
     lines = [json.dumps(record, allow_nan=False) for record in run.history]
@@ -218,9 +241,14 @@ def load_run(directory: Path) -> Run:
         members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
         model = dict(files.read_json(directory / "model.json"))
         model.pop("format_version")
+        factor, facts, fitted = float(model.pop("factor")), model.pop("snapshot", None), _load_fitted(directory)
+        snapshot = None
+        if facts is not None and fitted.grid is not None:
+            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
         metrics = files.read_json(directory / "metrics.json")
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        run = Run(_load_fitted(directory), model, members, metrics, [json.loads(line) for line in lines])
+        records = [json.loads(line) for line in lines]
+        run = Run(fitted, model, members, metrics, records, factor, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):
@@ -231,15 +259,14 @@ def load_run(directory: Path) -> Run:
 # --------------------------------------------------------------------------------------- checkpoints
 
 
-def save_checkpoint(directory: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
-    """Replaces the checkpoint in a working directory by this one; the old one stays until the new one is whole."""
-    with files.atomic_file(directory / "checkpoint.safetensors") as temporary:
+def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
+    """Replaces a working file by this one; the old one stays until the new one is whole."""
+    with files.atomic_file(path) as temporary:
         temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
 
 
-def load_checkpoint(directory: Path) -> tuple[Weights, dict[str, Any]]:
-    """The tensors and facts of `save_checkpoint`. Raises `BundleError`."""
-    path = directory / "checkpoint.safetensors"
+def load_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """The tensors and facts of `save_tensors`. Raises `BundleError`."""
     try:
         with safe_open(path, framework="numpy") as stream:
             facts = json.loads(stream.metadata()["facts"])

@@ -205,12 +205,23 @@ def _render_train(result: "TrainResult") -> Iterator[str]:
     metrics = result.metrics
     baseline = metrics["baseline"]
     gain = 1 - metrics["valid_rmspe"] / baseline["valid_rmspe"]
-    score, n_rows, epoch = _percent(metrics["valid_rmspe"]), metrics["valid_rows"], metrics["best_epoch"]
-    yield f"validation RMSPE {score} on {n_rows:,} rows (epoch {epoch})"
+    singles = metrics["members"]
+    epochs = f"epoch {metrics['best_epoch']}"
+    if len(singles) > 1:
+        mean = sum(singles) / len(singles)
+        epochs = f"mean of {len(singles)} members, alone {_percent(mean)} on average"
+    yield f"validation RMSPE {_percent(metrics['valid_rmspe'])} on {metrics['valid_rows']:,} rows ({epochs})"
+    if metrics["factor"] != 1:
+        yield (
+            f"calibration    forecasts × {metrics['factor']:.4f}, fitted on earlier rows; "
+            f"without it RMSPE {_percent(metrics['valid_rmspe_uncalibrated'])}"
+        )
     yield (
         f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the median by {' × '.join(baseline['by'])} "
         f"({_percent(baseline['valid_rmspe'])})"
     )
+    if metrics["refitted"]:
+        yield f"refitted       on all {metrics['train_rows']:,} rows; the RMSPE is that of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -220,8 +231,9 @@ def _progress() -> Iterator["Callbacks"]:
     from tabcli.training import Callbacks
 
     def say_epoch(record: "Record") -> None:
+        name = f"{record['network']:<10}" if "network" in record else ""
         text = (
-            f"epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
+            f"{name}epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
             f"valid loss {record['valid_loss']:.5f}  RMSE of log {record['valid_rmse_log']:.4f}  "
             f"RMSPE {_percent(record['valid_rmspe'])}  {record['seconds']:.1f} s"
         )
@@ -319,6 +331,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to write.")],
     config: OptionalConfig = None,
     overrides: Overrides = None,
+    refit: Annotated[bool, typer.Option("--refit", help="After validation, train anew on all rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -331,7 +344,14 @@ def train(
 
     with _progress() as callbacks:
         result = stages.train(
-            prep_dir, out, config=config, overrides=overrides or (), resume=resume, force=force, callbacks=callbacks
+            prep_dir,
+            out,
+            config=config,
+            overrides=overrides or (),
+            refit=refit,
+            resume=resume,
+            force=force,
+            callbacks=callbacks,
         )
     if as_json:
         _print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics})

@@ -239,6 +239,26 @@ class Features(Section):
     recurrences: dict[str, Recurrence] = {}
 
 
+class History(Section):
+    """Statistics of the target's own past, as of an origin: levels, effects, what all series do, last season.
+
+    `windows`: of the levels. `base`: the window whose level the network's output is added to. `effects`: columns
+    known in advance whose combinations have an effect of their own in each series. `columns`: past-only columns whose
+    levels are inputs too. `season`: how far back the last season lies, a whole number of weeks.
+    """
+
+    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = tuple(
+        Duration(n, "d") for n in (364, 182, 91, 28, 14, 7)
+    )
+    base: DurationField = Duration(28, "d")
+    effects: Columns = ()
+    effect_window: DurationField = Duration(364, "d")
+    recent_effect_window: DurationField = Duration(91, "d")
+    season: DurationField = Duration(364, "d")
+    shrink: Annotated[float, Field(gt=0)] = 4.0
+    columns: Columns = ()
+
+
 class Validation(Section):
     """The last rows of the train table, kept out of training; `gap` rows before them are used for neither."""
 
@@ -265,13 +285,18 @@ class Model(Section):
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
     continuous_batch_norm: bool = False
     series_head: bool = True
+    history: bool = True
     output_range: Annotated[Literal["auto"] | tuple[float, float] | None, AfterValidator(_regular_range)] = None
 
 
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop."""
 
+    members: Annotated[int, Field(ge=1, le=100)] = 1
     epochs: Annotated[int, Field(ge=1)] = 5
+    keep: Literal["best", "last"] = "best"
+    loss: Literal["mse", "huber", "rmspe"] = "mse"
+    huber_delta: Annotated[float, Field(gt=0)] = 0.2
     batch_size: Annotated[int, Field(ge=2)] = 512
     lr: Annotated[float, Field(gt=0)] = 2e-3
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
@@ -288,6 +313,18 @@ class Train(Section):
     threads: Annotated[int, Field(ge=1)] | None = None
 
 
+class Calibration(Section):
+    """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
+
+    It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
+    that was trained on the rows before them for `epochs` epochs.
+    """
+
+    metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
+    length: DurationField | None = None
+    epochs: Annotated[int, Field(ge=1)] = 3
+
+
 class Config(Section):
     """Everything about one dataset and how to forecast it."""
 
@@ -301,6 +338,7 @@ class Config(Section):
     availability: Availability = Availability()
     forecast: Forecast = Forecast()
     features: Features = Features()
+    history: History | None = None
     categorical: tuple[str, ...] | Literal["auto"] = "auto"
     continuous: tuple[str, ...] | Literal["auto"] = "auto"
     max_card: Annotated[int, Field(ge=1)] = 20
@@ -309,6 +347,7 @@ class Config(Section):
     preset: Literal["default", "lesson6"] = "default"
     model: Model = Model()
     train: Train = Train()
+    calibration: Calibration = Calibration()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     def dump(self) -> dict[str, Any]:
@@ -333,6 +372,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_norm": True,
             "continuous_batch_norm": True,
             "series_head": False,
+            "history": False,
             "output_range": "auto",
         },
         "train": {

@@ -1,23 +1,52 @@
 """Encoded tables → whole-table tensors and seeded batches: one gather per batch, no loader, no workers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tabcli.errors import BundleError
+from tabcli.history import FloatArray, History, Positions, draw_origins
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+DRAWN_ROWS = 32768  # rows whose history is gathered at a time
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The history of rows whose origins are drawn anew in each epoch; `mean`, `std`: of its columns."""
+
+    history: History
+    rows: Positions
+    mean: FloatArray
+    std: FloatArray
+    gap: int = 0
+
+    def columns(self, index: NDArray[np.int64], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Standardised columns float32 (n, k) and bases (n,) of some rows, from origins that `generator` draws."""
+        rows = self.rows.take(index)
+        origin = draw_origins(rows.step, self.history, generator, self.gap)
+        base, columns = self.history.columns(rows, origin)
+        return torch.from_numpy((columns - self.mean) / self.std), torch.from_numpy(base)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known."""
+    """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
+
+    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` the columns
+    of the history and the bases come with each batch.
+    """
 
     x_cat: Tensor
     x_cont: Tensor
     y: Tensor
+    base: Tensor
+    drawn: Drawn | None = None
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
@@ -28,7 +57,13 @@ class Dataset:
         x_cat = table[list(categorical)].to_numpy(dtype="int32")
         x_cont = table[list(continuous)].to_numpy(dtype="float32")
         y = table["y"].to_numpy(dtype="float32", copy=True) if "y" in table.columns else np.empty(0, dtype="float32")
-        return cls(*(torch.from_numpy(np.array(a, order="C")) for a in (x_cat, x_cont, y)))
+        tensors = [torch.from_numpy(np.array(a, order="C")) for a in (x_cat, x_cont, y)]
+        return cls(tensors[0], tensors[1], tensors[2], torch.zeros(len(table)))
+
+    def with_history(self, base: FloatArray, columns: FloatArray) -> "Dataset":
+        """The same rows with standardised columns of one history at the end of `x_cont`, and its bases."""
+        x_cont = torch.cat([self.x_cont, torch.from_numpy(columns)], dim=1)
+        return replace(self, x_cont=x_cont, base=torch.from_numpy(base))
 
     def __len__(self) -> int:
         return len(self.x_cat)
@@ -40,16 +75,25 @@ class Dataset:
             if (low < 0).any() or (high >= torch.tensor(cardinalities)).any():
                 raise BundleError("a categorical code of the encoded table lies outside the learned levels")
 
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Shuffled full batches; the order is a function of (seed, epoch) alone, so a resumed run sees the same.
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """Shuffled full batches (x_cat, x_cont, base, y); a function of (seed, epoch) alone, so a resumed run agrees.
 
         The rows of the incomplete last batch are left out; they are others in each epoch.
         """
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
-        order = torch.randperm(len(self), generator=generator)
-        for i in range(n_batches(len(self), batch_size)):
-            index = order[i * batch_size : (i + 1) * batch_size]
-            yield self.x_cat[index], self.x_cont[index], self.y[index]
+        order = torch.randperm(len(self), generator=generator)[: n_batches(len(self), batch_size) * batch_size]
+        draws = np.random.default_rng(epoch_seed(seed, epoch))
+        block = max(1, DRAWN_ROWS // batch_size) * batch_size
+        for start in range(0, len(order), block):
+            rows = order[start : start + block]
+            history = self.drawn.columns(rows.numpy(), draws) if self.drawn is not None else None
+            for i in range(0, len(rows), batch_size):
+                index = rows[i : i + batch_size]
+                x_cont, base = self.x_cont[index], self.base[index]
+                if history is not None:
+                    x_cont = torch.cat([x_cont, history[0][i : i + batch_size]], dim=1)
+                    base = history[1][i : i + batch_size]
+                yield self.x_cat[index], x_cont, base, self.y[index]
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -55,3 +55,9 @@ class ResourceError(TabcliError):
     """The disk or the memory is full."""
 
     exit_code = 6
+
+
+class WorkerError(TabcliError):
+    """A process that trained one of several networks died or failed."""
+
+    exit_code = 7

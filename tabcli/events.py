@@ -2,9 +2,11 @@
 
     day          1  2  3  4  5  6  7        an event on days 3 and 6, window 3d, cap 60d
     After…      61 61  0  1  2  0  1        whole units since the last event; 61 = there was none yet
-    Before…      2  1  0  2  1  0 61        whole units until the next event; 61 = none is known
+    Before…      2  1  0  2  1  0 60        whole units until the next event; 60 also where none is known
     …_bw         0  0  1  1  1  1  1        events within the 3 days that end with this one
     …_fw         1  1  1  1  1  1  0        events within the 3 days that start with this one
+    …_last       0  0  0  1  0  0  1        events in a row that ended with the day before, up to the cap
+    …_next       0  1  0  0  1  0  0        events in a row that start with the day after, up to the cap
 
 Distances are in calendar time, never in rows, so gaps in a series do no harm. An event calendar keeps the moments
 of every event of every series; rows to forecast are laid over it, so that windows reach across the boundary
@@ -85,11 +87,11 @@ class EventCalendar:
 
 
 def event_feature_names(name: str) -> list[str]:
-    return [f"After{name}", f"Before{name}", f"{name}_bw", f"{name}_fw"]
+    return [f"After{name}", f"Before{name}", f"{name}_bw", f"{name}_fw", f"{name}_last", f"{name}_next"]
 
 
 def event_features(keys: IntArray, moments: IntArray, event: Event, name: str) -> dict[str, NDArray[np.int32]]:
-    """Row keys (n,) and an event's sorted moments → the four columns, int32 (n,); one binary search each."""
+    """Row keys (n,) and an event's sorted moments → the six columns, int32 (n,); one binary search each."""
     unit, cap = event.cap.unit_seconds, event.cap.count
     padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
     until_now = np.searchsorted(moments, keys, side="right")
@@ -103,9 +105,24 @@ def event_features(keys: IntArray, moments: IntArray, event: Event, name: str) -
     with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
         since, until = keys - last, following - keys
     window = event.window.seconds
+    # The first and the last moment of the run of neighbouring moments that each one belongs to.
+    breaks = np.diff(padded) != unit
+    starts = np.maximum.accumulate(np.where(breaks[:-1], np.arange(len(moments)), 0))
+    ends = np.minimum.accumulate(np.where(breaks[1:], np.arange(len(moments)), len(moments))[::-1])[::-1]
+
+    def run(neighbour: IntArray, edge: IntArray) -> NDArray[np.int32]:
+        """The length of the run that holds this moment, 0 where it is no event."""
+        place = np.searchsorted(moments, neighbour)
+        hit = padded[place + 1] == neighbour
+        index = np.where(hit, place, 0)
+        length = np.abs(edge[index] - index) + 1 if len(moments) else index
+        return np.where(hit, np.minimum(length, cap), 0).astype("int32")
+
     return {
         f"After{name}": distance(since, last),
-        f"Before{name}": distance(until, following),
+        f"Before{name}": np.minimum(distance(until, following), cap),  # none known yet is no news: as if far away
         f"{name}_bw": (until_now - np.searchsorted(moments, keys - window, side="right")).astype("int32"),
         f"{name}_fw": (np.searchsorted(moments, keys + window, side="left") - before_now).astype("int32"),
+        f"{name}_last": run(keys - unit, starts),
+        f"{name}_next": run(keys + unit, ends),
     }

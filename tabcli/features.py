@@ -43,6 +43,7 @@ def source_columns(config: Config) -> set[str] | None:
     needed = {*config.categorical, *config.continuous, *config.baseline}
     needed |= {c for join in config.joins for c in join.on}
     needed |= {c for event in features.events.values() for c in event.where}
+    needed |= {*config.history.effects, *config.history.columns} if config.history else set()
     needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
     sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
     needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabcli.config import Model as ModelConfig
+from tabcli.errors import ConfigError
 
 
 def embedding_size(cardinality: int) -> int:
@@ -72,13 +73,21 @@ def specify(
     n_continuous: int,
     y: tuple[float, float, float],
     series: Sequence[str] = (),
+    *,
+    residual: bool = False,
 ) -> ModelSpec:
-    """The network for these inputs; `y` is the mean, std and maximum of the training rows' log target.
+    """The network for these inputs; `y` is the mean, std and maximum of what the training rows make it learn.
 
-    Series columns that are no inputs get no head of their own.
+    Series columns that are no inputs get no head of their own. `residual`: the output is added to the base of a
+    history, and so has no range. Raises `ConfigError` where the config sets one.
 
     `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
     """
+    if residual and config.output_range is not None:
+        raise ConfigError(
+            "model.output_range: with a history the network learns what is added to its base, which has no range",
+            hint="set model.output_range: null, or model.history: false",
+        )
     y_mean, y_std, y_max = y
     dropout = config.dropout if isinstance(config.dropout, tuple) else (config.dropout,) * len(config.layers)
     # fastai counts one code for missing and unknown together; the width follows its count.

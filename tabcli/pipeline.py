@@ -1,7 +1,7 @@
 """Raw tables → encoded tables: fitted once by prep, applied unchanged by predict. One code path for both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from tabcli.baselines import group_medians
 from tabcli.bundle import ROW, Fitted, Prepared
-from tabcli.config import Config
+from tabcli.config import Config, History, did_you_mean
 from tabcli.errors import ConfigError, DataError
-from tabcli.events import EventCalendar
+from tabcli.events import EventCalendar, series_codes
 from tabcli.features import (
-    Variables,
     Wide,
     availability_of,
     check_available,
@@ -23,9 +22,10 @@ from tabcli.features import (
     fill_rows,
     widen,
 )
+from tabcli.history import Grid
 from tabcli.metrics import rmspe
 from tabcli.preprocess import Encoded, LogTarget, Preprocessor
-from tabcli.split import Split, length_of, time_split
+from tabcli.split import step_of, time_split, validation_length
 from tabcli.tables import (
     BoolArray,
     Contract,
@@ -49,8 +49,27 @@ def side_names(config: Config) -> list[str]:
 # --------------------------------------------------------------------------------------------- fitting
 
 
-def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
-    """Reads the tables, makes the features, splits by time, fits the preprocessors on the training rows, encodes.
+@dataclass(frozen=True)
+class Source:
+    """The joined and expanded rows of train and below them those of future, before anything is fitted."""
+
+    config: Config
+    wide: Wide
+    contract: Contract
+    availability: dict[str, str]
+    kept: BoolArray
+    """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
+    horizon: pd.Timedelta
+    facts: dict[str, Any]
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The train rows."""
+        return self.wide.table.iloc[: len(self.kept)]
+
+
+def read(config: Config, data: DataSource, *, sample: int | None = None) -> Source:
+    """Reads and joins the tables and makes the features: all that depends on no split.
 
     `sample` keeps whole series worth about that many rows. Raises `ConfigError` and `DataError`.
     """
@@ -68,37 +87,78 @@ def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepa
         tables = _sampled(tables, config, sample)
     check_static(tables["train"], config, train_where)
     wide, n_train, filled = _widen_all(tables, config)
-    split = time_split(tables["train"][config.date], config.validation, _dates(tables, config))
-    availability = _availability(config, tables, split)
+    horizon = validation_length(config.validation, tables["future"][config.date] if "future" in tables else None)
+    availability = availability_of(config, tables["train"], tables, int(horizon.total_seconds()))
     check_available(config, availability)
-    variables = choose_variables(wide.table, config, availability)
-    rows = wide.table.iloc[:n_train]
-    kept, dropped = _scored_rows(rows, config, train_where)
-    fitted, parts = _fit_and_encode(config, wide, variables, contract, split, kept)
-    tables_out = {name: table for name, (table, _) in parts.items()}
-    baseline = _baseline(rows, config, split.train & kept, split.valid & kept)
-    summary = {
+    kept, dropped = _scored_rows(wide.table.iloc[:n_train], config, train_where)
+    facts = {"read": n_read, "sampled": sample is not None, "dropped": dropped, "filled_inputs": filled}
+    return Source(config, wide, contract, availability, kept, horizon, facts)
+
+
+def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
+    """Splits by time, fits the preprocessors on the training rows, encodes.
+
+    With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
+    forecast are left out.
+    """
+    config, rows, kept = source.config, source.rows, source.kept
+    dates = rows[config.date]
+    if until is not None:
+        kept = kept & (dates <= until).to_numpy()
+    split = time_split(dates if until is None else dates[dates <= until], config.validation, source.horizon)
+    train, valid = (kept & part(dates).to_numpy() for part in (split.is_train, split.is_valid))
+    gap = kept & ~train & ~valid
+    for name, mask in (("train", train), ("valid", valid)):
+        if not mask.any():
+            raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
+    variables = choose_variables(source.wide.table, config, source.availability)
+    preprocessor = Preprocessor.fit(rows[train], variables.categorical, variables.continuous)
+    target = LogTarget.fit(rows.loc[train, config.target.column])
+    grid, past = _history(source, kept, train)
+    fitted = Fitted(config, source.contract, preprocessor, target, source.wide.calendar, split.moments, grid)
+    parts = {"train": rows[train], "valid": rows[valid]}
+    if gap.any():
+        parts["gap"] = rows[gap]
+    if until is None and len(source.wide.table) > len(rows):
+        parts["future"] = source.wide.table.iloc[len(rows) :]
+    encoded = {name: preprocessor.transform(part) for name, part in parts.items()}
+    tables = {
+        name: _with_keys(encoded[name], part, fitted, has_target=name != "future") for name, part in parts.items()
+    }
+    summary = _summary(source, fitted, tables, encoded) | {"baseline": _baseline(rows, config, train, valid)}
+    return Prepared(fitted, tables, summary, past)
+
+
+def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
+    """`read` and `encode`: raw tables → encoded ones, with all that was fitted on the training rows."""
+    return encode(read(config, data, sample=sample))
+
+
+def _summary(
+    source: Source, fitted: Fitted, tables: Mapping[str, pd.DataFrame], encoded: Mapping[str, Encoded]
+) -> dict[str, Any]:
+    """What prep prints."""
+    facts = source.facts
+    return {
         "rows": {
-            "read": n_read,
-            "sampled": sample is not None,
-            "dropped": dropped,
-            "gap": int((kept & ~split.train & ~split.valid).sum()),
-            **{name: len(table) for name, table in tables_out.items()},
+            "read": facts["read"],
+            "sampled": facts["sampled"],
+            "dropped": facts["dropped"],
+            "gap": 0,
+            **{name: len(table) for name, table in tables.items()},
         },
-        "series": len(wide.calendar.series),
+        "series": len(fitted.calendar.series),
         "columns": {
             "categorical": fitted.preprocessor.categorical,
             "continuous": fitted.preprocessor.continuous,
-            "past only": sorted(c for c, role in availability.items() if role == "past only"),
+            "past only": sorted(c for c, role in source.availability.items() if role == "past only"),
         },
-        "unmatched": wide.unmatched,
-        "filled_inputs": filled,
-        "codes": {name: encoded.codes for name, (_, encoded) in parts.items()},
-        "filled": {name: encoded.filled for name, (_, encoded) in parts.items()},
+        "unmatched": source.wide.unmatched,
+        "filled_inputs": facts["filled_inputs"],
+        "codes": {name: part.codes for name, part in encoded.items()},
+        "filled": {name: part.filled for name, part in encoded.items()},
         "dates": fitted.dates,
-        "baseline": baseline,
     }
-    return Prepared(fitted, tables_out, summary)
 
 
 def _declared(config: Config) -> list[str]:
@@ -127,10 +187,6 @@ def _check_future(future: pd.DataFrame, config: Config, where: str) -> None:
         )
 
 
-def _dates(tables: Tables, config: Config) -> "pd.Series[Any] | None":
-    return tables["future"][config.date] if "future" in tables else None
-
-
 def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:
     """Whole series, drawn by the config's seed, that have about `n_rows` rows in the train table."""
     keys = list(config.series)
@@ -156,12 +212,6 @@ def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int
     rows, filled = fill_rows(stack(train, future), config)
     calendar = EventCalendar.empty(config.series, config.features.events)
     return widen(rows, tables, config, calendar), len(train), filled
-
-
-def _availability(config: Config, tables: Tables, split: Split) -> dict[str, str]:
-    future = _dates(tables, config)
-    horizon = length_of(future) if future is not None else split.valid_end - split.valid_start
-    return availability_of(config, tables["train"], tables, int(horizon.total_seconds()))
 
 
 def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
@@ -192,42 +242,79 @@ def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolAr
     return kept, left_out
 
 
-def _fit_and_encode(
-    config: Config, wide: Wide, variables: Variables, contract: Contract, split: Split, kept: BoolArray
-) -> tuple[Fitted, dict[str, tuple[pd.DataFrame, Encoded]]]:
-    n_train = len(kept)
-    masks = {"train": split.train & kept, "valid": split.valid & kept}
-    for name, mask in masks.items():
-        if not mask.any():
-            raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
-    rows = {name: wide.table.iloc[:n_train][mask] for name, mask in masks.items()}
-    if len(wide.table) > n_train:
-        rows["future"] = wide.table.iloc[n_train:]
-    preprocessor = Preprocessor.fit(rows["train"], variables.categorical, variables.continuous)
-    target = LogTarget.fit(rows["train"][config.target.column])
-    dates = {k: getattr(split, k).isoformat() for k in ("train_start", "train_end", "valid_start", "valid_end")}
-    fitted = Fitted(config, contract, preprocessor, target, wide.calendar, dates)
-    parts = {}
-    for name, table in rows.items():
-        encoded = preprocessor.transform(table)
-        parts[name] = (_with_keys(encoded, table, config, target if name != "future" else None), encoded)
-    return fitted, parts
+def _history(source: Source, kept: BoolArray, train: BoolArray) -> tuple[Grid | None, pd.DataFrame | None]:
+    """The grid that the history lies on, and the rows with a target on it: series, step, cell, y and other logs."""
+    config, rows = source.config, source.rows
+    if config.history is None:
+        return None, None
+    _check_history(config.history, rows, source.availability)
+    unit, horizon = (int(t.total_seconds()) for t in (step_of(rows[config.date]), source.horizon))
+    known = rows[kept]
+    grid = Grid.fit(rows[train], config.date, config.history, unit=unit, horizon=horizon, known=known)
+    at = grid.positions(known, config.date, known_series(source.wide.calendar, known))
+    past = {"series": at.series, "step": at.step, "cell": at.cell}
+    columns = {name: _log(known[name]) for name in config.history.columns}
+    return grid, pd.DataFrame({**past, "y": _log(known[config.target.column]), **columns})
 
 
-def _with_keys(encoded: Encoded, rows: pd.DataFrame, config: Config, target: LogTarget | None) -> pd.DataFrame:
-    """The encoded columns, `y`, and the row's own key and target under `row.…`."""
+def _log(values: "pd.Series[Any]") -> NDArray[np.float32]:
+    """The log where it exists, else NaN."""
+    numbers = values.to_numpy(dtype="float64", na_value=np.nan)
+    return np.log(np.where(numbers > 0, numbers, np.nan)).astype("float32")
+
+
+def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[str, str]) -> None:
+    require = {"history.effects": history.effects, "history.columns": history.columns}
+    problems = [
+        f"  {path}: no column {c!r}{did_you_mean(c, rows.columns)}"
+        for path, columns in require.items()
+        for c in columns
+        if c not in rows.columns
+    ]
+    problems += [
+        f"  history.effects: {c!r} is past only: on the days to forecast nobody knows it"
+        for c in history.effects
+        if availability.get(c) == "past only"
+    ]
+    problems += [
+        f"  history.columns: {c!r} holds {kind_of(rows[c])} values, not numbers"
+        for c in history.columns
+        if c in rows.columns and kind_of(rows[c]) not in ("int", "float")
+    ]
+    if problems:
+        raise ConfigError("the history needs other columns\n" + "\n".join(problems))
+
+
+def known_series(calendar: EventCalendar, rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Each row's position among the calendar's series, int64 (n,); −1 for a series that it does not have."""
+    codes, _ = series_codes(rows, calendar.series)
+    return np.where(codes < len(calendar.series), codes, -1)
+
+
+def _with_keys(encoded: Encoded, rows: pd.DataFrame, fitted: Fitted, *, has_target: bool) -> pd.DataFrame:
+    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`."""
+    config = fitted.config
     extra: dict[str, Any] = {}
-    if target is not None:
-        extra["y"] = target.transform(rows[config.target.column])
+    if has_target:
+        extra["y"] = fitted.target.transform(rows[config.target.column])
         extra[ROW + config.target.column] = rows[config.target.column].to_numpy(dtype="float64")
     for column in (*config.series, config.date):
         extra[ROW + column] = rows[column].to_numpy() if kind_of(rows[column]) != "text" else rows[column].astype("str")
     extra[ROW + "filled"] = encoded.n_filled
+    extra |= place_columns(fitted, rows)
     clash = sorted({*extra} & {*encoded.table.columns})
     if clash:
         raise ConfigError(f"the variable names {', '.join(clash)} are kept for tabcli itself; rename the columns")
     keys = pd.DataFrame(extra, index=rows.index)
     return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
+
+
+def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
+    """Where rows lie in the history: `row.series`, `row.step`, `row.cell`; nothing where there is no history."""
+    if fitted.grid is None:
+        return {}
+    at = fitted.grid.positions(rows, fitted.config.date, known_series(fitted.calendar, rows))
+    return {f"{ROW}{k}": v.astype("int32") for k, v in (("series", at.series), ("step", at.step), ("cell", at.cell))}
 
 
 def _baseline(rows: pd.DataFrame, config: Config, train: BoolArray, valid: BoolArray) -> dict[str, Any]:
@@ -272,7 +359,9 @@ def apply(fitted: Fitted, data: DataSource, *, table: str = "future") -> Applied
     }
     rows, filled = fill_rows(rows, config)
     wide = widen(rows, sides, config, fitted.calendar)
-    return Applied(rows, wide, fitted.preprocessor.transform(wide.table), filled)
+    encoded = fitted.preprocessor.transform(wide.table)
+    table_out = encoded.table.assign(**place_columns(fitted, wide.table))
+    return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 
 def zero_rows(applied: Applied, config: Config) -> NDArray[np.bool_]:

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.bundle import Run
+from tabcli.bundle import ROW, Run
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
+from tabcli.history import Positions
 from tabcli.model import ModelSpec
 from tabcli.pipeline import Applied, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
@@ -27,17 +28,21 @@ class Prediction:
 
 
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
-    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale."""
+    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale, calibrated."""
     spec = ModelSpec.from_dict(run.model)
     preprocessor = run.fitted.preprocessor
     data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
+    if run.snapshot is not None:
+        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+        base, columns = run.snapshot.columns(rows)
+        data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
     data.check_codes([n for n, _ in spec.embeddings.values()])
     try:
         members = [load_model(spec, weights) for weights in run.members]
+        outputs = [predict_log(member, data).astype("float64") for member in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    outputs = [predict_log(member, data).astype("float64") for member in members]
-    return run.fitted.target.inverse(np.mean(outputs, axis=0))
+    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor
 
 
 def forecast(run: Run, data: DataSource) -> Prediction:
@@ -89,6 +94,15 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
     for column, n in applied.filled_inputs.items():
         if n:
             notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
+    if run.snapshot is not None:
+        ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
+        horizon = run.snapshot.spec.horizon
+        for n, what in (
+            (int((ahead >= horizon).sum()), f"lie further ahead than the {horizon} steps that training looked at"),
+            (int((ahead < 0).sum()), "lie before the end of the known past, which the forecast makes use of"),
+        ):
+            if n:
+                notes.append(f"{n} of {n_rows} rows {what}")
     notes += [
         f"table {t}: {n} of {n_rows} rows found no match" for t, n in applied.wide.unmatched.items() if n == n_rows
     ]

@@ -21,19 +21,22 @@ def _tidy(axes: Any) -> None:
     axes.grid(alpha=0.25)
 
 
-def plot_losses(history: Sequence[dict[str, Any]], best_epoch: int, path: Path) -> None:
-    """The loss on the log scale and the RMSPE in original units over the epochs, the kept epoch marked."""
+def plot_losses(history: Sequence[dict[str, Any]], path: Path) -> None:
+    """The loss on the log scale and the RMSPE in original units over the epochs, a line for each member."""
     from matplotlib.ticker import StrMethodFormatter
 
-    epochs = [r["epoch"] for r in history]
     figure = _figure(10)
     loss, score = figure.subplots(1, 2)
-    loss.plot(epochs, [r["train_loss"] for r in history], "o-", color=_TRAIN, label="train")
-    loss.plot(epochs, [r["valid_loss"] for r in history], "o-", color=_VALID, label="validation")
+    members = list(dict.fromkeys(r["network"] for r in history if r["network"].startswith("member")))
+    for i, member in enumerate(members):
+        records = [r for r in history if r["network"] == member]
+        epochs = [r["epoch"] for r in records]
+        labels = ("train", "validation") if i == 0 else (None, None)
+        loss.plot(epochs, [r["train_loss"] for r in records], "o-", color=_TRAIN, label=labels[0])
+        loss.plot(epochs, [r["valid_loss"] for r in records], "o-", color=_VALID, label=labels[1])
+        score.plot(epochs, [100 * r["valid_rmspe"] for r in records], "o-", color=_VALID, label=labels[1])
     loss.set(title="Loss: mean squared error of the log", xlabel="epoch", ylabel="loss", yscale="log")
-    score.plot(epochs, [100 * r["valid_rmspe"] for r in history], "o-", color=_VALID, label="validation")
-    score.axvline(best_epoch, color=_MARK, linestyle=":", label=f"kept: epoch {best_epoch}")
-    score.set(title="RMSPE in original units", xlabel="epoch", ylabel="RMSPE, %")
+    score.set(title="RMSPE in original units, before calibration", xlabel="epoch", ylabel="RMSPE, %")
     for ticks in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
         ticks(StrMethodFormatter("{x:g}"))  # 0.01, not 10⁻²
     for axes in (loss, score):

@@ -8,19 +8,29 @@ import pandas as pd
 
 from tabcli.config import Validation
 from tabcli.errors import DataError
-from tabcli.tables import BoolArray
 
 
 @dataclass(frozen=True)
 class Split:
-    """Masks over the rows, bool (n,), and the moments they come from. Rows in neither mask lie in the gap."""
+    """The first and last moments of the rows to learn from and to be scored on. Rows between them lie in the gap."""
 
-    train: BoolArray
-    valid: BoolArray
     train_start: pd.Timestamp
     train_end: pd.Timestamp
     valid_start: pd.Timestamp
     valid_end: pd.Timestamp
+
+    def is_train(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+        """Which rows may be learned from."""
+        return dates <= self.train_end
+
+    def is_valid(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+        """Which rows a forecast is scored on."""
+        return dates.between(self.valid_start, self.valid_end)
+
+    @property
+    def moments(self) -> dict[str, str]:
+        """The four, in ISO format."""
+        return {name: moment.isoformat() for name, moment in vars(self).items()}
 
 
 def step_of(dates: "pd.Series[Any]") -> pd.Timedelta:
@@ -34,20 +44,23 @@ def length_of(dates: "pd.Series[Any]") -> pd.Timedelta:
     return pd.Timedelta(dates.max() - dates.min() + step_of(dates))
 
 
-def time_split(dates: "pd.Series[Any]", validation: Validation, future: "pd.Series[Any] | None") -> Split:
-    """The last `validation.last` of the dates for validation, `gap` before them unused, the rest for training.
-
-    `last: future` takes the length of the table to forecast. Raises `DataError` if no rows are left to learn from.
-    """
+def validation_length(validation: Validation, future: "pd.Series[Any] | None") -> pd.Timedelta:
+    """How long the validation rows last: as the config says, or as the rows to forecast do."""
     if validation.last != "future":
-        last = pd.Timedelta(validation.last.seconds, unit="s")
-    elif future is not None:
-        last = length_of(future)
-    else:
+        return pd.Timedelta(validation.last.seconds, unit="s")
+    if future is None:
         raise DataError("validation.last: future, but there is no table called future", hint="set it, e.g. last: 48d")
+    return length_of(future)
+
+
+def time_split(dates: "pd.Series[Any]", validation: Validation, last: pd.Timedelta) -> Split:
+    """The `last` of the dates for validation, `gap` before them unused, the rest for training.
+
+    Raises `DataError` if no rows are left to learn from.
+    """
     end = pd.Timestamp(dates.max())
-    valid = (dates > end - last).to_numpy()
-    train = (dates <= end - last - pd.Timedelta(validation.gap.seconds, unit="s")).to_numpy()
+    valid = dates > end - last
+    train = dates <= end - last - pd.Timedelta(validation.gap.seconds, unit="s")
     if not train.any() or not valid.any():
         start = pd.Timestamp(dates.min())
         raise DataError(
@@ -55,6 +68,5 @@ def time_split(dates: "pd.Series[Any]", validation: Validation, future: "pd.Seri
             f"validation takes the last {last.days} days and the gap is {validation.gap}",
             hint="make validation.last or validation.gap shorter",
         )
-    train_dates, valid_dates = dates[train], dates[valid]
-    moments = (train_dates.min(), train_dates.max(), valid_dates.min(), valid_dates.max())
-    return Split(train, valid, *(pd.Timestamp(m) for m in moments))
+    moments = (dates[train].min(), dates[train].max(), dates[valid].min(), end)
+    return Split(*(pd.Timestamp(m) for m in moments))

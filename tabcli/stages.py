@@ -17,27 +17,25 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from tabcli import bundle, files, pipeline, prediction, report, training
 from tabcli import config as configs
-from tabcli.bundle import ROW, Prepared, Run
+from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
-from tabcli.dataset import Dataset
 from tabcli.dates import date_parts
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, compare
-from tabcli.metrics import mape, rmse, rmspe
-from tabcli.model import ModelSpec, describe, specify
+from tabcli.fitting import Ensemble, Inputs, Workshop, fit_ensemble, history_of, make_inputs
+from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
-from tabcli.training import Callbacks, Checkpoint, LRFind, Record
+from tabcli.training import Callbacks, LRFind, Record
 from tabcli.version import __version__
 
 ConfigSource = Config | Mapping[str, Any] | Path | str
-TRAIN_SECTIONS = ("preset", "model", "train", "seed")
+TRAIN_SECTIONS = ("preset", "model", "train", "calibration", "seed")
 """The parts of a config that training reads; prep depends on all others."""
 
 
@@ -181,71 +179,21 @@ def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Se
     return settings
 
 
-def _datasets(prepared: Prepared) -> tuple[Dataset, Dataset]:
-    preprocessor = prepared.fitted.preprocessor
-    cardinalities = list(preprocessor.categorify.cardinalities().values())
-    parts = []
-    for name in ("train", "valid"):
-        data = Dataset.from_table(prepared.tables[name], preprocessor.categorical, preprocessor.continuous)
-        data.check_codes(cardinalities)
-        parts.append(data)
-    return parts[0], parts[1]
-
-
-def model_spec(prepared: Prepared, settings: Config) -> ModelSpec:
-    """The network that these settings give for a prep's variables."""
-    preprocessor, target = prepared.fitted.preprocessor, prepared.fitted.target
-    y = (target.mean_, target.std_, target.max_)
-    return specify(
-        settings.model, preprocessor.categorify.cardinalities(), len(preprocessor.continuous), y, settings.series
-    )
-
-
-def _scorer(prepared: Prepared) -> training.Score:
-    """Outputs for the validation rows → metrics on the log scale and in original units."""
-    fitted, valid = prepared.fitted, prepared.tables["valid"]
-    actual = valid[ROW + fitted.config.target.column].to_numpy(dtype="float64")
-    y = valid["y"].to_numpy(dtype="float64")
-
-    def score(outputs: NDArray[np.float32]) -> dict[str, float]:
-        predicted = fitted.target.inverse(outputs)
-        loss = float(np.mean((outputs - y) ** 2))
-        return {
-            "valid_loss": loss,
-            "valid_rmse_log": float(np.sqrt(loss)),
-            "valid_rmspe": rmspe(actual, predicted),
-            "valid_mape": mape(actual, predicted),
-            "valid_rmse": rmse(actual, predicted),
-        }
-
-    return score
-
-
-def _fit_run(prepared: Prepared, settings: Config, callbacks: Callbacks, resume: Checkpoint | None) -> tuple[Run, int]:
-    train_data, valid_data = _datasets(prepared)
-    spec = model_spec(prepared, settings)
-    fit = training.fit(
-        spec,
-        settings.train,
-        train_data,
-        valid_data,
-        score=_scorer(prepared),
-        seed=settings.seed,
-        callbacks=callbacks,
-        resume=resume,
-    )
-    kept = next(r for r in fit.history if r["epoch"] == fit.best_epoch)
+def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
+    """What the bundle holds of a trained ensemble."""
+    inputs, first = ensemble.inputs, ensemble.members[0]
     metrics = {
-        "best_epoch": fit.best_epoch,
-        **{k: v for k, v in kept.items() if k.startswith("valid_")},
-        "valid_rows": len(valid_data),
-        "train_rows": len(train_data),
+        "best_epoch": first.fit.best_epoch,
+        **ensemble.scores,
+        "valid_rows": len(ensemble.scored),
+        "train_rows": len(inputs.train),
+        "refitted": ensemble.refitted,
         "baseline": prepared.summary["baseline"],
-        "seconds": round(sum(r["seconds"] for r in fit.history), 3),
+        "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
     }
-    fitted = prepared.fitted
-    own = bundle.Fitted(settings, fitted.contract, fitted.preprocessor, fitted.target, fitted.calendar, fitted.dates)
-    return Run(own, spec.to_dict(), [fit.weights], metrics, fit.history), fit.best_epoch
+    own = replace(prepared.fitted, config=settings)
+    weights = [m.fit.weights for m in ensemble.members]
+    return Run(own, inputs.spec.to_dict(), weights, metrics, ensemble.history, ensemble.factor, inputs.snapshot)
 
 
 def train(
@@ -254,24 +202,29 @@ def train(
     *,
     config: ConfigSource | None = None,
     overrides: Sequence[str] = (),
+    refit: bool = False,
     resume: bool = False,
     force: bool = False,
     callbacks: Callbacks | None = None,
 ) -> TrainResult:
     """A prep → a trained run.
 
-    While it trains, a checkpoint per epoch stands in `OUT.partial`; `resume` goes on from it and ends with the same
-    bits as a run that was never interrupted. Raises `ConfigError` where the config would need another prep,
-    `UsageError` where `out` is taken and `force` is not given.
+    `refit` trains the members anew on all rows, for as many epochs as were best on the validation rows; the metrics
+    stay those of the networks that had not seen them. While it trains, a checkpoint per epoch stands in
+    `OUT.partial`; `resume` goes on from it and ends with the same bits as a run that was never interrupted.
+    Raises `ConfigError` where the config would need another prep, `UsageError` where `out` is
+    taken and `force` is not given.
     """
     prepared, prep_id = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
     callbacks = callbacks or Callbacks()
     if out is None:
-        return TrainResult(None, _fit_run(prepared, settings, callbacks, None)[0], False)
+        return TrainResult(
+            None, _fit_run(prepared, fit_ensemble(prepared, settings, callbacks, refit=refit), settings), False
+        )
     path = Path(out)
     fingerprint = files.digest(
-        [__version__, torch.__version__, prep_id, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
+        [__version__, torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
     )
     if prep_id and not force and _is_unchanged(path, "run", fingerprint):
         return TrainResult(path, bundle.load_run(path), True)
@@ -280,11 +233,12 @@ def train(
     partial.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(partial / "lock", timeout=0):
-            checkpoint = _open_checkpoint(partial, fingerprint, resume, force)
-            saving = _saving(callbacks, partial, fingerprint)
-            run, best_epoch = _fit_run(prepared, settings, saving, checkpoint)
+            _open_partial(partial, fingerprint, resume, force)
+            workshop = Workshop(_prep_path(prep, prepared, partial), settings, partial)
+            ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, workshop=workshop)
+            run = _fit_run(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
-                report.plot_losses(run.history, best_epoch, temporary / "loss.png")
+                report.plot_losses(run.history, temporary / "loss.png")
                 facts = {"versions": _versions(), "threads": torch.get_num_threads(), "prep": prep_id}
                 bundle.save_run(temporary, run, fingerprint, facts)
     except Timeout:
@@ -293,39 +247,36 @@ def train(
     return TrainResult(path, run, False)
 
 
-def _saving(callbacks: Callbacks, partial: Path, fingerprint: str) -> Callbacks:
-    """The same callbacks, and a checkpoint on the disk after each epoch."""
-
-    def save(point: Checkpoint) -> None:
-        facts = {
-            "fingerprint": fingerprint,
-            "epoch": point.epoch,
-            "history": point.history,
-            "best_epoch": point.best_epoch,
-        }
-        bundle.save_checkpoint(partial, point.tensors, facts)
-
-    return replace(callbacks, on_checkpoint=save)
+def _prep_path(prep: PrepResult | Prepared | Path | str, prepared: Prepared, partial: Path) -> Path:
+    """Where worker processes read the prep: its directory, or a copy of one that exists in memory only."""
+    if isinstance(prep, PrepResult) and prep.path is not None:
+        return prep.path
+    if isinstance(prep, Path | str):
+        return Path(prep).resolve()
+    with files.atomic_directory(partial / "prep", replace=True) as temporary:
+        bundle.save_prep(temporary, prepared, "", {})
+    return partial / "prep"
 
 
-def _open_checkpoint(partial: Path, fingerprint: str, resume: bool, force: bool) -> Checkpoint | None:
-    """The checkpoint to go on from, if so asked. Raises `UsageError` rather than overwrite one unasked."""
-    if not (partial / "checkpoint.safetensors").exists():
-        return None
-    if resume:
-        tensors, facts = bundle.load_checkpoint(partial)
-        if facts["fingerprint"] != fingerprint:
+def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) -> None:
+    """Makes the working directory ready. Raises `UsageError` rather than lose an interrupted run unasked."""
+    label = partial / "fingerprint.json"
+    if label.exists() and resume:
+        if files.read_json(label) != fingerprint:
             raise UsageError(
                 f"{partial}: the interrupted run had another prep, config or version",
                 hint="use the same ones to resume, or --force to start anew",
             )
-        return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
-    if not force:
+        return
+    states = sorted(partial.glob("*.safetensors"))
+    if states and not force:
         raise UsageError(
             f"{partial} holds an interrupted run",
             hint="--resume goes on from its last epoch, --force starts anew",
         )
-    return None
+    for state in states:
+        state.unlink()
+    files.write_json(label, fingerprint)
 
 
 def model_summary(
@@ -333,7 +284,12 @@ def model_summary(
 ) -> str:
     """The network as text, before any training."""
     prepared, _ = _open_prep(prep)
-    return describe(model_spec(prepared, _train_config(prepared, config, overrides)))
+    return describe(_inputs(prepared, _train_config(prepared, config, overrides)).spec)
+
+
+def _inputs(prepared: Prepared, settings: Config) -> Inputs:
+    history = history_of(prepared) if settings.model.history else None
+    return make_inputs(prepared, settings, "valid", history)
 
 
 def lr_find(
@@ -346,7 +302,8 @@ def lr_find(
     """Tries learning rates on a new network and suggests one; `plot` is where a PNG of the curve goes."""
     prepared, _ = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
-    found = training.lr_find(model_spec(prepared, settings), settings.train, _datasets(prepared)[0], seed=settings.seed)
+    inputs = _inputs(prepared, settings)
+    found = training.lr_find(inputs.spec, settings.train, inputs.train, seed=settings.seed)
     if plot is not None:
         with files.atomic_file(Path(plot)) as temporary:
             report.plot_lr_find(found.lrs, found.losses, found.suggestion, temporary)

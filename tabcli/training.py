@@ -21,7 +21,7 @@ from tabcli.preprocess import UNKNOWN
 
 Record = dict[str, Any]
 Weights = dict[str, NDArray[Any]]
-Score = Callable[[NDArray[np.float32]], dict[str, float]]
+Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
 PREDICT_ROWS = 8192
 ONE_CYCLE_DIV, ONE_CYCLE_DIV_FINAL = 25.0, 1e5  # fastai's
 
@@ -110,6 +110,21 @@ def drop_categories(x_cat: Tensor, share: float) -> Tensor:
     return x_cat
 
 
+def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
+    """The mean loss of outputs (B,) on the log scale.
+
+    `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², with the log error held within ±1 so that
+    an early step cannot explode.
+    """
+    match settings.loss:
+        case "mse":
+            return F.mse_loss(outputs, y)
+        case "huber":
+            return F.huber_loss(outputs, y, delta=settings.huber_delta)
+        case "rmspe":
+            return torch.expm1((outputs - y).clamp(-1, 1)).square().mean()
+
+
 class Average:
     """An exponential moving average of a model's weights and buffers, started at the first update's values."""
 
@@ -139,7 +154,9 @@ def predict_log(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
         rows = range(0, len(data), PREDICT_ROWS)
         parts = [model(data.x_cat[i : i + PREDICT_ROWS], data.x_cont[i : i + PREDICT_ROWS]) for i in rows]
     model.train(was_training)
-    result: NDArray[np.float32] = torch.cat(parts).numpy() if parts else np.empty(0, dtype="float32")
+    if not parts:
+        return np.empty(0, dtype="float32")
+    result: NDArray[np.float32] = (torch.cat(parts) + data.base).numpy()
     return result
 
 
@@ -180,10 +197,10 @@ class Trainer:
         torch.manual_seed(epoch_seed(self.seed, epoch))
         self.model.train()
         loss_sum = 0.0
-        for i, (x_cat, x_cont, y) in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
+        for i, (x_cat, x_cont, base, y) in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
             step = (epoch - 1) * self.n_steps + i
             _set_step(self.optimizer, *schedule(settings, step, total))
-            loss = F.mse_loss(self.model(drop_categories(x_cat, settings.category_dropout), x_cont), y)
+            loss = loss_of(self.model(drop_categories(x_cat, settings.category_dropout), x_cont), y - base, settings)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             if settings.clip_norm is not None:
@@ -238,10 +255,13 @@ def fit(
     *,
     score: Score,
     seed: int,
+    stop_after: int | None = None,
     callbacks: Callbacks | None = None,
     resume: Checkpoint | None = None,
 ) -> Fit:
-    """Trains, and keeps the weights of the epoch whose `score(outputs)["valid_rmspe"]` was lowest.
+    """Trains, and keeps the weights of the epoch whose `score(outputs)["valid_rmspe"]` was lowest, or the last.
+
+    `stop_after` ends the schedule early, after that epoch.
 
     `score` takes the outputs for the validation rows, float32 (n,), and returns metrics for the record. The same
     versions, thread count, seed and data give the same bits, resumed or not. Raises `ConfigError` on divergence.
@@ -257,7 +277,7 @@ def fit(
             trainer.restore(resume.tensors)
         history, best_epoch = list(done.history), done.best_epoch
         best = min((r["valid_rmspe"] for r in history), default=math.inf)
-        for epoch in range(done.epoch + 1, settings.epochs + 1):
+        for epoch in range(done.epoch + 1, (stop_after or settings.epochs) + 1):
             if settings.patience is not None and best_epoch and epoch - 1 - best_epoch >= settings.patience:
                 break
             started = time.perf_counter()
@@ -266,7 +286,7 @@ def fit(
             record = {"epoch": epoch, "lr": lr, "train_loss": loss, **score(predict_log(trainer.evaluated, valid))}
             record["seconds"] = round(time.perf_counter() - started, 3)
             history.append(record)
-            if record["valid_rmspe"] < best:
+            if record["valid_rmspe"] < best or settings.keep == "last":
                 best, best_epoch, trainer.best = record["valid_rmspe"], epoch, get_weights(trainer.evaluated)
             callbacks.on_epoch(record)
             if callbacks.on_checkpoint is not None:
@@ -320,10 +340,10 @@ def lr_find(
         epoch = 0
         while len(lrs) < steps:
             epoch += 1
-            for x_cat, x_cont, y in train.batches(settings.batch_size, seed, epoch):
+            for x_cat, x_cont, base, y in train.batches(settings.batch_size, seed, epoch):
                 lr = low * (high / low) ** (len(lrs) / (steps - 1))
                 _set_step(trainer.optimizer, lr, settings.momentum[0])
-                loss = F.mse_loss(trainer.model(x_cat, x_cont), y)
+                loss = loss_of(trainer.model(x_cat, x_cont), y - base, settings)
                 trainer.optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 trainer.optimizer.step()

@@ -200,13 +200,13 @@ def test_a_prep_without_a_column_is_refused(prep: Path) -> None:
 
 def test_a_checkpoint_survives_the_disk_and_damage_is_noticed(tmp_path: Path) -> None:
     tensors = {"a/b": np.arange(6, dtype="float32").reshape(2, 3).T, "n": np.array(3)}
-    bundle.save_checkpoint(tmp_path, tensors, {"epoch": 2, "loss": 0.1})
-    read, facts = bundle.load_checkpoint(tmp_path)
+    path = tmp_path / "member-0.safetensors"
+    bundle.save_tensors(path, tensors, {"epoch": 2, "loss": 0.1})
+    read, facts = bundle.load_tensors(path)
     assert facts == {"epoch": 2, "loss": 0.1}
     assert read.keys() == tensors.keys()
     for name, values in tensors.items():
         np.testing.assert_array_equal(read[name], values, strict=True)
-    path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(BundleError, match="cannot be read"):
-        bundle.load_checkpoint(tmp_path)
+        bundle.load_tensors(path)

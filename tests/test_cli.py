@@ -177,7 +177,7 @@ def test_a_run_directory_holds_what_the_docs_say(job: Path) -> None:
         *("member-0.safetensors", "metrics.jsonl", "metrics.json", "loss.png", "manifest.json"),
     }
     records = [json.loads(line) for line in (job / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [r["epoch"] for r in records] == [1, 2, 3]
+    assert [(r["network"], r["epoch"]) for r in records] == [(n, e) for n in ("member-0", "probe-0") for e in (1, 2, 3)]
     assert {"train_loss", "valid_loss", "valid_rmse_log", "valid_rmspe", "valid_rmse"} <= set(records[0])
     assert (job / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert not list(job.glob("*.partial"))
@@ -207,7 +207,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(job: Path, tmp_path: Path) 
     """SIGKILL after the first checkpoint; the resumed run's weights and submission equal an undisturbed run's."""
     options = ["--prep", str(job / "prep"), "-S", "train.epochs=40", "-S", "train.batch_size=16"]
     command = [sys.executable, "-m", "tabcli", "train", *options, "--out", str(tmp_path / "run")]
-    checkpoint = tmp_path / "run.partial" / "checkpoint.safetensors"
+    checkpoint = tmp_path / "run.partial" / "member-0.safetensors"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while not checkpoint.exists() and time.monotonic() < deadline:
@@ -236,7 +236,7 @@ def test_signals_end_with_their_code_and_nothing_half_written(
     command += ["-S", "train.epochs=5000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not (tmp_path / "run.partial" / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
+        while not (tmp_path / "run.partial" / "member-0.safetensors").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=30)
@@ -254,7 +254,7 @@ def test_an_existing_run_is_replaced_only_with_force(job: Path, tmp_path: Path) 
     assert "exists already" in refused.stderr
     assert (out / "manifest.json").read_bytes() == first
     run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", "--force")
-    assert len(bundle.load_run(out).history) == 2
+    assert [r["epoch"] for r in bundle.load_run(out).history if r["network"] == "member-0"] == [1, 2]
 
 
 # ----------------------------------------------------------------------------------------- wrong inputs

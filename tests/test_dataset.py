@@ -31,17 +31,17 @@ def test_columns_come_in_the_order_asked_for_and_in_the_model_s_types() -> None:
 def test_batches_are_full_and_no_row_comes_twice(n: int, batch_size: int, epoch: int) -> None:
     batches = list(dataset(n).batches(batch_size, 5, epoch))
     assert len(batches) == n_batches(n, batch_size)
-    assert all(len(y) == min(batch_size, n) for _, _, y in batches)
-    rows = torch.cat([x_cat[:, 0] for x_cat, _, _ in batches])
+    assert all(len(y) == min(batch_size, n) for *_, y in batches)
+    rows = torch.cat([x_cat[:, 0] for x_cat, *_ in batches])
     assert len(rows.unique()) == len(rows)
-    for x_cat, x_cont, y in batches:
+    for x_cat, x_cont, _, y in batches:
         assert torch.equal(x_cat[:, 1], 2 * x_cat[:, 0])
         assert torch.equal(x_cont[:, 0], x_cat[:, 0] / 2)
         assert torch.equal(y, -x_cat[:, 0].float())
 
 
 def rows_of(data: Dataset, seed: int, epoch: int) -> list[int]:
-    return [int(v) for x_cat, _, _ in data.batches(10, seed, epoch) for v in x_cat[:, 0]]
+    return [int(v) for x_cat, *_ in data.batches(10, seed, epoch) for v in x_cat[:, 0]]
 
 
 def test_the_order_depends_on_seed_and_epoch_and_on_nothing_else() -> None:
@@ -58,7 +58,7 @@ def test_the_order_depends_on_seed_and_epoch_and_on_nothing_else() -> None:
 
 def test_batches_are_copies() -> None:
     data = dataset(8)
-    for x_cat, _, _ in data.batches(4, 0, 1):
+    for x_cat, *_ in data.batches(4, 0, 1):
         x_cat.fill_(-1)
     assert (data.x_cat >= 0).all()
 

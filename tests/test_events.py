@@ -24,9 +24,11 @@ def naive(rows: list[tuple[str, int]], events: set[tuple[str, int]], window: int
         result.append(
             [
                 min(*since, cap) if since else cap + 1,
-                min(*until, cap) if until else cap + 1,
+                min(*until, cap) if until else cap,
                 sum(day - window < d <= day for d in days),
                 sum(day <= d < day + window for d in days),
+                min(cap, next(k for k in range(100) if day - 1 - k not in days)),
+                min(cap, next(k for k in range(100) if day + 1 + k not in days)),
             ]
         )
     return result
@@ -68,7 +70,7 @@ def test_features_equal_the_naive_loop_across_the_boundary(
     made = event_features(keys, calendar.moments["E"], event, "E")
     expected = naive(new_rows, (old_events - new) | new_events, window, cap)
     assert np.column_stack(list(made.values())).tolist() == expected
-    assert list(made) == event_feature_names("E") == ["AfterE", "BeforeE", "E_bw", "E_fw"]
+    assert list(made) == event_feature_names("E") == ["AfterE", "BeforeE", "E_bw", "E_fw", "E_last", "E_next"]
 
 
 def test_the_drawn_example_of_the_docstring() -> None:
@@ -77,7 +79,9 @@ def test_the_drawn_example_of_the_docstring() -> None:
     calendar, keys = overlay(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 3), ("a", 6)})
     made = event_features(keys, calendar.moments["E"], event, "E")
     assert made["AfterE"].tolist() == [61, 61, 0, 1, 2, 0, 1]
-    assert made["BeforeE"].tolist() == [2, 1, 0, 2, 1, 0, 61]
+    assert made["BeforeE"].tolist() == [2, 1, 0, 2, 1, 0, 60]
+    assert made["E_last"].tolist() == [0, 0, 0, 1, 0, 0, 1]
+    assert made["E_next"].tolist() == [0, 1, 0, 0, 1, 0, 0]
     assert made["E_bw"].tolist() == [0, 0, 1, 1, 1, 1, 1]
     assert made["E_fw"].tolist() == [1, 1, 1, 1, 1, 1, 0]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tabcli.config import Duration, Validation
 from tabcli.errors import DataError
-from tabcli.split import length_of, step_of, time_split
+from tabcli.split import length_of, step_of, time_split, validation_length
 
 
 def days(count: int, freq: str = "D") -> "pd.Series[Any]":
@@ -24,13 +24,13 @@ def test_against_counting_days(n: int, last: int, gap: int) -> None:
     validation = Validation(last=Duration(last, "d"), gap=Duration(gap, "d"))
     if last + gap >= n:
         with pytest.raises(DataError, match="no rows are left to learn from"):
-            time_split(dates, validation, None)
+            time_split(dates, validation, validation_length(validation, None))
         return
-    split = time_split(dates, validation, None)
+    split = time_split(dates, validation, validation_length(validation, None))
     before_end = (dates.max() - dates).dt.days.to_numpy()
-    np.testing.assert_array_equal(split.valid, before_end < last)
-    np.testing.assert_array_equal(split.train, before_end >= last + gap)
-    assert split.train_end == dates[split.train].max()
+    np.testing.assert_array_equal(split.is_valid(dates), before_end < last)
+    np.testing.assert_array_equal(split.is_train(dates), before_end >= last + gap)
+    assert split.train_end == dates[split.is_train(dates)].max()
     assert split.valid_start - split.train_end == pd.Timedelta(gap + 1, unit="D")
 
 
@@ -40,11 +40,11 @@ def test_the_length_of_the_future_counts_its_last_step(freq: str, step: str) -> 
     past, future = dates[:44], dates[44:]
     assert step_of(dates) == pd.Timedelta(step)
     assert length_of(future) == 6 * pd.Timedelta(step)
-    split = time_split(past, Validation(), future)
-    assert split.valid.sum() == 6
-    assert split.train.sum() == 38
+    split = time_split(past, Validation(), validation_length(Validation(), future))
+    assert split.is_valid(past).sum() == 6
+    assert split.is_train(past).sum() == 38
 
 
 def test_the_future_must_exist_to_give_its_length() -> None:
     with pytest.raises(DataError, match="no table called future"):
-        time_split(days(9), Validation(), None)
+        validation_length(Validation(), None)

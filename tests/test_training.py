@@ -41,7 +41,9 @@ def make_data(n: int, seed: int) -> Dataset:
     codes = rng.integers(2, 2 + N_GROUPS, (n, 2)).astype("int32")
     x = rng.normal(size=(n, 2)).astype("float32")
     y = 8 + np.sin(codes[:, 0]) + 0.3 * x[:, 0] + rng.normal(0, 0.05, n)
-    return Dataset(torch.from_numpy(codes), torch.from_numpy(x), torch.from_numpy(y.astype("float32")))
+    return Dataset(
+        torch.from_numpy(codes), torch.from_numpy(x), torch.from_numpy(y.astype("float32")), torch.zeros(len(y))
+    )
 
 
 TRAIN, VALID = make_data(2000, 0), make_data(400, 1)
@@ -275,9 +277,9 @@ def test_prediction_leaves_the_mode_and_does_not_depend_on_the_rows_around() -> 
     model = TabularMLP(make_spec(dropout=0.5, batch_norm=True)).train()
     outputs = predict_log(model, VALID)
     assert model.training
-    one = Dataset(VALID.x_cat[7:8], VALID.x_cont[7:8], VALID.y[7:8])
+    one = Dataset(VALID.x_cat[7:8], VALID.x_cont[7:8], VALID.y[7:8], VALID.base[7:8])
     np.testing.assert_allclose(predict_log(model, one), outputs[7:8], rtol=1e-6)
-    none = Dataset(VALID.x_cat[:0], VALID.x_cont[:0], VALID.y[:0])
+    none = Dataset(VALID.x_cat[:0], VALID.x_cont[:0], VALID.y[:0], VALID.base[:0])
     assert predict_log(model, none).shape == (0,)
 
 

@@ -1,0 +1,478 @@
+"""One prep → a trained ensemble: which rows each network learns from, the networks side by side, the calibration.
+
+    rows of the prep      ├────────── train ──────────┤ gap ├── valid ──┤
+    member (validation)   learns                            is scored
+    probe (calibration)   learns ──────┤ gap ├ scored ┤
+    member (refit)        learns ───────────────────────────────────────
+
+The probe is what makes the factor honest: it is fitted on rows before the reported ones, by a network that has not
+learned from them.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from tabcli import bundle, training
+from tabcli.bundle import ROW, Prepared
+from tabcli.calibration import spread_factor
+from tabcli.config import Config, Train
+from tabcli.dataset import Dataset, Drawn
+from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
+from tabcli.history import FloatArray, History, Panel, Positions, Snapshot, draw_origins
+from tabcli.metrics import mape, rmse, rmspe
+from tabcli.model import ModelSpec, describe, specify
+from tabcli.split import step_of
+from tabcli.training import Callbacks, Checkpoint, Fit, Record
+
+Rows = Literal["valid", "probe", "refit"]
+N_PROBES = 2  # the factor hardly changes with more
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network learns from and is scored on. `scored` are the rows of `valid`, with their target."""
+
+    train: Dataset
+    valid: Dataset
+    spec: ModelSpec
+    scored: pd.DataFrame
+    snapshot: Snapshot | None
+
+
+def history_of(prepared: Prepared) -> History | None:
+    """The statistics at all origins of a prep; None where it was made without a history."""
+    grid, past = prepared.fitted.grid, prepared.past
+    if grid is None or past is None:
+        return None
+    shape = (len(prepared.fitted.calendar.series), grid.n_steps)
+    others = {c: past[c].to_numpy(dtype="float32") for c in grid.spec.others}
+    return History.of(Panel.of(_places(past, ""), past["y"].to_numpy(dtype="float32"), others, shape), grid.spec)
+
+
+def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
+    return Positions(*(table[prefix + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+
+
+def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
+    """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without."""
+    learned, scored = _rows_of(prepared, settings, rows)
+    fitted = prepared.fitted
+    preprocessor = fitted.preprocessor
+    train, valid = (
+        Dataset.from_table(table, preprocessor.categorical, preprocessor.continuous) for table in (learned, scored)
+    )
+    cardinalities = preprocessor.categorify.cardinalities()
+    for data in (train, valid):
+        data.check_codes(list(cardinalities.values()))
+    y, n_continuous, snapshot = train.y.numpy(), len(preprocessor.continuous), None
+    if history is not None:
+        places = _places(learned)
+        late = np.flatnonzero(places.step >= history.first)
+        if not len(late):
+            raise DataError("no training row has a past as long as history.base", hint="make it shorter")
+        places = places.take(late)
+        mean, std, y = _scale_of_history(history, places, y[late])
+        drawn = Drawn(history, places, mean, std, _gap(prepared))
+        train = replace(
+            train,
+            x_cat=train.x_cat[late],
+            x_cont=train.x_cont[late],
+            y=train.y[late],
+            base=train.base[late],
+            drawn=drawn,
+        )
+        origin = int(_places(learned).step.max()) + 1
+        base, columns = history.columns(_places(scored), np.full(len(scored), origin))
+        valid = valid.with_history(base, (columns - mean) / std)
+        n_continuous += len(history.spec.names)
+        snapshot = history.snapshot(history.n_steps)
+        snapshot = replace(snapshot, arrays={**snapshot.arrays, "mean": mean, "std": std})
+    scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
+    spec = specify(settings.model, cardinalities, n_continuous, scale, settings.series, residual=history is not None)
+    return Inputs(train, valid, spec, scored, snapshot)
+
+
+def _rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows to learn from and those to be scored on."""
+    tables, date = prepared.tables, ROW + settings.date
+    train, valid = tables["train"], tables["valid"]
+    if rows == "valid":
+        return train, valid
+    if rows == "refit":
+        return pd.concat([train, *([tables["gap"]] if "gap" in tables else []), valid], ignore_index=True), valid
+    length = _calibration_length(prepared, settings)
+    end = train[date].max()
+    late = (train[date] > end - length).to_numpy()
+    early = (train[date] <= end - length - _gap_length(prepared)).to_numpy()
+    if not early.any() or early.sum() < late.sum():
+        raise ConfigError(
+            f"calibration: too few rows lie before the last {length.days} days of the training rows",
+            hint="set calibration.length shorter, or calibration.metric: none",
+        )
+    return train[early], train[late]
+
+
+def _calibration_length(prepared: Prepared, settings: Config) -> pd.Timedelta:
+    """As long as the validation rows, unless the config says otherwise."""
+    if settings.calibration.length is not None:
+        return pd.Timedelta(settings.calibration.length.seconds, unit="s")
+    dates = prepared.tables["valid"][ROW + settings.date]
+    return pd.Timedelta(dates.max() - dates.min() + step_of(dates))
+
+
+def _gap_length(prepared: Prepared) -> pd.Timedelta:
+    return pd.Timedelta(prepared.fitted.config.validation.gap.seconds, unit="s")
+
+
+def _gap(prepared: Prepared) -> int:
+    """The gap in steps of the history."""
+    grid = prepared.fitted.grid
+    return 0 if grid is None else int(_gap_length(prepared).total_seconds() // grid.unit)
+
+
+def _scale_of_history(
+    history: History, places: Positions, y: NDArray[np.float32]
+) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
+    """Mean and std of the history's columns over training rows with one draw of origins, and y less its base."""
+    origin = draw_origins(places.step, history, np.random.default_rng(0))
+    base, columns = history.columns(places, origin)
+    mean, std = columns.mean(axis=0, dtype="float64"), columns.std(axis=0, dtype="float64")
+    return mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32"), y - base
+
+
+def scorer(prepared: Prepared, scored: pd.DataFrame) -> training.Score:
+    """Outputs for rows with a target → metrics on the log scale and in original units."""
+    target = prepared.fitted.target
+    actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
+    y = scored["y"].to_numpy(dtype="float64")
+
+    def score(outputs: NDArray[np.floating[Any]]) -> dict[str, float]:
+        predicted = target.inverse(outputs)
+        loss = float(np.mean((outputs - y) ** 2))
+        return {
+            "valid_loss": loss,
+            "valid_rmse_log": float(np.sqrt(loss)),
+            "valid_rmspe": rmspe(actual, predicted),
+            "valid_mape": mape(actual, predicted),
+            "valid_rmse": rmse(actual, predicted),
+        }
+
+    return score
+
+
+# ------------------------------------------------------------------------------------- one network
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train, on which rows and for how long."""
+
+    name: str
+    rows: Rows
+    seed: int
+    epochs: int
+    """How many epochs are run. A refit may stop before the schedule's end, where the best epoch was."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: its kept weights, history, and the outputs for the scored rows, float32 (n,)."""
+
+    task: Task
+    fit: Fit
+    outputs: NDArray[np.float32]
+
+
+def run_task(
+    task: Task,
+    prepared: Prepared,
+    settings: Config,
+    inputs: Inputs,
+    callbacks: Callbacks,
+    partial: Path | None = None,
+) -> Trained:
+    """Trains a task's network; with `partial`, going on from the checkpoint there, and leaving one after each epoch.
+
+    A task that was finished there is not trained again.
+    """
+    done = partial / f"{task.name}.done.safetensors" if partial else None
+    if done is not None and done.exists():
+        return _load_trained(done, task)
+    point = partial / f"{task.name}.safetensors" if partial else None
+    resume = None
+    if point is not None:
+        callbacks = replace(callbacks, on_checkpoint=lambda state: _save_checkpoint(point, state))
+        resume = _load_checkpoint(point) if point.exists() else None
+    fit = training.fit(
+        inputs.spec,
+        _train_settings(settings, task),
+        inputs.train,
+        inputs.valid,
+        score=scorer(prepared, inputs.scored),
+        seed=task.seed,
+        stop_after=task.epochs,
+        callbacks=callbacks,
+        resume=resume,
+    )
+    outputs = training.predict_log(training.load_model(inputs.spec, fit.weights), inputs.valid)
+    trained = Trained(task, fit, outputs)
+    if done is not None:
+        _save_trained(done, trained)
+    return trained
+
+
+def _train_settings(settings: Config, task: Task) -> Train:
+    """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
+    changes: dict[str, Any] = {}
+    if task.rows == "probe":
+        changes["epochs"] = task.epochs
+    if task.rows != "valid":
+        changes |= {"keep": "last", "patience": None}
+    return settings.train.model_copy(update=changes)
+
+
+def _save_checkpoint(path: Path, state: Checkpoint) -> None:
+    facts = {"epoch": state.epoch, "history": state.history, "best_epoch": state.best_epoch}
+    bundle.save_tensors(path, state.tensors, facts)
+
+
+def _load_checkpoint(path: Path) -> Checkpoint:
+    tensors, facts = bundle.load_tensors(path)
+    return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
+
+
+def _save_trained(path: Path, trained: Trained) -> None:
+    tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()} | {"outputs": trained.outputs}
+    bundle.save_tensors(path, tensors, {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch})
+
+
+def _load_trained(path: Path, task: Task) -> Trained:
+    tensors, facts = bundle.load_tensors(path)
+    outputs = tensors.pop("outputs")
+    weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
+    return Trained(task, Fit(weights, facts["best_epoch"], facts["history"]), outputs)
+
+
+# -------------------------------------------------------------------------------- several, side by side
+
+
+def n_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where networks are trained: from which prep on the disk, with which settings, and where their states go."""
+
+    prep: Path
+    settings: Config
+    partial: Path
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    prepared: Prepared,
+    settings: Config,
+    inputs: Callable[[Rows], Inputs],
+    callbacks: Callbacks,
+    workshop: Workshop | None = None,
+) -> list[Trained]:
+    """Trains several networks: one process each, as many at a time as there are cores, one thread each.
+
+    With one task, or without a workshop, in this process. Raises `WorkerError` where a process died; the others are
+    trained to their end first, and all that is finished stays in the workshop's `partial`.
+    """
+    partial = workshop.partial if workshop else None
+    open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
+    if workshop is not None and len(open_tasks) > 1 and n_cores() > 1:
+        _run_processes(open_tasks, workshop, callbacks)
+    results = []
+    for i, task in enumerate(tasks):
+        label = task.name if len(tasks) > 1 else ""
+        results.append(
+            run_task(task, prepared, settings, inputs(task.rows), _part(callbacks, i, len(tasks), label), partial)
+        )
+    return results
+
+
+def _part(callbacks: Callbacks, i: int, n: int, label: str) -> Callbacks:
+    """The callbacks of the i-th of n networks that are trained one after the other."""
+    return replace(
+        callbacks,
+        on_model=callbacks.on_model if i == 0 else lambda text: None,
+        on_step=lambda done, total: callbacks.on_step(i * total + done, n * total),
+        on_epoch=lambda record: callbacks.on_epoch({**record, "network": label} if label else record),
+    )
+
+
+def _run_processes(tasks: Sequence[Task], workshop: Workshop, callbacks: Callbacks) -> None:
+    context = multiprocessing.get_context("spawn")
+    waiting, failed = list(tasks), []
+    running: dict[Any, tuple[Task, Any]] = {}  # by the connection that the process reports on
+    progress: dict[str, float] = {t.name: 0.0 for t in tasks}
+    try:
+        while waiting or running:
+            while waiting and len(running) < n_cores():
+                task = waiting.pop(0)
+                ours, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(task, workshop, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                running[ours] = (task, process)
+            ready: list[Any] = wait(list(running))
+            for connection in ready:
+                task, process = running[connection]
+                try:
+                    kind, value = connection.recv()
+                except EOFError:
+                    process.join()
+                    del running[connection]
+                    if process.exitcode != 0:
+                        failed.append(f"{task.name} (exit code {process.exitcode})")
+                    continue
+                if kind == "error":
+                    raise value
+                if kind == "epoch":
+                    callbacks.on_epoch({**value, "network": task.name})
+                else:
+                    progress[task.name] = value
+                    callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
+    finally:
+        for _, process in running.values():
+            process.terminate()
+            process.join()
+    if failed:
+        raise WorkerError(
+            f"{len(failed)} of {len(tasks)} networks could not be trained: {', '.join(failed)}; the others are kept",
+            hint="--resume trains the missing ones; if memory is short, fewer at a time with OMP or taskset",
+        )
+
+
+def _work(task: Task, workshop: Workshop, connection: Connection) -> None:
+    """What a process does: one network, reported step by step. Ends when its parent does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    torch.set_num_threads(workshop.settings.train.threads or 1)
+    parent = multiprocessing.parent_process()
+    told = 0.0
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told > 0.2 or done == total:
+            told = now
+            if parent is not None and not parent.is_alive():
+                os._exit(1)
+            connection.send(("step", done / total))
+
+    callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: connection.send(("epoch", record)))
+    try:
+        prepared = bundle.load_prep(workshop.prep)
+        history = history_of(prepared) if workshop.settings.model.history else None
+        inputs = make_inputs(prepared, workshop.settings, task.rows, history)
+        run_task(task, prepared, workshop.settings, inputs, callbacks, workshop.partial)
+    except TabcliError as error:
+        connection.send(("error", error))
+
+
+# --------------------------------------------------------------------------------------- the ensemble
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members whose outputs are averaged on the log scale, their inputs, and the calibration.
+
+    `scores`, and `outputs` (n,) on the log scale for the rows of `scored`: calibrated, by networks that have not seen
+    them. `history`: a record per epoch of all networks.
+    """
+
+    inputs: Inputs
+    members: list[Trained]
+    factor: float
+    scores: dict[str, Any]
+    scored: pd.DataFrame
+    outputs: NDArray[np.float64]
+    history: list[Record]
+    refitted: bool
+
+
+def fit_ensemble(
+    prepared: Prepared,
+    settings: Config,
+    callbacks: Callbacks,
+    *,
+    refit: bool = False,
+    workshop: Workshop | None = None,
+) -> Ensemble:
+    """Trains the members and the probe of the calibration; with `refit`, then the members anew on all rows.
+
+    `scores` are those of the members that have not seen the validation rows, also after a refit.
+    """
+    past = history_of(prepared) if settings.model.history else None
+    made: dict[Rows, Inputs] = {}
+
+    def inputs(rows: Rows) -> Inputs:
+        if rows not in made:
+            made[rows] = make_inputs(prepared, settings, rows, past)
+        return made[rows]
+
+    n, seed, epochs = settings.train.members, settings.seed, settings.train.epochs
+    tasks = [Task(f"member-{i}", "valid", seed + i, epochs) for i in range(n)]
+    if settings.calibration.metric != "none":
+        probe_epochs = min(epochs, settings.calibration.epochs)
+        tasks += [Task(f"probe-{i}", "probe", seed + i, probe_epochs) for i in range(min(n, N_PROBES))]
+    callbacks.on_model(describe(inputs("valid").spec))
+    callbacks = replace(callbacks, on_model=lambda text: None)
+    trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
+    members, probes = trained[:n], trained[n:]
+    factor = 1.0
+    if probes:
+        factor = _factor(prepared, settings, inputs("probe").scored, probes)
+    scored = inputs("valid").scored
+    scores = _scores(prepared, scored, members, factor)
+    outputs = mean_outputs([m.outputs for m in members]) + np.log(factor)
+    if refit:
+        again = [Task(f"refit-{i}", "refit", seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
+        members = run_tasks(again, prepared, settings, inputs, callbacks, workshop)
+        trained += members
+    history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
+    kept = inputs("refit" if refit else "valid")
+    return Ensemble(kept, members, factor, scores, scored, outputs, history, refit)
+
+
+def _factor(prepared: Prepared, settings: Config, scored: pd.DataFrame, probes: Sequence[Trained]) -> float:
+    actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
+    predicted = prepared.fitted.target.inverse(mean_outputs([p.outputs for p in probes]))
+    return spread_factor(settings.calibration.metric, actual, predicted)
+
+
+def mean_outputs(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """The members' mean on the log scale, float64 (n,)."""
+    mean: NDArray[np.float64] = np.mean([o.astype("float64") for o in outputs], axis=0)
+    return mean
+
+
+def _scores(prepared: Prepared, scored: pd.DataFrame, members: Sequence[Trained], factor: float) -> dict[str, Any]:
+    """Of the ensemble on the validation rows with and without the factor, and of each member alone."""
+    shift = float(np.log(factor))
+    score = scorer(prepared, scored)
+    mean = mean_outputs([m.outputs for m in members])
+    single = [score(m.outputs + shift)["valid_rmspe"] for m in members]
+    return {
+        **score(mean + shift),
+        "valid_rmspe_uncalibrated": score(mean)["valid_rmspe"],
+        "factor": factor,
+        "members": single,
+    }

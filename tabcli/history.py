@@ -1,0 +1,440 @@
+"""The target's own past as features: statistics as of an origin, which lies as far back in training as in a forecast.
+
+A row of step d is forecast from an origin o: the steps 0 … o − 1 are known, its horizon is h = d − o + 1 ≥ 1.
+
+    step      0  1  2  3  4  5  6  7  8  9
+    known     ■  ■  ■  ■  ■  ■ │                 o = 6: the steps before 6 are known
+    to forecast                      ×           d = 8, so h = 3
+
+A training row draws h anew in each epoch (`History.columns`); a row to forecast has the one origin that the bundle
+knows (`Snapshot.columns`). With Y the log target, e the effect of the row's cell (a combination such as weekday ×
+promotion), sums over the known steps of one series within a window w, and k the shrinkage:
+
+    effect   e[c] = (Σ_c (Y − mean Y) + k·g[c]) / (n_c + k)      g[c]: the same over all series
+    level    L[w] = (Σ (Y − e) + k·L[next longer w]) / (n + k)   the longest is shrunk to the mean of all series
+    base     L[base window] + e[cell of the row]                 what the network's output is added to
+    lift     L[w] one season before d, around it, − L[base window] one season before o
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.config import History as HistoryConfig
+from tabcli.preprocess import Categorify
+from tabcli.tables import seconds_of
+
+FloatArray = NDArray[np.float32]
+IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HistorySpec:
+    """Windows in steps, longest first; `others`: past-only columns whose levels are inputs too."""
+
+    windows: tuple[int, ...]
+    base: int
+    effect: int
+    recent_effect: int
+    season: int
+    season_windows: tuple[int, ...]
+    shrink: float
+    horizon: int
+    n_cells: int
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: HistoryConfig, unit_seconds: int, horizon: int, n_cells: int) -> "HistorySpec":
+        """The config's durations as whole steps, at least one."""
+
+        def steps(seconds: int) -> int:
+            return max(1, round(seconds / unit_seconds))
+
+        windows = tuple(sorted({steps(w.seconds) for w in config.windows}, reverse=True))
+        base = min(windows, key=lambda w: abs(w - steps(config.base.seconds)))
+        return cls(
+            windows=windows,
+            base=base,
+            effect=steps(config.effect_window.seconds),
+            recent_effect=steps(config.recent_effect_window.seconds),
+            season=steps(config.season.seconds),
+            season_windows=tuple(w for w in windows if w <= steps(config.base.seconds) and w >= steps(7 * 86400)),
+            shrink=config.shrink,
+            horizon=horizon,
+            n_cells=n_cells,
+            others=config.columns,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in the order in which they are computed."""
+        longest = self.windows[0]
+        shorter = [f"level {a} - {b}" for b, a in zip(self.windows, self.windows[1:], strict=False)]
+        return [
+            f"level {longest}",
+            *shorter,
+            "spread",
+            "observations",
+            "steps since the last",
+            *(f"{c} {what}" for c in self.others for what in ("level", "change")),
+            "effect",
+            "recent effect - effect",
+            *(f"all series: {name}" for name in shorter),
+            *(f"lift {w}" for w in self.season_windows),
+            *(f"all series: lift {w}" for w in self.season_windows),
+            "season known",
+            "horizon",
+        ]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where rows lie on the grid, int64 (n,) each. −1: a series or a cell that is not known."""
+
+    series: IndexArray
+    step: IndexArray
+    cell: IndexArray
+
+    def take(self, index: Any) -> "Positions":
+        """Some of the rows."""
+        return Positions(self.series[index], self.step[index], self.cell[index])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where rows lie: step 0 at `start` (seconds since 1970), `unit` seconds apart, `n_steps` known ones.
+
+    `cells`: the combinations of the effect columns' codes that the training rows have, as one number each, sorted.
+    """
+
+    start: int
+    unit: int
+    n_steps: int
+    spec: HistorySpec
+    codes: Categorify
+    cells: tuple[int, ...]
+
+    @classmethod
+    def fit(
+        cls, rows: pd.DataFrame, date: str, config: HistoryConfig, *, unit: int, horizon: int, known: pd.DataFrame
+    ) -> "Grid":
+        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in seconds."""
+        codes = Categorify.fit(rows, list(config.effects))
+        seconds = seconds_of(known[date])
+        start = int(seconds.min())
+        cells = np.unique(_combine(codes, rows))
+        spec = HistorySpec.of(config, unit, max(1, round(horizon / unit)), len(cells))
+        return cls(start, unit, int((seconds.max() - start) // unit) + 1, spec, codes, tuple(cells.tolist()))
+
+    def positions(self, rows: pd.DataFrame, date: str, series: IndexArray) -> Positions:
+        """The rows' places; `series` are their codes, −1 where unknown."""
+        combined = _combine(self.codes, rows)
+        place = np.minimum(np.searchsorted(self.cells, combined), len(self.cells) - 1)
+        cell = np.where(np.asarray(self.cells)[place] == combined, place, -1)
+        return Positions(series, self.step_of(rows[date]), cell)
+
+    def step_of(self, dates: "pd.Series[Any]") -> IndexArray:
+        """Dates → steps, int64 (n,)."""
+        return (seconds_of(dates) - self.start) // self.unit
+
+    def to_state(self) -> dict[str, Any]:
+        return {**asdict(self), "codes": self.codes.to_state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Grid":
+        spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["spec"].items()}
+        return cls(
+            state["start"],
+            state["unit"],
+            state["n_steps"],
+            HistorySpec(**spec),
+            Categorify.from_state(state["codes"]),
+            tuple(state["cells"]),
+        )
+
+
+def _combine(codes: Categorify, rows: pd.DataFrame) -> IndexArray:
+    """One number for each row's combination of codes, int64 (n,)."""
+    combined = np.zeros(len(rows), dtype="int64")
+    if codes.levels_:
+        table, _ = codes.transform(rows)
+        for column, n in codes.cardinalities().items():
+            combined = combined * n + table[column].to_numpy(dtype="int64")
+    return combined
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The past as a grid: `y` and each of `others` float32 (S, T), logs, NaN where there is no row; `cell` (S, T)."""
+
+    y: FloatArray
+    cell: NDArray[np.int32]
+    others: dict[str, FloatArray]
+
+    @classmethod
+    def of(cls, rows: Positions, y: FloatArray, others: dict[str, FloatArray], shape: tuple[int, int]) -> "Panel":
+        """Rows (n,) laid out on the grid of `shape`; those at or after its last step are left out."""
+        inside = rows.step < shape[1]
+
+        def grid(values: NDArray[Any], empty: float) -> Any:
+            table = np.full(shape, empty, dtype=values.dtype)
+            table[rows.series[inside], rows.step[inside]] = values[inside]
+            return table
+
+        columns = {name: grid(values.astype("float32"), np.nan) for name, values in others.items()}
+        return cls(grid(y.astype("float32"), np.nan), grid(rows.cell.astype("int32"), -1), columns)
+
+
+# --------------------------------------------------------------------------------------- statistics
+
+
+def _running(values: NDArray[Any]) -> NDArray[np.float64]:
+    """(S, T) → (S, T + 1): the sum over the steps before each origin."""
+    out = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=out[:, 1:])
+    return out
+
+
+def _window(running: NDArray[np.float64], w: int) -> NDArray[np.float64]:
+    """Running sums (S, T + 1) → sums over the last w known steps at each origin."""
+    out = running.copy()
+    out[:, w:] -= running[:, :-w] if w < running.shape[1] else 0
+    return out
+
+
+def _ratio(total: NDArray[Any], n: NDArray[Any]) -> NDArray[np.float64]:
+    """total / n, 0 where n is 0."""
+    result: NDArray[np.float64] = np.divide(total, n, out=np.zeros(np.shape(total)), where=np.asarray(n) > 0)
+    return result
+
+
+def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean at each origin (T + 1,) over the series that have observations."""
+    return _ratio((values * (n > 0)).sum(0), (n > 0).sum(0))
+
+
+@dataclass(frozen=True)
+class History:
+    """Statistics at every origin. The last series stands for one that is not known, the last cell for such a cell.
+
+    `levels` float32 (S + 1, T + 1, windows), `asof` (S + 1, T + 1, rest), `effects` (S + 1, T + 1, C + 1, 2),
+    `first`: the first origin that has a base window of steps before it.
+    """
+
+    spec: HistorySpec
+    levels: FloatArray
+    asof: FloatArray
+    effects: FloatArray
+    first: int
+
+    @classmethod
+    def of(cls, panel: Panel, spec: HistorySpec) -> "History":
+        """All statistics, each from steps before its origin alone; whole-grid operations, memory S · T · C."""
+        n_series, n_steps = panel.y.shape
+        seen = ~np.isnan(panel.y)
+        y = np.where(seen, panel.y, 0.0).astype("float64")
+        n, total, squares = _running(seen), _running(y), _running(y * y)
+        mean = _ratio(_window(total, spec.effect), _window(n, spec.effect))
+        widths = spec.windows
+        spread_window = widths[min(len(widths) - 1, 1)]
+        effects = np.zeros((n_series + 1, n_steps + 1, spec.n_cells + 1, 2), dtype="float32")
+        sums = {w: _window(total, w) for w in widths}
+        deviation = _window(squares, spread_window)
+        for c in range(spec.n_cells):
+            here = panel.cell == c
+            n_c, total_c = _running(seen & here), _running(np.where(here, y, 0.0))
+            long_n, long_total = _window(n_c, spec.effect), _window(total_c, spec.effect)
+            above = long_total - long_n * mean
+            everyone = _ratio(above.sum(0), long_n.sum(0))
+            effect = (above + spec.shrink * everyone) / (long_n + spec.shrink)
+            short_n = _window(n_c, spec.recent_effect)
+            recent = (_window(total_c, spec.recent_effect) - short_n * mean + spec.shrink * effect) / (
+                short_n + spec.shrink
+            )
+            effects[:-1, :, c, 0], effects[:-1, :, c, 1] = effect, recent - effect
+            effects[-1, :, c, 0] = everyone
+            effects[-1, :, c, 1] = _mean_of_series(recent - effect, short_n)
+            for w in widths:
+                sums[w] -= _window(n_c, w) * effect
+            deviation += effect * (_window(n_c, spread_window) * effect - 2 * _window(total_c, spread_window))
+        counts = {w: _window(n, w) for w in widths}
+        levels = _shrunk_levels(sums, counts, spec)
+        spread = _spread(deviation, sums[spread_window], counts[spread_window], spec.shrink)
+        age = _steps_since_last(seen)
+        columns = [spread, np.log1p(counts[widths[0]]), np.log1p(age)]
+        for name in spec.others:
+            columns += _other_levels(panel.others[name], levels[:-1, :, 0], spec)
+        asof = np.stack(columns, axis=-1)
+        known = counts[widths[0]] > 0
+        average = [_mean_of_series(asof[..., i], known.astype("float64")) for i in range(asof.shape[-1])]
+        average[1] = np.zeros(n_steps + 1)  # no observations of its own
+        asof = np.concatenate([asof, np.stack(average, axis=-1)[None]]).astype("float32")
+        return cls(spec, levels.astype("float32"), asof, effects, _first_origin(seen, spec.base))
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.levels.shape[1]) - 1
+
+    def columns(self, rows: Positions, origin: IndexArray) -> tuple[FloatArray, FloatArray]:
+        """Base (n,) and columns (n, len(spec.names)) of rows, each as of its own origin."""
+        spec, series, step = self.spec, rows.series, rows.step
+        back = origin - spec.season
+        known = back >= self.first
+        reference = self.levels[series, np.maximum(back, 0)]
+        around = [
+            self.levels[series, np.clip(step - spec.season + w // 2 + 1, 0, origin), spec.windows.index(w)]
+            for w in spec.season_windows
+        ]
+        of_all = self.levels[-1]
+        around_all = [
+            of_all[np.clip(step - spec.season + w // 2 + 1, 0, origin), spec.windows.index(w)]
+            for w in spec.season_windows
+        ]
+        i = spec.windows.index(spec.base)
+        lifts = [a - reference[:, i] for a in around] + [a - of_all[np.maximum(back, 0), i] for a in around_all]
+        return _assemble(
+            spec,
+            self.levels[series, origin],
+            self.asof[series, origin],
+            self.effects[series, origin, rows.cell],
+            of_all[origin],
+            np.stack(lifts, axis=1) * known[:, None] if lifts else np.empty((len(step), 0), dtype="float32"),
+            known,
+            step - origin + 1,
+        )
+
+    def snapshot(self, origin: int) -> "Snapshot":
+        """What a forecast from this origin needs, for as many steps as the horizon has."""
+        spec, n = self.spec, self.levels.shape[0]
+        back = origin - spec.season
+        i = spec.windows.index(spec.base)
+        lifts = np.zeros((n, spec.horizon, len(spec.season_windows)), dtype="float32")
+        steps = origin + np.arange(spec.horizon)
+        for j, w in enumerate(spec.season_windows):
+            at = np.clip(steps - spec.season + w // 2 + 1, 0, origin)
+            lifts[:, :, j] = self.levels[:, at, spec.windows.index(w)] - self.levels[:, [max(back, 0)], i]
+        known = back >= self.first
+        arrays = {
+            "levels": self.levels[:, origin],
+            "asof": self.asof[:, origin],
+            "effects": self.effects[:, origin],
+            "lifts": lifts * np.float32(known),
+        }
+        return Snapshot(spec, origin, known, {k: np.ascontiguousarray(v) for k, v in arrays.items()})
+
+
+def _shrunk_levels(
+    sums: dict[int, NDArray[np.float64]], counts: dict[int, NDArray[np.float64]], spec: HistorySpec
+) -> NDArray[np.float64]:
+    """Sums and counts per window → (S + 1, T + 1, windows): each shrunk to the next longer, that to all series."""
+    longest = spec.windows[0]
+    n_series, n_origins = counts[longest].shape
+    levels = np.empty((n_series + 1, n_origins, len(spec.windows)))
+    prior: Any = _mean_of_series(_ratio(sums[longest], counts[longest]), counts[longest])
+    has = counts[longest] > 0
+    for i, w in enumerate(spec.windows):
+        levels[:-1, :, i] = (sums[w] + spec.shrink * prior) / (counts[w] + spec.shrink)
+        levels[-1, :, i] = _mean_of_series(levels[:-1, :, i], has.astype("float64"))
+        prior = levels[:-1, :, i]
+    return levels
+
+
+def _spread(
+    deviation: NDArray[np.float64], total: NDArray[np.float64], n: NDArray[np.float64], shrink: float
+) -> NDArray[np.float64]:
+    """Log of the standard deviation of Y − e within the window, the variance shrunk to that of all series."""
+    squares = np.maximum(deviation - _ratio(total * total, n), 0)
+    everyone = _ratio(squares.sum(0), n.sum(0))
+    result: NDArray[np.float64] = np.log(np.sqrt((squares + shrink * everyone) / (n + shrink)) + 1e-3)
+    return result
+
+
+def _steps_since_last(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """At each origin, how many steps ago the last observation was: 0 just now; the origin itself where none was."""
+    n_series, n_steps = seen.shape
+    last = np.zeros((n_series, n_steps + 1), dtype="int64")
+    np.maximum.accumulate(np.where(seen, np.arange(1, n_steps + 1), 0), axis=1, out=last[:, 1:])
+    age: NDArray[np.int64] = np.arange(n_steps + 1) - last
+    return age
+
+
+def _other_levels(values: FloatArray, level: NDArray[np.float64], spec: HistorySpec) -> list[NDArray[np.float64]]:
+    """A past-only column: its long level less the target's, and its base level less its long one."""
+    seen = ~np.isnan(values)
+    n, total = _running(seen), _running(np.where(seen, values, 0.0))
+    means = []
+    prior: Any = _mean_of_series(_ratio(_window(total, spec.windows[0]), _window(n, spec.windows[0])), n)
+    for w in (spec.windows[0], spec.base):
+        prior = (_window(total, w) + spec.shrink * prior) / (_window(n, w) + spec.shrink)
+        means.append(prior)
+    return [means[0] - level, means[1] - means[0]]
+
+
+def _first_origin(seen: NDArray[np.bool_], base: int) -> int:
+    """The first origin with a base window of steps after the first observation of any series."""
+    any_seen = np.flatnonzero(seen.any(0))
+    first: int = int(any_seen[0]) if len(any_seen) else 0
+    return first + base
+
+
+def _assemble(
+    spec: HistorySpec,
+    levels: FloatArray,
+    asof: FloatArray,
+    effect: FloatArray,
+    of_all: FloatArray,
+    lifts: FloatArray,
+    season_known: Any,
+    horizon: Any,
+) -> tuple[FloatArray, FloatArray]:
+    """The parts, each (n, …), → base (n,) and columns (n, k) in the order of `spec.names`."""
+    base: FloatArray = levels[:, spec.windows.index(spec.base)] + effect[:, 0]
+    n = len(base)
+    columns = [
+        levels[:, :1],
+        levels[:, 1:] - levels[:, :-1],
+        asof,
+        effect,
+        np.broadcast_to(of_all[..., 1:] - of_all[..., :-1], (n, len(spec.windows) - 1)),
+        lifts,
+        np.broadcast_to(np.asarray(season_known, dtype="float32").reshape(-1, 1), (n, 1)),
+        (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1),
+    ]
+    return base, np.concatenate(columns, axis=1, dtype="float32")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The statistics as of one origin; `arrays`: levels, asof, effects and lifts as in `History`, at that origin."""
+
+    spec: HistorySpec
+    origin: int
+    season_known: bool
+    arrays: dict[str, FloatArray]
+
+    def columns(self, rows: Positions) -> tuple[FloatArray, FloatArray]:
+        """As `History.columns`, from this origin. Steps after the horizon are taken as its last."""
+        ahead = np.clip(rows.step - self.origin, 0, self.spec.horizon - 1)
+        a, series = self.arrays, rows.series
+        lifts = np.concatenate([a["lifts"][series, ahead], a["lifts"][-1][ahead]], axis=1)
+        return _assemble(
+            self.spec,
+            a["levels"][series],
+            a["asof"][series],
+            a["effects"][series, rows.cell],
+            a["levels"][-1],
+            lifts,
+            self.season_known,
+            ahead + 1,
+        )
+
+
+def draw_origins(step: IndexArray, history: History, generator: np.random.Generator, gap: int = 0) -> IndexArray:
+    """An origin for each row: its horizon is uniform over gap + 1 … gap + horizon, the origin not before the first."""
+    h = generator.integers(gap + 1, gap + history.spec.horizon + 1, size=len(step))
+    origin: IndexArray = np.maximum(step - h + 1, history.first)
+    return origin
