@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING, Any
 from tabcli.version import __version__
 
 if TYPE_CHECKING:
-    from tabcli.stages import add_datepart, evaluate, lr_find, model_summary, predict, prep, run_step, synth, train
+    from tabcli.stages import (
+        add_datepart,
+        backtest,
+        evaluate,
+        lr_find,
+        model_summary,
+        predict,
+        prep,
+        run_step,
+        synth,
+        train,
+    )
 
 __all__ = [
     "__version__",
     "add_datepart",
+    "backtest",
     "evaluate",
     "lr_find",
     "model_summary",

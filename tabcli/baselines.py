@@ -1,10 +1,18 @@
-"""What a forecast must beat, judged on the very same rows."""
+"""What a forecast must beat, judged on the very same rows.
 
-from collections.abc import Sequence
+The trees get the network's own inputs. LightGBM is an extra; both are imported only when they are used.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from tabcli.errors import UsageError
+
+Matrix = NDArray[np.float32]
+Predictor = Callable[[Matrix], NDArray[np.float64]]
 
 
 def group_medians(
@@ -24,3 +32,70 @@ def group_medians(
         wanted = pd.MultiIndex.from_frame(rows.loc[gaps, keys]) if n_keys > 1 else pd.Index(rows.loc[gaps, keys[0]])
         forecast[gaps] = medians.reindex(wanted).to_numpy()
     return np.where(np.isnan(forecast), np.median(target), forecast)
+
+
+def seasonal_naive(
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, series: Sequence[str], date: str
+) -> NDArray[np.float64]:
+    """The series' last target of the same weekday and hour, float64 (n,); else that of any day, else the median."""
+    keys = list(series)
+
+    def keyed(table: pd.DataFrame) -> pd.DataFrame:
+        return table[keys].assign(season=table[date].dt.day_of_week * 24 + table[date].dt.hour)
+
+    order = np.argsort(train[date].to_numpy(), kind="stable")
+    known = keyed(train).iloc[order].assign(target=target[order])
+    forecast = np.full(len(rows), np.nan)
+    for by in ([*keys, "season"], keys):
+        last = known.drop_duplicates(by, keep="last")[[*by, "target"]]
+        found = keyed(rows).merge(last, on=by, how="left")["target"].to_numpy(dtype="float64")
+        forecast = np.where(np.isnan(forecast), found, forecast)
+    return np.where(np.isnan(forecast), np.median(target), forecast)
+
+
+def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:
+    """scikit-learn's HistGradientBoosting. It takes at most 255 categories; larger columns are numbers to it."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    small = [i for i in categorical if x[:, i].max() < 255]
+    model = HistGradientBoostingRegressor(
+        max_iter=600,
+        learning_rate=0.08,
+        max_leaf_nodes=63,
+        min_samples_leaf=50,
+        categorical_features=small,
+        random_state=seed,
+    )
+    model.fit(x, y)
+    return lambda rows: np.asarray(model.predict(rows), dtype="float64")
+
+
+def fit_lightgbm(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:
+    """LightGBM with parameters tuned on the Rossmann tables (docs/experiments.md)."""
+    try:
+        import lightgbm
+    except ImportError:
+        raise UsageError("--peers lightgbm needs LightGBM", hint="pip install 'tabcli[lightgbm]'") from None
+    data = lightgbm.Dataset(x, y, categorical_feature=categorical, free_raw_data=True)
+    parameters = {
+        "objective": "regression",
+        "learning_rate": 0.05,
+        "num_leaves": 127,
+        "min_data_in_leaf": 100,
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "cat_smooth": 20,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    model = lightgbm.train(parameters, data, num_boost_round=1200)
+    return lambda rows: np.asarray(model.predict(rows), dtype="float64")
+
+
+TREES: dict[str, Callable[[Matrix, NDArray[np.float32], list[int], int], Predictor]] = {
+    "histgb": fit_histgb,
+    "lightgbm": fit_lightgbm,
+}

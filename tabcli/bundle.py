@@ -98,12 +98,16 @@ def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[
 
 
 def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
-    """The manifest of a whole directory of this kind, "prep" or "run"; its `files`: name → (bytes, SHA-256).
+    """The manifest of a whole directory of this kind, "prep", "run" or "fold"; its `files`: name → (bytes, SHA-256).
 
     Raises `BundleError` for anything else.
     """
     path = directory / MANIFEST
-    make = {"prep": "tabcli prep --config C --data DIR --out PREP", "run": "tabcli train --prep PREP --out RUN"}[kind]
+    make = {
+        "prep": "tabcli prep --config C --data DIR --out PREP",
+        "run": "tabcli train --prep PREP --out RUN",
+        "fold": "tabcli backtest --config C --data DIR --out OUT",
+    }[kind]
     if not directory.is_dir():
         raise BundleError(f"{directory}: no such directory; expected a {kind} directory", hint=f"made by `{make}`")
     if not path.is_file():

@@ -27,6 +27,7 @@ from tabcli.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tabcli.backtest import Scores
     from tabcli.stages import PrepResult, TrainResult
     from tabcli.training import Callbacks, Record
 
@@ -404,6 +405,53 @@ def predict(
         return
     zero = result.counts["zero"]
     typer.echo(f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s")
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def backtest(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the folds; goes on where it stopped.")],
+    folds: Annotated[int, typer.Option(help="How many folds, the newest at the end of the train table.")] = 3,
+    step: Annotated[str | None, typer.Option(help="How far apart; by default as long as the validation rows.")] = None,
+    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
+    gap: Annotated[str | None, typer.Option(help="Days before the scored rows that nothing learns from.")] = None,
+    peers: Annotated[
+        str, typer.Option(metavar="A,B,…", help="seasonal_naive, median, histgb, lightgbm.")
+    ] = "seasonal_naive,median,histgb",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the whole pipeline on rolling-origin folds, beside what it must beat.
+
+    Example: tabcli backtest --config configs/quickstart.yaml --data data --out backtest --folds 2
+    """
+    from tabcli import stages
+
+    def on_fold(name: str, scores: "Scores") -> None:
+        shown = ", ".join(f"{forecast} {_percent(s['rmspe'])}" for forecast, s in scores.items())
+        _say(f"fold {name}: RMSPE {shown}")
+
+    with _progress() as callbacks:
+        result = stages.backtest(
+            config,
+            data,
+            out,
+            overrides=overrides or (),
+            folds=folds,
+            step=step,
+            ends=end or (),
+            gap=gap,
+            peers=_split(peers),
+            callbacks=callbacks,
+            on_fold=on_fold,
+        )
+    summary = result.summary().reset_index()
+    if as_json:
+        _print_json({"folds": result.folds, "summary": summary.to_dict("records"), "path": str(out)})
+        return
+    _echo_table(summary)
     typer.echo(f"written: {out}")
 
 

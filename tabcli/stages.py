@@ -7,7 +7,7 @@ import hashlib
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from tabcli import bundle, files, pipeline, prediction, report, training
 from tabcli import config as configs
+from tabcli.backtest import PEERS, Backtest, Scores, run_folds, save_summary
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
@@ -90,8 +91,8 @@ def _source_hash(source: TableSource) -> str:
     return files.sha256(Path(source))
 
 
-def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
-    names = ["train", *(["future"] if "future" in config.tables else []), *pipeline.side_names(config)]
+def _hashes(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
+    """What identifies the content of each table; empty where there is none."""
     hashes = {}
     for name in names:
         if isinstance(data, Mapping):
@@ -99,8 +100,13 @@ def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> s
         else:
             path = Path(data) / config.tables[name].file
             hashes[name] = files.sha256(path) if path.is_file() else ""
+    return hashes
+
+
+def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
+    names = ["train", *(["future"] if "future" in config.tables else []), *pipeline.side_names(config)]
     drawn = [sample, config.seed] if sample is not None else None
-    return files.digest([__version__, _prep_sections(config), hashes, drawn])
+    return files.digest([__version__, _prep_sections(config), _hashes(config, data, names), drawn])
 
 
 def prep(
@@ -368,6 +374,58 @@ def predict(
     if path is not None:
         write_table(table, path)
     return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+
+
+# -------------------------------------------------------------------------------------------- backtest
+
+
+def backtest(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    folds: int = 3,
+    step: str | None = None,
+    ends: Sequence[str] = (),
+    gap: str | None = None,
+    peers: Sequence[str] = ("seasonal_naive", "median", "histgb"),
+    callbacks: Callbacks | None = None,
+    on_fold: Callable[[str, Scores], None] = lambda name, scores: None,
+) -> Backtest:
+    """Trains and scores the whole pipeline on rolling-origin folds, with what it must beat on the very same rows.
+
+    The newest fold ends with the train table, the others `step` (by default the length of the validation rows)
+    earlier each; `ends` adds folds that end on these dates. Folds that `out` holds from an earlier call are not
+    trained again. The last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the
+    scores of a single one, over seeds, and of their mean. Raises what prep and train raise, and `UsageError`.
+    """
+    extra = [f"validation.gap={gap}"] if gap is not None else []
+    settings = configs.load(config, [*overrides, *extra, "train.keep=last", "train.patience=null"])
+    wrong = [p for p in peers if p not in PEERS]
+    if wrong:
+        raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
+    if folds + len(ends) < 1:
+        raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
+    apart = pd.Timedelta(configs.Duration.parse(step).seconds, unit="s") if step is not None else None
+    names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
+    fingerprint = files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), peers])
+    path = Path(out)
+    path.mkdir(parents=True, exist_ok=True)
+    result = run_folds(
+        settings,
+        data,
+        path,
+        fingerprint,
+        folds=folds,
+        step=apart,
+        ends=ends,
+        peers=peers,
+        callbacks=callbacks or Callbacks(),
+        on_fold=on_fold,
+    )
+    save_summary(result)
+    return result
 
 
 # -------------------------------------------------------------------------------------------- evaluate

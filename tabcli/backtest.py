@@ -1,0 +1,239 @@
+"""Rolling-origin folds over the whole pipeline, and what a forecast must beat on the very same rows.
+
+    fold 3   ├── train ──┤├ scored ┤
+    fold 2   ├──────── train ──────┤├ scored ┤
+    fold 1   ├────────────── train ──────────┤├ scored ┤
+
+Features that are known in advance are computed once. Everything that is fitted (preprocessors, history, network,
+calibration) is fitted anew in each fold, from rows before the scored ones.
+"""
+
+import json
+import resource
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli import bundle, files, pipeline
+from tabcli.baselines import TREES, group_medians, seasonal_naive
+from tabcli.bundle import ROW, Prepared
+from tabcli.calibration import spread_factor
+from tabcli.config import Config
+from tabcli.dataset import Dataset
+from tabcli.errors import BundleError, UsageError
+from tabcli.fitting import Rows, Workshop, fit_ensemble, history_of, make_inputs
+from tabcli.metrics import mape, rmspe, wape
+from tabcli.tables import DataSource
+from tabcli.training import Callbacks
+
+PEERS = ("seasonal_naive", "median", *TREES)
+Scores = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """`folds`: the ends; `scores`: a row per fold and forecast: metrics, seconds, megabytes at the peak."""
+
+    path: Path
+    folds: list[str]
+    scores: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """Per forecast the mean over folds, and the spread over folds and over seeds, of the RMSPE."""
+        groups = self.scores.groupby("forecast", sort=False)
+        return pd.DataFrame(
+            {
+                "rmspe": groups["rmspe"].mean(),
+                "std over folds": groups["rmspe"].std(ddof=0),
+                "std over seeds": groups["std_seeds"].mean(),
+                "mape": groups["mape"].mean(),
+                "wape": groups["wape"].mean(),
+                "seconds": groups["seconds"].mean(),
+                "MB": groups["megabytes"].max(),
+            }
+        ).sort_values("rmspe")
+
+
+def fold_ends(
+    source: pipeline.Source, folds: int, step: pd.Timedelta | None, ends: Sequence[str]
+) -> list[pd.Timestamp]:
+    """When each fold's scored rows end: the last date and `folds` − 1 earlier ones, `step` apart; and `ends`."""
+    last = pd.Timestamp(source.rows.loc[source.kept, source.config.date].max())
+    apart = step if step is not None else source.horizon
+    found = [last - i * apart for i in range(folds)]
+    try:
+        found += [pd.Timestamp(e) for e in ends]
+    except ValueError as error:
+        raise UsageError(f"--end {', '.join(ends)}: expected dates like 2015-06-13 ({error})") from None
+    return list(dict.fromkeys(found))
+
+
+def run_folds(
+    config: Config,
+    data: DataSource,
+    out: Path,
+    fingerprint: str,
+    *,
+    folds: int,
+    step: pd.Timedelta | None,
+    ends: Sequence[str],
+    peers: Sequence[str],
+    callbacks: Callbacks,
+    on_fold: Callable[[str, Scores], None],
+) -> Backtest:
+    """Trains and scores every fold that `out` does not hold yet; a fold's results appear there when it is whole."""
+    source = pipeline.read(config, data)
+    wanted = fold_ends(source, folds, step, ends)
+    rows = []
+    for end in wanted:
+        name = end.isoformat()[:10] if end == end.normalize() else end.isoformat().replace(":", "")
+        done = out / f"fold-{name}"
+        scores = _finished(done, fingerprint)
+        if scores is None:
+            scores = _run_fold(source, end, done, fingerprint, peers, callbacks)
+        on_fold(name, scores)
+        rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
+    return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows))
+
+
+def _finished(directory: Path, fingerprint: str) -> Scores | None:
+    try:
+        if bundle.verify(directory, "fold")["fingerprint"] != fingerprint:
+            raise UsageError(
+                f"{directory}: a fold of another config, data or version", hint="give another --out, or delete it"
+            )
+    except BundleError:
+        return None
+    scores: Scores = files.read_json(directory / "scores.json")
+    return scores
+
+
+def _run_fold(
+    source: pipeline.Source, end: pd.Timestamp, done: Path, fingerprint: str, peers: Sequence[str], callbacks: Callbacks
+) -> Scores:
+    prepared = pipeline.encode(source, until=end)
+    config = source.config
+    partial = done.parent / f"{done.name}.partial"
+    prep = partial / "prep"
+    if not (prep / bundle.MANIFEST).exists():
+        with files.atomic_directory(prep, replace=True) as temporary:
+            bundle.save_prep(temporary, prepared, fingerprint, {})
+    started = time.perf_counter()
+    ensemble = fit_ensemble(prepared, config, callbacks, workshop=Workshop(prep, config, partial))
+    seconds = time.perf_counter() - started
+    scored = ensemble.scored
+    actual = scored[ROW + config.target.column].to_numpy(dtype="float64")
+    forecasts = {"network": prepared.fitted.target.inverse(ensemble.outputs)}
+    singles = ensemble.scores["members"]
+    scores: Scores = {}
+    if len(singles) > 1:
+        outputs = [prepared.fitted.target.inverse(m.outputs) * ensemble.factor for m in ensemble.members]
+        scores["network, single"] = {
+            **_mean_scores(actual, outputs),
+            "seconds": seconds / len(singles),
+            "megabytes": _peak_megabytes(),
+        }
+    name = f"network, mean of {len(singles)}" if len(singles) > 1 else "network"
+    scores[name] = {**_scores(actual, forecasts["network"]), "seconds": seconds, "megabytes": _peak_megabytes()}
+    for peer in peers:
+        started = time.perf_counter()
+        forecasts[peer] = _peer_forecast(peer, source, prepared, end)
+        scores[peer] = {
+            **_scores(actual, forecasts[peer]),
+            "seconds": time.perf_counter() - started,
+            "megabytes": _peak_megabytes(),
+        }
+    keys = scored[[ROW + c for c in (*config.series, config.date)]].rename(columns=lambda c: c.removeprefix(ROW))
+    with files.atomic_directory(done, replace=True) as temporary:
+        keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
+        files.write_json(temporary / "scores.json", scores)
+        bundle.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor})
+    shutil.rmtree(partial)
+    return scores
+
+
+def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    metrics = {"rmspe": rmspe(actual, predicted), "mape": mape(actual, predicted), "wape": wape(actual, predicted)}
+    return {**metrics, "std_seeds": 0.0}
+
+
+def _mean_scores(actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]) -> dict[str, float]:
+    """The mean of the scores of several seeds, and the standard deviation of their RMSPE."""
+    table = pd.DataFrame([_scores(actual, p) for p in predictions])
+    means = {str(name): float(values.mean()) for name, values in table.items()}
+    return {**means, "std_seeds": float(table["rmspe"].std(ddof=0))}
+
+
+def _peak_megabytes() -> float:
+    """The largest memory that this process or one of its children has had so far."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(max(peaks) / 1024)
+
+
+# --------------------------------------------------------------------------------------------- peers
+
+
+def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: pd.Timestamp) -> NDArray[np.float64]:
+    """A peer's forecast for the scored rows, in the target's unit."""
+    config = source.config
+    if peer in ("median", "seasonal_naive"):
+        dates, column = source.rows[config.date], config.target.column
+        moments = {k: pd.Timestamp(v) for k, v in prepared.fitted.dates.items()}
+        train = source.rows[source.kept & (dates <= moments["train_end"]).to_numpy()]
+        valid = source.rows[source.kept & dates.between(moments["valid_start"], end).to_numpy()]
+        target = train[column].to_numpy(dtype="float64")
+        if peer == "median":
+            by = list(prepared.summary["baseline"]["by"])
+            train, valid = (t.assign(weekday=t[config.date].dt.day_of_week) for t in (train, valid))
+            return group_medians(train, target, valid, by)
+        return seasonal_naive(train, target, valid, config.series, config.date)
+    fit = TREES[peer]
+    shift = {}
+    for rows in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):
+        learned, y, scored, base, categorical = _matrices(prepared, config, rows)
+        outputs = fit(learned, y, categorical, config.seed)(scored) + base
+        shift[rows] = outputs
+        if rows == "probe":
+            actual = make_inputs(prepared, config, "probe", None).scored[ROW + config.target.column]
+            factor = spread_factor(
+                config.calibration.metric, actual.to_numpy(dtype="float64"), prepared.fitted.target.inverse(outputs)
+            )
+    forecast = prepared.fitted.target.inverse(shift["valid"])
+    return forecast * factor if "probe" in shift else forecast
+
+
+def _matrices(
+    prepared: Prepared, config: Config, rows: Rows
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], list[int]]:
+    """The network's own inputs as matrices: learned X, y less its base, scored X, its base, categorical positions.
+
+    Each training row has one drawn origin.
+    """
+    history = history_of(prepared) if config.model.history else None
+    inputs = make_inputs(prepared, config, rows, history)
+    x, base = _matrix(inputs.train)
+    scored, scored_base = _matrix(inputs.valid)
+    return x, inputs.train.y.numpy() - base, scored, scored_base, list(range(inputs.train.x_cat.shape[1]))
+
+
+def _matrix(data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    parts = [data.x_cat.numpy().astype("float32"), data.x_cont.numpy()]
+    base = data.base.numpy()
+    if data.drawn is not None:
+        columns, bases = data.drawn.columns(np.arange(len(data)), np.random.default_rng(0))
+        parts.append(columns.numpy())
+        base = bases.numpy()
+    return np.concatenate(parts, axis=1), base
+
+
+def save_summary(result: Backtest) -> None:
+    """`scores.json` in the folder: every fold's scores."""
+    records = json.loads(result.scores.to_json(orient="records"))
+    files.write_json(result.path / "scores.json", records)
