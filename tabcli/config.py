@@ -189,6 +189,14 @@ class DateParts(Section):
     time: bool = False
 
 
+class Fourier(Section):
+    """Sines and cosines of a date with a fixed period in days: a smooth season, the same in every year."""
+
+    date: str
+    period: Annotated[float, Field(gt=0)] = 365.25
+    order: Annotated[int, Field(ge=1, le=50)] = 4
+
+
 class Event(Section):
     """Days on which something known in advance happens.
 
@@ -234,6 +242,7 @@ class Features(Section):
             lambda v: [{"column": c} if isinstance(c, str) else c for c in v] if isinstance(v, list | tuple) else v
         ),
     ] = ()
+    fourier: dict[str, Fourier] = {}
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}
     recurrences: dict[str, Recurrence] = {}
@@ -273,11 +282,18 @@ def _regular_range(value: Any) -> Any:
 
 
 class Model(Section):
-    """The network: embeddings ‖ continuous inputs → layers → one number, the log of the forecast."""
+    """The network: embeddings ‖ continuous inputs → layers → one number, the log of the forecast.
+
+    `kind`: a plain MLP; one whose layers are residual blocks; or TabM's ensemble of `heads` in one network.
+    `periodic`: that many learned frequencies for each continuous input.
+    """
 
     embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
     embedding_dropout: Probability = 0.0
     embedding_std: Annotated[float, Field(gt=0)] = 0.3
+    kind: Literal["mlp", "residual", "tabm"] = "mlp"
+    heads: Annotated[int, Field(ge=2, le=64)] = 4
+    periodic: Annotated[int, Field(ge=1, le=256)] | None = None
     layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (256, 128, 64)
     dropout: Probability | tuple[Probability, ...] = 0.0
     activation: Literal["relu", "silu"] = "silu"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 PARTS = (
     *("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"),
@@ -58,3 +59,19 @@ def date_parts(dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool
         empty = np.zeros(1, dtype=bool) if values.dtype == bool else np.array([np.nan])
         columns[name] = np.concatenate([values, empty])[codes] if missing.any() else values[codes]
     return pd.DataFrame(columns, index=dates.index)
+
+
+def fourier_names(name: str, order: int) -> list[str]:
+    return [f"{name}_{wave}{k}" for k in range(1, order + 1) for wave in ("sin", "cos")]
+
+
+def fourier_terms(dates: "pd.Series[Any]", name: str, period: float, order: int) -> dict[str, NDArray[np.float32]]:
+    """sin and cos of 2πkt/period, k = 1 … order, t in days since 1970: float32 (n,) each, NaN where the date is.
+
+    The period is fixed, not fitted to the rows at hand, so that a day has the same values in any table.
+    """
+    days = dates.to_numpy().astype("datetime64[s]").astype("float64") / 86400
+    days[dates.isna().to_numpy()] = np.nan
+    angles = [2 * np.pi * k * days / period for k in range(1, order + 1)]
+    waves = [wave(angle).astype("float32") for angle in angles for wave in (np.sin, np.cos)]
+    return dict(zip(fourier_names(name, order), waves, strict=True))

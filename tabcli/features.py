@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tabcli.config import Config, did_you_mean
-from tabcli.dates import date_part_names, date_parts
+from tabcli.dates import date_part_names, date_parts, fourier_names, fourier_terms
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
@@ -31,6 +31,7 @@ def made_columns(config: Config) -> list[str]:
     """The columns that `features` makes, in order."""
     features = config.features
     names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
+    names += [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
     names += [n for event in features.events for n in event_feature_names(event)]
     return [*names, *features.spans, *features.recurrences]
 
@@ -47,6 +48,7 @@ def source_columns(config: Config) -> set[str] | None:
     needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
     sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
     needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
+    needed |= {f.date for f in features.fourier.values()}
     needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
     return needed - set(made_columns(config))
 
@@ -86,6 +88,9 @@ def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config,
     calendar, keys = calendar.overlay(table, config.date, flags)
     new = [date_parts(table[d.column], d.prefix, time=d.time) for d in config.features.date_parts]
     made: dict[str, Any] = {}
+    for name, fourier in config.features.fourier.items():
+        _require(table, [fourier.date], f"features.fourier.{name}.date")
+        made |= fourier_terms(table[fourier.date], name, fourier.period, fourier.order)
     for name, event in config.features.events.items():
         made |= event_features(keys, calendar.moments[name], event, name)
     for name, span in config.features.spans.items():
@@ -215,6 +220,7 @@ def check_available(config: Config, availability: Mapping[str, str]) -> None:
     """Raises `ConfigError` where a feature or a forecast rule is made from a past-only column."""
     features = config.features
     uses = {f"features.events.{n}.where": list(e.where) for n, e in features.events.items()}
+    uses |= {f"features.fourier.{n}.date": [f.date] for n, f in features.fourier.items()}
     uses |= {f"features.spans.{n}.since": list(s.since.model_dump().values()) for n, s in features.spans.items()}
     uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
     uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}

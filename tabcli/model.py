@@ -4,6 +4,11 @@
                                             ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ h ─ head ─ y
     x_cont (B, n_cont) ─ (batch norm) ──────┘                                                           (B, d)    (B,)
 
+A layer of `kind: residual` is h → h + W₂ activation(W₁ h), after a linear map (Gorishniy et al. 2021). `tabm` runs the
+same layers for k inputs, each scaled by a vector of its own, with k heads whose mean is the output: an ensemble in one
+network (TabM-mini, Gorishniy et al. 2024). `periodic` puts beside a number x what a small layer makes of sin 2πfx and
+cos 2πfx with learned frequencies f (PLR-lite, Gorishniy et al. 2022).
+
 The head is (w + v[series]) · h: one vector w for all, and one v for each series (zero at first, and for a series that
 training never saw), so that each series weighs the common features h in its own way. That is a random slope of a
 mixed-effects model; weight decay shrinks v as the prior does there.
@@ -11,7 +16,7 @@ mixed-effects model; weight decay shrinks v as the prior does there.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +44,9 @@ class ModelSpec:
 
     embeddings: dict[str, tuple[int, int]]
     n_continuous: int
+    kind: Literal["mlp", "residual", "tabm"]
+    heads: int
+    periodic: int | None
     layers: tuple[int, ...]
     dropout: tuple[float, ...]
     embedding_dropout: float
@@ -96,6 +104,9 @@ def specify(
     return ModelSpec(
         embeddings=sizes,
         n_continuous=n_continuous,
+        kind=config.kind,
+        heads=config.heads if config.kind == "tabm" else 1,
+        periodic=config.periodic,
         layers=config.layers,
         dropout=dropout,
         embedding_dropout=config.embedding_dropout,
@@ -127,6 +138,37 @@ class EntityEmbeddings(nn.Module):
         return torch.cat([F.embedding(codes, table) for codes, table in zip(columns, self.tables, strict=True)], dim=1)
 
 
+PERIODIC_WIDTH = 8
+
+
+class Periodic(nn.Module):
+    """Numbers float32 (B, n) → (B, n · (1 + PERIODIC_WIDTH)): each beside features of learned frequencies."""
+
+    def __init__(self, n: int, n_frequencies: int) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(0.1 * torch.randn(n, n_frequencies))
+        self.linear = nn.Linear(2 * n_frequencies, PERIODIC_WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = 2 * torch.pi * x.unsqueeze(-1) * self.frequencies
+        features = F.silu(self.linear(torch.cat([angles.sin(), angles.cos()], dim=-1)))
+        return torch.cat([x, features.flatten(1)], dim=1)
+
+
+class Residual(nn.Module):
+    """h → h + W₂ activation(W₁ h), after a linear map where the width changes."""
+
+    def __init__(self, d_in: int, d_out: int, activation: nn.Module, dropout: float) -> None:
+        super().__init__()
+        self.enter = nn.Linear(d_in, d_out)
+        self.inner = nn.Sequential(nn.Linear(d_out, d_out), activation, nn.Dropout(dropout), nn.Linear(d_out, d_out))
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = self.enter(h)
+        out: Tensor = h + self.inner(h)
+        return out
+
+
 class TabularMLP(nn.Module):
     """Entity embeddings and an MLP. Predicts the log of the target, in its own unit, whatever the output range."""
 
@@ -135,40 +177,57 @@ class TabularMLP(nn.Module):
         self.spec = spec
         self.embeddings = EntityEmbeddings(spec.embeddings, spec.embedding_std) if spec.embeddings else None
         self.embedding_dropout = nn.Dropout(spec.embedding_dropout)
-        momentum = spec.batch_norm_momentum
-        self.continuous_norm = (
-            nn.BatchNorm1d(spec.n_continuous, momentum=momentum)
-            if spec.continuous_batch_norm and spec.n_continuous
-            else nn.Identity()
-        )
-        d_in = sum(width for _, width in spec.embeddings.values()) + spec.n_continuous
-        blocks: list[nn.Module] = []
-        for d_out, p in zip(spec.layers, spec.dropout, strict=True):
-            blocks += [nn.Linear(d_in, d_out), nn.ReLU() if spec.activation == "relu" else nn.SiLU()]
-            if spec.batch_norm:
-                blocks.append(nn.BatchNorm1d(d_out, momentum=momentum))
-            if p > 0:
-                blocks.append(nn.Dropout(p))
-            d_in = d_out
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(d_in, 1)
+        n, d_numbers = spec.n_continuous, spec.n_continuous
+        normed = spec.continuous_batch_norm and n
+        self.continuous_norm = nn.BatchNorm1d(n, momentum=spec.batch_norm_momentum) if normed else nn.Identity()
+        self.periodic: nn.Module = nn.Identity()
+        if spec.periodic and n:
+            self.periodic, d_numbers = Periodic(n, spec.periodic), n * (1 + PERIODIC_WIDTH)
+        d_in = sum(width for _, width in spec.embeddings.values()) + d_numbers
+        if spec.kind == "tabm":
+            self.scales = nn.Parameter(1.0 + 0.5 * torch.randn(spec.heads, d_in))
+        self.blocks, d_out = _layers(spec, d_in)
+        self.head = nn.Linear(d_out, spec.heads)
         nn.init.zeros_(self.head.bias)
         self.series_positions = [list(spec.embeddings).index(c) for c in spec.series_head]
-        self.series_heads = nn.ParameterList(torch.zeros(spec.embeddings[c][0], d_in) for c in spec.series_head)
+        self.series_heads = nn.ParameterList(torch.zeros(spec.embeddings[c][0], d_out) for c in spec.series_head)
 
     def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
-        """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,)."""
-        inputs = [self.continuous_norm(x_cont)]
+        """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,); from `tabm` in training (B, heads)."""
+        inputs = [self.periodic(self.continuous_norm(x_cont))]
         if self.embeddings is not None:
             inputs.insert(0, self.embedding_dropout(self.embeddings(x_cat)))
-        h = self.blocks(torch.cat(inputs, dim=1))
-        out: Tensor = self.head(h).squeeze(1)
+        x = torch.cat(inputs, dim=1)
+        if self.spec.kind == "tabm":
+            x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
+        h: Tensor = self.blocks(x)
+        h = h.reshape(len(x_cat), self.spec.heads, -1)
+        out = (h * self.head.weight).sum(-1) + self.head.bias
         for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
-            out = out + (h * F.embedding(x_cat[:, position], vectors)).sum(1)
+            out = out + (h * F.embedding(x_cat[:, position], vectors).unsqueeze(1)).sum(-1)
+        if not self.training or self.spec.heads == 1:
+            out = out.mean(1)
         if self.spec.output_range is None:
             return out * self.spec.y_std + self.spec.y_mean
         low, high = self.spec.output_range
         return torch.sigmoid(out) * (high - low) + low
+
+
+def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
+    """The layers between input and head, and the width of what they give."""
+    blocks: list[nn.Module] = []
+    for d_out, p in zip(spec.layers, spec.dropout, strict=True):
+        activation = nn.ReLU() if spec.activation == "relu" else nn.SiLU()
+        if spec.kind == "residual":
+            blocks.append(Residual(d_in, d_out, activation, p))
+        else:
+            blocks += [nn.Linear(d_in, d_out), activation]
+        if spec.batch_norm:
+            blocks.append(nn.BatchNorm1d(d_out, momentum=spec.batch_norm_momentum))
+        if p > 0 and spec.kind != "residual":
+            blocks.append(nn.Dropout(p))
+        d_in = d_out
+    return nn.Sequential(*blocks), d_in
 
 
 def describe(spec: ModelSpec) -> str:

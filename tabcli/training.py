@@ -111,11 +111,13 @@ def drop_categories(x_cat: Tensor, share: float) -> Tensor:
 
 
 def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
-    """The mean loss of outputs (B,) on the log scale.
+    """The mean loss of outputs (B,), or (B, heads), for y (B,) on the log scale.
 
     `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², with the log error held within ±1 so that
     an early step cannot explode.
     """
+    if outputs.ndim == 2:
+        y = y.unsqueeze(1).expand_as(outputs)
     match settings.loss:
         case "mse":
             return F.mse_loss(outputs, y)
