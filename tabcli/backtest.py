@@ -28,7 +28,7 @@ from tabcli.calibration import spread_factor
 from tabcli.config import Config
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError, UsageError
-from tabcli.fitting import Rows, Workshop, fit_ensemble, history_of, make_inputs
+from tabcli.fitting import Rows, Workshop, chosen_history, fit_ensemble, make_inputs
 from tabcli.metrics import mape, rmspe, wape
 from tabcli.tables import DataSource
 from tabcli.training import Callbacks
@@ -216,7 +216,7 @@ def _matrices(
 
     Each training row has one drawn origin.
     """
-    history = history_of(prepared) if config.model.history else None
+    history = chosen_history(prepared, config)
     inputs = make_inputs(prepared, config, rows, history)
     x, base = _matrix(inputs.train)
     scored, scored_base = _matrix(inputs.valid)

@@ -251,9 +251,9 @@ class Features(Section):
 class History(Section):
     """Statistics of the target's own past, as of an origin: levels, effects, what all series do, last season.
 
-    `windows`: of the levels. `base`: the window whose level the network's output is added to. `effects`: columns
-    known in advance whose combinations have an effect of their own in each series. `columns`: past-only columns whose
-    levels are inputs too. `season`: how far back the last season lies, a whole number of weeks.
+    `windows`: of the levels. `base`: the window of the base level. `effects`: columns known in advance whose
+    combinations have an effect of their own in each series. `columns`: past-only columns whose levels are inputs too.
+    `season`: how far back the last season lies, a whole number of weeks. `use`: the statistics that become columns.
     """
 
     windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = tuple(
@@ -266,6 +266,12 @@ class History(Section):
     season: DurationField = Duration(364, "d")
     shrink: Annotated[float, Field(gt=0)] = 4.0
     columns: Columns = ()
+    use: tuple[Literal["levels", "effects", "spread", "columns", "chain", "season"], ...] = (
+        "levels",
+        "effects",
+        "spread",
+        "columns",
+    )
 
 
 class Validation(Section):
@@ -285,7 +291,9 @@ class Model(Section):
     """The network: embeddings ‖ continuous inputs → layers → one number, the log of the forecast.
 
     `kind`: a plain MLP; one whose layers are residual blocks; or TabM's ensemble of `heads` in one network.
-    `periodic`: that many learned frequencies for each continuous input.
+    `periodic`: that many learned frequencies for each continuous input. `history`: where the prep has one, *side* adds
+    what a small network of `history_width` makes of its columns alone; *base* makes them inputs like others, and the
+    network learns what is added to the base level.
     """
 
     embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
@@ -301,7 +309,8 @@ class Model(Section):
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
     continuous_batch_norm: bool = False
     series_head: bool = True
-    history: bool = True
+    history: Literal["side", "base", "none"] = "side"
+    history_width: Annotated[int, Field(ge=1)] = 32
     output_range: Annotated[Literal["auto"] | tuple[float, float] | None, AfterValidator(_regular_range)] = None
 
 
@@ -388,7 +397,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "batch_norm": True,
             "continuous_batch_norm": True,
             "series_head": False,
-            "history": False,
+            "history": "none",
             "output_range": "auto",
         },
         "train": {

@@ -25,12 +25,14 @@ class Drawn:
     mean: FloatArray
     std: FloatArray
     gap: int = 0
+    use_base: bool = True
 
     def columns(self, index: NDArray[np.int64], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Standardised columns float32 (n, k) and bases (n,) of some rows, from origins that `generator` draws."""
         rows = self.rows.take(index)
         origin = draw_origins(rows.step, self.history, generator, self.gap)
         base, columns = self.history.columns(rows, origin)
+        base = base if self.use_base else np.zeros_like(base)
         return torch.from_numpy((columns - self.mean) / self.std), torch.from_numpy(base)
 
 

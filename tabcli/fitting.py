@@ -61,6 +61,11 @@ def history_of(prepared: Prepared) -> History | None:
     return History.of(Panel.of(_places(past, ""), past["y"].to_numpy(dtype="float32"), others, shape), grid.spec)
 
 
+def chosen_history(prepared: Prepared, settings: Config) -> History | None:
+    """`history_of`, or None where the network is to do without."""
+    return None if settings.model.history == "none" else history_of(prepared)
+
+
 def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
     return Positions(*(table[prefix + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
 
@@ -76,7 +81,8 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
     cardinalities = preprocessor.categorify.cardinalities()
     for data in (train, valid):
         data.check_codes(list(cardinalities.values()))
-    y, n_continuous, snapshot = train.y.numpy(), len(preprocessor.continuous), None
+    y, n_history, snapshot = train.y.numpy(), 0, None
+    side = settings.model.history == "side"
     if history is not None:
         places = _places(learned)
         late = np.flatnonzero(places.step >= history.first)
@@ -84,7 +90,9 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
             raise DataError("no training row has a past as long as history.base", hint="make it shorter")
         places = places.take(late)
         mean, std, y = _scale_of_history(history, places, y[late])
-        drawn = Drawn(history, places, mean, std, _gap(prepared))
+        if side:
+            y = train.y.numpy()[late]
+        drawn = Drawn(history, places, mean, std, _gap(prepared), use_base=not side)
         train = replace(
             train,
             x_cat=train.x_cat[late],
@@ -95,12 +103,13 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
         )
         origin = int(_places(learned).step.max()) + 1
         base, columns = history.columns(_places(scored), np.full(len(scored), origin))
-        valid = valid.with_history(base, (columns - mean) / std)
-        n_continuous += len(history.spec.names)
+        valid = valid.with_history(base * np.float32(not side), (columns - mean) / std)
+        n_history = len(history.spec.names)
         snapshot = history.snapshot(history.n_steps)
         snapshot = replace(snapshot, arrays={**snapshot.arrays, "mean": mean, "std": std})
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
-    spec = specify(settings.model, cardinalities, n_continuous, scale, settings.series, residual=history is not None)
+    sizes = (len(preprocessor.continuous), n_history)
+    spec = specify(settings.model, cardinalities, sizes, scale, settings.series)
     return Inputs(train, valid, spec, scored, snapshot)
 
 
@@ -380,7 +389,7 @@ def _work(task: Task, workshop: Workshop, connection: Connection) -> None:
     callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: connection.send(("epoch", record)))
     try:
         prepared = bundle.load_prep(workshop.prep)
-        history = history_of(prepared) if workshop.settings.model.history else None
+        history = chosen_history(prepared, workshop.settings)
         inputs = make_inputs(prepared, workshop.settings, task.rows, history)
         run_task(task, prepared, workshop.settings, inputs, callbacks, workshop.partial)
     except TabcliError as error:
@@ -420,7 +429,7 @@ def fit_ensemble(
 
     `scores` are those of the members that have not seen the validation rows, also after a refit.
     """
-    past = history_of(prepared) if settings.model.history else None
+    past = chosen_history(prepared, settings)
     made: dict[Rows, Inputs] = {}
 
     def inputs(rows: Rows) -> Inputs:

@@ -12,12 +12,13 @@ promotion), sums over the known steps of one series within a window w, and k the
 
     effect   e[c] = (Σ_c (Y − mean Y) + k·g[c]) / (n_c + k)      g[c]: the same over all series
     level    L[w] = (Σ (Y − e) + k·L[next longer w]) / (n + k)   the longest is shrunk to the mean of all series
-    base     L[base window] + e[cell of the row]                 what the network's output is added to
+    base     L[base window] + e[cell of the row], with the mean L[base window] of all series replaced by their longest
     lift     L[w] one season before d, around it, − L[base window] one season before o
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class HistorySpec:
     shrink: float
     horizon: int
     n_cells: int
+    use: tuple[str, ...]
     others: tuple[str, ...] = ()
 
     @classmethod
@@ -66,29 +68,24 @@ class HistorySpec:
             shrink=config.shrink,
             horizon=horizon,
             n_cells=n_cells,
+            use=config.use,
             others=config.columns,
         )
 
     @property
     def names(self) -> list[str]:
         """The columns, in the order in which they are computed."""
-        longest = self.windows[0]
-        shorter = [f"level {a} - {b}" for b, a in zip(self.windows, self.windows[1:], strict=False)]
-        return [
-            f"level {longest}",
-            *shorter,
-            "spread",
-            "observations",
-            "steps since the last",
-            *(f"{c} {what}" for c in self.others for what in ("level", "change")),
-            "effect",
-            "recent effect - effect",
-            *(f"all series: {name}" for name in shorter),
-            *(f"lift {w}" for w in self.season_windows),
-            *(f"all series: lift {w}" for w in self.season_windows),
-            "season known",
-            "horizon",
-        ]
+        shorter = [f"level {a} - {b}" for b, a in pairwise(self.windows)]
+        lifts = [f"lift {w}" for w in self.season_windows]
+        parts = {
+            "levels": [*shorter, "observations", "steps since the last"],
+            "spread": ["spread"],
+            "columns": [f"{c} {what}" for c in self.others for what in ("level", "change")],
+            "effects": ["effect", "recent effect - effect"],
+            "chain": [f"all series: {name}" for name in shorter],
+            "season": [*lifts, *(f"all series: {name}" for name in lifts), "season known"],
+        }
+        return [name for part, names in parts.items() if part in self.use for name in names] + ["horizon"]
 
 
 @dataclass(frozen=True)
@@ -298,10 +295,8 @@ class History:
         lifts = [a - reference[:, i] for a in around] + [a - of_all[np.maximum(back, 0), i] for a in around_all]
         return _assemble(
             spec,
-            self.levels[series, origin],
-            self.asof[series, origin],
-            self.effects[series, origin, rows.cell],
-            of_all[origin],
+            (self.levels[series, origin], self.asof[series, origin], self.effects[series, origin, rows.cell]),
+            (of_all[origin], self.asof[-1][origin]),
             np.stack(lifts, axis=1) * known[:, None] if lifts else np.empty((len(step), 0), dtype="float32"),
             known,
             step - origin + 1,
@@ -383,28 +378,35 @@ def _first_origin(seen: NDArray[np.bool_], base: int) -> int:
 
 def _assemble(
     spec: HistorySpec,
-    levels: FloatArray,
-    asof: FloatArray,
-    effect: FloatArray,
-    of_all: FloatArray,
+    own: tuple[FloatArray, FloatArray, FloatArray],
+    of_all: tuple[FloatArray, FloatArray],
     lifts: FloatArray,
     season_known: Any,
     horizon: Any,
 ) -> tuple[FloatArray, FloatArray]:
-    """The parts, each (n, …), → base (n,) and columns (n, k) in the order of `spec.names`."""
-    base: FloatArray = levels[:, spec.windows.index(spec.base)] + effect[:, 0]
-    n = len(base)
-    columns = [
-        levels[:, :1],
-        levels[:, 1:] - levels[:, :-1],
-        asof,
-        effect,
-        np.broadcast_to(of_all[..., 1:] - of_all[..., :-1], (n, len(spec.windows) - 1)),
-        lifts,
-        np.broadcast_to(np.asarray(season_known, dtype="float32").reshape(-1, 1), (n, 1)),
-        (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1),
-    ]
-    return base, np.concatenate(columns, axis=1, dtype="float32")
+    """`own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all; each (n, …).
+
+    → base (n,) and columns (n, k) in the order of `spec.names`. Levels are those of the series less those of all
+    series, whose movement is left to the calendar (and to the part *chain*).
+    """
+    levels, asof, effect = own
+    all_levels, all_asof = of_all
+    n, at = len(levels), spec.windows.index(spec.base)
+    base: FloatArray = levels[:, at] - all_levels[..., at] + all_levels[..., 0] + effect[:, 0]
+    relative = levels - all_levels
+    shorter = np.broadcast_to(all_levels[..., 1:] - all_levels[..., :-1], (n, len(spec.windows) - 1))
+    known = np.broadcast_to(np.asarray(season_known, dtype="float32").reshape(-1, 1), (n, 1))
+    parts = {
+        "levels": [relative[:, 1:] - relative[:, :-1], asof[:, 1:3]],
+        "spread": [asof[:, :1]],
+        "columns": [asof[:, 3:] - all_asof[..., 3:]],
+        "effects": [effect],
+        "chain": [shorter],
+        "season": [lifts, known],
+    }
+    columns = [column for part, several in parts.items() if part in spec.use for column in several]
+    ahead = (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1)
+    return base, np.concatenate([*columns, ahead], axis=1, dtype="float32")
 
 
 @dataclass(frozen=True)
@@ -423,10 +425,8 @@ class Snapshot:
         lifts = np.concatenate([a["lifts"][series, ahead], a["lifts"][-1][ahead]], axis=1)
         return _assemble(
             self.spec,
-            a["levels"][series],
-            a["asof"][series],
-            a["effects"][series, rows.cell],
-            a["levels"][-1],
+            (a["levels"][series], a["asof"][series], a["effects"][series, rows.cell]),
+            (a["levels"][-1], a["asof"][-1]),
             lifts,
             self.season_known,
             ahead + 1,

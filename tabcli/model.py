@@ -9,6 +9,9 @@ same layers for k inputs, each scaled by a vector of its own, with k heads whose
 network (TabM-mini, Gorishniy et al. 2024). `periodic` puts beside a number x what a small layer makes of sin 2πfx and
 cos 2πfx with learned frequencies f (PLR-lite, Gorishniy et al. 2022).
 
+Columns of a history (see `history`) have a path of their own, which knows neither the series nor the calendar: given
+all at once, a network recognises single series and times by their levels, and remembers instead of learning.
+
 The head is (w + v[series]) · h: one vector w for all, and one v for each series (zero at first, and for a series that
 training never saw), so that each series weighs the common features h in its own way. That is a random slope of a
 mixed-effects model; weight decay shrinks v as the prior does there.
@@ -44,6 +47,8 @@ class ModelSpec:
 
     embeddings: dict[str, tuple[int, int]]
     n_continuous: int
+    n_history: int
+    history_width: int
     kind: Literal["mlp", "residual", "tabm"]
     heads: int
     periodic: int | None
@@ -78,23 +83,23 @@ def _tuples(value: Any) -> Any:
 def specify(
     config: ModelConfig,
     cardinalities: Mapping[str, int],
-    n_continuous: int,
+    n_numbers: tuple[int, int],
     y: tuple[float, float, float],
     series: Sequence[str] = (),
-    *,
-    residual: bool = False,
 ) -> ModelSpec:
     """The network for these inputs; `y` is the mean, std and maximum of what the training rows make it learn.
 
-    Series columns that are no inputs get no head of their own. `residual`: the output is added to the base of a
-    history, and so has no range. Raises `ConfigError` where the config sets one.
+    `n_numbers`: how many continuous inputs there are, and how many columns of a history. Series columns that are no
+    inputs get no head of their own. Raises `ConfigError` for an output range where the output is added to a base.
 
     `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
     """
-    if residual and config.output_range is not None:
+    n_continuous, n_history = n_numbers
+    side = config.history == "side"
+    if n_history and not side and config.output_range is not None:
         raise ConfigError(
-            "model.output_range: with a history the network learns what is added to its base, which has no range",
-            hint="set model.output_range: null, or model.history: false",
+            "model.output_range: with `history: base` the network learns what is added to its base, which has no range",
+            hint="set model.output_range: null, or model.history: side",
         )
     y_mean, y_std, y_max = y
     dropout = config.dropout if isinstance(config.dropout, tuple) else (config.dropout,) * len(config.layers)
@@ -103,7 +108,9 @@ def specify(
     auto = (0.0, y_max + 0.1823215567939546)  # log(1.2)
     return ModelSpec(
         embeddings=sizes,
-        n_continuous=n_continuous,
+        n_continuous=n_continuous + (0 if side else n_history),
+        n_history=n_history if side else 0,
+        history_width=config.history_width,
         kind=config.kind,
         heads=config.heads if config.kind == "tabm" else 1,
         periodic=config.periodic,
@@ -187,6 +194,7 @@ class TabularMLP(nn.Module):
         if spec.kind == "tabm":
             self.scales = nn.Parameter(1.0 + 0.5 * torch.randn(spec.heads, d_in))
         self.blocks, d_out = _layers(spec, d_in)
+        self.side = _side_path(spec) if spec.n_history else None
         self.head = nn.Linear(d_out, spec.heads)
         nn.init.zeros_(self.head.bias)
         self.series_positions = [list(spec.embeddings).index(c) for c in spec.series_head]
@@ -194,7 +202,8 @@ class TabularMLP(nn.Module):
 
     def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
         """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,); from `tabm` in training (B, heads)."""
-        inputs = [self.periodic(self.continuous_norm(x_cont))]
+        n = self.spec.n_continuous
+        inputs = [self.periodic(self.continuous_norm(x_cont[:, :n]))]
         if self.embeddings is not None:
             inputs.insert(0, self.embedding_dropout(self.embeddings(x_cat)))
         x = torch.cat(inputs, dim=1)
@@ -205,12 +214,21 @@ class TabularMLP(nn.Module):
         out = (h * self.head.weight).sum(-1) + self.head.bias
         for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
             out = out + (h * F.embedding(x_cat[:, position], vectors).unsqueeze(1)).sum(-1)
+        if self.side is not None:
+            out = out + self.side(x_cont[:, n:])
         if not self.training or self.spec.heads == 1:
             out = out.mean(1)
         if self.spec.output_range is None:
             return out * self.spec.y_std + self.spec.y_mean
         low, high = self.spec.output_range
         return torch.sigmoid(out) * (high - low) + low
+
+
+def _side_path(spec: ModelSpec) -> nn.Sequential:
+    """Columns of the history float32 (B, n_history) → (B, 1), 0 at first."""
+    last = nn.Linear(spec.history_width, 1, bias=False)
+    nn.init.zeros_(last.weight)
+    return nn.Sequential(nn.Linear(spec.n_history, spec.history_width), nn.SiLU(), last)
 
 
 def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
@@ -236,9 +254,10 @@ def describe(spec: ModelSpec) -> str:
     with torch.device("meta"):  # shapes only: no memory, no random numbers drawn
         n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
     width = sum(d for _, d in spec.embeddings.values())
+    history = f" (+ {spec.n_history} of the history, by a side path)" if spec.n_history else ""
     heads = f", a head for each {' and '.join(spec.series_head)}" if spec.series_head else ""
     return (
         f"embeddings: {sizes or 'none'}\n"
-        f"network: {width} embedded + {spec.n_continuous} continuous → "
+        f"network: {width} embedded + {spec.n_continuous} continuous{history} → "
         f"{' → '.join(map(str, (*spec.layers, 1)))}{heads}, {n_parameters:,} parameters"
     )

@@ -35,6 +35,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     if run.snapshot is not None:
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
         base, columns = run.snapshot.columns(rows)
+        base = base if spec.n_history == 0 else np.zeros_like(base)
         data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
     data.check_codes([n for n, _ in spec.embeddings.values()])
     try:

@@ -26,7 +26,7 @@ from tabcli.config import Config
 from tabcli.dates import date_parts
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, compare
-from tabcli.fitting import Ensemble, Inputs, Workshop, fit_ensemble, history_of, make_inputs
+from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
 from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
@@ -294,7 +294,7 @@ def model_summary(
 
 
 def _inputs(prepared: Prepared, settings: Config) -> Inputs:
-    history = history_of(prepared) if settings.model.history else None
+    history = chosen_history(prepared, settings)
     return make_inputs(prepared, settings, "valid", history)
 
 

@@ -21,7 +21,7 @@ SIZES = {"shop": 6, "weekday": 9, "kind": 4}
 
 
 def make_spec(model: dict[str, Any] | None = None, n_continuous: int = 3, series: tuple[str, ...] = ()) -> ModelSpec:
-    return specify(configs.Model.model_validate(model or {}), SIZES, n_continuous, (8.5, 0.4, 10.0), series)
+    return specify(configs.Model.model_validate(model or {}), SIZES, (n_continuous, 0), (8.5, 0.4, 10.0), series)
 
 
 def inputs(n: int, seed: int = 0, n_continuous: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +119,7 @@ def test_the_lesson_s_network_is_fastai_s() -> None:
 
 
 def big_spec() -> ModelSpec:
-    return specify(configs.Model.model_validate(PRESETS["lesson6"]["model"]), {"a": 5000}, 0, (0.0, 1.0, 1.0))
+    return specify(configs.Model.model_validate(PRESETS["lesson6"]["model"]), {"a": 5000}, (0, 0), (0.0, 1.0, 1.0))
 
 
 def test_a_new_network_predicts_near_the_mean_of_the_log_target() -> None:
@@ -153,7 +153,7 @@ def test_a_series_that_training_never_saw_uses_the_common_head() -> None:
 
 def test_networks_without_categories_or_without_numbers_work() -> None:
     x_cat, x_cont = inputs(9)
-    only_numbers = specify(configs.Model(), {}, 3, (0.0, 1.0, 1.0), ("shop",))
+    only_numbers = specify(configs.Model(), {}, (3, 0), (0.0, 1.0, 1.0), ("shop",))
     assert TabularMLP(only_numbers)(x_cat[:, :0], x_cont).shape == (9,)
     only_categories = make_spec({"continuous_batch_norm": True}, n_continuous=0)
     assert TabularMLP(only_categories)(x_cat, x_cont[:, :0]).shape == (9,)

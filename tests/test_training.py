@@ -58,7 +58,7 @@ def score(outputs: NDArray[np.float32]) -> dict[str, float]:
 def make_spec(**model: Any) -> ModelSpec:
     sizes = {"shop": N_GROUPS + 2, "other": N_GROUPS + 2}
     options = configs.Model.model_validate({"layers": [16, 8], **model})
-    return specify(options, sizes, 2, (8.0, 0.8, 10.0), ("shop",))
+    return specify(options, sizes, (2, 0), (8.0, 0.8, 10.0), ("shop",))
 
 
 def make_settings(**train: Any) -> Train:
