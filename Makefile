@@ -4,7 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install test lint types demo check docs format clean
+DATA    ?= data/rossmann
+OUT     ?= rossmann
+CONFIG  ?= configs/rossmann.yaml
+MEMBERS ?= 10
+
+.PHONY: help install test lint types demo rossmann check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -30,6 +35,14 @@ demo: $(STAMP)  ## set up and run the whole job on generated data; the result is
 	got = json.load(open('demo/scores.json'))['rmspe']; \
 	print(f'RMSPE on the test days {got:.4f}, {got / floor - 1:.1%} above the noise floor of {floor:.4f} (at most 10% is asked for)'); \
 	raise SystemExit(got > 1.1 * floor)"
+
+rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folder, written to OUT=folder (half an hour)
+	mkdir -p $(OUT)
+	$(BIN)/tabcli prep --config $(CONFIG) --data $(DATA) --out $(OUT)/prep
+	$(BIN)/tabcli train --prep $(OUT)/prep --out $(OUT)/run --refit --resume -S train.members=$(MEMBERS)
+	$(BIN)/tabcli predict $(OUT)/run --data $(DATA) --out $(OUT)/submission.csv
+	@$(BIN)/python -c "import json; m = json.load(open('$(OUT)/run/metrics.json')); \
+	print(f'expected RMSPE {m[\"valid_rmspe\"]:.4f}: that of the same recipe on the validation days, the last before the forecast')"
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .

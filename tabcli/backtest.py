@@ -28,7 +28,7 @@ from tabcli.calibration import spread_factor
 from tabcli.config import Config
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError, UsageError
-from tabcli.fitting import Rows, Workshop, chosen_history, fit_ensemble, make_inputs
+from tabcli.fitting import Rows, Workshop, chosen_history, fit_ensemble, make_inputs, mean_outputs
 from tabcli.metrics import mape, rmspe, wape
 from tabcli.tables import DataSource
 from tabcli.training import Callbacks
@@ -130,11 +130,11 @@ def _run_fold(
     seconds = time.perf_counter() - started
     scored = ensemble.scored
     actual = scored[ROW + config.target.column].to_numpy(dtype="float64")
-    forecasts = {"network": prepared.fitted.target.inverse(ensemble.outputs)}
+    forecasts = {"network": prepared.fitted.target.inverse(mean_outputs(ensemble.outputs))}
     singles = ensemble.scores["members"]
     scores: Scores = {}
     if len(singles) > 1:
-        outputs = [prepared.fitted.target.inverse(m.outputs) * ensemble.factor for m in ensemble.members]
+        outputs = [prepared.fitted.target.inverse(output) for output in ensemble.outputs]
         scores["network, single"] = {
             **_mean_scores(actual, outputs),
             "seconds": seconds / len(singles),

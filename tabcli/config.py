@@ -339,13 +339,17 @@ class Train(Section):
 
 
 class Calibration(Section):
-    """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
+    """What is done to the network's forecasts, learned on rows before the reported ones.
 
-    It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
-    that was trained on the rows before them for `epochs` epochs.
+    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high). `levels`: the window
+    of a correction for each series, by how far it ran above or below the network at the end; null for none.
+
+    Both are learned on the last `length` of the training rows, as long as the validation rows by default, with a
+    network that was trained on the rows before them for `epochs` epochs.
     """
 
     metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
+    levels: DurationField | None = Duration(28, "d")
     length: DurationField | None = None
     epochs: Annotated[int, Field(ge=1)] = 3
 

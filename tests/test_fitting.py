@@ -1,0 +1,165 @@
+"""Ensembles, calibration and refit: what each network may learn from, and what is kept when one dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tabcli
+from tabcli import bundle, pipeline
+from tabcli.bundle import Prepared
+from tabcli.fitting import chosen_history, fit_ensemble, make_inputs
+from tabcli.prediction import predict_target
+from tabcli.training import Callbacks
+from tests.conftest import HORIZON, make_tables, write_folder
+
+FAST = ["train.epochs=3", "train.batch_size=32", "train.keep=last"]
+HISTORY = {
+    "windows": ["28d", "14d", "7d"],
+    "base": "14d",
+    "effects": ["promo"],
+    "columns": ["visitors"],
+    "season": "21d",
+}
+KINDS = ("side", "base", "none")
+
+
+@pytest.fixture
+def config(config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, "history": HISTORY}
+
+
+def prepare(config: dict[str, Any], tables: dict[str, pd.DataFrame], *overrides: str) -> Prepared:
+    return pipeline.fit(tabcli_config(config, *overrides), tables)
+
+
+def tabcli_config(config: dict[str, Any], *overrides: str) -> Any:
+    from tabcli import config as configs
+
+    return configs.load(config, [*FAST, *overrides])
+
+
+def with_other_validation_days(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The last HORIZON days of the past sell five times as much."""
+    past = tables["train"].copy()
+    late = past["day"] > past["day"].max() - pd.Timedelta(HORIZON, unit="D")
+    for column in ("units", "visitors"):
+        past.loc[late, column] = past.loc[late, column] * 5
+    return {**tables, "train": past}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_that_is_fitted_sees_the_reported_rows(config: dict[str, Any], kind: str) -> None:
+    """Other targets on the validation days: the same weights, factor and encoded training rows, other scores."""
+    results = []
+    for tables in (make_tables(), with_other_validation_days(make_tables())):
+        settings = tabcli_config(config, f"model.history={kind}")
+        prepared = pipeline.fit(settings, tables)
+        results.append((prepared, fit_ensemble(prepared, settings, Callbacks())))
+    (prep_a, a), (prep_b, b) = results
+    pd.testing.assert_frame_equal(prep_a.tables["train"], prep_b.tables["train"])
+    assert a.factor == b.factor != 1.0
+    for name, values in a.members[0].fit.weights.items():
+        np.testing.assert_array_equal(values, b.members[0].fit.weights[name])
+    np.testing.assert_array_equal(a.outputs, b.outputs)
+    assert a.scores["valid_rmspe"] != b.scores["valid_rmspe"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_forecast_uses_the_past_up_to_the_end_and_a_refit_learns_from_all_of_it(
+    config: dict[str, Any], kind: str
+) -> None:
+    tables = make_tables()
+    settings = [*FAST, f"model.history={kind}", "calibration.metric=none"]
+    prep = tabcli.prep(config, data=tables)
+    plain = tabcli.train(prep, overrides=settings)
+    again = tabcli.train(prep, overrides=settings, refit=True)
+    n = {name: len(table) for name, table in prep.prepared.tables.items()}
+    assert again.metrics["train_rows"] > plain.metrics["train_rows"]
+    assert again.metrics["train_rows"] - plain.metrics["train_rows"] == n["valid"]
+    assert again.metrics["valid_rmspe"] == plain.metrics["valid_rmspe"], "what is reported is of before the refit"
+    higher = tabcli.prep(config, data=with_other_validation_days(tables))
+    means = [
+        tabcli.predict(tabcli.train(p, overrides=settings), data=tables).table["units"].mean() for p in (prep, higher)
+    ]
+    if kind == "none":
+        assert means[0] == means[1]
+    else:
+        assert means[1] != means[0], "the history of the forecast includes the validation days"
+    if kind == "base":
+        assert means[1] > 1.2 * means[0]
+
+
+def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    prep = tabcli.prep(config, data=folder, out=tmp_path / "prep")
+    run = tabcli.train(prep, out=tmp_path / "run", overrides=[*FAST, "train.members=3"]).run
+    loaded = bundle.load_run(tmp_path / "run")
+    assert len(run.members) == len(loaded.members) == 3
+    assert loaded.factor == run.factor != 1.0
+    encoded = prep.prepared.tables["future"]
+    singles = [predict_target(replace(loaded, members=[m], factor=1.0), encoded) for m in loaded.members]
+    assert not np.allclose(singles[0], singles[1])
+    np.testing.assert_allclose(
+        predict_target(loaded, encoded), run.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
+    )
+    alone = tabcli.train(prep, overrides=[*FAST, f"seed={prep.prepared.fitted.config.seed + 1}"]).run
+    for name, values in alone.members[0].items():
+        np.testing.assert_array_equal(values, loaded.members[1][name], err_msg="side by side or not: the same bits")
+
+
+def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    tabcli.prep(config, data=folder, out=tmp_path / "prep", overrides=["train.epochs=60"])
+    command = [
+        sys.executable,
+        "-m",
+        "tabcli",
+        "train",
+        "--prep",
+        str(tmp_path / "prep"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    command += ["-S", "train.members=2", "-S", "calibration.metric=none", "-S", "train.batch_size=16"]
+    partial = tmp_path / "run.partial"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 90
+        while len(list(partial.glob("member-?.safetensors"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        workers = [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 7, stderr
+    assert "1 of 2 networks could not be trained" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "run").exists()
+    assert len(list(partial.glob("*.done.safetensors"))) == 1
+    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=120)
+    assert len(bundle.load_run(tmp_path / "run").members) == 2
+    assert not partial.exists()
+
+
+def test_the_probe_learns_and_is_scored_before_the_validation_days(config: dict[str, Any]) -> None:
+    settings = tabcli_config(config, "validation.gap=3d")
+    prepared = pipeline.fit(settings, make_tables())
+    history = chosen_history(prepared, settings)
+    inputs = make_inputs(prepared, settings, "probe", history)
+    train = prepared.tables["train"]
+    end = train["row.day"].max()
+    assert inputs.scored["row.day"].max() == end
+    assert inputs.scored["row.day"].min() == end - pd.Timedelta(HORIZON - 1, unit="D")
+    assert inputs.train.drawn is not None
+    last = inputs.train.drawn.rows.step.max()
+    assert inputs.scored["row.step"].min() - last == 4, "the same gap as before the validation days"
