@@ -8,7 +8,7 @@
       events.parquet   when their events were      metrics.jsonl         a line per epoch
       train.parquet    encoded rows                metrics.json          the scores of the kept weights
       valid.parquet, gap.parquet, future.parquet   history.safetensors   statistics as of the last known row
-      past.parquet     the target's past           levels.parquet        each series' correction, loss.png
+      past.parquet     the target's past           loss.png
       summary.json     what prep printed           manifest.json
       manifest.json    sizes and hashes, last
 
@@ -40,7 +40,6 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 PARTS = ("train", "gap", "valid", "future")
 ROW = "row."
-LEVEL = "added on the log scale"
 Weights = dict[str, NDArray[Any]]
 
 
@@ -80,8 +79,6 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
     factor: float = 1.0
     """What forecasts are multiplied with: the calibration."""
-    levels: NDArray[np.float64] | None = None
-    """What is added on the log scale for each known series, (n_series,)."""
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""
 
@@ -233,9 +230,6 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, An
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
     files.write_json(directory / "model.json", model)
-    if run.levels is not None:
-        series = run.fitted.calendar.series
-        _write_table(series.infer_objects().assign(**{LEVEL: run.levels}), directory / "levels.parquet")
     for i, weights in enumerate(run.members):
         (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
     lines = [json.dumps(record, allow_nan=False) for record in run.history]
@@ -257,10 +251,8 @@ def load_run(directory: Path) -> Run:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
         metrics = files.read_json(directory / "metrics.json")
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        levels = directory / "levels.parquet"
-        corrections = pd.read_parquet(levels)[LEVEL].to_numpy() if levels.exists() else None
         records = [json.loads(line) for line in lines]
-        run = Run(fitted, model, members, metrics, records, factor, corrections, snapshot)
+        run = Run(fitted, model, members, metrics, records, factor, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

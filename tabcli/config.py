@@ -315,7 +315,10 @@ class Model(Section):
 
 
 class Train(Section):
-    """Optimisation: schedule, regularisation, averaging and when to stop."""
+    """Optimisation: schedule, regularisation, averaging and when to stop.
+
+    `precision`: of the matrix products while training; *auto* is bfloat16 where the processor computes in it.
+    """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
     epochs: Annotated[int, Field(ge=1)] = 5
@@ -336,20 +339,17 @@ class Train(Section):
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 class Calibration(Section):
-    """What is done to the network's forecasts, learned on rows before the reported ones.
+    """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
 
-    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high). `levels`: the window
-    of a correction for each series, by how far it ran above or below the network at the end; null for none.
-
-    Both are learned on the last `length` of the training rows, as long as the validation rows by default, with a
-    network that was trained on the rows before them for `epochs` epochs.
+    It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
+    that was trained on the rows before them for `epochs` epochs.
     """
 
     metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
-    levels: DurationField | None = Duration(28, "d")
     length: DurationField | None = None
     epochs: Annotated[int, Field(ge=1)] = 3
 

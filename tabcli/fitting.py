@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from tabcli import bundle, training
 from tabcli.bundle import ROW, Prepared
-from tabcli.calibration import level_share, recent_errors, spread_factor
+from tabcli.calibration import spread_factor
 from tabcli.config import Config, Train
 from tabcli.dataset import Dataset, Drawn
 from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
@@ -34,7 +34,6 @@ from tabcli.history import History, Panel, Positions, Snapshot, draw_origins
 from tabcli.metrics import mape, rmse, rmspe
 from tabcli.model import ModelSpec, describe, specify
 from tabcli.split import step_of
-from tabcli.tables import seconds_of
 from tabcli.training import Callbacks, Checkpoint, Fit, Record
 
 Rows = Literal["valid", "probe", "refit"]
@@ -43,16 +42,11 @@ N_PROBES = 2  # the factor hardly changes with more
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network learns from and is scored on.
-
-    `recent`: the last of the rows that are learned from; `scored`: the rows to be scored on; as tables and as inputs.
-    """
+    """What a network learns from and is scored on; `scored`: the rows of `valid` as a table."""
 
     train: Dataset
-    recent: Dataset
     valid: Dataset
     spec: ModelSpec
-    recent_rows: pd.DataFrame
     scored: pd.DataFrame
     snapshot: Snapshot | None
 
@@ -79,20 +73,18 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
     """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without."""
     learned, scored = _rows_of(prepared, settings, rows)
-    recent = _recent(learned, settings)
     preprocessor = prepared.fitted.preprocessor
     cardinalities = preprocessor.categorify.cardinalities()
     parts = []
-    for table in (learned, recent, scored):
+    for table in (learned, scored):
         data = Dataset.from_table(table, preprocessor.categorical, preprocessor.continuous)
         data.check_codes(list(cardinalities.values()))
         parts.append(data)
-    train, recent_data, valid = parts
+    train, valid = parts
     y, n_history, snapshot = train.y.numpy(), 0, None
     if history is not None:
         use_base = settings.model.history == "base"
         train, y = _draw_from(history, train, _places(learned), _gap(prepared), use_base=use_base)
-        recent_data = _seen_from(history, train, recent_data, recent, int(recent[ROW + "step"].min()))
         valid = _seen_from(history, train, valid, scored, int(learned[ROW + "step"].max()) + 1)
         n_history = len(history.spec.names)
         snapshot = history.snapshot(history.n_steps)
@@ -102,16 +94,7 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
     sizes = (len(preprocessor.continuous), n_history)
     spec = specify(settings.model, cardinalities, sizes, scale, settings.series)
-    return Inputs(train, recent_data, valid, spec, recent, scored, snapshot)
-
-
-def _recent(learned: pd.DataFrame, settings: Config) -> pd.DataFrame:
-    """The rows of the window whose errors correct the levels; none without a correction."""
-    if settings.calibration.levels is None:
-        return learned.iloc[:0]
-    dates = learned[ROW + settings.date]
-    late = (dates > dates.max() - pd.Timedelta(settings.calibration.levels.seconds, unit="s")).to_numpy()
-    return learned[late]
+    return Inputs(train, valid, spec, scored, snapshot)
 
 
 def _draw_from(
@@ -133,8 +116,6 @@ def _draw_from(
 
 def _seen_from(history: History, train: Dataset, data: Dataset, rows: pd.DataFrame, origin: int) -> Dataset:
     """Rows with the history as of one origin, in the scale of the training rows."""
-    if not len(rows):
-        return data.with_history(np.empty(0, dtype="float32"), np.empty((0, len(history.spec.names)), dtype="float32"))
     assert train.drawn is not None
     drawn = train.drawn
     base, columns = history.columns(_places(rows), np.full(len(rows), max(origin, history.first)))
@@ -215,12 +196,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: its kept weights and history, and its outputs for the scored and the recent rows, (n,)."""
+    """A trained network: its kept weights and history, and its outputs for the scored rows, float32 (n,)."""
 
     task: Task
     fit: Fit
     outputs: NDArray[np.float32]
-    recent: NDArray[np.float32]
 
 
 def run_task(
@@ -255,7 +235,7 @@ def run_task(
         resume=resume,
     )
     model = training.load_model(inputs.spec, fit.weights)
-    trained = Trained(task, fit, *(training.predict_log(model, data) for data in (inputs.valid, inputs.recent)))
+    trained = Trained(task, fit, training.predict_log(model, inputs.valid))
     if done is not None:
         _save_trained(done, trained)
     return trained
@@ -283,15 +263,15 @@ def _load_checkpoint(path: Path) -> Checkpoint:
 
 def _save_trained(path: Path, trained: Trained) -> None:
     tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()}
-    tensors |= {"outputs": trained.outputs, "recent": trained.recent}
+    tensors["outputs"] = trained.outputs
     bundle.save_tensors(path, tensors, {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch})
 
 
 def _load_trained(path: Path, task: Task) -> Trained:
     tensors, facts = bundle.load_tensors(path)
-    outputs, recent = tensors.pop("outputs"), tensors.pop("recent")
+    outputs = tensors.pop("outputs")
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
-    return Trained(task, Fit(weights, facts["best_epoch"], facts["history"]), outputs, recent)
+    return Trained(task, Fit(weights, facts["best_epoch"], facts["history"]), outputs)
 
 
 # -------------------------------------------------------------------------------- several, side by side
@@ -424,14 +404,13 @@ class Ensemble:
     """Members whose outputs are averaged on the log scale, their inputs, and the calibration.
 
     `scores`, and each member's `outputs` (n,) on the log scale for the rows of `scored`: calibrated, by networks that
-    have not seen them. `levels` (n_series,): what a forecast after the last known row adds on the log scale.
+    have not seen them.
     `history`: a record per epoch of all networks.
     """
 
     inputs: Inputs
     members: list[Trained]
     factor: float
-    levels: NDArray[np.float64]
     scores: dict[str, Any]
     scored: pd.DataFrame
     outputs: list[NDArray[np.float64]]
@@ -461,71 +440,31 @@ def fit_ensemble(
 
     n, seed, epochs = settings.train.members, settings.seed, settings.train.epochs
     tasks = [Task(f"member-{i}", "valid", seed + i, epochs) for i in range(n)]
-    if settings.calibration.metric != "none" or settings.calibration.levels is not None:
+    if settings.calibration.metric != "none":
         probe_epochs = min(epochs, settings.calibration.epochs)
         tasks += [Task(f"probe-{i}", "probe", seed + i, probe_epochs) for i in range(min(n, N_PROBES))]
     callbacks.on_model(describe(inputs("valid").spec))
     callbacks = replace(callbacks, on_model=lambda text: None)
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
     members, probes = trained[:n], trained[n:]
-    calibration = _calibrate(prepared, settings, inputs("probe"), probes) if probes else Calibrated(1.0, 0.0)
+    factor = _factor(prepared, settings, inputs("probe").scored, probes) if probes else 1.0
     scored = inputs("valid").scored
-    levels = calibration.share * _recent_errors(prepared, inputs("valid").recent_rows, [m.recent for m in members])
-    outputs = [_corrected(m.outputs, scored, levels) + np.log(calibration.factor) for m in members]
-    scores = _scores(prepared, scored, members, outputs, calibration)
+    outputs = [m.outputs + np.log(factor) for m in members]
+    scores = _scores(prepared, scored, members, outputs, factor)
     if refit:
         again = [Task(f"refit-{i}", "refit", seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, workshop)
         trained += members
-        levels = calibration.share * _recent_errors(prepared, inputs("refit").recent_rows, [m.recent for m in members])
-    else:
-        late = _recent(scored, settings)
-        keep = np.isin(scored.index, late.index)
-        levels = calibration.share * _recent_errors(prepared, late, [m.outputs[keep] for m in members])
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
     kept = inputs("refit" if refit else "valid")
-    return Ensemble(kept, members, calibration.factor, levels, scores, scored, outputs, history, refit)
+    return Ensemble(kept, members, factor, scores, scored, outputs, history, refit)
 
 
-@dataclass(frozen=True)
-class Calibrated:
-    """The factor on forecasts, and the share of a series' recent error that goes on."""
-
-    factor: float
-    share: float
-
-
-def _calibrate(prepared: Prepared, settings: Config, inputs: Inputs, probes: Sequence[Trained]) -> Calibrated:
+def _factor(prepared: Prepared, settings: Config, scored: pd.DataFrame, probes: Sequence[Trained]) -> float:
     """What the probes' errors on rows that they have not seen say."""
-    scored = inputs.scored
-    levels = _recent_errors(prepared, inputs.recent_rows, [p.recent for p in probes])
-    outputs = mean_outputs([p.outputs for p in probes])
-    errors = scored["y"].to_numpy(dtype="float64") - outputs
-    share = level_share(levels, errors, *_series_and_day(prepared, scored)) if settings.calibration.levels else 0.0
-    predicted = prepared.fitted.target.inverse(_corrected(outputs, scored, share * levels))
+    predicted = prepared.fitted.target.inverse(mean_outputs([p.outputs for p in probes]))
     actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
-    return Calibrated(spread_factor(settings.calibration.metric, actual, predicted), share)
-
-
-def _series_and_day(prepared: Prepared, rows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which series each row is of, −1 for an unknown one, and when, int64 (n,)."""
-    return rows[ROW + "series"].to_numpy(dtype="int64"), seconds_of(rows[ROW + prepared.fitted.config.date])
-
-
-def _recent_errors(
-    prepared: Prepared, rows: pd.DataFrame, outputs: Sequence[NDArray[np.float32]]
-) -> NDArray[np.float64]:
-    """By how much each known series lay above the members' mean in these rows, float64 (n_series,), log scale."""
-    errors = rows["y"].to_numpy(dtype="float64") - mean_outputs(outputs)
-    return recent_errors(errors, *_series_and_day(prepared, rows), len(prepared.fitted.calendar.series))
-
-
-def _corrected(
-    outputs: NDArray[np.floating[Any]], rows: pd.DataFrame, levels: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Outputs (n,) plus the correction of each row's series; unknown series have none."""
-    corrected: NDArray[np.float64] = outputs + np.append(levels, 0.0)[rows[ROW + "series"].to_numpy(dtype="int64")]
-    return corrected
+    return spread_factor(settings.calibration.metric, actual, predicted)
 
 
 def mean_outputs(outputs: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
@@ -539,14 +478,13 @@ def _scores(
     scored: pd.DataFrame,
     members: Sequence[Trained],
     outputs: Sequence[NDArray[np.float64]],
-    calibration: Calibrated,
+    factor: float,
 ) -> dict[str, Any]:
     """Of the ensemble on the validation rows, calibrated (`outputs`) and not, and of each member alone, calibrated."""
     score = scorer(prepared, scored)
     return {
         **score(mean_outputs(outputs)),
         "valid_rmspe_uncalibrated": score(mean_outputs([m.outputs for m in members]))["valid_rmspe"],
-        "factor": calibration.factor,
-        "level_share": calibration.share,
+        "factor": factor,
         "members": [score(output)["valid_rmspe"] for output in outputs],
     }

@@ -310,13 +310,11 @@ def _with_keys(encoded: Encoded, rows: pd.DataFrame, fitted: Fitted, *, has_targ
 
 
 def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
-    """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
-    series = known_series(fitted.calendar, rows)
-    places = {"series": series}
-    if fitted.grid is not None:
-        at = fitted.grid.positions(rows, fitted.config.date, series)
-        places |= {"step": at.step, "cell": at.cell}
-    return {f"{ROW}{name}": values.astype("int32") for name, values in places.items()}
+    """Where rows lie in the history: `row.series`, `row.step`, `row.cell`; nothing where there is no history."""
+    if fitted.grid is None:
+        return {}
+    at = fitted.grid.positions(rows, fitted.config.date, known_series(fitted.calendar, rows))
+    return {f"{ROW}{k}": v.astype("int32") for k, v in (("series", at.series), ("step", at.step), ("cell", at.cell))}
 
 
 def _baseline(rows: pd.DataFrame, config: Config, train: BoolArray, valid: BoolArray) -> dict[str, Any]:

@@ -43,10 +43,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         outputs = [predict_log(member, data).astype("float64") for member in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    log = np.mean(outputs, axis=0)
-    if run.levels is not None:
-        log = log + np.append(run.levels, 0.0)[encoded[ROW + "series"].to_numpy(dtype="int64")]  # −1: an unknown one
-    return run.fitted.target.inverse(log) * run.factor
+    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor
 
 
 def forecast(run: Run, data: DataSource) -> Prediction:

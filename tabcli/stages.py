@@ -199,16 +199,7 @@ def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     }
     own = replace(prepared.fitted, config=settings)
     weights = [m.fit.weights for m in ensemble.members]
-    return Run(
-        own,
-        inputs.spec.to_dict(),
-        weights,
-        metrics,
-        ensemble.history,
-        ensemble.factor,
-        ensemble.levels,
-        inputs.snapshot,
-    )
+    return Run(own, inputs.spec.to_dict(), weights, metrics, ensemble.history, ensemble.factor, inputs.snapshot)
 
 
 def train(
