@@ -70,10 +70,10 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model with everything that predict needs. `members`: the weights of each network."""
+    """A trained model with everything that predict needs: each member's network, as plain values, and its weights."""
 
     fitted: Fitted
-    model: dict[str, Any]
+    networks: list[dict[str, Any]]
     members: list[Weights]
     metrics: dict[str, Any]
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -225,7 +225,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    model = {"format_version": FORMAT_VERSION, "factor": run.factor, **run.model}
+    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "networks": run.networks}
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -244,15 +244,17 @@ def load_run(directory: Path) -> Run:
     try:
         members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
         model = dict(files.read_json(directory / "model.json"))
-        model.pop("format_version")
-        factor, facts, fitted = float(model.pop("factor")), model.pop("snapshot", None), _load_fitted(directory)
+        factor, facts, fitted = float(model["factor"]), model.get("snapshot"), _load_fitted(directory)
+        networks = [dict(network) for network in model["networks"]]
+        if len(networks) != len(members):
+            raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
         snapshot = None
         if facts is not None and fitted.grid is not None:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
         metrics = files.read_json(directory / "metrics.json")
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
-        run = Run(fitted, model, members, metrics, records, factor, snapshot)
+        run = Run(fitted, networks, members, metrics, records, factor, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

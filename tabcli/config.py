@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -99,6 +99,7 @@ class Not(Section):
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
 
+S = TypeVar("S", bound=Section)
 Condition = dict[str, Scalar | tuple[Scalar, ...] | Not]
 """Column → the value, list of values, or `{not: …}` that rows must have; all columns must agree."""
 
@@ -197,6 +198,23 @@ class Fourier(Section):
     order: Annotated[int, Field(ge=1, le=50)] = 4
 
 
+def _ordered_window(window: "FromEaster") -> "FromEaster":
+    if window.first > window.last:
+        raise ValueError("expected first not to be after last")
+    return window
+
+
+class FromEaster(Section):
+    """Which day it is from Easter Sunday of its year, from `first` to `last`; missing on all other days.
+
+    -52 … -46 is carnival, 39 Ascension Day, 49 Pentecost, 60 Corpus Christi.
+    """
+
+    date: str
+    first: Annotated[int, Field(ge=-100, le=300)]
+    last: Annotated[int, Field(ge=-100, le=300)]
+
+
 class Event(Section):
     """Days on which something known in advance happens.
 
@@ -243,6 +261,7 @@ class Features(Section):
         ),
     ] = ()
     fourier: dict[str, Fourier] = {}
+    from_easter: dict[str, Annotated[FromEaster, AfterValidator(_ordered_window)]] = {}
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}
     recurrences: dict[str, Recurrence] = {}
@@ -342,6 +361,13 @@ class Train(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+class Variant(Section):
+    """What some members of an ensemble have otherwise: keys of `model` and `train`."""
+
+    model: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
 class Calibration(Section):
     """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
 
@@ -352,6 +378,10 @@ class Calibration(Section):
     metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
     length: DurationField | None = None
     epochs: Annotated[int, Field(ge=1)] = 3
+
+
+def _changed(section: S, changes: Mapping[str, Any]) -> S:
+    return type(section).model_validate({**section.model_dump(), **changes})
 
 
 class Config(Section):
@@ -376,8 +406,17 @@ class Config(Section):
     preset: Literal["default", "lesson6"] = "default"
     model: Model = Model()
     train: Train = Train()
+    variants: tuple[Variant, ...] = ()
     calibration: Calibration = Calibration()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    def of_member(self, i: int) -> "Config":
+        """The settings of the i-th member of an ensemble, which takes the `variants` in turn."""
+        if not self.variants:
+            return self
+        variant = self.variants[i % len(self.variants)]
+        changes = {"model": _changed(self.model, variant.model), "train": _changed(self.train, variant.train)}
+        return self.model_copy(update=changes)
 
     def dump(self) -> dict[str, Any]:
         """The whole resolved config as plain JSON-able values; `parse(config.dump())` gives it back."""
@@ -645,6 +684,22 @@ def _model_problems(config: Config) -> list[str]:
             f"model.embedding_sizes.{c}: not categorical{did_you_mean(c, config.categorical)}"
             for c in model.embedding_sizes
             if c not in config.categorical and not c.endswith("_na")
+        ]
+    return problems + _variant_problems(config)
+
+
+def _variant_problems(config: Config) -> list[str]:
+    problems = []
+    for i, variant in enumerate(config.variants):
+        for name, given in (("model", variant.model), ("train", variant.train)):
+            try:
+                _changed(getattr(config, name), given)
+            except ValidationError as error:
+                problems += [f"variants[{i}].{name}.{_path(e['loc'])}: {e['msg']}" for e in error.errors()]
+        problems += [
+            f"variants[{i}].train.{key}: holds for the whole ensemble; set train.{key}"
+            for key in ("members", "threads")
+            if key in variant.train
         ]
     return problems
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from tabcli.config import Config, did_you_mean
-from tabcli.dates import date_part_names, date_parts, fourier_names, fourier_terms
+from tabcli.dates import date_part_names, date_parts, days_from_easter, fourier_names, fourier_terms
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
@@ -33,7 +33,7 @@ def made_columns(config: Config) -> list[str]:
     names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
     names += [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
     names += [n for event in features.events for n in event_feature_names(event)]
-    return [*names, *features.spans, *features.recurrences]
+    return [*names, *features.from_easter, *features.spans, *features.recurrences]
 
 
 def source_columns(config: Config) -> set[str] | None:
@@ -48,7 +48,7 @@ def source_columns(config: Config) -> set[str] | None:
     needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
     sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
     needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
-    needed |= {f.date for f in features.fourier.values()}
+    needed |= {f.date for f in features.fourier.values()} | {f.date for f in features.from_easter.values()}
     needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
     return needed - set(made_columns(config))
 
@@ -91,6 +91,9 @@ def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config,
     for name, fourier in config.features.fourier.items():
         _require(table, [fourier.date], f"features.fourier.{name}.date")
         made |= fourier_terms(table[fourier.date], name, fourier.period, fourier.order)
+    for name, window in config.features.from_easter.items():
+        _require(table, [window.date], f"features.from_easter.{name}.date")
+        made[name] = days_from_easter(table[window.date], window.first, window.last)
     for name, event in config.features.events.items():
         made |= event_features(keys, calendar.moments[name], event, name)
     for name, span in config.features.spans.items():
@@ -221,6 +224,7 @@ def check_available(config: Config, availability: Mapping[str, str]) -> None:
     features = config.features
     uses = {f"features.events.{n}.where": list(e.where) for n, e in features.events.items()}
     uses |= {f"features.fourier.{n}.date": [f.date] for n, f in features.fourier.items()}
+    uses |= {f"features.from_easter.{n}.date": [f.date] for n, f in features.from_easter.items()}
     uses |= {f"features.spans.{n}.since": list(s.since.model_dump().values()) for n, s in features.spans.items()}
     uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
     uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}

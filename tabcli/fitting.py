@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
@@ -185,10 +186,11 @@ def scorer(prepared: Prepared, scored: pd.DataFrame) -> training.Score:
 
 @dataclass(frozen=True)
 class Task:
-    """One network to train, on which rows and for how long."""
+    """One network to train: the i-th, on which rows and for how long."""
 
     name: str
     rows: Rows
+    member: int
     seed: int
     epochs: int
     """How many epochs are run. A refit may stop before the schedule's end, where the best epoch was."""
@@ -196,18 +198,38 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network: its kept weights and history, and its outputs for the scored rows, float32 (n,)."""
+    """A trained network: its kept weights, and its outputs for the scored rows, float32 (n,).
+
+    `n_rows`: how many rows it learned from.
+    """
 
     task: Task
+    spec: ModelSpec
     fit: Fit
     outputs: NDArray[np.float32]
+    n_rows: int
+
+
+def input_maker(prepared: Prepared, settings: Config) -> Callable[[Task], Inputs]:
+    """Tasks → their inputs, each made once."""
+
+    @cache
+    def past() -> History | None:
+        return history_of(prepared)
+
+    @cache
+    def made(rows: Rows, variant: int) -> Inputs:
+        own = settings.of_member(variant)
+        return make_inputs(prepared, own, rows, None if own.model.history == "none" else past())
+
+    return lambda task: made(task.rows, task.member % max(1, len(settings.variants)))
 
 
 def run_task(
     task: Task,
     prepared: Prepared,
     settings: Config,
-    inputs: Inputs,
+    inputs: Callable[[Task], Inputs],
     callbacks: Callbacks,
     partial: Path | None = None,
 ) -> Trained:
@@ -218,24 +240,25 @@ def run_task(
     done = partial / f"{task.name}.done.safetensors" if partial else None
     if done is not None and done.exists():
         return _load_trained(done, task)
+    made = inputs(task)
     point = partial / f"{task.name}.safetensors" if partial else None
     resume = None
     if point is not None:
         callbacks = replace(callbacks, on_checkpoint=lambda state: _save_checkpoint(point, state))
         resume = _load_checkpoint(point) if point.exists() else None
     fit = training.fit(
-        inputs.spec,
+        made.spec,
         _train_settings(settings, task),
-        inputs.train,
-        inputs.valid,
-        score=scorer(prepared, inputs.scored),
+        made.train,
+        made.valid,
+        score=scorer(prepared, made.scored),
         seed=task.seed,
         stop_after=task.epochs,
         callbacks=callbacks,
         resume=resume,
     )
-    model = training.load_model(inputs.spec, fit.weights)
-    trained = Trained(task, fit, training.predict_log(model, inputs.valid))
+    model = training.load_model(made.spec, fit.weights)
+    trained = Trained(task, made.spec, fit, training.predict_log(model, made.valid), len(made.train))
     if done is not None:
         _save_trained(done, trained)
     return trained
@@ -244,6 +267,7 @@ def run_task(
 def _train_settings(settings: Config, task: Task) -> Train:
     """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
     changes: dict[str, Any] = {}
+    settings = settings.of_member(task.member)
     if task.rows == "probe":
         changes["epochs"] = task.epochs
     if task.rows != "valid":
@@ -264,14 +288,16 @@ def _load_checkpoint(path: Path) -> Checkpoint:
 def _save_trained(path: Path, trained: Trained) -> None:
     tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()}
     tensors["outputs"] = trained.outputs
-    bundle.save_tensors(path, tensors, {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch})
+    facts = {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch, "n_rows": trained.n_rows}
+    bundle.save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
 
 
 def _load_trained(path: Path, task: Task) -> Trained:
     tensors, facts = bundle.load_tensors(path)
     outputs = tensors.pop("outputs")
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
-    return Trained(task, Fit(weights, facts["best_epoch"], facts["history"]), outputs)
+    spec = ModelSpec.from_dict(facts["network"])
+    return Trained(task, spec, Fit(weights, facts["best_epoch"], facts["history"]), outputs, facts["n_rows"])
 
 
 # -------------------------------------------------------------------------------- several, side by side
@@ -295,7 +321,7 @@ def run_tasks(
     tasks: Sequence[Task],
     prepared: Prepared,
     settings: Config,
-    inputs: Callable[[Rows], Inputs],
+    inputs: Callable[[Task], Inputs],
     callbacks: Callbacks,
     workshop: Workshop | None = None,
 ) -> list[Trained]:
@@ -310,10 +336,8 @@ def run_tasks(
         _run_processes(open_tasks, workshop, callbacks)
     results = []
     for i, task in enumerate(tasks):
-        label = task.name if len(tasks) > 1 else ""
-        results.append(
-            run_task(task, prepared, settings, inputs(task.rows), _part(callbacks, i, len(tasks), label), partial)
-        )
+        part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
+        results.append(run_task(task, prepared, settings, inputs, part, partial))
     return results
 
 
@@ -389,8 +413,7 @@ def _work(task: Task, workshop: Workshop, connection: Connection) -> None:
     callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: connection.send(("epoch", record)))
     try:
         prepared = bundle.load_prep(workshop.prep)
-        history = chosen_history(prepared, workshop.settings)
-        inputs = make_inputs(prepared, workshop.settings, task.rows, history)
+        inputs = input_maker(prepared, workshop.settings)
         run_task(task, prepared, workshop.settings, inputs, callbacks, workshop.partial)
     except TabcliError as error:
         connection.send(("error", error))
@@ -401,14 +424,14 @@ def _work(task: Task, workshop: Workshop, connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members whose outputs are averaged on the log scale, their inputs, and the calibration.
+    """Members whose outputs are averaged on the log scale, the history that they need, and the calibration.
 
     `scores`, and each member's `outputs` (n,) on the log scale for the rows of `scored`: calibrated, by networks that
     have not seen them.
     `history`: a record per epoch of all networks.
     """
 
-    inputs: Inputs
+    snapshot: Snapshot | None
     members: list[Trained]
     factor: float
     scores: dict[str, Any]
@@ -430,38 +453,39 @@ def fit_ensemble(
 
     `scores` are those of the members that have not seen the validation rows, also after a refit.
     """
-    past = chosen_history(prepared, settings)
-    made: dict[Rows, Inputs] = {}
-
-    def inputs(rows: Rows) -> Inputs:
-        if rows not in made:
-            made[rows] = make_inputs(prepared, settings, rows, past)
-        return made[rows]
-
-    n, seed, epochs = settings.train.members, settings.seed, settings.train.epochs
-    tasks = [Task(f"member-{i}", "valid", seed + i, epochs) for i in range(n)]
+    inputs = input_maker(prepared, settings)
+    n, seed = settings.train.members, settings.seed
+    epochs = [settings.of_member(i).train.epochs for i in range(n)]
+    tasks = [Task(f"member-{i}", "valid", i, seed + i, epochs[i]) for i in range(n)]
     if settings.calibration.metric != "none":
-        probe_epochs = min(epochs, settings.calibration.epochs)
-        tasks += [Task(f"probe-{i}", "probe", seed + i, probe_epochs) for i in range(min(n, N_PROBES))]
-    callbacks.on_model(describe(inputs("valid").spec))
+        n_probes = min(n, max(N_PROBES, len(settings.variants)))
+        shorter = [min(e, settings.calibration.epochs) for e in epochs[:n_probes]]
+        tasks += [Task(f"probe-{i}", "probe", i, seed + i, e) for i, e in enumerate(shorter)]
+    callbacks.on_model(_describe_all(inputs, tasks[:n], settings))
     callbacks = replace(callbacks, on_model=lambda text: None)
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
     members, probes = trained[:n], trained[n:]
-    factor = _factor(prepared, settings, inputs("probe").scored, probes) if probes else 1.0
-    scored = inputs("valid").scored
+    factor = _factor(prepared, settings, probes) if probes else 1.0
+    scored = prepared.tables["valid"]
     outputs = [m.outputs + np.log(factor) for m in members]
     scores = _scores(prepared, scored, members, outputs, factor)
     if refit:
-        again = [Task(f"refit-{i}", "refit", seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
+        again = [Task(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, workshop)
         trained += members
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
-    kept = inputs("refit" if refit else "valid")
-    return Ensemble(kept, members, factor, scores, scored, outputs, history, refit)
+    snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
+    return Ensemble(snapshot, members, factor, scores, scored, outputs, history, refit)
 
 
-def _factor(prepared: Prepared, settings: Config, scored: pd.DataFrame, probes: Sequence[Trained]) -> float:
+def _describe_all(inputs: Callable[[Task], Inputs], tasks: Sequence[Task], settings: Config) -> str:
+    """Each different network of the ensemble as text."""
+    return "\n".join(dict.fromkeys(describe(inputs(t).spec) for t in tasks[: max(1, len(settings.variants))]))
+
+
+def _factor(prepared: Prepared, settings: Config, probes: Sequence[Trained]) -> float:
     """What the probes' errors on rows that they have not seen say."""
+    _, scored = _rows_of(prepared, settings, "probe")
     predicted = prepared.fitted.target.inverse(mean_outputs([p.outputs for p in probes]))
     actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
     return spread_factor(settings.calibration.metric, actual, predicted)

@@ -42,11 +42,13 @@ def embedding_size(cardinality: int) -> int:
 class ModelSpec:
     """What is needed to build the network again.
 
-    `embeddings`: column → (codes, width). `series_head`: the columns that have head vectors of their own.
+    `embeddings`: column → (codes, width). `n_continuous` counts the history's columns with *base*, which are
+    `n_history` with *side*. `series_head`: the columns that have head vectors of their own.
     """
 
     embeddings: dict[str, tuple[int, int]]
     n_continuous: int
+    history: Literal["side", "base", "none"]
     n_history: int
     history_width: int
     kind: Literal["mlp", "residual", "tabm"]
@@ -109,6 +111,7 @@ def specify(
     return ModelSpec(
         embeddings=sizes,
         n_continuous=n_continuous + (0 if side else n_history),
+        history=config.history if n_history else "none",
         n_history=n_history if side else 0,
         history_width=config.history_width,
         kind=config.kind,

@@ -29,21 +29,28 @@ class Prediction:
 
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale, calibrated."""
-    spec = ModelSpec.from_dict(run.model)
-    preprocessor = run.fitted.preprocessor
-    data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
-    if run.snapshot is not None:
-        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
-        base, columns = run.snapshot.columns(rows)
-        base = base if spec.n_history == 0 else np.zeros_like(base)
-        data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
-    data.check_codes([n for n, _ in spec.embeddings.values()])
     try:
-        members = [load_model(spec, weights) for weights in run.members]
-        outputs = [predict_log(member, data).astype("float64") for member in members]
+        specs = [ModelSpec.from_dict(network) for network in run.networks]
+        inputs = {history: _inputs(run, encoded, history) for history in {spec.history for spec in specs}}
+        for spec in specs:
+            inputs[spec.history].check_codes([n for n, _ in spec.embeddings.values()])
+        members = [load_model(spec, weights) for spec, weights in zip(specs, run.members, strict=True)]
+        outputs = [predict_log(m, inputs[m.spec.history]).astype("float64") for m in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
     return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor
+
+
+def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
+    """What networks with this use of the history take."""
+    preprocessor = run.fitted.preprocessor
+    data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
+    if run.snapshot is not None and history != "none":
+        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+        base, columns = run.snapshot.columns(rows)
+        base = base if history == "base" else np.zeros_like(base)
+        data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
+    return data
 
 
 def forecast(run: Run, data: DataSource) -> Prediction:

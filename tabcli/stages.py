@@ -36,7 +36,7 @@ from tabcli.training import Callbacks, LRFind, Record
 from tabcli.version import __version__
 
 ConfigSource = Config | Mapping[str, Any] | Path | str
-TRAIN_SECTIONS = ("preset", "model", "train", "calibration", "seed")
+TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "seed")
 """The parts of a config that training reads; prep depends on all others."""
 
 
@@ -187,19 +187,20 @@ def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Se
 
 def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     """What the bundle holds of a trained ensemble."""
-    inputs, first = ensemble.inputs, ensemble.members[0]
+    first = ensemble.members[0]
     metrics = {
         "best_epoch": first.fit.best_epoch,
         **ensemble.scores,
         "valid_rows": len(ensemble.scored),
-        "train_rows": len(inputs.train),
+        "train_rows": first.n_rows,
         "refitted": ensemble.refitted,
         "baseline": prepared.summary["baseline"],
         "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
     }
     own = replace(prepared.fitted, config=settings)
     weights = [m.fit.weights for m in ensemble.members]
-    return Run(own, inputs.spec.to_dict(), weights, metrics, ensemble.history, ensemble.factor, inputs.snapshot)
+    networks = [m.spec.to_dict() for m in ensemble.members]
+    return Run(own, networks, weights, metrics, ensemble.history, ensemble.factor, ensemble.snapshot)
 
 
 def train(

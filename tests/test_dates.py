@@ -5,10 +5,11 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from dateutil.easter import easter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.dates import date_part_names, date_parts, default_prefix
+from tabcli.dates import date_part_names, date_parts, days_from_easter, default_prefix, easter_sunday
 
 NAMES = [
     *("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Is_month_end", "Is_month_start", "Is_quarter_end"),
@@ -73,3 +74,15 @@ def test_a_missing_date_gives_missing_parts_and_false_flags() -> None:
     assert made["Is_year_start"].tolist() == [True, False]
     assert made["Is_year_start"].dtype == np.dtype(bool)
     assert made["Year"].tolist()[0] == 2020
+
+
+def test_easter_agrees_with_another_library() -> None:
+    years = np.arange(1900, 2200)
+    assert easter_sunday(years).astype(object).tolist() == [easter(int(year)) for year in years]
+
+
+def test_days_from_easter_inside_the_window_only() -> None:
+    dates = pd.Series(pd.to_datetime(["2015-02-11", "2015-02-16", "2015-04-05", None, "2014-03-03", "2015-02-19"]))
+    np.testing.assert_array_equal(
+        days_from_easter(dates, -52, -46), np.array([np.nan, -48, np.nan, np.nan, -48, np.nan], dtype="float32")
+    )

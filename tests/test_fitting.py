@@ -106,7 +106,10 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[st
     assert len(run.members) == len(loaded.members) == 3
     assert loaded.factor == run.factor != 1.0
     encoded = prep.prepared.tables["future"]
-    singles = [predict_target(replace(loaded, members=[m], factor=1.0), encoded) for m in loaded.members]
+    singles = [
+        predict_target(replace(loaded, networks=[n], members=[m], factor=1.0), encoded)
+        for n, m in zip(loaded.networks, loaded.members, strict=True)
+    ]
     assert not np.allclose(singles[0], singles[1])
     np.testing.assert_allclose(
         predict_target(loaded, encoded), run.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
