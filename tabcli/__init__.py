@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         run_step,
         synth,
         train,
+        tune,
     )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "run_step",
     "synth",
     "train",
+    "tune",
 ]
 
 

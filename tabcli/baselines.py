@@ -15,6 +15,9 @@ Matrix = NDArray[np.float32]
 Predictor = Callable[[Matrix], NDArray[np.float64]]
 
 
+N_TREES = {"histgb": 600, "lightgbm": 1200}
+
+
 def group_medians(
     train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str]
 ) -> NDArray[np.float64]:
@@ -59,7 +62,7 @@ def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: 
 
     small = [i for i in categorical if x[:, i].max() < 255]
     model = HistGradientBoostingRegressor(
-        max_iter=600,
+        max_iter=N_TREES["histgb"],
         learning_rate=0.08,
         max_leaf_nodes=63,
         min_samples_leaf=50,
@@ -91,7 +94,7 @@ def fit_lightgbm(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed
         "force_row_wise": True,
         "verbosity": -1,
     }
-    model = lightgbm.train(parameters, data, num_boost_round=1200)
+    model = lightgbm.train(parameters, data, num_boost_round=N_TREES["lightgbm"])
     return lambda rows: np.asarray(model.predict(rows), dtype="float64")
 
 

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,9 +28,10 @@ from tabcli.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tabcli.backtest import Scores
+    from tabcli.backtesting import Scores
     from tabcli.stages import PrepResult, TrainResult
     from tabcli.training import Callbacks, Record
+    from tabcli.tuning import Trial
 
 
 # -------------------------------------------------------------------------------- the error boundary
@@ -453,6 +455,50 @@ def backtest(
         return
     _echo_table(summary)
     typer.echo(f"written: {out}")
+
+
+@app.command()
+def tune(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the search; goes on where it stopped.")],
+    trials: Annotated[int, typer.Option(help="How many settings to try in all.")] = 20,
+    folds: Annotated[int, typer.Option(help="How many folds judge each, the newest at the end.")] = 2,
+    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search the config's tune.space for better settings, judged by rolling-origin folds (needs optuna).
+
+    Example: tabcli tune --config configs/quickstart.yaml --data data --out tune --trials 10
+    """
+    from tabcli import stages
+
+    def on_trial(trial: "Trial") -> None:
+        _say(f"trial {trial.number}: RMSPE {_percent(trial.rmspe)} with {_shown(trial.changes)}")
+
+    with _progress() as callbacks:
+        result = stages.tune(
+            config,
+            data,
+            out,
+            overrides=overrides or (),
+            trials=trials,
+            folds=folds,
+            ends=end or (),
+            callbacks=callbacks,
+            on_trial=on_trial,
+        )
+    best = result.best
+    if as_json:
+        _print_json({"best": asdict(best), "trials": [asdict(t) for t in result.trials], "path": str(result.path)})
+        return
+    typer.echo(f"best           RMSPE {_percent(best.rmspe)}: {_shown(best.changes)}")
+    typer.echo(f"written: {result.path}")
+
+
+def _shown(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{path} = {value}" for path, value in changes.items())
 
 
 @app.command()

@@ -31,6 +31,7 @@ from tabcli.errors import ConfigError
 FORMAT_VERSION = 1
 MAX_YAML_BYTES = 1_000_000
 MAX_YAML_DEPTH = 50
+TUNABLE = ("model", "train", "calibration", "history")
 
 
 # ---------------------------------------------------------------------------------------------- values
@@ -380,6 +381,32 @@ class Calibration(Section):
     epochs: Annotated[int, Field(ge=1)] = 3
 
 
+def _rising(value: "Range") -> "Range":
+    if value.low >= value.high or (value.log and value.low <= 0):
+        raise ValueError("expected low < high, and with log both above 0")
+    return value
+
+
+class Range(Section):
+    """Numbers from `low` to `high`, whole ones if both are; with `log` evenly on the log scale."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class Choices(Section):
+    """One of these values."""
+
+    choices: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Tune(Section):
+    """What `tabcli tune` searches in: `key.path` of model, train, calibration or history → a range, or choices."""
+
+    space: dict[str, Annotated[Range, AfterValidator(_rising)] | Choices] = {}
+
+
 def _changed(section: S, changes: Mapping[str, Any]) -> S:
     return type(section).model_validate({**section.model_dump(), **changes})
 
@@ -408,6 +435,7 @@ class Config(Section):
     train: Train = Train()
     variants: tuple[Variant, ...] = ()
     calibration: Calibration = Calibration()
+    tune: Tune = Tune()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     def of_member(self, i: int) -> "Config":
@@ -643,6 +671,11 @@ def _cross_problems(config: Config) -> list[str]:
     for name, recurrence in config.features.recurrences.items():
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
+    problems += [
+        f"tune.space: {path!r} can be no part of a search; expected a key below {', '.join(TUNABLE)}"
+        for path in config.tune.space
+        if path.split(".")[0] not in TUNABLE or "." not in path
+    ]
     return problems + _role_problems(config) + _model_problems(config)
 
 

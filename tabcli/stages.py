@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from tabcli import bundle, files, pipeline, prediction, report, training
 from tabcli import config as configs
-from tabcli.backtest import PEERS, Backtest, Scores, run_folds, save_summary
+from tabcli.backtesting import PEERS, Backtest, Scores, ensemble_name, run_folds, save_summary
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
@@ -33,10 +33,11 @@ from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.training import Callbacks, LRFind, Record
+from tabcli.tuning import Trial, Tuning, search
 from tabcli.version import __version__
 
 ConfigSource = Config | Mapping[str, Any] | Path | str
-TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "seed")
+TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
 """The parts of a config that training reads; prep depends on all others."""
 
 
@@ -409,13 +410,11 @@ def backtest(
     if folds + len(ends) < 1:
         raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
     apart = pd.Timedelta(configs.Duration.parse(step).seconds, unit="s") if step is not None else None
-    names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
-    fingerprint = files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), peers])
+    fingerprint = _fold_fingerprint(settings, data, peers)
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
     result = run_folds(
-        settings,
-        data,
+        pipeline.read(settings, data),
         path,
         fingerprint,
         folds=folds,
@@ -427,6 +426,56 @@ def backtest(
     )
     save_summary(result)
     return result
+
+
+def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
+    """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
+    names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
+    return files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), asked])
+
+
+def tune(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    trials: int = 20,
+    folds: int = 2,
+    ends: Sequence[str] = (),
+    callbacks: Callbacks | None = None,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> Tuning:
+    """Searches the config's `tune.space` for the least mean RMSPE over rolling-origin folds, each from scratch.
+
+    `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
+    what `backtest` raises, and `ConfigError` where there is no space.
+    """
+    settings = configs.load(config, [*overrides, "train.keep=last", "train.patience=null"])
+    if trials < 1 or folds + len(ends) < 1:
+        raise UsageError("a search needs at least one trial and one fold")
+    path = Path(out)
+    path.mkdir(parents=True, exist_ok=True)
+    identity = _fold_fingerprint(settings, data, [folds, *ends])
+    source = pipeline.read(settings, data)
+
+    def judge(candidate: Config, directory: Path) -> float:
+        directory.mkdir(exist_ok=True)
+        result = run_folds(
+            replace(source, config=candidate),
+            directory,
+            files.digest([identity, candidate.dump()]),
+            folds=folds,
+            step=None,
+            ends=ends,
+            peers=(),
+            callbacks=callbacks or Callbacks(),
+            on_fold=lambda name, scores: None,
+        )
+        ours = result.scores["forecast"] == ensemble_name(candidate.train.members)
+        return float(result.scores.loc[ours, "rmspe"].mean())
+
+    return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)
 
 
 # -------------------------------------------------------------------------------------------- evaluate

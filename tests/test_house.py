@@ -89,3 +89,10 @@ def test_no_module_prints_or_knows_typer_but_the_command_line() -> None:
         assert name in ("cli", "__main__") or not {"typer", "rich", "click"} & modules, name
         assert name == "config" or not {"yaml", "pydantic"} & modules, name
         assert name == "pickles" or "pickle" not in modules, name
+
+
+def test_no_module_hides_a_function_of_the_api() -> None:
+    """Importing the module tabcli.x makes `tabcli.x` that module, whatever `__getattr__` would give."""
+    import tabcli
+
+    assert not {p.stem for p in PACKAGE.glob("*.py")} & set(tabcli.__all__)

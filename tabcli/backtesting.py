@@ -28,9 +28,8 @@ from tabcli.calibration import spread_factor
 from tabcli.config import Config
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError, UsageError
-from tabcli.fitting import Rows, Workshop, chosen_history, fit_ensemble, make_inputs, mean_outputs
+from tabcli.fitting import Rows, Workshop, fit_ensemble, history_of, make_inputs, mean_outputs
 from tabcli.metrics import mape, rmspe, wape
-from tabcli.tables import DataSource
 from tabcli.training import Callbacks
 
 PEERS = ("seasonal_naive", "median", *TREES)
@@ -76,8 +75,7 @@ def fold_ends(
 
 
 def run_folds(
-    config: Config,
-    data: DataSource,
+    source: pipeline.Source,
     out: Path,
     fingerprint: str,
     *,
@@ -89,7 +87,6 @@ def run_folds(
     on_fold: Callable[[str, Scores], None],
 ) -> Backtest:
     """Trains and scores every fold that `out` does not hold yet; a fold's results appear there when it is whole."""
-    source = pipeline.read(config, data)
     wanted = fold_ends(source, folds, step, ends)
     rows = []
     for end in wanted:
@@ -140,8 +137,11 @@ def _run_fold(
             "seconds": seconds / len(singles),
             "megabytes": _peak_megabytes(),
         }
-    name = f"network, mean of {len(singles)}" if len(singles) > 1 else "network"
-    scores[name] = {**_scores(actual, forecasts["network"]), "seconds": seconds, "megabytes": _peak_megabytes()}
+    scores[ensemble_name(len(singles))] = {
+        **_scores(actual, forecasts["network"]),
+        "seconds": seconds,
+        "megabytes": _peak_megabytes(),
+    }
     for peer in peers:
         started = time.perf_counter()
         forecasts[peer] = _peer_forecast(peer, source, prepared, end)
@@ -157,6 +157,11 @@ def _run_fold(
         bundle.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor})
     shutil.rmtree(partial)
     return scores
+
+
+def ensemble_name(n: int) -> str:
+    """What the scores call the mean of n networks."""
+    return f"network, mean of {n}" if n > 1 else "network"
 
 
 def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
@@ -214,10 +219,11 @@ def _matrices(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], list[int]]:
     """The network's own inputs as matrices: learned X, y less its base, scored X, its base, categorical positions.
 
-    Each training row has one drawn origin.
+    Each training row has one drawn origin. Whatever the network makes of the history, trees do best with its columns
+    and with what is added to its base.
     """
-    history = chosen_history(prepared, config)
-    inputs = make_inputs(prepared, config, rows, history)
+    own = config.model_copy(update={"model": config.model.model_copy(update={"history": "base"})})
+    inputs = make_inputs(prepared, own, rows, history_of(prepared))
     x, base = _matrix(inputs.train)
     scored, scored_base = _matrix(inputs.valid)
     return x, inputs.train.y.numpy() - base, scored, scored_base, list(range(inputs.train.x_cat.shape[1]))

@@ -1,0 +1,176 @@
+"""Rolling-origin folds: what each may see, the same rows for everyone, going on where it stopped; and the search."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tabcli
+from tabcli.backtesting import PEERS
+from tabcli.baselines import N_TREES, group_medians, seasonal_naive
+from tabcli.config import load
+from tabcli.errors import ConfigError, UsageError
+from tabcli.metrics import rmspe
+from tests.conftest import HORIZON, N_DAYS, START, make_tables, write_folder
+
+FAST = ["train.epochs=2", "train.batch_size=32", "calibration.epochs=1"]
+LAST = START + pd.Timedelta(N_DAYS - 1, unit="D")
+HISTORY = {"windows": ["28d", "14d", "7d"], "base": "14d", "effects": ["promo"], "season": "21d"}
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    for peer in ("histgb", "lightgbm"):
+        monkeypatch.setitem(N_TREES, peer, 20)
+
+
+def forecasts(folder: Path) -> dict[str, pd.DataFrame]:
+    return {p.parent.name: pd.read_parquet(p) for p in sorted(folder.glob("fold-*/forecasts.parquet"))}
+
+
+def test_everyone_is_judged_on_the_same_rows_each_fold_on_its_own_days(config: dict[str, Any], tmp_path: Path) -> None:
+    config["history"] = HISTORY
+    result = tabcli.backtest(
+        config, make_tables(), tmp_path, folds=2, peers=PEERS, overrides=[*FAST, "train.members=2"]
+    )
+    assert result.folds == [str((LAST - pd.Timedelta(n * HORIZON, unit="D")).date()) for n in (0, 1)]
+    names = ["network, single", "network, mean of 2", *PEERS]
+    assert result.scores["forecast"].tolist() == names * 2
+    tables, scores = forecasts(tmp_path), result.scores.set_index(["fold", "forecast"])["rmspe"]
+    for end in result.folds:
+        table = tables[f"fold-{end}"]
+        assert table["day"].max() == pd.Timestamp(end)
+        assert table["day"].min() > pd.Timestamp(end) - pd.Timedelta(HORIZON, unit="D")
+        assert not table.isna().any(axis=None)
+        for forecast in ("network", *PEERS):
+            reported = scores[end, "network, mean of 2" if forecast == "network" else forecast]
+            assert reported == pytest.approx(rmspe(table["actual"].to_numpy(), table[forecast].to_numpy()), rel=1e-12)
+    saved = json.loads((tmp_path / "scores.json").read_text())
+    assert [row["rmspe"] for row in saved] == result.scores["rmspe"].tolist()
+
+
+@pytest.mark.parametrize("kind", ["none", "side", "base"])
+def test_a_fold_sees_nothing_of_its_scored_days_nor_of_later_ones(
+    config: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    """Targets from the fold's first scored day on are multiplied by five: all forecasts of the fold stay the same."""
+    config["history"] = HISTORY
+    end = LAST - pd.Timedelta(HORIZON, unit="D")
+    tables = make_tables()
+    other = tables["train"].copy()
+    late = other["day"] > end - pd.Timedelta(HORIZON, unit="D")
+    other.loc[late, ["units", "visitors"]] *= 5
+    made = []
+    for name, train in (("a", tables["train"]), ("b", other)):
+        tabcli.backtest(
+            config,
+            {**tables, "train": train},
+            tmp_path / name,
+            folds=0,
+            ends=[str(end.date())],
+            peers=PEERS,
+            overrides=[*FAST, f"model.history={kind}"],
+        )
+        made.append(forecasts(tmp_path / name)[f"fold-{end.date()}"])
+    assert (made[0]["actual"] * 5 == made[1]["actual"]).all()
+    pd.testing.assert_frame_equal(made[0].drop(columns="actual"), made[1].drop(columns="actual"))
+
+
+def test_the_gap_keeps_the_days_before_from_being_learned(config: dict[str, Any], tmp_path: Path) -> None:
+    tables = make_tables()
+    other = tables["train"].copy()
+    start = LAST - pd.Timedelta(HORIZON, unit="D")
+    in_gap = other["day"].between(start - pd.Timedelta(4, unit="D"), start)
+    other.loc[in_gap, ["units", "visitors"]] *= 5
+    made = []
+    for name, train in (("a", tables["train"]), ("b", other)):
+        data = {**tables, "train": train}
+        tabcli.backtest(config, data, tmp_path / name, folds=1, gap="5d", peers=["median"], overrides=FAST)
+        made.append(next(iter(forecasts(tmp_path / name).values())))
+    pd.testing.assert_frame_equal(made[0], made[1])
+
+
+def test_finished_folds_are_not_trained_again(config: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    options: dict[str, Any] = {"folds": 1, "peers": ["median"], "overrides": FAST}
+    first = tabcli.backtest(config, folder, tmp_path / "out", **options)
+    manifest = next((tmp_path / "out").glob("fold-*/manifest.json"))
+    before = manifest.stat().st_mtime_ns
+    again = tabcli.backtest(config, folder, tmp_path / "out", **(options | {"folds": 2}))
+    assert manifest.stat().st_mtime_ns == before
+    pd.testing.assert_frame_equal(again.scores.iloc[:2], first.scores)
+    assert len(again.folds) == 2
+    with pytest.raises(UsageError, match="another config"):
+        tabcli.backtest(config, folder, tmp_path / "out", **(options | {"overrides": [*FAST, "seed=1"]}))
+
+
+def test_wrong_questions_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="xgb"):
+        tabcli.backtest(config, make_tables(), tmp_path, peers=["xgb"])
+    with pytest.raises(UsageError, match="at least one fold"):
+        tabcli.backtest(config, make_tables(), tmp_path, folds=0)
+    with pytest.raises(UsageError, match="2020-13-01"):
+        tabcli.backtest(config, make_tables(), tmp_path, folds=0, ends=["2020-13-01"], overrides=FAST)
+
+
+def test_group_medians_fall_back_to_fewer_columns() -> None:
+    train = pd.DataFrame({"shop": [1, 1, 1, 2], "promo": [0, 0, 1, 0]})
+    rows = pd.DataFrame({"shop": [1, 1, 2, 3], "promo": [0, 1, 1, 0]})
+    found = group_medians(train, np.array([1.0, 3.0, 10.0, 7.0]), rows, ["shop", "promo"])
+    np.testing.assert_array_equal(found, [2.0, 10.0, 7.0, 5.0])
+
+
+def test_seasonal_naive_takes_the_last_same_weekday() -> None:
+    days = pd.date_range("2024-01-01", periods=10)
+    train = pd.DataFrame({"shop": 1, "day": days})
+    rows = pd.DataFrame({"shop": [1, 1, 2], "day": pd.to_datetime(["2024-01-15", "2024-01-18", "2024-01-15"])})
+    found = seasonal_naive(train, np.arange(10.0), rows, ["shop"], "day")
+    np.testing.assert_array_equal(found, [7.0, 3.0, 4.5])
+
+
+# ------------------------------------------------------------------------------------------------ tune
+
+
+SPACE = {"train.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "model.layers": {"choices": [[16, 8], [8]]}}
+
+
+def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, Any], tmp_path: Path) -> None:
+    config["tune"] = {"space": SPACE}
+    tables = make_tables()
+    first = tabcli.tune(config, tables, tmp_path, trials=2, folds=1, overrides=[*FAST, "model.layers=[8]"])
+    own = load(config).train.lr
+    assert first.trials[0].changes == {"train.lr": own, "model.layers": [8]}, "the config's own values come first"
+    seen = []
+    again = tabcli.tune(
+        config, tables, tmp_path, trials=4, folds=1, overrides=[*FAST, "model.layers=[8]"], on_trial=seen.append
+    )
+    assert [t.number for t in again.trials] == [0, 1, 2, 3]
+    assert again.trials[:2] == first.trials
+    assert seen == again.trials[2:]
+    assert len({json.dumps(t.changes) for t in again.trials}) == 4
+    best = min(again.trials, key=lambda t: t.rmspe)
+    assert again.best == best
+    written = load(again.path)
+    assert written.train.lr == best.changes["train.lr"]
+    assert list(written.model.layers) == best.changes["model.layers"]
+    with pytest.raises(UsageError, match="another config"):
+        tabcli.tune(config, tables, tmp_path, trials=4, folds=1, overrides=FAST)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"features.events": {"choices": [1]}}, "can be no part of a search"),
+        ({"train.lr": {"low": 1.0, "high": 0.1}}, "low < high"),
+        ({}, "nothing to search in"),
+    ],
+)
+def test_a_space_that_cannot_be_searched(
+    config: dict[str, Any], tmp_path: Path, space: dict[str, Any], message: str
+) -> None:
+    config["tune"] = {"space": space}
+    with pytest.raises(ConfigError, match=message):
+        tabcli.tune(config, make_tables(), tmp_path, trials=1, folds=1, overrides=FAST)
