@@ -52,8 +52,10 @@ def rows_text(positions: Sequence[int] | IntArray, index: "pd.Index[Any]") -> st
 
 def without(column: Column, missing: Sequence[str]) -> Column:
     """A column of texts with some of them taken as missing, and no unused categories."""
-    used = column.cat.remove_unused_categories()
-    return used.cat.remove_categories([t for t in missing if t in used.cat.categories])
+    levels = column.cat.categories
+    counts = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(levels) + 1)[1:]
+    gone = levels[(counts == 0) | levels.isin(missing)]  # remove_unused_categories would sort all rows for it
+    return column.cat.remove_categories(gone) if len(gone) else column
 
 
 def _levels(column: Column) -> pa.Array:
