@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -300,6 +300,63 @@ def synth(
     typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
     typer.echo(f"noise floor: RMSPE {_percent(made.noise_floor)}; no forecast of these rows is better than by chance")
     typer.echo(f"written: {made.path}")
+
+
+def _ask(question: str, option: str, answers: Sequence[str]) -> str:
+    """Lets a person at the terminal choose; `option` answers the same without asking."""
+    _say(f"{question} ({option}):")
+    for i, answer in enumerate(answers, start=1):
+        _say(f"  {i}  {answer}")
+    number = typer.prompt("which", type=typer.models.IntRange(1, len(answers)), err=True)
+    return answers[number - 1]
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="The folder with the tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The config to write.")],
+    train: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the past.")] = None,
+    future: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the rows to forecast.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What to forecast.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The date of a row.")] = None,
+    series: Annotated[str, typer.Option(metavar="A,B,…", help="The columns that tell series apart.")] = "",
+    horizon: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="How far ahead, such as 8w; else as far as the future table.")
+    ] = None,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="Whether 03/04/2015 is in April.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a folder of tables and write a commented config that runs as it is.
+
+    Example: tabcli init data --out config.yaml
+    """
+    from tabcli import stages
+    from tabcli.discover import refuse_to_guess
+
+    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+    result = stages.init(
+        directory,
+        out,
+        force=force,
+        train=train,
+        future=future,
+        target=target,
+        date=date,
+        series=tuple(_split(series)),
+        horizon=horizon,
+        day_first=day_first,
+        ask=_ask if at_terminal else refuse_to_guess,
+    )
+    if as_json:
+        _print_json({"path": str(out), "config": result.config.dump(), "reasons": result.reasons})
+        return
+    for line in result.reasons:
+        typer.echo(line)
+    typer.echo(f"written: {out}")
+    typer.echo(f"next: tabcli prep --config {out} --data {directory} --out prep")
 
 
 @app.command()

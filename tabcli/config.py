@@ -480,6 +480,16 @@ _Dumper.yaml_implicit_resolvers = {
 }
 
 
+def inline_yaml(value: Any) -> str:
+    """A value as YAML in one line, quoted where it must be.
+
+    >>> inline_yaml({"file": "a.csv", "dtypes": {"n": "str"}, "on": ["0", 1]})
+    "{file: a.csv, dtypes: {n: str}, 'on': ['0', 1]}"
+    """
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)  # 007 is seven, not octal

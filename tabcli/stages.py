@@ -24,6 +24,8 @@ from tabcli.backtest import PEERS, Backtest, Scores, run_folds, save_summary
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
+from tabcli.discover import Wishes, discover
+from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, compare
 from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
@@ -56,6 +58,37 @@ def _is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
         return bool(bundle.verify(out, kind)["fingerprint"] == fingerprint)
     except BundleError:
         return False
+
+
+# ------------------------------------------------------------------------------------------------ init
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """`text`: the commented config, which `config` is when read. `reasons`: what was guessed and why."""
+
+    path: Path | None
+    text: str
+    config: Config
+    reasons: list[str]
+
+
+def init(directory: Path | str, out: Path | str | None = None, *, force: bool = False, **wishes: Any) -> InitResult:
+    """Looks at a folder of tables and writes a commented config that runs as it is.
+
+    `wishes` are the fields of `tabcli.discover.Wishes`: train, future, date, target, series, horizon, day_first, and
+    `ask`, which is called where two answers are as good as each other. Without it such a case raises `UsageError`
+    naming the option, as does an `out` that exists already unless `force` is given.
+    """
+    path = Path(out) if out is not None else None
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
+    draft = plan(discover(Path(directory), Wishes(**wishes)))
+    text = write_config(draft, str(directory))
+    config = configs.parse(configs.parse_yaml(text, source="the draft"), source="the draft")
+    if path is not None:
+        files.write_text(path, text)
+    return InitResult(path, text, config, reasons(draft))
 
 
 # ------------------------------------------------------------------------------------------------ prep

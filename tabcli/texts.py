@@ -197,6 +197,18 @@ def no_numbers(
     )
 
 
+def decimal_comma(column: Column) -> Numerals | None:
+    """How the column's numbers are written if it is with a decimal comma, as in 1.234,5; else None."""
+    levels = _levels(without(column, MISSING_NUMBERS))
+    comma = _match(levels, ",")
+    if not comma.any() or _match(levels, r"^\d{1,2},\d{1,2}$").all():  # none, or lists of two months
+        return None
+    for style in (Numerals(","), Numerals(",", ".")):
+        if style.are_numbers(levels).all():
+            return style
+    return None
+
+
 def _number_hint(levels: pa.Array, name: str, numerals: Numerals) -> str:
     """What to set so that all texts are numbers, as far as that is possible."""
     sure = numerals.are_numbers(levels, plain=True)
@@ -294,6 +306,12 @@ def _local(column: Column, levels: pa.Array, zoned: BoolArray, spec: Table, wher
 def local_time(moments: Column, zone: str | None) -> Column:
     """Moments of a time zone → datetime64[us] without one, as the clock of `zone` shows them."""
     return moments.dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
+
+
+def day_orders(column: Column) -> list[bool]:
+    """Which values of `day_first` read every text of the column, such as 31.12.2015; none where it holds no dates."""
+    texts = pd.Series(_levels(without(column, MISSING_NUMBERS)).to_pylist(), dtype="str")
+    return [first for first in (True, False) if len(texts) and _day_month(texts, day_first=first).notna().all()]
 
 
 def _date_hint(levels: pa.Array, spec: Table) -> str:
