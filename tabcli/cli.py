@@ -302,12 +302,19 @@ def synth(
     typer.echo(f"written: {made.path}")
 
 
+def _at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _ask(question: str, option: str, answers: Sequence[str]) -> str:
     """Lets a person at the terminal choose; `option` answers the same without asking."""
     _say(f"{question} ({option}):")
     for i, answer in enumerate(answers, start=1):
         _say(f"  {i}  {answer}")
-    number = typer.prompt("which", type=typer.models.IntRange(1, len(answers)), err=True)
+    number = 0
+    while not 1 <= number <= len(answers):
+        number = int(typer.prompt("which number", type=int, err=True))
     return answers[number - 1]
 
 
@@ -336,7 +343,6 @@ def init(
     from tabcli import stages
     from tabcli.discover import refuse_to_guess
 
-    at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
     result = stages.init(
         directory,
         out,
@@ -348,7 +354,7 @@ def init(
         series=tuple(_split(series)),
         horizon=horizon,
         day_first=day_first,
-        ask=_ask if at_terminal else refuse_to_guess,
+        ask=_ask if _at_terminal() else refuse_to_guess,
     )
     if as_json:
         _print_json({"path": str(out), "config": result.config.dump(), "reasons": result.reasons})

@@ -480,13 +480,22 @@ _Dumper.yaml_implicit_resolvers = {
 }
 
 
+class _InlineDumper(yaml.SafeDumper):
+    """Quotes what these rules alone would read as something else: as a person writes a config."""
+
+
+_InlineDumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 def inline_yaml(value: Any) -> str:
     """A value as YAML in one line, quoted where it must be.
 
     >>> inline_yaml({"file": "a.csv", "dtypes": {"n": "str"}, "on": ["0", 1]})
-    "{file: a.csv, dtypes: {n: str}, 'on': ['0', 1]}"
+    "{file: a.csv, dtypes: {n: str}, on: ['0', 1]}"
     """
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    text = yaml.dump(
+        value, Dumper=_InlineDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
+    )
     return text.removesuffix("\n").removesuffix("\n...")
 
 

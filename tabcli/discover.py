@@ -24,7 +24,7 @@ from tabcli.texts import day_orders, decimal_comma, to_dates
 ENDINGS = (*TEXT_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pickle")
 MAX_SERIES_COLUMNS, MAX_KEY_CANDIDATES = 3, 10
 _TARGETS = re.compile(
-    r"(^|_)(sales?|units?(_sold)?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
+    r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
 )
 _CALENDARS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event|price|preis")
 
@@ -214,11 +214,11 @@ def _one_of(question: str, option: str, answers: Sequence[str], wishes: Wishes, 
 
 
 def _is_future_of(future: Source, past: Source) -> bool:
-    """Whether a table has later dates, mostly the columns of another, and lacks one of its numbers."""
+    """Whether a table's dates are mostly later, its columns mostly those of another, and one of its numbers missing."""
     dates = [c for c in future.dates() if c in past.dates()]
     shared = [c for c in future.table.columns if c in past.table.columns]
     lacks = [c for c in past.table.columns if c not in shared and kind_of(past.table[c]) in ("int", "float")]
-    later = any(future.table[d].max() > past.table[d].max() for d in dates)
+    later = any((future.table[d] > past.table[d].max()).mean() > 0.5 for d in dates)
     return bool(later and lacks and len(shared) >= 2 and len(shared) >= 0.6 * len(future.table.columns))
 
 
@@ -226,16 +226,13 @@ def _find_rows(sources: dict[str, Source], wishes: Wishes) -> tuple[Source, Sour
     """The tables of the past and of the future, if there is one, and why."""
     pasts = [_by_file(sources, wishes.train, "--train")] if wishes.train else list(sources.values())
     futures = [_by_file(sources, wishes.future, "--future")] if wishes.future else list(sources.values())
-    pairs = {
-        f"{past.file}+{future.file}": (past, future)
-        for past in pasts
-        for future in futures
-        if past is not future and _is_future_of(future, past)
-    }
+    pairs = [(p, f) for p in pasts for f in futures if p is not f and _is_future_of(f, p)]
     if pairs:
-        option = "--train and --future, of" if not wishes.train else "--future, of"
-        past, future = pairs[_one_of("the past and the rows to forecast", option, [*pairs], wishes, none="")]
-        return past, future, f"{future.file} has the columns of {past.file} less the target, and later dates"
+        names = list(dict.fromkeys(p.file for p, _ in pairs))
+        past = _by_file(sources, _one_of("the table of the past", "--train", names, wishes, none=""), "--train")
+        names = [f.file for p, f in pairs if p is past]
+        file = _one_of("the table with the rows to forecast", "--future", names, wishes, none="")
+        return past, _by_file(sources, file, "--future"), f"{file} has its columns less the target, and later dates"
     if wishes.future and wishes.train:
         return pasts[0], futures[0], "as you say"
     if wishes.future:

@@ -128,7 +128,7 @@ def _plan_since(draft: Draft) -> None:
                     stem = _camel(re.sub("(?i)_?(since)?_?year", "", column))
                     draft.spans[f"{stem}{unit.capitalize()}"] = {"since": since, "unit": unit, "cap": cap}
         elif kind_of(rows[column]) == "text" and _lists_months(list(rows[column].cat.categories)):
-            draft.recurrences[f"{_camel(column)}Months"] = {"months": column}
+            draft.recurrences[f"{_camel(column)}Now"] = {"months": column}
 
 
 def _within(column: "pd.Series[Any]", low: int, high: int) -> bool:
@@ -155,7 +155,8 @@ def _plan_inputs(draft: Draft) -> None:
     """A role for every column that may be an input, with its facts."""
     found = draft.found
     rows = found.rows
-    early = rows[rows[found.date] <= rows[found.date].max() - pd.Timedelta(found.horizon.seconds, unit="s")]
+    learned = (rows[found.date] <= rows[found.date].max() - pd.Timedelta(found.horizon.seconds, unit="s")).to_numpy()
+    early = rows[learned & (rows[found.target] > 0).to_numpy()]
     n_series = len(rows[list(found.series)].drop_duplicates())
     for column in _possible_inputs(found):
         values = early[column]
@@ -179,7 +180,7 @@ def _why_not(values: "pd.Series[Any]", found: Discovery, n: int, n_series: int) 
     if kind_of(values) == "date":
         return "a date; a span since it may help: features.spans"
     if n == 0 or (n == 1 and values.notna().all()):
-        return "no value" if n == 0 else "one value only"
+        return "no value" if n == 0 else "one value only in the rows to learn from"
     if name in found.series or kind_of(values) != "text":
         return None
     if found.roles.get(name) == "static" and n_series > MAX_CARD and n >= 0.9 * n_series:
@@ -309,7 +310,8 @@ def _keys(draft: Draft) -> Iterator[str]:
     if negative or missing:
         value["nonpositive"] = "drop"
         notes.append(f"{negative:,} negative and {missing:,} missing ones left out: CHECK")
-    yield _line("target", value, "; ".join(notes))
+    yield f"# {'; '.join(notes)}."
+    yield _line("target", value)
     if draft.closed:
         fill = {"fill": {draft.closed: 1}} if found.future is not None and _gaps(found, draft.closed) else {}
         yield _line("forecast", {**fill, "zero_where": {draft.closed: 0}}, f"0 wherever {draft.closed} is, as ever")

@@ -201,7 +201,7 @@ def decimal_comma(column: Column) -> Numerals | None:
     """How the column's numbers are written if it is with a decimal comma, as in 1.234,5; else None."""
     levels = _levels(without(column, MISSING_NUMBERS))
     comma = _match(levels, ",")
-    if not comma.any() or _match(levels, r"^\d{1,2},\d{1,2}$").all():  # none, or lists of two months
+    if not comma.any() or _match(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():  # none, or lists of two months
         return None
     for style in (Numerals(","), Numerals(",", ".")):
         if style.are_numbers(levels).all():

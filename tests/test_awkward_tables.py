@@ -157,6 +157,15 @@ def test_decimal_commas_and_thousands_points(awkward: Path, plain: Path) -> None
     same(awkward, expected, *decimal, "-S", 'tables.shops.thousands="."')
 
 
+def test_numbers_with_decimal_commas_do_not_become_categories_unasked(awkward: Path) -> None:
+    respell(awkward / "shops.csv", size=german)
+    auto = ["-S", "categorical=auto", "-S", "continuous=auto"]
+    assert "column 'size'" in (error := refused(awkward, *auto))
+    assert 'set `decimal: ","`' in error
+    named = ["-S", "categorical=[shop, size]", "-S", "continuous=auto"]
+    assert prep(awkward, awkward / "prep", *named).exit_code == 0
+
+
 def test_points_among_decimal_commas_are_refused(awkward: Path) -> None:
     """As above, but the years are written 2019.0: no number where the point stands for thousands."""
     error = refused(awkward, "-S", 'tables.shops.decimal=","', "-S", 'tables.shops.thousands="."')
