@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.backtest import Scores
+    from tabcli.inspection import Inspection
     from tabcli.stages import PrepResult, TrainResult
     from tabcli.training import Callbacks, Record
 
@@ -570,6 +571,76 @@ def _echo_table(table: "pd.DataFrame") -> None:
 
 
 _METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "bias")
+
+
+@app.command()
+def inspect(
+    source: Annotated[Path, typer.Argument(metavar="TABLE|PREP|RUN", help="A table, a prep or a run directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a table, a prep or a run: a line for each column with its role, gaps, range and distribution.
+
+    Example: tabcli inspect data/train.csv
+    """
+    from tabcli import stages
+
+    result = stages.inspect(source)
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    for line in _render_inspection(result):
+        typer.echo(line)
+
+
+def _render_inspection(result: "Inspection") -> Iterator[str]:
+    """Facts, then aligned columns; in plain ASCII where the terminal can show no more."""
+    from tabcli.inspection import ASCII_BLOCKS, BLOCKS, sparkline
+
+    rich = _can_show(f"{BLOCKS}…×")
+    blocks, dots = (BLOCKS, "…") if rich else (ASCII_BLOCKS, "..")
+    yield f"{result.what} {result.path}"
+    for name, fact in result.facts.items():
+        shown = _fact(fact)
+        yield f"{name:<16} {shown if rich else shown.replace('…', '..').replace('×', 'x')}"
+    rows = [["column", "role", "type", "missing", "unknown", "values", "range", "distribution"]]
+    for c in result.columns:
+        counts = ["" if n is None else f"{n:,}" for n in (c.missing, c.unknown, c.n_values)]
+        span = "" if c.low is None else f"{_short(c.low, dots)} {dots} {_short(c.high, dots)}"
+        rows.append([_short(c.name, dots, 30), c.role, c.kind, *counts, span, sparkline(c.bars, blocks)])
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = {i: max(len(row[i]) for row in rows) for i in used}
+    yield ""
+    for row in rows:
+        cells = [row[i].rjust(widths[i]) if 3 <= i <= 5 else row[i].ljust(widths[i]) for i in used]
+        yield "  ".join(cells).rstrip()
+
+
+def _can_show(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _fact(value: Any) -> str:
+    """A fact in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _short(value: Any, dots: str, width: int = 14) -> str:
+    """A value in a few characters; what is cut or cannot be shown is marked."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = text.encode(sys.stdout.encoding or "ascii", errors="replace").decode(sys.stdout.encoding or "ascii")
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - len(dots)] + dots
 
 
 # ------------------------------------------------------------------------------------- single steps

@@ -29,6 +29,8 @@ from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, compare
 from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
+from tabcli.inspection import Inspection
+from tabcli.inspection import inspect as look_into
 from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
@@ -495,6 +497,20 @@ def evaluate(
     """
     forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
     return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by)
+
+
+# --------------------------------------------------------------------------------------------- inspect
+
+
+def inspect(source: PrepResult | TrainResult | Prepared | Run | TableSource) -> Inspection:
+    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths."""
+    if isinstance(source, PrepResult):
+        source = source.prepared
+    if isinstance(source, TrainResult):
+        source = source.run
+    if isinstance(source, Path | str) and not Path(source).exists():
+        raise UsageError(f"{source}: no such file or directory")
+    return look_into(source)
 
 
 # ------------------------------------------------------------------------------------- the single steps

@@ -115,9 +115,11 @@ def test_the_same_folder_as_a_spreadsheet_of_another_country_writes_it(weekly: P
         "day_first": True,
     }
     for name, folder in (("config", weekly), ("other", other)):
-        run("prep", "-c", tmp_path / f"{name}.yaml", "-d", folder, "-o", tmp_path / name)
+        run("prep", "-c", tmp_path / f"{name}.yaml", "-d", folder, "-o", tmp_path / f"{name}-prep")
     for part in ("train", "valid", "future"):
-        made, expected = (pd.read_parquet(tmp_path / name / f"{part}.parquet") for name in ("other", "config"))
+        made, expected = (
+            pd.read_parquet(tmp_path / f"{name}-prep" / f"{part}.parquet") for name in ("other", "config")
+        )
         assert set(made["town"]) == set(expected["town"])
         pd.testing.assert_frame_equal(made.drop(columns="town"), expected.drop(columns="town"))
 
