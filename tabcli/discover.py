@@ -345,8 +345,17 @@ def _find_joins(found: Discovery, others: Iterable[Source]) -> None:
             waiting.remove(source)
             moved = True
     for source in waiting:
-        holds = found.target in source.table.columns
-        found.unjoined[source.file] = f"it holds {found.target}" if holds else "no key of it was found in the rows"
+        found.unjoined[source.file] = _why_unjoined(found, source.table)
+
+
+def _why_unjoined(found: Discovery, side: pd.DataFrame) -> str:
+    if found.target in side.columns:
+        return f"it holds {found.target}"
+    for column in [c for c in side.columns if c in found.rows.columns]:
+        kinds = kind_of(side[column]), kind_of(found.rows[column])
+        if kinds[0] != kinds[1] and "text" in kinds:
+            return f"its {column} is {kinds[0]}, but {kinds[1]} in the rows: read both alike with `dtypes`"
+    return "no key of it was found in the rows"
 
 
 def _guess_join(found: Discovery, source: Source) -> JoinGuess | None:
@@ -423,8 +432,11 @@ def _planned(found: Discovery, source: Source, key: Iterable[str], day: str) -> 
     """Whether a dated table looks planned ahead: by its name or all its columns' names, and it covers the future."""
     columns = [c for c in source.table.columns if c not in key]
     named = _CALENDARS.search(_snake(source.name)) or all(_CALENDARS.search(_snake(c)) for c in columns)
-    covered = found.future is None or source.table[day].max() >= found.future.table[found.date].max()
-    return bool(named and columns and covered)
+    if not (named and columns) or found.future is None:
+        return bool(named and columns)
+    ahead = found.future.table[found.date]
+    end = ahead.max() if _is_regular(source.table[day]) else ahead.min()  # a list of holidays need not reach the end
+    return bool(source.table[day].max() >= end)
 
 
 def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> JoinGuess | None:
@@ -433,17 +445,33 @@ def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> Jo
     planned = _planned(found, source, [*on, day], day)
     extra = {"known_in_advance": True} if planned else {}
     why = "its name says that it is planned ahead" if planned else "known only once the day has passed, unless you say"
-    if float(pd.Series(rows[date].unique()).isin(side[day].unique()).mean()) >= 0.5:
+    regular, measured = _is_regular(side[day]), any(_is_measured(side[c]) for c in side.columns if c not in (*on, day))
+    matching = float(pd.Series(rows[date].unique()).isin(side[day].unique()).mean())
+    if matching >= 0.5 or (not regular and not measured and matching > 0):
         named = _renamed(source, {day: date} if day != date else {})
         return _joined(found, named, {"table": source.name, "on": [*on, date], **extra}, f"by date; {why}")
     if side[day].max() < rows[date].min() or side[day].min() > rows[date].max():
         return None
     own = f"{source.name}_{day}" if day in rows.columns else day
     source = _renamed(source, {day: own} if own != day else {})
+    as_of = {"table": source.name, **({"on": on} if on else {}), "as_of": own}
+    if not regular:
+        lag = Duration(0 if planned else 1, "d")
+        return _joined(found, source, {**as_of, "lag": str(lag), **extra}, f"the last row dated {lag} before; {why}")
     step = duration_of(step_of(side[day]))
-    age = Duration(3 * step.count, step.unit)
-    join = {"table": source.name, **({"on": on} if on else {}), "as_of": own, "lag": str(step), "max_age": str(age)}
-    return _joined(found, source, {**join, **extra}, f"the last row dated {step} before, complete by then; {why}")
+    as_of |= {"lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
+    return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
+
+
+def _is_regular(dates: "pd.Series[Any]") -> bool:
+    """Whether most neighbouring dates are one step apart, as in a weekly table; not so in a list of holidays."""
+    gaps = np.diff(np.sort(dates.dropna().unique()))
+    return len(gaps) > 0 and bool((gaps == gaps.min()).mean() >= 0.8)
+
+
+def _is_measured(column: "pd.Series[Any]") -> bool:
+    """Whether a column holds amounts rather than names or flags."""
+    return kind_of(column) in ("int", "float") and column.nunique() > 2
 
 
 def duration_of(length: pd.Timedelta) -> Duration:

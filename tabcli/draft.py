@@ -1,7 +1,7 @@
 """What was discovered in a folder → a commented config that runs as it is."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,9 +59,9 @@ class Draft:
     @property
     def effects(self) -> list[str]:
         """The columns whose combinations have an effect of their own in each series."""
-        weekday = self.weekday or self.parts.get("Dayofweek")
-        daily = self.found.step.unit != "w"
-        return [c for c in (weekday if daily else None, self.promo) if c]
+        weekday = self.weekday or self.parts["Dayofweek"]
+        turn = {"h": self.parts.get("Hour"), "d": weekday, "w": None}[self.found.step.unit]
+        return [c for c in (turn, self.promo) if c]
 
 
 def plan(found: Discovery) -> Draft:
@@ -100,7 +100,8 @@ def _plan_events(draft: Draft) -> None:
         values = rows[column]
         usual = usual_level(values) if kind_of(values) == "text" else None
         if is_binary(values):
-            where: dict[str, Any] = {column: 0 if column == draft.closed else 1}
+            on, off = (True, False) if kind_of(values) == "bool" else (1, 0)
+            where: dict[str, Any] = {column: off if column == draft.closed else on}
             flags += [column] if column != draft.closed else []
         elif usual is not None:
             where = {column: {"not": usual}}
@@ -385,9 +386,9 @@ def _inputs(draft: Draft) -> Iterator[str]:
 
 def _learning(draft: Draft) -> Iterator[str]:
     found = draft.found
-    weekday = draft.weekday or draft.parts["Dayofweek"]
-    by: Iterable[str | None] = (*found.series, None if found.step.unit == "w" else weekday, draft.promo)
-    yield _line("baseline", [c for c in by if c], "a forecast must beat the median of these")
+    by = [*found.series, *draft.effects]
+    by += [draft.weekday or draft.parts["Dayofweek"]] if found.step.unit == "h" else []
+    yield _line("baseline", by, "a forecast must beat the median of these")
     if found.future is not None and not found.horizon_given:
         yield _line("validation", {"last": "future"}, f"as long as the rows to forecast, {found.horizon}")
     else:

@@ -179,6 +179,22 @@ def test_a_weekly_table_beside_daily_rows_is_joined_as_of(tmp_path: Path) -> Non
     run("prep", "-c", tmp_path / "config.yaml", "-d", folder, "-o", tmp_path / "prep")
 
 
+def test_a_list_of_holidays_is_joined_by_date_and_a_price_list_as_of(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    days = pd.to_datetime(["2021-01-01", "2021-04-05", "2021-05-01", "2021-08-15"])
+    names = pd.DataFrame({"day": days, "holiday_name": ["New Year", "Easter", "May", "August"]})
+    names.to_csv(folder / "holidays.csv", index=False)
+    prices = pd.DataFrame({"shop": [1, 1, 2, 3, 4, 5, 6], "valid_from": [days[0], days[2], *[days[0]] * 5]})
+    prices.assign(price=np.arange(7) + 1.5).to_csv(folder / "prices.csv", index=False)
+    run("init", folder, "--out", tmp_path / "config.yaml")
+    config = loaded(tmp_path / "config.yaml")
+    joins = {j["table"]: j for j in config["joins"]}
+    assert joins["holidays"] == {"table": "holidays", True: ["day"], "known_in_advance": True}
+    assert joins["prices"] == {"table": "prices", True: ["shop"], "as_of": "valid_from", "lag": "1d"}
+    assert config["features"]["events"]["HolidayName"]["where"] == {"holiday_name": {"not": ""}}
+    run("prep", "-c", tmp_path / "config.yaml", "-d", folder, "-o", tmp_path / "prep")
+
+
 # ------------------------------------------------------------------------- questions, refusals, options
 
 
