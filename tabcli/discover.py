@@ -466,7 +466,7 @@ def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> Jo
 def _is_regular(dates: "pd.Series[Any]") -> bool:
     """Whether most neighbouring dates are one step apart, as in a weekly table; not so in a list of holidays."""
     gaps = np.diff(np.sort(dates.dropna().unique()))
-    return len(gaps) > 0 and bool((gaps == gaps.min()).mean() >= 0.8)
+    return len(gaps) > 3 and bool((gaps == gaps.min()).mean() >= 0.8)
 
 
 def _is_measured(column: "pd.Series[Any]") -> bool:
