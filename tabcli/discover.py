@@ -17,7 +17,6 @@ import pandas as pd
 
 from tabcli.config import Duration, Join, Table, nearest
 from tabcli.errors import DataError, UsageError
-from tabcli.split import length_of, step_of
 from tabcli.tables import TEXT_ENDINGS, BoolArray, join_table, kind_of, read_table
 from tabcli.texts import day_orders, decimal_comma, to_dates
 
@@ -458,7 +457,7 @@ def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> Jo
     if not regular:
         lag = Duration(0 if planned else 1, "d")
         return _joined(found, source, {**as_of, "lag": str(lag), **extra}, f"the last row dated {lag} before; {why}")
-    step = duration_of(step_of(side[day]))
+    step = duration_of(_step_of(side[day]))
     as_of |= {"lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
     return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
 
@@ -472,6 +471,12 @@ def _is_regular(dates: "pd.Series[Any]") -> bool:
 def _is_measured(column: "pd.Series[Any]") -> bool:
     """Whether a column holds amounts rather than names or flags."""
     return kind_of(column) in ("int", "float") and column.nunique() > 2
+
+
+def _step_of(dates: "pd.Series[Any]") -> pd.Timedelta:
+    """The smallest distance between two different dates."""
+    gaps = np.diff(np.sort(dates.dropna().unique()))
+    return pd.Timedelta(gaps.min()) if len(gaps) else pd.Timedelta("1D")
 
 
 def duration_of(length: pd.Timedelta) -> Duration:
@@ -583,7 +588,7 @@ def discover(directory: Path, wishes: Wishes) -> Discovery:
     date = _find_date(train, future, wishes)
     target, why_target = _find_target(train, future, date, wishes)
     series, why_series = _find_series(train, future, date, target, wishes)
-    step = duration_of(step_of(train.table[date]))
+    step = duration_of(_step_of(train.table[date]))
     horizon = _horizon(future, date, step, wishes)
     found = Discovery(train, future, date, target, series, step, horizon, wishes.horizon is not None)
     found.why = {"rows": why_rows, "target": why_target, "series": why_series}
@@ -605,9 +610,14 @@ def _horizon(future: Source | None, date: str, step: Duration, wishes: Wishes) -
         except ValueError as error:
             raise UsageError(f"--horizon {wishes.horizon}: {error}") from None
     if future is not None:
-        return duration_of(length_of(future.table[date]))
+        return _reach(future.table[date], step)
     steps = {"h": 168, "d": 28, "w": 8}[step.unit]
     return Duration(steps * step.count, step.unit)
+
+
+def _reach(dates: "pd.Series[Any]", step: Duration) -> Duration:
+    """The time that rows cover, first and last step included."""
+    return duration_of(dates.max() - dates.min() + pd.Timedelta(step.seconds, unit="s"))
 
 
 def _find_availability(found: Discovery) -> None:

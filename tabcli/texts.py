@@ -82,10 +82,15 @@ class Numerals:
     decimal: str = "."
     thousands: str | None = None
 
+    @property
+    def _between(self) -> str:
+        """The characters between thousands: for a space also the narrow ones and those that do not break."""
+        return " \u00a0\u2009\u202f" if self.thousands == " " else str(self.thousands)
+
     def _patterns(self) -> tuple[str, str, str]:
         """Of a whole number, of any number, and of one whose exponent cannot be a part of a code."""
         point = f"[{self.decimal}]"
-        digits = rf"(\d{{1,3}}([{self.thousands}]\d{{3}})+|\d+)" if self.thousands else r"\d+"
+        digits = rf"(\d{{1,3}}([{self._between}]\d{{3}})+|\d+)" if self.thousands else r"\d+"
         infinite = "[iI]nf(inity)?"
         fraction = rf"({digits}{point}\d*|{point}\d+)"
         whole = rf"^\s*[-+]?{digits}\s*$"
@@ -103,7 +108,7 @@ class Numerals:
     def _bare(self, levels: pa.Array) -> pa.Array:
         bare = pc.utf8_ltrim(pc.utf8_trim_whitespace(levels), "+")
         if self.thousands:
-            bare = pc.replace_substring(bare, self.thousands, "")
+            bare = pc.replace_substring_regex(bare, f"[{self._between}]", "")
         return pc.replace_substring(bare, self.decimal, ".") if self.decimal != "." else bare
 
     def parse(self, levels: pa.Array) -> NDArray[np.float64]:
