@@ -57,6 +57,19 @@ class Draft:
         return float((dates.max() - dates.min()).total_seconds() - self.found.horizon.seconds) / 86400
 
     @property
+    def learned(self) -> pd.DataFrame:
+        """The rows to learn from: before the validation rows, with a target above zero."""
+        rows, date = self.found.rows, self.found.date
+        early = rows[date] <= rows[date].max() - pd.Timedelta(self.found.horizon.seconds, unit="s")
+        learned: pd.DataFrame = rows[(early & (rows[self.found.target] > 0)).to_numpy()]
+        return learned
+
+    @property
+    def unexplained_zeros(self) -> float:
+        """The share of rows whose target is 0, where no closed column tells why."""
+        return 0.0 if self.closed else float((self.found.rows[self.found.target] == 0).mean())
+
+    @property
     def effects(self) -> list[str]:
         """The columns whose combinations have an effect of their own in each series."""
         weekday = self.weekday or self.parts["Dayofweek"]
@@ -156,8 +169,7 @@ def _plan_inputs(draft: Draft) -> None:
     """A role for every column that may be an input, with its facts."""
     found = draft.found
     rows = found.rows
-    learned = (rows[found.date] <= rows[found.date].max() - pd.Timedelta(found.horizon.seconds, unit="s")).to_numpy()
-    early = rows[learned & (rows[found.target] > 0).to_numpy()]
+    early = draft.learned
     n_series = len(rows[list(found.series)].drop_duplicates())
     for column in _possible_inputs(found):
         values = early[column]
@@ -173,6 +185,13 @@ def _plan_inputs(draft: Draft) -> None:
                 f", {100 * missing:.0f} % missing" if missing else ""
             )
     _plan_made_inputs(draft)
+
+
+def _last_date(found: Discovery) -> pd.Timestamp:
+    """The last date to forecast."""
+    if found.future is not None:
+        return pd.Timestamp(found.future.table[found.date].max())
+    return pd.Timestamp(found.rows[found.date].max()) + pd.Timedelta(found.horizon.seconds, unit="s")
 
 
 def _why_not(values: "pd.Series[Any]", found: Discovery, n: int, n_series: int) -> str | None:
@@ -202,7 +221,8 @@ def _plan_made_inputs(draft: Draft) -> None:
     wanted += ["Dayofweek"] if not weekly and draft.weekday is None else []
     wanted += ["Hour"] if hourly else []
     if draft.days > 365:
-        wanted += ["Year", "Month", *(["Week"] if weekly else [])]
+        wanted += ["Month", *(["Week"] if weekly else [])]
+        wanted += ["Year"] if _last_date(found).year in draft.learned[found.date].dt.year.unique() else []
         draft.continuous[parts["Dayofyear"]] = "of the date"
     draft.categorical |= dict.fromkeys((parts[p] for p in wanted), "of the date")
     draft.continuous[parts["Elapsed"]] = "of the date"
@@ -245,6 +265,11 @@ def reasons(draft: Draft) -> list[str]:
     lines += [f"step {found.step}: the smallest distance of two dates of {found.date}"]
     if draft.closed:
         lines.append(f"closed where {draft.closed} is 0: {found.target} is 0 in all such rows")
+    if draft.unexplained_zeros > 0.02:
+        share = f"{draft.unexplained_zeros:.0%}"
+        lines.append(
+            f"CHECK: {found.target} is 0 in {share} of the rows, why is unknown; forecasts are of those that are not"
+        )
     for source in (found.train, found.future, *(g.source for g in found.joins)):
         lines += [f"{source.file}: {note}" for note in source.notes] if source else []
     lines += [
@@ -314,13 +339,12 @@ def _keys(draft: Draft) -> Iterator[str]:
     yield f"# {'; '.join(notes)}."
     yield _line("target", value)
     if draft.closed:
-        fill = {"fill": {draft.closed: 1}} if found.future is not None and _gaps(found, draft.closed) else {}
+        fill = {"fill": {draft.closed: 1}} if _gaps(found, draft.closed) else {}
         yield _line("forecast", {**fill, "zero_where": {draft.closed: 0}}, f"0 wherever {draft.closed} is, as ever")
-    elif zeros > 0.02 * len(rows):
-        yield f"# CHECK: {zeros / len(rows):.0%} of the rows are 0, why is unknown; forecasts are of rows that are not."
 
 
 def _gaps(found: Discovery, column: str) -> bool:
+    """Whether rows to forecast have no value of a column."""
     return found.future is not None and bool(found.future.table[column].isna().any())
 
 

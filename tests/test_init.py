@@ -195,6 +195,22 @@ def test_a_list_of_holidays_is_joined_by_date_and_a_price_list_as_of(tmp_path: P
     run("prep", "-c", tmp_path / "config.yaml", "-d", folder, "-o", tmp_path / "prep")
 
 
+def test_what_only_a_person_can_judge_says_check(tmp_path: Path) -> None:
+    """Zeros that no closed day explains."""
+    rng = np.random.default_rng(1)
+    days = pd.date_range("2020-11-01", periods=400, unit="us")
+    rows = pd.MultiIndex.from_product([["x", "y"], days], names=["item", "date"]).to_frame(index=False)
+    rows["units"] = rng.poisson(2, len(rows))
+    (tmp_path / "data").mkdir()
+    rows.to_csv(tmp_path / "data" / "log.csv", index=False)
+    done = run("init", tmp_path / "data", "--out", tmp_path / "config.yaml", "--horizon", "60d")
+    assert "CHECK: units is 0 in 1" in done.stdout
+    config = loaded(tmp_path / "config.yaml")
+    assert config["target"]["drop_where"] == {"units": 0}
+    assert "Month" not in config["categorical"]  # less than a year to learn from
+    run("prep", "-c", tmp_path / "config.yaml", "-d", tmp_path / "data", "-o", tmp_path / "prep")
+
+
 # ------------------------------------------------------------------------- questions, refusals, options
 
 
