@@ -97,6 +97,19 @@ def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[
     files.write_json(directory / MANIFEST, manifest)
 
 
+def directory_kind(directory: Path) -> str:
+    """What a directory is by its manifest, "prep" or "run". Raises `BundleError` for anything else."""
+    try:
+        kind = str(files.read_json(directory / MANIFEST)["format"])
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = ""
+    if kind not in ("prep", "run"):
+        raise BundleError(
+            f"{directory}: neither a prep nor a run directory", hint="`tabcli prep` and `train` make them"
+        )
+    return kind
+
+
 def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
     """The manifest of a whole directory of this kind, "prep", "run" or "fold"; its `files`: name → (bytes, SHA-256).
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.backtesting import Scores
+    from tabcli.inspection import Inspection
     from tabcli.stages import PrepResult, TrainResult
     from tabcli.training import Callbacks, Record
     from tabcli.tuning import Trial
@@ -304,6 +305,69 @@ def synth(
     typer.echo(f"written: {made.path}")
 
 
+def _at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(question: str, option: str, answers: Sequence[str]) -> str:
+    """Lets a person at the terminal choose; `option` answers the same without asking."""
+    _say(f"{question} ({option}):")
+    for i, answer in enumerate(answers, start=1):
+        _say(f"  {i}  {answer}")
+    number = 0
+    while not 1 <= number <= len(answers):
+        number = int(typer.prompt("which number", type=int, err=True))
+    return answers[number - 1]
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="The folder with the tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The config to write.")],
+    train: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the past.")] = None,
+    future: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the rows to forecast.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What to forecast.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The date of a row.")] = None,
+    series: Annotated[str, typer.Option(metavar="A,B,…", help="The columns that tell series apart.")] = "",
+    horizon: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="How far ahead, such as 8w; else as far as the future table.")
+    ] = None,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="Whether 03/04/2015 is in April.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a folder of tables and write a commented config that runs as it is.
+
+    Example: tabcli init data --out config.yaml
+    """
+    from tabcli import stages
+    from tabcli.discover import refuse_to_guess
+
+    result = stages.init(
+        directory,
+        out,
+        force=force,
+        train=train,
+        future=future,
+        target=target,
+        date=date,
+        series=tuple(_split(series)),
+        horizon=horizon,
+        day_first=day_first,
+        ask=_ask if _at_terminal() else refuse_to_guess,
+    )
+    if as_json:
+        _print_json({"path": str(out), "config": result.config.dump(), "reasons": result.reasons})
+        return
+    for line in result.reasons:
+        typer.echo(line)
+    typer.echo(f"written: {out}")
+    typer.echo(f"next: tabcli prep --config {out} --data {directory} --out prep")
+
+
 @app.command()
 def prep(
     config: ConfigOption,
@@ -553,6 +617,76 @@ def _echo_table(table: "pd.DataFrame") -> None:
 
 
 _METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "bias")
+
+
+@app.command()
+def inspect(
+    source: Annotated[Path, typer.Argument(metavar="TABLE|PREP|RUN", help="A table, a prep or a run directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a table, a prep or a run: a line for each column with its role, gaps, range and distribution.
+
+    Example: tabcli inspect data/train.csv
+    """
+    from tabcli import stages
+
+    result = stages.inspect(source)
+    if as_json:
+        _print_json(result.to_dict())
+        return
+    for line in _render_inspection(result):
+        typer.echo(line)
+
+
+def _render_inspection(result: "Inspection") -> Iterator[str]:
+    """Facts, then aligned columns; in plain ASCII where the terminal can show no more."""
+    from tabcli.inspection import ASCII_BLOCKS, BLOCKS, sparkline
+
+    rich = _can_show(f"{BLOCKS}…×")
+    blocks, dots = (BLOCKS, "…") if rich else (ASCII_BLOCKS, "..")
+    yield f"{result.what} {result.path}"
+    for name, fact in result.facts.items():
+        shown = _fact(fact)
+        yield f"{name:<16} {shown if rich else shown.replace('…', '..').replace('×', 'x')}"
+    rows = [["column", "role", "type", "missing", "unknown", "values", "range", "distribution"]]
+    for c in result.columns:
+        counts = ["" if n is None else f"{n:,}" for n in (c.missing, c.unknown, c.n_values)]
+        span = "" if c.low is None else f"{_short(c.low, dots)} {dots} {_short(c.high, dots)}"
+        rows.append([_short(c.name, dots, 30), c.role, c.kind, *counts, span, sparkline(c.bars, blocks)])
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = {i: max(len(row[i]) for row in rows) for i in used}
+    yield ""
+    for row in rows:
+        cells = [row[i].rjust(widths[i]) if 3 <= i <= 5 else row[i].ljust(widths[i]) for i in used]
+        yield "  ".join(cells).rstrip()
+
+
+def _can_show(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _fact(value: Any) -> str:
+    """A fact in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _short(value: Any, dots: str, width: int = 14) -> str:
+    """A value in a few characters; what is cut or cannot be shown is marked."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = text.encode(sys.stdout.encoding or "ascii", errors="replace").decode(sys.stdout.encoding or "ascii")
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - len(dots)] + dots
 
 
 # ------------------------------------------------------------------------------------- single steps

@@ -5,6 +5,7 @@ series, which are known in advance, and what is to be forecast. Unknown keys are
 name, and all problems are reported at once, each with its path.
 """
 
+import codecs
 import copy
 import difflib
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import (
@@ -127,13 +129,41 @@ class Extract(Section):
     no_match: Literal["error", "drop"] = "error"
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError("expected the name of an encoding, such as utf-8, cp1252 or utf-16") from None
+    return name
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("expected the name of a time zone, such as Europe/Berlin") from None
+    return name
+
+
 class Table(Section):
-    """A source file and how to read it. Steps in order: read, where, extract, rename, replace."""
+    """A source file and how to read it. Steps in order: read, where, extract, rename, replace.
+
+    `encoding`: of a text file that is not UTF-8. `delimiter`: where it is not beyond doubt. `decimal`, `thousands`:
+    how numbers are written. `missing`: texts that mean missing, besides the empty one; among numbers NA and its like
+    do too. `date_format`: of dates that are not like 2015-07-31. `day_first`: whether 03/04/2015 is in April.
+    `timezone`: moments that name a time zone become what the clock says in this one; without it they are refused.
+    """
 
     file: str
-    dtypes: dict[str, Literal["str", "int", "float"]] = {}
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    dtypes: dict[str, Literal["str", "int", "float"]] = {}
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'"] | None = None
+    missing: Columns = ()
     date_format: str | None = None
+    day_first: bool | None = None
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     where: Condition = {}
     extract: tuple[Extract, ...] = ()
     rename: dict[str, str] = {}
@@ -517,6 +547,25 @@ _Dumper.yaml_implicit_resolvers = {
 }
 
 
+class _InlineDumper(yaml.SafeDumper):
+    """Quotes what these rules alone would read as something else: as a person writes a config."""
+
+
+_InlineDumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
+def inline_yaml(value: Any) -> str:
+    """A value as YAML in one line, quoted where it must be.
+
+    >>> inline_yaml({"file": "a.csv", "dtypes": {"n": "str"}, "on": ["0", 1]})
+    "{file: a.csv, dtypes: {n: str}, on: ['0', 1]}"
+    """
+    text = yaml.dump(
+        value, Dumper=_InlineDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)  # 007 is seven, not octal
@@ -657,6 +706,11 @@ def _cross_problems(config: Config) -> list[str]:
         problems.append("tables: no table is called train; it is the one with the target")
     if not config.series:
         problems.append("series: name at least one column")
+    problems += [
+        f"tables.{name}.thousands: {table.thousands!r} is the decimal sign too"
+        for name, table in config.tables.items()
+        if table.thousands == table.decimal
+    ]
     for i, join in enumerate(config.joins):
         if join.table not in config.tables or join.table in ("train", "future"):
             others = [t for t in config.tables if t not in ("train", "future")]

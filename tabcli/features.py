@@ -16,6 +16,7 @@ from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
 from tabcli.tables import join_table, kind_of, matches
+from tabcli.texts import decimal_comma, no_numbers
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[
 
     The rule: a float, or an integer with more than `max_card` different values, is continuous; all else, and the
     series columns, are categorical. Raises `ConfigError` naming every column that is missing or not available in
-    advance.
+    advance, and `DataError` where it would make categories of numbers with decimal commas.
     """
     by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
     named = {c for role in (config.categorical, config.continuous) if role != "auto" for c in role}
@@ -162,6 +163,8 @@ def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[
         kind = kind_of(values)
         many = kind == "int" and values.nunique() > config.max_card
         continuous = column not in config.series and (kind == "float" or many)
+        if column not in named and kind == "text" and decimal_comma(values):
+            raise no_numbers(values, "auto: a number or a category?")
         if column not in named:
             by_role["continuous" if continuous else "categorical"].append(column)
     chosen = {

@@ -37,6 +37,7 @@ from tabcli.tables import (
     require_columns,
     stack,
 )
+from tabcli.texts import no_numbers
 
 Tables = dict[str, pd.DataFrame]
 
@@ -217,7 +218,9 @@ def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int
 def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
     """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
     target = rows[config.target.column]
-    if kind_of(target) in ("text", "date"):
+    if kind_of(target) == "text":
+        raise no_numbers(target, where)
+    if kind_of(target) == "date":
         raise DataError(f"{where}: the target {target.name!r} holds {kind_of(target)} values, not numbers")
     left_out = {}
     kept = np.ones(len(rows), dtype=bool)
@@ -279,10 +282,13 @@ def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[s
     problems += [
         f"  history.columns: {c!r} holds {kind_of(rows[c])} values, not numbers"
         for c in history.columns
-        if c in rows.columns and kind_of(rows[c]) not in ("int", "float")
+        if c in rows.columns and kind_of(rows[c]) not in ("int", "float", "text")
     ]
     if problems:
         raise ConfigError("the history needs other columns\n" + "\n".join(problems))
+    for c in history.columns:
+        if kind_of(rows[c]) == "text":
+            raise no_numbers(rows[c], "history.columns")
 
 
 def known_series(calendar: EventCalendar, rows: pd.DataFrame) -> NDArray[np.int64]:

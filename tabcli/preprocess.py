@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tabcli.errors import BundleError, DataError
-from tabcli.tables import MISSING_NUMBERS, kind_of, require_columns
+from tabcli.tables import kind_of, require_columns
+from tabcli.texts import MISSING_NUMBERS, no_numbers
 
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 """Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""
@@ -142,10 +143,12 @@ def _continuous(table: pd.DataFrame, name: str) -> FloatArray:
     kind = kind_of(column)
     if kind in ("text", "date"):
         example = column.dropna().iloc[:1].tolist()
-        raise DataError(
-            f"column {name!r} is to be continuous but holds {kind} values: {example}",
-            hint="list it under `categorical`, or correct the values",
-        )
+        message = f"column {name!r} is to be continuous but holds {kind} values: {example}"
+        hint = "list it under `categorical`, or correct the values"
+        if kind == "text":
+            found = no_numbers(column, message)
+            message, hint = found.message, f"list it under `categorical`; or {found.hint}"
+        raise DataError(message, hint=hint)
     values = column.to_numpy(dtype="float64")
     return np.where(np.isfinite(values), values, np.nan)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tabcli.config import Recurrence, Since, Span
 from tabcli.errors import DataError
 from tabcli.tables import kind_of
+from tabcli.texts import no_numbers
 
 _MONTHS = {
     m: i
@@ -34,7 +35,9 @@ def iso_week_start(year: FloatArray, week: FloatArray) -> NDArray[np.datetime64]
 
 
 def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray:
-    if kind_of(rows[column]) in ("text", "date"):
+    if kind_of(rows[column]) == "text":
+        raise no_numbers(rows[column], "features")
+    if kind_of(rows[column]) == "date":
         raise DataError(f"column {column!r} must hold numbers, from {low} to {high}")
     values = rows[column].to_numpy(dtype="float64")
     wrong = ~(np.isnan(values) | ((values >= low) & (values <= high)))

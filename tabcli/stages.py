@@ -24,9 +24,13 @@ from tabcli.backtesting import PEERS, Backtest, Scores, ensemble_name, run_folds
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
+from tabcli.discover import Wishes, discover
+from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, compare
 from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
+from tabcli.inspection import Inspection
+from tabcli.inspection import inspect as look_into
 from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
@@ -57,6 +61,37 @@ def _is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
         return bool(bundle.verify(out, kind)["fingerprint"] == fingerprint)
     except BundleError:
         return False
+
+
+# ------------------------------------------------------------------------------------------------ init
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """`text`: the commented config, which `config` is when read. `reasons`: what was guessed and why."""
+
+    path: Path | None
+    text: str
+    config: Config
+    reasons: list[str]
+
+
+def init(directory: Path | str, out: Path | str | None = None, *, force: bool = False, **wishes: Any) -> InitResult:
+    """Looks at a folder of tables and writes a commented config that runs as it is.
+
+    `wishes` are the fields of `tabcli.discover.Wishes`: train, future, date, target, series, horizon, day_first, and
+    `ask`, which is called where two answers are as good as each other. Without it such a case raises `UsageError`
+    naming the option, as does an `out` that exists already unless `force` is given.
+    """
+    path = Path(out) if out is not None else None
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
+    draft = plan(discover(Path(directory), Wishes(**wishes)))
+    text = write_config(draft, str(directory))
+    config = configs.parse(configs.parse_yaml(text, source="the draft"), source="the draft")
+    if path is not None:
+        files.write_text(path, text)
+    return InitResult(path, text, config, reasons(draft))
 
 
 # ------------------------------------------------------------------------------------------------ prep
@@ -503,6 +538,20 @@ def evaluate(
     """
     forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
     return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by)
+
+
+# --------------------------------------------------------------------------------------------- inspect
+
+
+def inspect(source: PrepResult | TrainResult | Prepared | Run | TableSource) -> Inspection:
+    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths."""
+    if isinstance(source, PrepResult):
+        source = source.prepared
+    if isinstance(source, TrainResult):
+        source = source.run
+    if isinstance(source, Path | str) and not Path(source).exists():
+        raise UsageError(f"{source}: no such file or directory")
+    return look_into(source)
 
 
 # ------------------------------------------------------------------------------------- the single steps

@@ -13,15 +13,27 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype, union_categoricals
 
 from tabcli.config import Condition, Config, Join, Not, Scalar, Table, did_you_mean, nearest
+from tabcli.delimited import read_delimited
 from tabcli.errors import ConfigError, DataError
 from tabcli.pickles import read_pickle
+from tabcli.texts import (
+    EXAMPLES,
+    PLAIN,
+    Numerals,
+    infer,
+    local_time,
+    numerals_of,
+    rows_text,
+    to_dates,
+    to_numbers,
+    without,
+)
 
 Kind = Literal["int", "float", "bool", "date", "text"]
 TableSource = pd.DataFrame | Path | str
@@ -29,44 +41,12 @@ DataSource = Path | str | Mapping[str, TableSource]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 MISSING_TEXTS = [""]
 """A text of these is missing. Words such as "NA" are texts like any other: they may be a country."""
 
-EXAMPLES = 3
-
 
 # --------------------------------------------------------------------------------------------- reading
-
-
-def _read_csv(path: Path, spec: Table) -> pd.DataFrame:
-    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64()}
-    delimiter = spec.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    options = pyarrow.csv.ConvertOptions(
-        null_values=MISSING_NUMBERS,
-        strings_can_be_null=False,
-        auto_dict_encode=True,
-        auto_dict_max_cardinality=1 << 20,
-        column_types={column: types[kind] for column, kind in spec.dtypes.items()},
-    )
-    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    try:
-        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=options)
-    except pa.ArrowInvalid as error:
-        text = str(error)
-        if "Empty CSV" in text:
-            raise DataError(f"{path}: the file is empty") from None
-        hint = "check the delimiter, quotes and encoding; see the table's reading options in the config"
-        raise DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint) from None
-    names = table.column_names
-    if len(names) == 1:
-        for other in [c for c in ";\t|," if c != delimiter and c in names[0]]:
-            shown = "\\t" if other == "\t" else other
-            raise DataError(
-                f"{path}: read with the delimiter {delimiter!r} there is one column only, {names[0]!r}",
-                hint=f'it looks like the delimiter is {shown!r}: set `delimiter: "{shown}"` for this table',
-            )
-    return _from_arrow(table)
 
 
 def _from_arrow(table: pa.Table) -> pd.DataFrame:
@@ -76,8 +56,8 @@ def _from_arrow(table: pa.Table) -> pd.DataFrame:
 
 def _read_file(path: Path, spec: Table) -> pd.DataFrame:
     match path.suffix.lower():
-        case ".csv" | ".tsv" | ".txt":
-            return _read_csv(path, spec)
+        case ending if ending in TEXT_ENDINGS:
+            return read_delimited(path, spec)
         case ".pkl" | ".pickle":
             return read_pickle(path)
         case ".parquet" | ".pq":
@@ -147,15 +127,20 @@ def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return column.cat.remove_categories([t for t in MISSING_TEXTS if t in column.cat.categories])
 
 
-def _normalise(values: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+def _normalise(values: "pd.Series[Any]", where: str, timezone: str | None = None) -> "pd.Series[Any]":
+    """A column of any dtype as one of the five kinds. Raises `DataError` for what is none of them."""
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         if isinstance(dtype.categories.dtype, np.dtype) and dtype.categories.dtype.kind in "iufM":
             return _normalise(values.astype(dtype.categories.dtype if values.notna().all() else "float64"), where)
         return _as_text(values)
     if isinstance(dtype, pd.DatetimeTZDtype):
-        values = values.dt.tz_localize(None)
-        return values.astype("datetime64[us]")
+        if timezone is None:
+            raise DataError(
+                f"{where}: column {values.name!r} has the time zone {dtype.tz}: {values.iloc[0]} in row 1",
+                hint="the days of a forecast are local days: set the table's `timezone`, such as Europe/Berlin",
+            )
+        return local_time(values, timezone)
     kind = dtype.kind
     if kind in "iu":
         return values.astype("float64" if values.isna().any() else "int64")
@@ -177,36 +162,6 @@ def _normalise(values: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
     raise DataError(f"{where}: column {values.name!r} has the type {dtype}, which is not a number, date or text")
 
 
-def _rows(positions: Sequence[int] | IntArray, index: "pd.Index[Any]") -> str:
-    """`row 17` counted from 1 without the header, as the file had it."""
-    shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
-    more = ", …" if len(positions) > EXAMPLES else ""
-    return f"row{'s' if len(positions) > 1 else ''} {shown}{more}"
-
-
-def _to_dates(values: "pd.Series[Any]", where: str, date_format: str | None) -> "pd.Series[Any]":
-    if kind_of(values) == "date":
-        return values
-    name = values.name
-    if kind_of(values) != "text":
-        raise DataError(f"{where}: column {name!r} holds numbers ({values.dropna().iloc[:1].tolist()}), not dates")
-    texts = pd.Series(values.cat.categories.astype("str"))
-    parsed = pd.to_datetime(texts, format=date_format or "ISO8601", errors="coerce")
-    bad = np.flatnonzero(np.isin(values.cat.codes.to_numpy(), np.flatnonzero(parsed.isna())))
-    if len(bad):
-        first = values.iloc[bad[0]]
-        raise DataError(
-            f"{where}: column {name!r}: {len(bad)} of {len(values)} rows hold no date that can be read: "
-            f"{first!r} in {_rows(bad, values.index)}",
-            hint=f"expected {date_format or 'dates like 2015-07-31'}; for others set the table's `date_format`",
-        )
-    moments = parsed.astype("datetime64[us]").to_numpy()
-    codes = values.cat.codes.to_numpy()
-    out = np.full(len(values), np.datetime64("NaT", "us"))
-    out[codes >= 0] = moments[codes[codes >= 0]]
-    return pd.Series(out, index=values.index, name=name)
-
-
 # --------------------------------------------------------------------------------------- one table
 
 
@@ -222,11 +177,43 @@ def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
         if missed.any() and step.no_match == "error":
             raise DataError(
                 f"{where}: column {step.column!r}: {missed.sum()} rows do not match {step.pattern!r}: "
-                f"{source[missed].iloc[0]!r} in {_rows(np.flatnonzero(missed), table.index)}",
+                f"{source[missed].iloc[0]!r} in {rows_text(np.flatnonzero(missed), table.index)}",
                 hint="correct the pattern, or set `no_match: drop` to leave such rows out",
             )
         table = table.assign(**{step.into: _as_text(values)})[~missed]
     return table
+
+
+def _typed_texts(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+    """A column of a text file: as the spec says, a date's text as it stands, else what it is beyond doubt."""
+    if column.name in spec.dtypes or is_date:
+        return _typed(column, spec, where, is_date)
+    return infer(column, spec)
+
+
+def _typed(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+    """A column that knows its type, as one of the five kinds and as the spec says."""
+    column = _normalise(column, where, spec.timezone)
+    if kind_of(column) == "text":
+        column = without(column, spec.missing)
+    wanted = spec.dtypes.get(str(column.name))
+    if wanted is None or is_date:
+        return column
+    return _cast(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
+
+
+def _to_dates(column: "pd.Series[Any]", spec: Table, where: str) -> "pd.Series[Any]":
+    kind = kind_of(column)
+    if kind == "date":
+        return column
+    if kind != "text" and (column.isna().all() or (kind == "int" and spec.date_format is not None)):
+        column = _as_text(column)
+    if kind_of(column) != "text":
+        raise DataError(
+            f"{where}: column {column.name!r} holds numbers ({column.dropna().iloc[:1].tolist()}), not dates",
+            hint='for dates like 20150731 set `date_format: "%Y%m%d"` for this table',
+        )
+    return to_dates(column, spec, where)
 
 
 def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[str] = ()) -> pd.DataFrame:
@@ -244,10 +231,11 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
         raise DataError(f"{where}: {len(twice)} column names stand twice: {', '.join(twice[:EXAMPLES])}")
     if table.empty:
         raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
-    table = pd.DataFrame({c: _normalise(table.iloc[:, i], where) for i, c in enumerate(columns)})
-    for column, kind in spec.dtypes.items():
-        require_columns(table, [column], where)
-        table[column] = _cast(table[column], "text" if kind == "str" else kind, where)
+    require_columns(table, spec.dtypes, where)
+    dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
+    is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
+    typed = _typed_texts if is_text else _typed
+    table = pd.DataFrame({c: typed(table.iloc[:, i], spec, where, c in dated) for i, c in enumerate(columns)})
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
@@ -257,7 +245,7 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
         require_columns(table, [column], where)
         text = _as_text(table[column])
         table[column] = _as_text(text.astype("str").replace(mapping).where(text.notna()))
-    parsed = {c: _to_dates(table[c], where, spec.date_format) for c in dates if c in table.columns}
+    parsed = {c: _to_dates(table[c], spec, where) for c in dates if c in table.columns}
     return table.assign(**parsed).reset_index(drop=True)
 
 
@@ -270,8 +258,15 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], where: str) -> 
         raise DataError(f"{where}: missing column{plural} {names}", hint=f"it has: {', '.join(table.columns)}")
 
 
-def _cast(values: "pd.Series[Any]", kind: Kind, where: str) -> "pd.Series[Any]":
-    """A column as another kind. Raises `DataError` with the rows that cannot be."""
+def _cast(
+    values: "pd.Series[Any]",
+    kind: Kind,
+    where: str,
+    numerals: Numerals = PLAIN,
+    *,
+    exact: bool = True,
+) -> "pd.Series[Any]":
+    """A column as another kind; with `exact`, leading zeros may not be lost. Raises `DataError` with the rows."""
     have = kind_of(values)
     if have == kind or (have in ("int", "bool") and kind == "float"):
         return values
@@ -280,17 +275,20 @@ def _cast(values: "pd.Series[Any]", kind: Kind, where: str) -> "pd.Series[Any]":
             return _as_text(values.dt.strftime("%Y-%m-%d"))
         return _as_text(values)
     if have == "date" or kind == "date":
+        if values.isna().all():
+            return _all_missing(values, kind)
         raise DataError(f"{where}: column {values.name!r} holds {have} values where {kind} was expected")
     if have == "text":
-        numbers = pd.to_numeric(values.astype("str").where(~values.isin(MISSING_NUMBERS)), errors="coerce")
-        bad = np.flatnonzero((numbers.isna() & values.notna() & ~values.isin(MISSING_NUMBERS)).to_numpy())
-        if len(bad):
-            raise DataError(
-                f"{where}: column {values.name!r}: {len(bad)} of {len(values)} rows hold no number: "
-                f"{values.iloc[bad[0]]!r} in {_rows(bad, values.index)}",
-            )
-        return _normalise(numbers, where)
+        wanted: Literal["int", "float"] = "int" if kind == "int" and not exact else "float"
+        return to_numbers(values, where, numerals=numerals, kind=wanted, exact=exact)
     return values  # numbers among each other: later steps take any
+
+
+def _all_missing(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
+    """A column without any value, as a date or as numbers."""
+    return pd.Series(pd.NaT if kind == "date" else np.nan, index=values.index, name=values.name).astype(
+        "datetime64[us]" if kind == "date" else "float64"
+    )
 
 
 def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
@@ -369,7 +367,8 @@ def _shared_codes(left: "pd.Series[Any]", right: "pd.Series[Any]", where: str) -
     if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
         raise DataError(
             f"{where}: the key {left.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table",
-            hint=f"read both as text: `dtypes: {{{left.name}: str}}`",
+            hint=f"read both as text: `dtypes: {{{left.name}: str}}`; or, if leading zeros do not matter, "
+            f"both as numbers: `dtypes: {{{left.name}: int}}`",
         )
     if kinds == ("text", "text"):
         to_right = right.cat.categories.get_indexer(left.cat.categories)
@@ -522,7 +521,7 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = find_file(Path(data), spec.file)
         tables[name] = read_table(source, spec, name=name, dates=_date_columns(config, name))
         if name in ("train", "future"):
-            check_rows(tables[name], config, describe(config, data, name))
+            checkrows_text(tables[name], config, describe(config, data, name))
     return tables
 
 
@@ -534,11 +533,13 @@ def describe(config: Config, data: DataSource, name: str) -> str:
     return str(Path(data) / config.tables[name].file)
 
 
-def check_rows(table: pd.DataFrame, config: Config, where: str) -> None:
+def checkrows_text(table: pd.DataFrame, config: Config, where: str) -> None:
     """A table of rows must have series and date, complete and unique."""
     require_columns(table, [*config.series, config.date], where)
     for column in [*config.series, config.date]:
         gone = np.flatnonzero(table[column].isna().to_numpy())
         if len(gone):
-            raise DataError(f"{where}: column {column!r}: {len(gone)} rows have no value: {_rows(gone, table.index)}")
+            raise DataError(
+                f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}"
+            )
     check_unique(table, [*config.series, config.date], where)

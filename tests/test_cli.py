@@ -318,7 +318,7 @@ def test_a_date_that_is_none(job: Path, tmp_path: Path) -> None:
 
 def test_the_wrong_delimiter(job: Path, tmp_path: Path) -> None:
     text = make_tables()["train"].to_csv(index=False, sep=";")
-    error = prep_error(job, tmp_path, 4, past=text)
+    error = prep_error(job, tmp_path, 4, "-S", 'tables.train.delimiter=","', past=text)
     assert "it looks like the delimiter is ';'" in error
 
 

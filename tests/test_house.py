@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ORDER = re.findall(r"^  (\w+)\.py ", README, flags=re.MULTILINE)
 """The README's list of modules is the order: a module imports only from above it."""
 
-LAZY = {"cli": {"stages", "config", "training"}, "__init__": {"stages"}}
+LAZY = {"cli": {"stages", "config", "discover", "inspection", "training"}, "__init__": {"stages"}}
 """Imports of the package inside functions, so that `tabcli --help` waits for neither torch nor pandas."""
 
 

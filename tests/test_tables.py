@@ -105,8 +105,8 @@ def test_rows_that_do_not_match_a_pattern_are_refused_or_dropped(tmp_path: Path)
         ("a,b\n", "the table has no rows"),
         ("a,a,b\n1,2,3\n", "1 column names stand twice: a"),
         ("a,b\n1,2,3\n", "Expected 2 columns, got 3"),
-        ("a;b\n1;2\n", "there is one column only, 'a;b'"),
-        ("a\tb\n1\t2\n", "there is one column only"),
+        ("a;b\n1;2;3\n", "there is one column only, 'a;b'"),
+        ("a;b,c;d\n1;2,3;4\n", "the delimiter may be ',' (2 columns) and ';' (3 columns)"),
     ],
 )
 def test_broken_files_are_refused_with_their_path(tmp_path: Path, text: str, message: str) -> None:
@@ -117,7 +117,17 @@ def test_broken_files_are_refused_with_their_path(tmp_path: Path, text: str, mes
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_delimiter_that_all_rows_agree_in_is_found(tmp_path: Path, delimiter: str) -> None:
+    text = 'a,b\n1,"x, y; z"\n'.replace("a,b", f"a{delimiter}b").replace("1,", f"1{delimiter}")
+    table = read(tmp_path / "t.csv", text)
+    assert list(table.columns) == ["a", "b"]
+    assert table["b"].tolist() == ["x, y; z"]
+
+
 def test_a_delimiter_can_be_given(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is one column only, 'a;b'"):
+        read(tmp_path / "t.csv", "a;b\n1;2\n", delimiter=",")
     assert list(read(tmp_path / "t.csv", "a;b\n1;2\n", delimiter=";").columns) == ["a", "b"]
 
 
