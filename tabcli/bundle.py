@@ -32,8 +32,10 @@ from tabcli import files
 from tabcli.config import Config, parse
 from tabcli.errors import BundleError, TabcliError
 from tabcli.events import EventCalendar
+from tabcli.frequency import Frequency, season_steps
 from tabcli.history import Grid, Snapshot
-from tabcli.preprocess import LogTarget, Preprocessor
+from tabcli.metrics import Criterion, seasonal_scale
+from tabcli.preprocess import Preprocessor, TargetTransform
 from tabcli.tables import Contract
 
 FORMAT_VERSION = 1
@@ -51,10 +53,11 @@ class Fitted:
     config: Config
     contract: Contract
     preprocessor: Preprocessor
-    target: LogTarget
+    target: TargetTransform
     calendar: EventCalendar
     dates: dict[str, str]
     """train_start, train_end, valid_start, valid_end in ISO format."""
+    frequency: Frequency
     grid: Grid | None = None
 
 
@@ -66,7 +69,23 @@ class Prepared:
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any]
     past: pd.DataFrame | None = None
-    """With a history: series, step, cell, y and other logs of every row that has a target."""
+    """With a history: series, step, cell, y and other columns of every row that has a target."""
+
+    def criterion(self, rows: pd.DataFrame, metric: str | None = None) -> Criterion:
+        """What the config judges by (or another metric), for encoded rows."""
+        config = self.fitted.config
+        name = metric or config.metric
+        scale = self._scale()[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
+        return Criterion(name, config.quantile, scale)
+
+    def _scale(self) -> NDArray[np.float64]:
+        """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
+        fitted, train = self.fitted, self.tables["train"]
+        dates, frequency = train[ROW + fitted.config.date], fitted.frequency
+        steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
+        target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+        series = train[ROW + "series"].to_numpy(dtype="int64")
+        return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,8 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
     factor: float = 1.0
     """What forecasts are multiplied with: the calibration."""
+    shift: float = 0.0
+    """What is added to them, in the target's unit."""
     levels: NDArray[np.float64] | None = None
     """What is added on the log scale for each known series, (n_series,)."""
     snapshot: Snapshot | None = None
@@ -161,6 +182,7 @@ def _save_fitted(directory: Path, fitted: Fitted) -> None:
         **fitted.preprocessor.to_state(),
         "target": fitted.target.to_state(),
         "dates": fitted.dates,
+        "frequency": fitted.frequency.to_state(),
         "grid": fitted.grid.to_state() if fitted.grid is not None else None,
     }
     files.write_json(directory / "state.json", state)
@@ -178,9 +200,10 @@ def _load_fitted(directory: Path) -> Fitted:
         config,
         Contract(files.read_json(directory / "contract.json")["tables"]),
         Preprocessor.from_state(state),
-        LogTarget.from_state(state["target"]),
+        TargetTransform.from_state(state["target"]),
         EventCalendar.from_tables(series, moments, list(config.features.events)),
         state["dates"],
+        Frequency.from_state(state["frequency"]),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 
@@ -228,7 +251,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    model = {"format_version": FORMAT_VERSION, "factor": run.factor, **run.model}
+    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "shift": run.shift, **run.model}
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -251,7 +274,8 @@ def load_run(directory: Path) -> Run:
         members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
         model = dict(files.read_json(directory / "model.json"))
         model.pop("format_version")
-        factor, facts, fitted = float(model.pop("factor")), model.pop("snapshot", None), _load_fitted(directory)
+        factor, shift = float(model.pop("factor")), float(model.pop("shift"))
+        facts, fitted = model.pop("snapshot", None), _load_fitted(directory)
         snapshot = None
         if facts is not None and fitted.grid is not None:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
@@ -260,7 +284,7 @@ def load_run(directory: Path) -> Run:
         levels = directory / "levels.parquet"
         corrections = pd.read_parquet(levels)[LEVEL].to_numpy() if levels.exists() else None
         records = [json.loads(line) for line in lines]
-        run = Run(fitted, model, members, metrics, records, factor, corrections, snapshot)
+        run = Run(fitted, model, members, metrics, records, factor, shift, corrections, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

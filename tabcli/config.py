@@ -38,23 +38,23 @@ MAX_YAML_DEPTH = 50
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of time in one unit, written `48d`, `8w` or `168h`.
+    """A length of time in one unit, written `48d`, `8w`, `168h` or, in calendar months, `3mo`.
 
     >>> Duration.parse("8w").seconds == Duration.parse("56d").seconds
     True
     """
 
     count: int
-    unit: Literal["h", "d", "w"]
+    unit: Literal["h", "d", "w", "mo"]
 
-    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}  # noqa: RUF012 - a constant, not a field
+    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "mo": 2629746}  # noqa: RUF012 - a constant, not a field
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        match = re.fullmatch(r"(\d{1,6})([hdw])", text.strip()) if isinstance(text, str) else None
+        match = re.fullmatch(r"(\d{1,6})(h|d|w|mo)", text.strip()) if isinstance(text, str) else None
         if match is None:
-            raise ValueError("expected a number and a unit, like 48d, 8w or 168h")
-        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the three units
+            raise ValueError("expected a number and a unit, like 48d, 8w, 168h or 3mo")
+        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the four units
 
     @property
     def unit_seconds(self) -> int:
@@ -62,6 +62,7 @@ class Duration:
 
     @property
     def seconds(self) -> int:
+        """Its length; of months the mean length, a twelfth of 365.2425 days."""
         return self.count * self.unit_seconds
 
     def __str__(self) -> str:
@@ -72,7 +73,7 @@ DurationField = Annotated[
     Duration,
     BeforeValidator(lambda v: v if isinstance(v, Duration) else Duration.parse(v)),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[hdw]$", "examples": ["48d", "8w", "168h"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}(h|d|w|mo)$", "examples": ["48d", "8w", "168h", "3mo"]}),
 ]
 
 
@@ -83,6 +84,8 @@ def _one_or_many(value: Any) -> Any:
 Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Scalar = bool | int | float | str
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Transform = Literal["log", "log1p", "identity", "boxcox"]
+Metric = Literal["rmspe", "wape", "rmsle", "rmse", "mape", "mae", "mase", "pinball"]
 
 
 class Section(BaseModel):
@@ -166,12 +169,17 @@ class Availability(Section):
 
 
 class Target(Section):
-    """What to forecast, and which rows are left out of learning and scoring."""
+    """What to forecast, on which scale it is learned, and which rows are left out of learning and scoring.
+
+    `transform`: *log* and *boxcox* (a power between −2 and 2, fitted to the training rows) take targets above zero,
+    *log1p* takes zeros too, *identity* any number. `nonpositive` says what happens to targets that it does not take,
+    and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0.
+    """
 
     column: str
-    transform: Literal["log"] = "log"
+    transform: Transform = "log"
     drop_where: Condition = {}
-    nonpositive: Literal["refuse", "drop"] = "refuse"
+    nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
 
 
 class Forecast(Section):
@@ -254,16 +262,16 @@ class History(Section):
     `windows`: of the levels. `base`: the window of the base level. `effects`: columns known in advance whose
     combinations have an effect of their own in each series. `columns`: past-only columns whose levels are inputs too.
     `season`: how far back the last season lies, a whole number of weeks. `use`: the statistics that become columns.
+    Lengths that are not given suit the frequency: for days 364d … 7d, base 28d; for weeks 104w … 4w, base 8w; for
+    months 36mo … 3mo, base 6mo; for hours 8w … 24h, base 7d.
     """
 
-    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = tuple(
-        Duration(n, "d") for n in (364, 182, 91, 28, 14, 7)
-    )
-    base: DurationField = Duration(28, "d")
+    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] | None = None
+    base: DurationField | None = None
     effects: Columns = ()
-    effect_window: DurationField = Duration(364, "d")
-    recent_effect_window: DurationField = Duration(91, "d")
-    season: DurationField = Duration(364, "d")
+    effect_window: DurationField | None = None
+    recent_effect_window: DurationField | None = None
+    season: DurationField | None = None
     shrink: Annotated[float, Field(gt=0)] = 4.0
     columns: Columns = ()
     use: tuple[Literal["levels", "effects", "spread", "columns", "chain", "season"], ...] = (
@@ -341,27 +349,35 @@ class Train(Section):
 class Calibration(Section):
     """What is done to the network's forecasts, learned on rows before the reported ones.
 
-    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high). `levels`: the window
+    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high); *auto* is the
+    config's metric; with `transform: identity` something added in place of the factor. `levels`: the window
     of a correction for each series, by how far it ran above or below the network at the end; null for none.
 
     Both are learned on the last `length` of the training rows, as long as the validation rows by default, with a
     network that was trained on the rows before them for `epochs` epochs.
     """
 
-    metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
+    metric: Literal["auto", "none"] | Metric = "auto"
     levels: DurationField | None = Duration(28, "d")
     length: DurationField | None = None
     epochs: Annotated[int, Field(ge=1)] = 3
 
 
 class Config(Section):
-    """Everything about one dataset and how to forecast it."""
+    """Everything about one dataset and how to forecast it.
+
+    `frequency`: how far apart the rows of a series are; *auto* finds it. `metric`: what a forecast is judged by, and
+    which epoch is kept; for *pinball* `quantile` is the quantile to forecast.
+    """
 
     format_version: Literal[1]
     tables: dict[str, Table]
     series: Columns
     date: str
     target: Target
+    frequency: Literal["auto"] | DurationField = "auto"
+    metric: Metric = "rmspe"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     id: str | None = None
     joins: tuple[Join, ...] = ()
     availability: Availability = Availability()
@@ -604,7 +620,7 @@ def _cross_problems(config: Config) -> list[str]:
     for name, recurrence in config.features.recurrences.items():
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
-    return problems + _role_problems(config) + _model_problems(config)
+    return problems + _role_problems(config) + _target_problems(config) + _model_problems(config)
 
 
 def _since_problems(path: str, since: Since) -> list[str]:
@@ -632,6 +648,20 @@ def _role_problems(config: Config) -> list[str]:
     for one, other in (("known_in_advance", "past_only"), ("known_in_advance", "static"), ("past_only", "static")):
         shared = set(getattr(roles, one)) & set(getattr(roles, other))
         problems += [f"availability.{other}: {c!r} is in {one} too" for c in sorted(shared)]
+    return problems
+
+
+def _target_problems(config: Config) -> list[str]:
+    problems = []
+    transform = config.target.transform
+    if config.target.nonpositive == "clip" and transform != "log1p":
+        problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
+    if config.train.loss == "rmspe" and transform != "log":
+        problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    if config.model.output_range == "auto" and transform not in ("log", "log1p"):
+        problems.append(
+            f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
+        )
     return problems
 
 

@@ -26,14 +26,15 @@ from numpy.typing import NDArray
 
 from tabcli import bundle, training
 from tabcli.bundle import ROW, Prepared
-from tabcli.calibration import level_share, recent_errors, spread_factor
+from tabcli.calibration import level_share, recent_errors, spread_calibration
 from tabcli.config import Config, Train
 from tabcli.dataset import Dataset, Drawn
 from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
+from tabcli.frequency import Frequency
 from tabcli.history import History, Panel, Positions, Snapshot, draw_origins
-from tabcli.metrics import mape, rmse, rmspe
+from tabcli.metrics import Criterion, scores_of
 from tabcli.model import ModelSpec, describe, specify
-from tabcli.split import step_of
+from tabcli.split import length_of
 from tabcli.tables import seconds_of
 from tabcli.training import Callbacks, Checkpoint, Fit, Record
 
@@ -79,7 +80,7 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
     """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without."""
     learned, scored = _rows_of(prepared, settings, rows)
-    recent = _recent(learned, settings)
+    recent = _recent(learned, settings, prepared.fitted.frequency)
     preprocessor = prepared.fitted.preprocessor
     cardinalities = preprocessor.categorify.cardinalities()
     parts = []
@@ -105,13 +106,12 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
     return Inputs(train, recent_data, valid, spec, recent, scored, snapshot)
 
 
-def _recent(learned: pd.DataFrame, settings: Config) -> pd.DataFrame:
+def _recent(learned: pd.DataFrame, settings: Config, frequency: Frequency) -> pd.DataFrame:
     """The rows of the window whose errors correct the levels; none without a correction."""
     if settings.calibration.levels is None:
         return learned.iloc[:0]
     dates = learned[ROW + settings.date]
-    late = (dates > dates.max() - pd.Timedelta(settings.calibration.levels.seconds, unit="s")).to_numpy()
-    return learned[late]
+    return learned[frequency.ago(dates, dates.max()) < frequency.number(settings.calibration.levels)]
 
 
 def _draw_from(
@@ -149,52 +149,43 @@ def _rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataF
         return train, valid
     if rows == "refit":
         return pd.concat([train, *([tables["gap"]] if "gap" in tables else []), valid], ignore_index=True), valid
-    length = _calibration_length(prepared, settings)
-    end = train[date].max()
-    late = (train[date] > end - length).to_numpy()
-    early = (train[date] <= end - length - _gap_length(prepared)).to_numpy()
+    length = _calibration_steps(prepared, settings)
+    ago = prepared.fitted.frequency.ago(train[date], train[date].max())
+    late, early = ago < length, ago >= length + _gap(prepared)
     if not early.any() or early.sum() < late.sum():
         raise ConfigError(
-            f"calibration: too few rows lie before the last {length.days} days of the training rows",
+            f"calibration: too few rows lie before the last {length} steps of the training rows",
             hint="set calibration.length shorter, or calibration.metric: none",
         )
     return train[early], train[late]
 
 
-def _calibration_length(prepared: Prepared, settings: Config) -> pd.Timedelta:
+def _calibration_steps(prepared: Prepared, settings: Config) -> int:
     """As long as the validation rows, unless the config says otherwise."""
+    frequency = prepared.fitted.frequency
     if settings.calibration.length is not None:
-        return pd.Timedelta(settings.calibration.length.seconds, unit="s")
-    dates = prepared.tables["valid"][ROW + settings.date]
-    return pd.Timedelta(dates.max() - dates.min() + step_of(dates))
-
-
-def _gap_length(prepared: Prepared) -> pd.Timedelta:
-    return pd.Timedelta(prepared.fitted.config.validation.gap.seconds, unit="s")
+        return frequency.number(settings.calibration.length)
+    return length_of(prepared.tables["valid"][ROW + settings.date], frequency)
 
 
 def _gap(prepared: Prepared) -> int:
-    """The gap in steps of the history."""
-    grid = prepared.fitted.grid
-    return 0 if grid is None else int(_gap_length(prepared).total_seconds() // grid.unit)
+    """The gap in steps."""
+    return prepared.fitted.frequency.number(prepared.fitted.config.validation.gap)
 
 
 def scorer(prepared: Prepared, scored: pd.DataFrame) -> training.Score:
-    """Outputs for rows with a target → metrics on the log scale and in original units."""
-    target = prepared.fitted.target
+    """Outputs for rows with a target → metrics on the scale of y and, where they are defined, in original units."""
+    target, criterion = prepared.fitted.target, prepared.criterion(scored)
     actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")
 
     def score(outputs: NDArray[np.floating[Any]]) -> dict[str, float]:
         predicted = target.inverse(outputs)
         loss = float(np.mean((outputs - y) ** 2))
-        return {
-            "valid_loss": loss,
-            "valid_rmse_log": float(np.sqrt(loss)),
-            "valid_rmspe": rmspe(actual, predicted),
-            "valid_mape": mape(actual, predicted),
-            "valid_rmse": rmse(actual, predicted),
-        }
+        scores = {"rmse_log": float(np.sqrt(loss))} if target.kind == "log" else {}
+        scores |= {name: value for name, value in scores_of(actual, predicted).items() if np.isfinite(value)}
+        scores |= {"loss": loss, criterion.metric: criterion(actual, predicted)}
+        return {f"valid_{name}": value for name, value in scores.items()}
 
     return score
 
@@ -249,6 +240,7 @@ def run_task(
         inputs.train,
         inputs.valid,
         score=scorer(prepared, inputs.scored),
+        by=f"valid_{prepared.fitted.config.metric}",
         seed=task.seed,
         stop_after=task.epochs,
         callbacks=callbacks,
@@ -437,6 +429,7 @@ class Ensemble:
     outputs: list[NDArray[np.float64]]
     history: list[Record]
     refitted: bool
+    shift: float = 0.0
 
 
 def fit_ensemble(
@@ -468,10 +461,13 @@ def fit_ensemble(
     callbacks = replace(callbacks, on_model=lambda text: None)
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
     members, probes = trained[:n], trained[n:]
-    calibration = _calibrate(prepared, settings, inputs("probe"), probes) if probes else Calibrated(1.0, 0.0)
+    calibration = _calibrate(prepared, settings, inputs("probe"), probes) if probes else Calibrated(1.0, 0.0, 0.0)
     scored = inputs("valid").scored
     levels = calibration.share * _recent_errors(prepared, inputs("valid").recent_rows, [m.recent for m in members])
-    outputs = [_corrected(m.outputs, scored, levels) + np.log(calibration.factor) for m in members]
+    target = prepared.fitted.target
+    outputs = [
+        target.calibrated(_corrected(m.outputs, scored, levels), calibration.factor, calibration.shift) for m in members
+    ]
     scores = _scores(prepared, scored, members, outputs, calibration)
     if refit:
         again = [Task(f"refit-{i}", "refit", seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
@@ -479,19 +475,22 @@ def fit_ensemble(
         trained += members
         levels = calibration.share * _recent_errors(prepared, inputs("refit").recent_rows, [m.recent for m in members])
     else:
-        late = _recent(scored, settings)
+        late = _recent(scored, settings, prepared.fitted.frequency)
         keep = np.isin(scored.index, late.index)
         levels = calibration.share * _recent_errors(prepared, late, [m.outputs[keep] for m in members])
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
     kept = inputs("refit" if refit else "valid")
-    return Ensemble(kept, members, calibration.factor, levels, scores, scored, outputs, history, refit)
+    return Ensemble(
+        kept, members, calibration.factor, levels, scores, scored, outputs, history, refit, calibration.shift
+    )
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The factor on forecasts, and the share of a series' recent error that goes on."""
+    """The factor on forecasts or what is added to them, and the share of a series' recent error that goes on."""
 
     factor: float
+    shift: float
     share: float
 
 
@@ -502,9 +501,16 @@ def _calibrate(prepared: Prepared, settings: Config, inputs: Inputs, probes: Seq
     outputs = mean_outputs([p.outputs for p in probes])
     errors = scored["y"].to_numpy(dtype="float64") - outputs
     share = level_share(levels, errors, *_series_and_day(prepared, scored)) if settings.calibration.levels else 0.0
-    predicted = prepared.fitted.target.inverse(_corrected(outputs, scored, share * levels))
+    corrected = _corrected(outputs, scored, share * levels)
     actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
-    return Calibrated(spread_factor(settings.calibration.metric, actual, predicted), share)
+    criterion = calibration_criterion(prepared, settings, scored)
+    return Calibrated(*spread_calibration(criterion, prepared.fitted.target, actual, corrected), share)
+
+
+def calibration_criterion(prepared: Prepared, settings: Config, scored: pd.DataFrame) -> Criterion | None:
+    """What the calibration makes least for these rows; None where there is to be none."""
+    metric = settings.calibration.metric
+    return None if metric == "none" else prepared.criterion(scored, None if metric == "auto" else metric)
 
 
 def _series_and_day(prepared: Prepared, rows: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -542,11 +548,12 @@ def _scores(
     calibration: Calibrated,
 ) -> dict[str, Any]:
     """Of the ensemble on the validation rows, calibrated (`outputs`) and not, and of each member alone, calibrated."""
-    score = scorer(prepared, scored)
+    score, metric = scorer(prepared, scored), f"valid_{prepared.fitted.config.metric}"
     return {
         **score(mean_outputs(outputs)),
-        "valid_rmspe_uncalibrated": score(mean_outputs([m.outputs for m in members]))["valid_rmspe"],
+        f"{metric}_uncalibrated": score(mean_outputs([m.outputs for m in members]))[metric],
         "factor": calibration.factor,
+        "shift": calibration.shift,
         "level_share": calibration.share,
-        "members": [score(output)["valid_rmspe"] for output in outputs],
+        "members": [score(output)[metric] for output in outputs],
     }

@@ -25,12 +25,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.config import Duration
 from tabcli.config import History as HistoryConfig
+from tabcli.frequency import DAY, HOUR, WEEK, Frequency
 from tabcli.preprocess import Categorify
 from tabcli.tables import seconds_of
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The lengths that a history looks back, where the config gives none."""
+
+    windows: tuple[Duration, ...]
+    base: Duration
+    effect: Duration
+    recent_effect: Duration
+    season: Duration
+
+    @classmethod
+    def parse(cls, windows: str, base: str, effect: str, recent_effect: str, season: str) -> "Windows":
+        """From texts such as "8w 4w"."""
+        lengths = tuple(Duration.parse(w) for w in windows.split())
+        return cls(lengths, *(Duration.parse(w) for w in (base, effect, recent_effect, season)))
+
+
+def suited_windows(unit_seconds: int) -> Windows:
+    """For steps of up to 6 hours, of less than a week, of less than four weeks, or longer: months."""
+    if unit_seconds <= 6 * HOUR:
+        return Windows.parse("8w 4w 14d 7d 48h 24h", "7d", "8w", "14d", "7d")
+    if unit_seconds < WEEK:
+        return Windows.parse("364d 182d 91d 28d 14d 7d", "28d", "364d", "91d", "364d")
+    if unit_seconds < 28 * DAY:
+        return Windows.parse("104w 52w 26w 13w 8w 4w", "8w", "52w", "26w", "52w")
+    return Windows.parse("36mo 24mo 12mo 6mo 3mo", "6mo", "36mo", "12mo", "12mo")
 
 
 @dataclass(frozen=True)
@@ -51,20 +81,21 @@ class HistorySpec:
 
     @classmethod
     def of(cls, config: HistoryConfig, unit_seconds: int, horizon: int, n_cells: int) -> "HistorySpec":
-        """The config's durations as whole steps, at least one."""
+        """The config's durations, or those that suit the unit, as whole steps, at least one."""
 
-        def steps(seconds: int) -> int:
-            return max(1, round(seconds / unit_seconds))
+        def steps(duration: Duration) -> int:
+            return max(1, round(duration.seconds / unit_seconds))
 
-        windows = tuple(sorted({steps(w.seconds) for w in config.windows}, reverse=True))
-        base = min(windows, key=lambda w: abs(w - steps(config.base.seconds)))
+        suited = suited_windows(unit_seconds)
+        base_window = steps(config.base or suited.base)
+        windows = tuple(sorted({steps(w) for w in config.windows or suited.windows}, reverse=True))
         return cls(
             windows=windows,
-            base=base,
-            effect=steps(config.effect_window.seconds),
-            recent_effect=steps(config.recent_effect_window.seconds),
-            season=steps(config.season.seconds),
-            season_windows=tuple(w for w in windows if w <= steps(config.base.seconds) and w >= steps(7 * 86400)),
+            base=min(windows, key=lambda w: abs(w - base_window)),
+            effect=steps(config.effect_window or suited.effect),
+            recent_effect=steps(config.recent_effect_window or suited.recent_effect),
+            season=steps(config.season or suited.season),
+            season_windows=tuple(w for w in windows if w <= base_window and w >= steps(Duration(7, "d"))),
             shrink=config.shrink,
             horizon=horizon,
             n_cells=n_cells,
@@ -103,13 +134,13 @@ class Positions:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where rows lie: step 0 at `start` (seconds since 1970), `unit` seconds apart, `n_steps` known ones.
+    """Where rows lie: step 0 at `start` (seconds since 1970), one step of `frequency` apart, `n_steps` known ones.
 
     `cells`: the combinations of the effect columns' codes that the training rows have, as one number each, sorted.
     """
 
     start: int
-    unit: int
+    frequency: Frequency
     n_steps: int
     spec: HistorySpec
     codes: Categorify
@@ -117,15 +148,22 @@ class Grid:
 
     @classmethod
     def fit(
-        cls, rows: pd.DataFrame, date: str, config: HistoryConfig, *, unit: int, horizon: int, known: pd.DataFrame
+        cls,
+        rows: pd.DataFrame,
+        date: str,
+        config: HistoryConfig,
+        *,
+        frequency: Frequency,
+        horizon: int,
+        known: pd.DataFrame,
     ) -> "Grid":
-        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in seconds."""
+        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in steps."""
         codes = Categorify.fit(rows, list(config.effects))
-        seconds = seconds_of(known[date])
-        start = int(seconds.min())
+        start = int(seconds_of(known[date]).min())
         cells = np.unique(_combine(codes, rows))
-        spec = HistorySpec.of(config, unit, max(1, round(horizon / unit)), len(cells))
-        return cls(start, unit, int((seconds.max() - start) // unit) + 1, spec, codes, tuple(cells.tolist()))
+        spec = HistorySpec.of(config, frequency.seconds, horizon, len(cells))
+        n_steps = int(frequency.steps(known[date], start).max()) + 1
+        return cls(start, frequency, n_steps, spec, codes, tuple(cells.tolist()))
 
     def positions(self, rows: pd.DataFrame, date: str, series: IndexArray) -> Positions:
         """The rows' places; `series` are their codes, −1 where unknown."""
@@ -136,7 +174,7 @@ class Grid:
 
     def step_of(self, dates: "pd.Series[Any]") -> IndexArray:
         """Dates → steps, int64 (n,)."""
-        return (seconds_of(dates) - self.start) // self.unit
+        return self.frequency.steps(dates, self.start)
 
     def to_state(self) -> dict[str, Any]:
         return {**asdict(self), "codes": self.codes.to_state()}
@@ -146,7 +184,7 @@ class Grid:
         spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["spec"].items()}
         return cls(
             state["start"],
-            state["unit"],
+            Frequency.from_state(state["frequency"]),
             state["n_steps"],
             HistorySpec(**spec),
             Categorify.from_state(state["codes"]),

@@ -28,7 +28,7 @@ class Prediction:
 
 
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
-    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale, calibrated."""
+    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the scale of y, calibrated."""
     spec = ModelSpec.from_dict(run.model)
     preprocessor = run.fitted.preprocessor
     data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
@@ -46,7 +46,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     log = np.mean(outputs, axis=0)
     if run.levels is not None:
         log = log + np.append(run.levels, 0.0)[encoded[ROW + "series"].to_numpy(dtype="int64")]  # −1: an unknown one
-    return run.fitted.target.inverse(log) * run.factor
+    return run.fitted.target.inverse(log) * run.factor + run.shift
 
 
 def forecast(run: Run, data: DataSource) -> Prediction:

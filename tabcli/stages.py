@@ -189,6 +189,7 @@ def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     """What the bundle holds of a trained ensemble."""
     inputs, first = ensemble.inputs, ensemble.members[0]
     metrics = {
+        "metric": settings.metric,
         "best_epoch": first.fit.best_epoch,
         **ensemble.scores,
         "valid_rows": len(ensemble.scored),
@@ -206,6 +207,7 @@ def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         metrics,
         ensemble.history,
         ensemble.factor,
+        ensemble.shift,
         ensemble.levels,
         inputs.snapshot,
     )
@@ -416,7 +418,7 @@ def backtest(
         raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
     if folds + len(ends) < 1:
         raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
-    apart = pd.Timedelta(configs.Duration.parse(step).seconds, unit="s") if step is not None else None
+    apart = configs.Duration.parse(step) if step is not None else None
     names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
     fingerprint = files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), peers])
     path = Path(out)
@@ -454,14 +456,17 @@ def evaluate(
     target: str | None = None,
     on: Sequence[str] = (),
     by: str | None = None,
+    quantile: float | None = None,
 ) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
 
     `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
     Raises `DataError` where an actual row has no prediction, or a key is not unique.
     """
+    if quantile is not None and not 0 < quantile < 1:
+        raise UsageError(f"--quantile {quantile:g}: expected a number between 0 and 1")
     forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
-    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by)
+    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by, quantile=quantile)
 
 
 # ------------------------------------------------------------------------------------- the single steps

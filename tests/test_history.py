@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tabcli.config import History as HistoryConfig
 from tabcli.dataset import Dataset, Drawn
+from tabcli.frequency import Frequency
 from tabcli.history import Grid, History, HistorySpec, Panel, Positions, draw_origins
 
 DAY = 86_400
@@ -205,7 +206,7 @@ def test_the_grid_places_rows_and_survives_json() -> None:
     days = pd.Series(pd.to_datetime(["2020-01-06", "2020-01-13", "2020-01-27", "2020-02-03"]))
     known = pd.DataFrame({"week": days, "promo": [0, 1, 0, 1]})
     config = HistoryConfig.model_validate({"windows": ["28d"], "base": "28d", "effects": ["promo"]})
-    grid = Grid.fit(known[:3], "week", config, unit=7 * DAY, horizon=14 * DAY, known=known)
+    grid = Grid.fit(known[:3], "week", config, frequency=Frequency(7 * DAY, "s"), horizon=2, known=known)
     assert (grid.n_steps, grid.spec.horizon, grid.spec.windows) == (5, 2, (4,))
     again = Grid.from_state(json.loads(json.dumps(grid.to_state())))
     assert again == grid
