@@ -2,14 +2,15 @@
 
     PREP/                                        RUN/
       config.json      the resolved config         config.json, contract.json, state.json,
-      contract.json    what the tables were        series.parquet, events.parquet: as in PREP
+      contract.json    what the tables were        series.parquet, events.parquet, tail.parquet: as in PREP
       state.json       the fitted preprocessors    model.json            sizes of the network
       series.parquet   the series that are known   member-0.safetensors  its weights
       events.parquet   when their events were      metrics.jsonl         a line per epoch
-      train.parquet    encoded rows                metrics.json          the scores of the kept weights
-      valid.parquet, gap.parquet, future.parquet   history.safetensors   statistics as of the last known row
-      past.parquet     the target's past           levels.parquet        each series' correction, loss.png
-      summary.json     what prep printed           manifest.json
+      tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
+      train.parquet    encoded rows                history.safetensors   statistics as of the last known row
+      valid.parquet, gap.parquet, future.parquet   levels.parquet        each series' correction, loss.png
+      past.parquet     the target's past           manifest.json
+      summary.json     what prep printed
       manifest.json    sizes and hashes, last
 
 An encoded table has the model's inputs under their own names (int32 codes, float32 numbers), `y` (float32, the
@@ -29,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from tabcli import files
+from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, parse
 from tabcli.errors import BundleError, TabcliError
 from tabcli.events import EventCalendar
@@ -58,6 +60,9 @@ class Fitted:
     dates: dict[str, str]
     """train_start, train_end, valid_start, valid_end in ISO format."""
     frequency: Frequency
+    holidays: PublicHolidays
+    tail: pd.DataFrame
+    """What rows to forecast are made from where no table gives them: see `ahead`."""
     grid: Grid | None = None
 
 
@@ -183,12 +188,14 @@ def _save_fitted(directory: Path, fitted: Fitted) -> None:
         "target": fitted.target.to_state(),
         "dates": fitted.dates,
         "frequency": fitted.frequency.to_state(),
+        "holidays": fitted.holidays.to_state(),
         "grid": fitted.grid.to_state() if fitted.grid is not None else None,
     }
     files.write_json(directory / "state.json", state)
     series, moments = fitted.calendar.to_tables()
     _write_table(series.infer_objects(), directory / "series.parquet")
     _write_table(moments, directory / "events.parquet")
+    _write_table(fitted.tail, directory / "tail.parquet")
 
 
 def _load_fitted(directory: Path) -> Fitted:
@@ -204,6 +211,8 @@ def _load_fitted(directory: Path) -> Fitted:
         EventCalendar.from_tables(series, moments, list(config.features.events)),
         state["dates"],
         Frequency.from_state(state["frequency"]),
+        PublicHolidays.from_state(state["holidays"]),
+        pd.read_parquet(directory / "tail.parquet"),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 

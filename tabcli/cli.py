@@ -410,15 +410,18 @@ def predict(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .csv or .parquet file to write.")],
     columns: Names = "",
+    horizon: Annotated[
+        str | None, typer.Option(help="Make the rows: every series × the next 8w, by the config's forecast.rules.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast the rows of the table `future`, each id once, in their order.
+    """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
 
     Example: tabcli predict run --data data --out submission.csv
     """
     from tabcli import stages
 
-    result = stages.predict(run, data, out, columns=_split(columns))
+    result = stages.predict(run, data, out, columns=_split(columns), horizon=horizon)
     for warning in result.warnings:
         _say(f"warning: {warning}")
     if as_json:

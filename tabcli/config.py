@@ -84,6 +84,7 @@ def _one_or_many(value: Any) -> Any:
 Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Scalar = bool | int | float | str
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+CalendarPart = Literal["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"]
 Transform = Literal["log", "log1p", "identity", "boxcox"]
 Metric = Literal["rmspe", "wape", "rmsle", "rmse", "mape", "mae", "mase", "pinball"]
 
@@ -182,11 +183,45 @@ class Target(Section):
     nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
 
 
+class Holidays(Section):
+    """Public holidays of a country, or of a part of it (`subdivision: BY`), by the holidays package.
+
+    `window`: those are counted that lie in a window of whole days that starts with the row's date: 7d for weekly rows.
+    """
+
+    country: str
+    subdivision: str | None = None
+    window: DurationField = Duration(1, "d")
+
+    @property
+    def name(self) -> str:
+        return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
+
+
+class Rule(Section):
+    """What a column that is known in advance will be, where no table says it; exactly one of these, or just `last`.
+
+    `constant`: a value. `last`: the series' last. `repeat`: the series' own a whole number of such periods before.
+    `calendar`: a part of the date, such as Dayofweek or Month, `plus` a number. `holidays`: 1 on public holidays.
+    """
+
+    constant: Scalar | None = None
+    last: Literal[True] | None = None
+    repeat: DurationField | None = None
+    calendar: CalendarPart | None = None
+    plus: int = 0
+    holidays: Holidays | None = None
+
+
 class Forecast(Section):
-    """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says."""
+    """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says.
+
+    `rules`: what the columns known in advance are, where predict has no table with the rows to forecast.
+    """
 
     fill: dict[str, Scalar] = {}
     zero_where: Condition = {}
+    rules: dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]] = {}
 
 
 class DateParts(Section):
@@ -209,7 +244,8 @@ class Event(Section):
     """Days on which something known in advance happens.
 
     Makes `After…` and `Before…` (time since and until, 0 on the day, `cap` at most, cap + 1 for never) and
-    `…_bw`, `…_fw` (how many event rows in the window that ends, or starts, with the day).
+    `…_bw`, `…_fw` (how many event rows in the window that ends, or starts, with the day). Calendar months count as
+    such where both lengths are months.
     """
 
     where: Condition
@@ -251,6 +287,7 @@ class Features(Section):
         ),
     ] = ()
     fourier: dict[str, Fourier] = {}
+    holidays: dict[str, Holidays] = {}
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}
     recurrences: dict[str, Recurrence] = {}
@@ -617,10 +654,27 @@ def _cross_problems(config: Config) -> list[str]:
             problems.append(f"joins[{i}]: give `on`, `as_of` or both")
     for name, span in config.features.spans.items():
         problems += _since_problems(f"features.spans.{name}.since", span.since)
+    for name, event in config.features.events.items():
+        if (event.cap.unit == "mo") != (event.window.unit == "mo"):
+            problems.append(f"features.events.{name}: window and cap must both be months, or neither")
     for name, recurrence in config.features.recurrences.items():
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
-    return problems + _role_problems(config) + _target_problems(config) + _model_problems(config)
+    return (
+        problems + _rule_problems(config) + _role_problems(config) + _target_problems(config) + _model_problems(config)
+    )
+
+
+def _rule_problems(config: Config) -> list[str]:
+    problems = []
+    known = config.availability.known_in_advance
+    for name, rule in config.forecast.rules.items():
+        given = [k for k in ("constant", "last", "repeat", "calendar", "holidays") if getattr(rule, k) is not None]
+        if len(given) != 1:
+            problems.append(f"forecast.rules.{name}: give exactly one of constant, last, repeat, calendar, holidays")
+        if name not in known:
+            problems.append(f"forecast.rules.{name}: not in availability.known_in_advance{did_you_mean(name, known)}")
+    return problems
 
 
 def _since_problems(path: str, since: Since) -> list[str]:

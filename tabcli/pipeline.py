@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.ahead import tail_of
 from tabcli.baselines import group_medians
 from tabcli.bundle import ROW, Fitted, Prepared
+from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, History, Transform, did_you_mean
 from tabcli.errors import ConfigError, DataError
 from tabcli.events import EventCalendar, series_codes
@@ -60,6 +62,7 @@ class Source:
     availability: dict[str, str]
     kept: BoolArray
     """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
+    holidays: PublicHolidays
     frequency: Frequency
     horizon: int
     """How many steps are to be forecast, and validated."""
@@ -90,7 +93,9 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
         tables = _sampled(tables, config, sample)
     check_static(tables["train"], config, train_where)
     tables["train"], n_clipped = _clipped(tables["train"], config)
-    wide, n_train, filled = _widen_all(tables, config)
+    ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
+    holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], tables["train"][config.date])
+    wide, n_train, filled = _widen_all(tables, config, holidays)
     frequency = Frequency.of(wide.table[config.date], None if config.frequency == "auto" else config.frequency)
     ahead = tables["future"][config.date] if "future" in tables else None
     horizon = validation_steps(config.validation, frequency, ahead)
@@ -104,7 +109,7 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
         "filled_inputs": filled,
         "clipped": n_clipped,
     }
-    return Source(config, wide, contract, availability, kept, frequency, horizon, facts)
+    return Source(config, wide, contract, availability, kept, holidays, frequency, horizon, facts)
 
 
 def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
@@ -128,8 +133,18 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     preprocessor = Preprocessor.fit(rows[train], variables.categorical, variables.continuous)
     target = TargetTransform.fit(config.target.transform, rows.loc[train, config.target.column])
     grid, past = _history(source, kept, train, target)
+    series = known_series(source.wide.calendar, rows)
     fitted = Fitted(
-        config, source.contract, preprocessor, target, source.wide.calendar, split.moments, source.frequency, grid
+        config,
+        source.contract,
+        preprocessor,
+        target,
+        source.wide.calendar,
+        split.moments,
+        source.frequency,
+        source.holidays,
+        tail_of(rows, config, source.frequency, series, split.valid_end),
+        grid,
     )
     parts = {"train": rows[train], "valid": rows[valid]}
     if gap.any():
@@ -223,7 +238,7 @@ def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:
     }
 
 
-def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int]]:
+def _widen_all(tables: Tables, config: Config, holidays: PublicHolidays) -> tuple[Wide, int, dict[str, int]]:
     """Train rows and below them the future's, widened together so that event windows cross the boundary."""
     train = tables["train"]
     future = tables.get("future", train.iloc[:0])
@@ -231,7 +246,7 @@ def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int
         train = train.drop(columns=config.id)
     rows, filled = fill_rows(stack(train, future), config)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    return widen(rows, tables, config, calendar), len(train), filled
+    return widen(rows, tables, config, calendar, holidays), len(train), filled
 
 
 def _clipped(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
@@ -409,23 +424,30 @@ class Applied:
     filled_inputs: dict[str, int]
 
 
-def apply(fitted: Fitted, data: DataSource, *, table: str = "future") -> Applied:
-    """Encodes the rows of a table by what was fitted. No target is needed; columns that prep did not see are ignored.
+def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None) -> Applied:
+    """Encodes rows by what was fitted: those given, or of the table `future`.
 
-    Raises `DataError` for missing columns, values of another kind, and repeated keys.
+    No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
+    another kind, and repeated keys, and `ConfigError` where there are no rows.
     """
     config = fitted.config
-    if table not in config.tables:
-        raise ConfigError(f"tables: no table is called {table}; it is the one with the rows to forecast")
-    tables = load_tables(config, data, [table, *side_names(config)])
-    where = describe(config, data, table)
-    _check_future(tables[table], config, where)
-    rows = fitted.contract.conform(_known_ahead(tables[table], config), "train", where)
+    if rows is None and "future" not in config.tables:
+        raise ConfigError(
+            "tables: no table is called future; it is the one with the rows to forecast",
+            hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
+        )
+    names = [*(["future"] if rows is None else []), *side_names(config)]
+    tables = load_tables(config, data, names)
+    where = describe(config, data, "future") if rows is None else "the rows to forecast"
+    if rows is None:
+        rows = tables["future"]
+        _check_future(rows, config, where)
+    rows = fitted.contract.conform(_known_ahead(rows, config), "train", where)
     sides: Mapping[str, pd.DataFrame] = {
         name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
     }
     rows, filled = fill_rows(rows, config)
-    wide = widen(rows, sides, config, fitted.calendar)
+    wide = widen(rows, sides, config, fitted.calendar, fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)
     table_out = encoded.table.assign(**place_columns(fitted, wide.table))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)

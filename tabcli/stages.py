@@ -356,14 +356,24 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
                 raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
 
 
+def _duration(option: str, text: str | None) -> configs.Duration | None:
+    try:
+        return None if text is None else configs.Duration.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+
+
 def predict(
     run: TrainResult | Run | Path | str,
     data: DataSource,
     out: Path | str | None = None,
     *,
     columns: Sequence[str] = (),
+    horizon: str | None = None,
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
+
+    With a `horizon` such as 8w, the next steps of every series instead, made by the config's `forecast.rules`.
 
     Where the config names no id, series and date stand for it; `columns` carries more of them along. Raises
     `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
@@ -374,8 +384,8 @@ def predict(
     if not isinstance(run, Run):
         run = bundle.load_run(Path(run))
     config = run.fitted.config
-    made = prediction.forecast(run, data)
-    keys = [config.id] if config.id else [*config.series, config.date]
+    made = prediction.forecast(run, data, _duration("--horizon", horizon))
+    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = list(dict.fromkeys([*keys, *columns]))
     missing = [c for c in wanted if c not in made.table.columns]
     if missing:
@@ -418,7 +428,7 @@ def backtest(
         raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
     if folds + len(ends) < 1:
         raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
-    apart = configs.Duration.parse(step) if step is not None else None
+    apart = _duration("--step", step)
     names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
     fingerprint = files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), peers])
     path = Path(out)
