@@ -31,7 +31,7 @@ from tabcli.config import Config, Train
 from tabcli.dataset import Dataset, Drawn
 from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
 from tabcli.frequency import Frequency
-from tabcli.history import History, Panel, Positions, Snapshot, draw_origins
+from tabcli.history import History, Panel, Positions, Snapshot, draw_origins, scale_of, standardised
 from tabcli.metrics import Criterion, scores_of
 from tabcli.model import ModelSpec, describe, specify
 from tabcli.split import length_of
@@ -98,8 +98,8 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
         n_history = len(history.spec.names)
         snapshot = history.snapshot(history.n_steps)
         assert train.drawn is not None
-        scale_of = {"mean": train.drawn.mean, "std": train.drawn.std}
-        snapshot = replace(snapshot, arrays={**snapshot.arrays, **scale_of})
+        own_scale = {"mean": train.drawn.mean, "std": train.drawn.std}
+        snapshot = replace(snapshot, arrays={**snapshot.arrays, **own_scale})
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
     sizes = (len(preprocessor.continuous), n_history)
     spec = specify(settings.model, cardinalities, sizes, scale, settings.series)
@@ -124,9 +124,7 @@ def _draw_from(
     places = places.take(late)
     origin = draw_origins(places.step, history, np.random.default_rng(0), gap)
     base, columns = history.columns(places, origin)
-    mean, std = columns.mean(axis=0, dtype="float64"), columns.std(axis=0, dtype="float64")
-    scale = mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
-    drawn = Drawn(history, places, *scale, gap, use_base)
+    drawn = Drawn(history, places, *scale_of(columns), gap, use_base)
     kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], drawn)
     return kept, kept.y.numpy() - base * np.float32(use_base)
 
@@ -138,7 +136,7 @@ def _seen_from(history: History, train: Dataset, data: Dataset, rows: pd.DataFra
     assert train.drawn is not None
     drawn = train.drawn
     base, columns = history.columns(_places(rows), np.full(len(rows), max(origin, history.first)))
-    return data.with_history(base * np.float32(drawn.use_base), (columns - drawn.mean) / drawn.std)
+    return data.with_history(base * np.float32(drawn.use_base), standardised(columns, drawn.mean, drawn.std))
 
 
 def _rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:

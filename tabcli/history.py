@@ -425,7 +425,8 @@ def _assemble(
     """`own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all; each (n, …).
 
     → base (n,) and columns (n, k) in the order of `spec.names`. Levels are those of the series less those of all
-    series, whose movement is left to the calendar (and to the part *chain*).
+    series, whose movement is left to the calendar (and to the part *chain*). A series without observations has a base,
+    that of all series, but columns of NaN (only the horizon is known): see `standardised`.
     """
     levels, asof, effect = own
     all_levels, all_asof = of_all
@@ -444,7 +445,26 @@ def _assemble(
     }
     columns = [column for part, several in parts.items() if part in spec.use for column in several]
     ahead = (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1)
-    return base, np.concatenate([*columns, ahead], axis=1, dtype="float32")
+    table: FloatArray = np.concatenate([*columns, ahead], axis=1, dtype="float32")
+    table[asof[:, 1] == 0, :-1] = np.nan
+    return base, table
+
+
+def scale_of(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of columns (n, k), over rows whose series has observations."""
+    known = columns[~np.isnan(columns).any(axis=1)]
+    mean, std = known.mean(axis=0, dtype="float64"), known.std(axis=0, dtype="float64")
+    return mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
+
+
+def standardised(columns: FloatArray, mean: FloatArray, std: FloatArray) -> FloatArray:
+    """Columns (n, k) in the training rows' scale; a series that has none has the average row's, 0.
+
+    A network that was shown no series without a past would otherwise be asked far outside of what it knows.
+    """
+    scaled: FloatArray = (columns - mean) / std
+    scaled[np.isnan(scaled)] = 0.0
+    return scaled
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tabcli.bundle import ROW, Run
 from tabcli.config import Duration
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
-from tabcli.history import Positions
+from tabcli.history import Positions, standardised
 from tabcli.model import ModelSpec
 from tabcli.pipeline import Applied, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
@@ -38,7 +38,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
         base, columns = run.snapshot.columns(rows)
         base = base if spec.n_history == 0 else np.zeros_like(base)
-        data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
+        data = data.with_history(base, standardised(columns, run.snapshot.arrays["mean"], run.snapshot.arrays["std"]))
     data.check_codes([n for n, _ in spec.embeddings.values()])
     try:
         members = [load_model(spec, weights) for weights in run.members]
@@ -105,7 +105,7 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
             shown = ", ".join(" ".join(map(str, row)) for row in series.head(3).itertuples(index=False))
             notes.append(
                 f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
-                f"{unknown.sum()} rows are forecast from their other columns alone"
+                f"{unknown.sum()} rows are forecast from their other columns alone, as of an average series"
             )
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:

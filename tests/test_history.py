@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from tabcli.config import History as HistoryConfig
 from tabcli.dataset import Dataset, Drawn
 from tabcli.frequency import Frequency
-from tabcli.history import Grid, History, HistorySpec, Panel, Positions, draw_origins
+from tabcli.history import (
+    Grid,
+    History,
+    HistorySpec,
+    Panel,
+    Positions,
+    draw_origins,
+    scale_of,
+    standardised,
+)
 
 DAY = 86_400
 N_SERIES, N_STEPS, N_CELLS = 4, 60, 3
@@ -145,7 +154,11 @@ def test_a_snapshot_gives_what_the_whole_history_gives(o: int) -> None:
     whole = HISTORY.columns(rows, np.full(len(rows.step), o))
     for a, b in zip(whole, HISTORY.snapshot(o).columns(rows), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert np.isfinite(whole[1]).all()
+    assert np.isfinite(whole[0]).all()
+    seen = ~np.isnan(PANEL.y[:, :o]).all(axis=1)
+    known = np.append(seen, False)[rows.series]
+    assert np.isfinite(whole[1][known]).all()
+    assert np.isnan(whole[1][~known][:, :-1]).all()
 
 
 def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
@@ -155,10 +168,18 @@ def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
         np.testing.assert_array_equal(values, b.arrays[name])
 
 
-def test_an_unknown_series_gets_the_mean_of_all_and_an_unknown_cell_no_effect() -> None:
-    _, columns = HISTORY.columns(Positions(np.array([-1]), np.array([50]), np.array([-1])), np.array([49]))
-    named = dict(zip(SPEC.names, columns[0], strict=True))
-    assert named["level 7 - 14"] == named["level 14 - 28"] == named["observations"] == named["effect"] == 0
+def test_an_unknown_series_has_the_base_of_all_and_the_columns_of_the_average_row() -> None:
+    one = Positions(np.array([-1]), np.array([50]), np.array([-1]))
+    base, columns = HISTORY.columns(one, np.array([49]))
+    assert base[0] == pytest.approx(HISTORY.levels[-1, 49, 0])
+    rows = every_row(range(49, 54))
+    _, known = HISTORY.columns(rows, np.full(len(rows.step), 49))
+    mean, std = scale_of(known)
+    there = known[~np.isnan(known).any(axis=1)]
+    np.testing.assert_allclose(standardised(there, mean, std).mean(0), 0, atol=1e-4)
+    scaled = standardised(columns, mean, std)[0]
+    assert (scaled[:-1] == 0).all()
+    assert scaled[-1] == pytest.approx((2 / SPEC.horizon - mean[-1]) / std[-1])
 
 
 def test_drawn_origins_cover_the_horizon_evenly_and_respect_the_gap() -> None:
