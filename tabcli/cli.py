@@ -289,12 +289,20 @@ def _progress() -> Iterator["Callbacks"]:
 @app.command()
 def synth(
     directory: Annotated[Path, typer.Argument(help="Where the tables go.")],
-    stores: Annotated[int, typer.Option(help="Number of stores.")] = 200,
-    days: Annotated[int, typer.Option(help="Days in all, those to forecast included.")] = 990,
-    horizon: Annotated[int, typer.Option(help="Days to forecast.")] = 48,
+    kind: Annotated[
+        Literal["retail", "weekly", "hourly"],
+        typer.Option(help="Daily sales of stores; weekly ones of stores × products; hourly rentals with weather."),
+    ] = "retail",
+    stores: Annotated[int | None, typer.Option(help="Number of stores, or stations: 200, 8 or 3.")] = None,
+    products: Annotated[int | None, typer.Option(help="Number of products of a weekly table: 20.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", "--length", help="Days, weeks or hours in all, those to forecast too: 990, 164, 10080."),
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Days, weeks or hours to forecast: 48, 8 or 168.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 42,
-    noise: Annotated[float, typer.Option(help="Sigma of the log-normal noise.")] = 0.1,
-    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2013-01-01",
+    noise: Annotated[float | None, typer.Option(help="Sigma of the log-normal noise: 0.1, else 0.25.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -304,22 +312,20 @@ def synth(
     """
     from tabcli import stages
 
-    made = stages.synth(
-        directory,
-        stores=stores,
-        days=days,
-        horizon=horizon,
-        seed=seed,
-        noise=noise,
-        start=start,
-        replace=force,
-    )
-    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test, "noise_floor_rmspe": made.noise_floor}
+    if products is not None and kind != "weekly":
+        raise UsageError(f"--products goes with --kind weekly, not {kind}")
+    length = {"retail": "days", "weekly": "weeks", "hourly": "hours"}[kind]
+    options: dict[str, Any] = {"stations" if kind == "hourly" else "stores": stores, "products": products, length: days}
+    options |= {"horizon": horizon, "noise": noise, "start": start}
+    given = {k: v for k, v in options.items() if v is not None}
+    made = stages.synth(directory, kind=kind, seed=seed, replace=force, **given)
+    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test}
     if as_json:
-        _print_json(facts)
+        _print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})
         return
+    floor = f"{made.metric.upper()} {_score(made.metric, made.noise_floor)}"
     typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
-    typer.echo(f"noise floor: RMSPE {_percent(made.noise_floor)}; no forecast of these rows is better than by chance")
+    typer.echo(f"noise floor: {floor}; no forecast of these rows is better than by chance")
     typer.echo(f"written: {made.path}")
 
 

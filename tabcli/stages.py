@@ -31,6 +31,8 @@ from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
+from tabcli.synthetic_hourly import synth_hourly
+from tabcli.synthetic_weekly import synth_weekly
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.training import Callbacks, LRFind, Record
 from tabcli.version import __version__
@@ -563,11 +565,29 @@ def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
 # ------------------------------------------------------------------------------------------------ synth
 
 
-def synth(directory: Path | str, *, start: date | str = "2013-01-01", **options: Any) -> SynthResult:
-    """Sales tables from a known process; see `tabcli.synthetic`. `start` may be a text like 2013-01-01."""
+def synth(
+    directory: Path | str,
+    *,
+    kind: Literal["retail", "weekly", "hourly"] = "retail",
+    start: date | str | None = None,
+    **options: Any,
+) -> SynthResult:
+    """Sales tables from a known process; `start` may be a text like 2013-01-01.
+
+    `kind`: *retail*, daily sales of stores (`tabcli.synthetic`); *weekly*, stores × products (`synthetic_weekly`);
+    *hourly*, rentals with weather (`synthetic_hourly`). The options are those of their functions.
+    """
     if isinstance(start, str):
         try:
             start = date.fromisoformat(start)
         except ValueError:
             raise UsageError(f"--start {start}: expected a day like 2013-01-01") from None
-    return make_tables(Path(directory), start=start, **options)
+    if start is not None:
+        options["start"] = start
+    match kind:
+        case "retail":
+            return make_tables(Path(directory), **options)
+        case "weekly":
+            return synth_weekly(Path(directory), **options)
+        case "hourly":
+            return synth_hourly(Path(directory), **options)

@@ -50,7 +50,7 @@ def test_dropped_categories_make_a_forecast_of_new_stores_better_than_the_median
 
 @pytest.mark.parametrize("history", ["side", "base"])
 def test_a_new_series_does_not_depend_on_whether_prep_had_heard_of_it(history: str) -> None:
-    """A shop of the future table only, known to the bundle or not: the same forecast (within shrinkage), near the others."""
+    """A shop of the future table only, known to the bundle or not: the same forecast, near the others'."""
     tables = make_tables()
     new = tables["future"].assign(shop=77, row=tables["future"]["row"] + 5000)
     new = new[tables["future"]["shop"] == 2]
