@@ -37,6 +37,7 @@ from tabcli.fitting import (
     make_inputs,
     mean_outputs,
 )
+from tabcli.frequency import season_of
 from tabcli.metrics import Criterion, scores_of
 from tabcli.tables import DataSource
 from tabcli.training import Callbacks
@@ -206,9 +207,9 @@ def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: 
         target = train[column].to_numpy(dtype="float64")
         if peer == "median":
             by = list(prepared.summary["baseline"]["by"])
-            train, valid = (t.assign(weekday=t[config.date].dt.day_of_week) for t in (train, valid))
+            train, valid = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (train, valid))
             return group_medians(train, target, valid, by)
-        return seasonal_naive(train, target, valid, config.series, config.date)
+        return seasonal_naive(train, target, valid, config.series, config.date, source.frequency)
     fit, transform = TREES[peer], prepared.fitted.target
     factor, shift = 1.0, 0.0
     for rows in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):

@@ -92,6 +92,16 @@ class Frequency:
         return cls(**state)
 
 
+def season_of(dates: "pd.Series[Any]", frequency: Frequency) -> "pd.Series[Any]":
+    """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
+    season: pd.Series[Any] = dates.dt.month
+    if frequency.seconds < WEEK:
+        season = dates.dt.day_of_week * 24 + dates.dt.hour
+    elif frequency.seconds < 28 * DAY:
+        season = dates.dt.isocalendar().week.astype("int32")
+    return season
+
+
 def season_steps(frequency: Frequency) -> int:
     """How many steps a season has: a year of weeks or months, a week of days or hours."""
     if frequency.seconds >= WEEK:

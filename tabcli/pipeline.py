@@ -24,7 +24,7 @@ from tabcli.features import (
     fill_rows,
     widen,
 )
-from tabcli.frequency import Frequency
+from tabcli.frequency import Frequency, season_of
 from tabcli.history import Grid
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
@@ -158,7 +158,10 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
     criterion = prepared.criterion(tables["valid"])
     criterion.check(tables["valid"][ROW + config.target.column].to_numpy(), "validation rows")
-    return replace(prepared, summary=prepared.summary | {"baseline": _baseline(rows, config, train, valid, criterion)})
+    return replace(
+        prepared,
+        summary=prepared.summary | {"baseline": _baseline(rows, config, source.frequency, train, valid, criterion)},
+    )
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
@@ -398,13 +401,18 @@ def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.in
 
 
 def _baseline(
-    rows: pd.DataFrame, config: Config, train: BoolArray, valid: BoolArray, criterion: Criterion
+    rows: pd.DataFrame,
+    config: Config,
+    frequency: Frequency,
+    train: BoolArray,
+    valid: BoolArray,
+    criterion: Criterion,
 ) -> dict[str, Any]:
-    """The validation score of the median by the config's `baseline` columns, or by series and weekday."""
+    """The validation score of the median by the config's `baseline` columns, or by series and place in the season."""
     by = list(config.baseline)
     if not by:
-        by = [*config.series, "weekday"]
-        rows = rows.assign(weekday=rows[config.date].dt.day_of_week)
+        by = [*config.series, "season"]
+        rows = rows.assign(season=season_of(rows[config.date], frequency))
     require_columns(rows, by, "baseline")
     target = rows[config.target.column].to_numpy(dtype="float64")
     forecast = group_medians(rows[train], target[train], rows[valid], by)

@@ -1,13 +1,15 @@
 """Metrics by their formulas, on the whole set, zero actuals left out."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from tabcli.baselines import group_medians
+from tabcli.baselines import group_medians, seasonal_naive
 from tabcli.errors import DataError
+from tabcli.frequency import Frequency
 from tabcli.metrics import (
     METRICS,
     Criterion,
@@ -117,3 +119,13 @@ def test_what_is_not_defined_says_how_many_rows_and_what_else_there_is() -> None
     with pytest.raises(DataError, match="negative"):
         rmsle(actual, actual)
     assert rmsle([0.0], [-3.0]) == 0.0
+
+
+@pytest.mark.parametrize(("freq", "season"), [("h", 24 * 7), ("D", 7), ("MS", 12)])
+def test_the_seasonal_naive_forecast_goes_back_one_season(freq: str, season: int) -> None:
+    dates = pd.Series(pd.date_range("2018-01-01", periods=5 * season, freq=freq, unit="us"))
+    table = pd.DataFrame({"shop": 1, "day": dates})
+    values = np.random.default_rng(0).normal(size=len(table))
+    train, rows = table.iloc[:-season], table.iloc[-season:]
+    made = seasonal_naive(train, values[:-season], rows, ["shop"], "day", Frequency.of(dates))
+    np.testing.assert_array_equal(made, values[-2 * season : -season])
