@@ -425,8 +425,8 @@ def _assemble(
     """`own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all; each (n, …).
 
     → base (n,) and columns (n, k) in the order of `spec.names`. Levels are those of the series less those of all
-    series, whose movement is left to the calendar (and to the part *chain*). A series without observations has a base,
-    that of all series, but columns of NaN (only the horizon is known): see `standardised`.
+    series, whose movement is left to the calendar (and to the part *chain*). A series without observations has
+    the statistics of all series, and NaN for how many observations there are and when the last was: `standardised`.
     """
     levels, asof, effect = own
     all_levels, all_asof = of_all
@@ -436,7 +436,7 @@ def _assemble(
     shorter = np.broadcast_to(all_levels[..., 1:] - all_levels[..., :-1], (n, len(spec.windows) - 1))
     known = np.broadcast_to(np.asarray(season_known, dtype="float32").reshape(-1, 1), (n, 1))
     parts = {
-        "levels": [relative[:, 1:] - relative[:, :-1], asof[:, 1:3]],
+        "levels": [relative[:, 1:] - relative[:, :-1], np.where(asof[:, 1:2] > 0, asof[:, 1:3], np.nan)],
         "spread": [asof[:, :1]],
         "columns": [asof[:, 3:] - all_asof[..., 3:]],
         "effects": [effect],
@@ -445,9 +445,7 @@ def _assemble(
     }
     columns = [column for part, several in parts.items() if part in spec.use for column in several]
     ahead = (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1)
-    table: FloatArray = np.concatenate([*columns, ahead], axis=1, dtype="float32")
-    table[asof[:, 1] == 0, :-1] = np.nan
-    return base, table
+    return base, np.concatenate([*columns, ahead], axis=1, dtype="float32")
 
 
 def scale_of(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -458,7 +456,7 @@ def scale_of(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def standardised(columns: FloatArray, mean: FloatArray, std: FloatArray) -> FloatArray:
-    """Columns (n, k) in the training rows' scale; a series that has none has the average row's, 0.
+    """Columns (n, k) in the training rows' scale; where there is none the average row's, 0.
 
     A network that was shown no series without a past would otherwise be asked far outside of what it knows.
     """

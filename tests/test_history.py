@@ -158,7 +158,10 @@ def test_a_snapshot_gives_what_the_whole_history_gives(o: int) -> None:
     seen = ~np.isnan(PANEL.y[:, :o]).all(axis=1)
     known = np.append(seen, False)[rows.series]
     assert np.isfinite(whole[1][known]).all()
-    assert np.isnan(whole[1][~known][:, :-1]).all()
+    unknown = whole[1][~known]
+    own = [SPEC.names.index(name) for name in ("observations", "steps since the last")]
+    assert np.isnan(unknown[:, own]).all()
+    assert np.isfinite(np.delete(unknown, own, axis=1)).all()
 
 
 def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
@@ -168,18 +171,19 @@ def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
         np.testing.assert_array_equal(values, b.arrays[name])
 
 
-def test_an_unknown_series_has_the_base_of_all_and_the_columns_of_the_average_row() -> None:
+def test_an_unknown_series_has_the_statistics_of_all_and_an_average_number_of_observations() -> None:
     one = Positions(np.array([-1]), np.array([50]), np.array([-1]))
     base, columns = HISTORY.columns(one, np.array([49]))
+    named = dict(zip(SPEC.names, columns[0], strict=True))
     assert base[0] == pytest.approx(HISTORY.levels[-1, 49, 0])
+    assert named["level 7 - 14"] == named["level 14 - 28"] == named["effect"] == 0
     rows = every_row(range(49, 54))
     _, known = HISTORY.columns(rows, np.full(len(rows.step), 49))
     mean, std = scale_of(known)
     there = known[~np.isnan(known).any(axis=1)]
     np.testing.assert_allclose(standardised(there, mean, std).mean(0), 0, atol=1e-4)
-    scaled = standardised(columns, mean, std)[0]
-    assert (scaled[:-1] == 0).all()
-    assert scaled[-1] == pytest.approx((2 / SPEC.horizon - mean[-1]) / std[-1])
+    scaled = dict(zip(SPEC.names, standardised(columns, mean, std)[0], strict=True))
+    assert scaled["observations"] == scaled["steps since the last"] == 0
 
 
 def test_drawn_origins_cover_the_horizon_evenly_and_respect_the_gap() -> None:
