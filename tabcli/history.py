@@ -316,7 +316,8 @@ class History:
 
     def columns(self, rows: Positions, origin: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Base (n,) and columns (n, len(spec.names)) of rows, each as of its own origin."""
-        spec, series, step = self.spec, rows.series, rows.step
+        spec, step = self.spec, rows.step
+        series = np.where(self.asof[rows.series, origin, 1] > 0, rows.series, -1)  # none observed: as if unknown
         back = origin - spec.season
         known = back >= self.first
         reference = self.levels[series, np.maximum(back, 0)]
@@ -477,7 +478,8 @@ class Snapshot:
     def columns(self, rows: Positions) -> tuple[FloatArray, FloatArray]:
         """As `History.columns`, from this origin. Steps after the horizon are taken as its last."""
         ahead = np.clip(rows.step - self.origin, 0, self.spec.horizon - 1)
-        a, series = self.arrays, rows.series
+        a = self.arrays
+        series = np.where(a["asof"][rows.series, 1] > 0, rows.series, -1)
         lifts = np.concatenate([a["lifts"][series, ahead], a["lifts"][-1][ahead]], axis=1)
         return _assemble(
             self.spec,
