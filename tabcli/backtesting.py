@@ -24,12 +24,21 @@ from numpy.typing import NDArray
 from tabcli import bundle, files, pipeline
 from tabcli.baselines import TREES, group_medians, seasonal_naive
 from tabcli.bundle import ROW, Prepared
-from tabcli.calibration import spread_factor
-from tabcli.config import Config
+from tabcli.calibration import spread_calibration
+from tabcli.config import Config, Duration
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError, UsageError
-from tabcli.fitting import Rows, Workshop, fit_ensemble, history_of, make_inputs, mean_outputs
-from tabcli.metrics import mape, rmspe, wape
+from tabcli.fitting import (
+    Rows,
+    Workshop,
+    calibration_criterion,
+    fit_ensemble,
+    history_of,
+    make_inputs,
+    mean_outputs,
+)
+from tabcli.frequency import season_of
+from tabcli.metrics import Criterion, scores_of
 from tabcli.training import Callbacks
 
 PEERS = ("seasonal_naive", "median", *TREES)
@@ -43,30 +52,30 @@ class Backtest:
     path: Path
     folds: list[str]
     scores: pd.DataFrame
+    metric: str = "rmspe"
 
     def summary(self) -> pd.DataFrame:
-        """Per forecast the mean over folds, and the spread over folds and over seeds, of the RMSPE."""
+        """Per forecast the mean over folds, and the spread over folds and over seeds, of the config's metric."""
         groups = self.scores.groupby("forecast", sort=False)
+        others = [m for m in ("mape", "wape") if m != self.metric and m in self.scores.columns]
         return pd.DataFrame(
             {
-                "rmspe": groups["rmspe"].mean(),
-                "std over folds": groups["rmspe"].std(ddof=0),
+                self.metric: groups[self.metric].mean(),
+                "std over folds": groups[self.metric].std(ddof=0),
                 "std over seeds": groups["std_seeds"].mean(),
-                "mape": groups["mape"].mean(),
-                "wape": groups["wape"].mean(),
+                **{name: groups[name].mean() for name in others},
                 "seconds": groups["seconds"].mean(),
                 "MB": groups["megabytes"].max(),
             }
-        ).sort_values("rmspe")
+        ).sort_values(self.metric)
 
 
-def fold_ends(
-    source: pipeline.Source, folds: int, step: pd.Timedelta | None, ends: Sequence[str]
-) -> list[pd.Timestamp]:
+def fold_ends(source: pipeline.Source, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
     """When each fold's scored rows end: the last date and `folds` − 1 earlier ones, `step` apart; and `ends`."""
     last = pd.Timestamp(source.rows.loc[source.kept, source.config.date].max())
-    apart = step if step is not None else source.horizon
-    found = [last - i * apart for i in range(folds)]
+    frequency = source.frequency
+    apart = frequency.number(step) if step is not None else source.horizon
+    found = [frequency.after(last, -i * apart) for i in range(folds)]
     try:
         found += [pd.Timestamp(e) for e in ends]
     except ValueError as error:
@@ -80,7 +89,7 @@ def run_folds(
     fingerprint: str,
     *,
     folds: int,
-    step: pd.Timedelta | None,
+    step: Duration | None,
     ends: Sequence[str],
     peers: Sequence[str],
     callbacks: Callbacks,
@@ -97,7 +106,7 @@ def run_folds(
             scores = _run_fold(source, end, done, fingerprint, peers, callbacks)
         on_fold(name, scores)
         rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
-    return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows))
+    return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows), source.config.metric)
 
 
 def _finished(directory: Path, fingerprint: str) -> Scores | None:
@@ -128,17 +137,17 @@ def _run_fold(
     scored = ensemble.scored
     actual = scored[ROW + config.target.column].to_numpy(dtype="float64")
     forecasts = {"network": prepared.fitted.target.inverse(mean_outputs(ensemble.outputs))}
-    singles = ensemble.scores["members"]
+    criterion, singles = prepared.criterion(scored), ensemble.scores["members"]
     scores: Scores = {}
     if len(singles) > 1:
         outputs = [prepared.fitted.target.inverse(output) for output in ensemble.outputs]
         scores["network, single"] = {
-            **_mean_scores(actual, outputs),
+            **_mean_scores(criterion, actual, outputs),
             "seconds": seconds / len(singles),
             "megabytes": _peak_megabytes(),
         }
     scores[ensemble_name(len(singles))] = {
-        **_scores(actual, forecasts["network"]),
+        **_scores(criterion, actual, forecasts["network"]),
         "seconds": seconds,
         "megabytes": _peak_megabytes(),
     }
@@ -146,7 +155,7 @@ def _run_fold(
         started = time.perf_counter()
         forecasts[peer] = _peer_forecast(peer, source, prepared, end)
         scores[peer] = {
-            **_scores(actual, forecasts[peer]),
+            **_scores(criterion, actual, forecasts[peer]),
             "seconds": time.perf_counter() - started,
             "megabytes": _peak_megabytes(),
         }
@@ -164,16 +173,19 @@ def ensemble_name(n: int) -> str:
     return f"network, mean of {n}" if n > 1 else "network"
 
 
-def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
-    metrics = {"rmspe": rmspe(actual, predicted), "mape": mape(actual, predicted), "wape": wape(actual, predicted)}
-    return {**metrics, "std_seeds": 0.0}
+def _scores(criterion: Criterion, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    chosen: dict[str, float] = {criterion.metric: criterion(actual, predicted)}
+    others = {name: value for name, value in scores_of(actual, predicted).items() if name in ("rmspe", "mape", "wape")}
+    return {**chosen, **{k: v for k, v in others.items() if np.isfinite(v)}, "std_seeds": 0.0}
 
 
-def _mean_scores(actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]) -> dict[str, float]:
-    """The mean of the scores of several seeds, and the standard deviation of their RMSPE."""
-    table = pd.DataFrame([_scores(actual, p) for p in predictions])
+def _mean_scores(
+    criterion: Criterion, actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]
+) -> dict[str, float]:
+    """The mean of the scores of several seeds, and the standard deviation of the chosen one."""
+    table = pd.DataFrame([_scores(criterion, actual, p) for p in predictions])
     means = {str(name): float(values.mean()) for name, values in table.items()}
-    return {**means, "std_seeds": float(table["rmspe"].std(ddof=0))}
+    return {**means, "std_seeds": float(table[criterion.metric].std(ddof=0))}
 
 
 def _peak_megabytes() -> float:
@@ -196,22 +208,20 @@ def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: 
         target = train[column].to_numpy(dtype="float64")
         if peer == "median":
             by = list(prepared.summary["baseline"]["by"])
-            train, valid = (t.assign(weekday=t[config.date].dt.day_of_week) for t in (train, valid))
+            train, valid = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (train, valid))
             return group_medians(train, target, valid, by)
-        return seasonal_naive(train, target, valid, config.series, config.date)
-    fit = TREES[peer]
-    shift = {}
+        return seasonal_naive(train, target, valid, config.series, config.date, source.frequency)
+    fit, transform = TREES[peer], prepared.fitted.target
+    factor, shift = 1.0, 0.0
     for rows in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):
         learned, y, scored, base, categorical = _matrices(prepared, config, rows)
         outputs = fit(learned, y, categorical, config.seed)(scored) + base
-        shift[rows] = outputs
         if rows == "probe":
-            actual = make_inputs(prepared, config, "probe", None).scored[ROW + config.target.column]
-            factor = spread_factor(
-                config.calibration.metric, actual.to_numpy(dtype="float64"), prepared.fitted.target.inverse(outputs)
-            )
-    forecast = prepared.fitted.target.inverse(shift["valid"])
-    return forecast * factor if "probe" in shift else forecast
+            truth = make_inputs(prepared, config, "probe", None).scored
+            actual = truth[ROW + config.target.column].to_numpy(dtype="float64")
+            criterion = calibration_criterion(prepared, config, truth)
+            factor, shift = spread_calibration(criterion, transform, actual, outputs)
+    return transform.inverse(outputs) * factor + shift
 
 
 def _matrices(

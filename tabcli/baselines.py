@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.errors import UsageError
+from tabcli.frequency import Frequency, season_of
 
 Matrix = NDArray[np.float32]
 Predictor = Callable[[Matrix], NDArray[np.float64]]
@@ -38,13 +39,18 @@ def group_medians(
 
 
 def seasonal_naive(
-    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, series: Sequence[str], date: str
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    series: Sequence[str],
+    date: str,
+    frequency: Frequency,
 ) -> NDArray[np.float64]:
-    """The series' last target of the same weekday and hour, float64 (n,); else that of any day, else the median."""
+    """The series' last target of the same place in the season, float64 (n,); else that of any, else the median."""
     keys = list(series)
 
     def keyed(table: pd.DataFrame) -> pd.DataFrame:
-        return table[keys].assign(season=table[date].dt.day_of_week * 24 + table[date].dt.hour)
+        return table[keys].assign(season=season_of(table[date], frequency))
 
     order = np.argsort(train[date].to_numpy(), kind="stable")
     known = keyed(train).iloc[order].assign(target=target[order])

@@ -2,14 +2,15 @@
 
     PREP/                                        RUN/
       config.json      the resolved config         config.json, contract.json, state.json,
-      contract.json    what the tables were        series.parquet, events.parquet: as in PREP
+      contract.json    what the tables were        series.parquet, events.parquet, tail.parquet: as in PREP
       state.json       the fitted preprocessors    model.json            sizes of the network
       series.parquet   the series that are known   member-0.safetensors  its weights
       events.parquet   when their events were      metrics.jsonl         a line per epoch
-      train.parquet    encoded rows                metrics.json          the scores of the kept weights
-      valid.parquet, gap.parquet, future.parquet   history.safetensors   statistics as of the last known row
-      past.parquet     the target's past           loss.png
-      summary.json     what prep printed           manifest.json
+      tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
+      train.parquet    encoded rows                history.safetensors   statistics as of the last known row
+      valid.parquet, gap.parquet, future.parquet   loss.png
+      past.parquet     the target's past           manifest.json
+      summary.json     what prep printed
       manifest.json    sizes and hashes, last
 
 An encoded table has the model's inputs under their own names (int32 codes, float32 numbers), `y` (float32, the
@@ -29,11 +30,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from tabcli import files
+from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, parse
 from tabcli.errors import BundleError, TabcliError
 from tabcli.events import EventCalendar
+from tabcli.frequency import Frequency, season_steps
 from tabcli.history import Grid, Snapshot
-from tabcli.preprocess import LogTarget, Preprocessor
+from tabcli.metrics import Criterion, seasonal_scale
+from tabcli.preprocess import Preprocessor, TargetTransform
 from tabcli.tables import Contract
 
 FORMAT_VERSION = 1
@@ -50,10 +54,14 @@ class Fitted:
     config: Config
     contract: Contract
     preprocessor: Preprocessor
-    target: LogTarget
+    target: TargetTransform
     calendar: EventCalendar
     dates: dict[str, str]
     """train_start, train_end, valid_start, valid_end in ISO format."""
+    frequency: Frequency
+    holidays: PublicHolidays
+    tail: pd.DataFrame
+    """What rows to forecast are made from where no table gives them: see `ahead`."""
     grid: Grid | None = None
 
 
@@ -65,7 +73,23 @@ class Prepared:
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any]
     past: pd.DataFrame | None = None
-    """With a history: series, step, cell, y and other logs of every row that has a target."""
+    """With a history: series, step, cell, y and other columns of every row that has a target."""
+
+    def criterion(self, rows: pd.DataFrame, metric: str | None = None) -> Criterion:
+        """What the config judges by (or another metric), for encoded rows."""
+        config = self.fitted.config
+        name = metric or config.metric
+        scale = self._scale()[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
+        return Criterion(name, config.quantile, scale)
+
+    def _scale(self) -> NDArray[np.float64]:
+        """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
+        fitted, train = self.fitted, self.tables["train"]
+        dates, frequency = train[ROW + fitted.config.date], fitted.frequency
+        steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
+        target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+        series = train[ROW + "series"].to_numpy(dtype="int64")
+        return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,8 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
     factor: float = 1.0
     """What forecasts are multiplied with: the calibration."""
+    shift: float = 0.0
+    """What is added to them, in the target's unit."""
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""
 
@@ -171,12 +197,15 @@ def _save_fitted(directory: Path, fitted: Fitted) -> None:
         **fitted.preprocessor.to_state(),
         "target": fitted.target.to_state(),
         "dates": fitted.dates,
+        "frequency": fitted.frequency.to_state(),
+        "holidays": fitted.holidays.to_state(),
         "grid": fitted.grid.to_state() if fitted.grid is not None else None,
     }
     files.write_json(directory / "state.json", state)
     series, moments = fitted.calendar.to_tables()
     _write_table(series.infer_objects(), directory / "series.parquet")
     _write_table(moments, directory / "events.parquet")
+    _write_table(fitted.tail, directory / "tail.parquet")
 
 
 def _load_fitted(directory: Path) -> Fitted:
@@ -188,9 +217,12 @@ def _load_fitted(directory: Path) -> Fitted:
         config,
         Contract(files.read_json(directory / "contract.json")["tables"]),
         Preprocessor.from_state(state),
-        LogTarget.from_state(state["target"]),
+        TargetTransform.from_state(state["target"]),
         EventCalendar.from_tables(series, moments, list(config.features.events)),
         state["dates"],
+        Frequency.from_state(state["frequency"]),
+        PublicHolidays.from_state(state["holidays"]),
+        pd.read_parquet(directory / "tail.parquet"),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 
@@ -238,7 +270,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "networks": run.networks}
+    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "shift": run.shift, "networks": run.networks}
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -257,7 +289,8 @@ def load_run(directory: Path) -> Run:
     try:
         members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
         model = dict(files.read_json(directory / "model.json"))
-        factor, facts, fitted = float(model["factor"]), model.get("snapshot"), _load_fitted(directory)
+        factor, shift = float(model["factor"]), float(model["shift"])
+        facts, fitted = model.get("snapshot"), _load_fitted(directory)
         networks = [dict(network) for network in model["networks"]]
         if len(networks) != len(members):
             raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
@@ -267,7 +300,7 @@ def load_run(directory: Path) -> Run:
         metrics = files.read_json(directory / "metrics.json")
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
-        run = Run(fitted, networks, members, metrics, records, factor, snapshot)
+        run = Run(fitted, networks, members, metrics, records, factor, shift, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

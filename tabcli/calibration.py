@@ -1,43 +1,75 @@
 """The factor on the forecasts that is best for a metric.
 
+A target that is learned on its own scale gets something added in place of the factor.
+
 A network that learns the log's mean forecasts near the median. With log errors of standard deviation s and no bias the
 RMSPE is least for exp(−1.5 s²) times that, about 0.985 for s = 0.1: too high a forecast costs more than too low a one.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["rmspe", "mape", "rmse", "none"]
+from tabcli.metrics import Criterion
+from tabcli.preprocess import TargetTransform, golden_section
+
+FloatArray = NDArray[np.float64]
 
 
-def best_factor(metric: Metric, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """The c for which `metric` of c · predicted is least; both positive, in the target's unit, (n,).
+def best_factor(criterion: Criterion, actual: FloatArray, predicted: FloatArray) -> float:
+    """The c for which the criterion of c · predicted is least, (n,) in the target's unit; predicted above zero.
 
-    - rmspe: least squares of c·p/y to 1: Σ(p/y) / Σ(p/y)²
-    - rmse: least squares of c·p to y: Σ(y·p) / Σ(p²)
-    - mape: the median of y/p, weighted with p/y
+    For RMSPE it is Σ(p/y) / Σ(p/y)², for WAPE and MAE the median of y/p weighted with p.
     """
-    ratio = predicted / actual
-    match metric:
-        case "rmspe":
-            return float(ratio.sum() / (ratio**2).sum())
-        case "rmse":
-            return float((actual * predicted).sum() / (predicted**2).sum())
-        case "mape":
-            order = np.argsort(1 / ratio)
-            weight = np.cumsum(ratio[order])
-            return float(1 / ratio[order][np.searchsorted(weight, weight[-1] / 2)])
-        case "none":
-            return 1.0
+    if criterion.metric == "rmsle":
+        return float(np.exp(golden_section(lambda c: criterion(actual, np.exp(c) * predicted), -1.0, 1.0)))
+    return _best_constant(criterion, actual, actual, predicted)
 
 
-def spread_factor(metric: Metric, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """`best_factor` for the spread of the errors alone: as if their mean on the log scale were 0.
+def best_shift(criterion: Criterion, actual: FloatArray, predicted: FloatArray) -> float:
+    """The c for which the criterion of predicted + c is least, (n,) in the target's unit: a mean or a quantile."""
+    if criterion.metric == "rmsle":
+        wide = float(np.abs(actual - predicted).max()) + 1e-9
+        return golden_section(lambda c: criterion(actual, predicted + c), -wide, wide)
+    return _best_constant(criterion, actual, actual - predicted, np.ones(len(actual)))
+
+
+def _best_constant(criterion: Criterion, actual: FloatArray, wanted: FloatArray, basis: FloatArray) -> float:
+    """The c that brings c · basis closest to `wanted`.
+
+    Every criterion is a weighted sum of squares, best at a weighted least-squares c, or of absolute or pinball errors,
+    best at a quantile of wanted / basis, each weighted with its own part of the sum.
+    """
+    weight = np.ones(len(actual))
+    if criterion.metric in ("rmspe", "mape"):  # rows with a zero actual are not scored
+        weight = np.divide(1.0, np.abs(actual), out=np.zeros(len(actual)), where=actual != 0)
+    if criterion.metric == "mase":
+        assert criterion.scale is not None
+        weight = 1 / criterion.scale
+    if criterion.metric in ("rmspe", "rmse"):
+        weighted = weight * basis
+        total = float((weighted**2).sum())
+        return float((weighted * weight * wanted).sum()) / total if total else 1.0
+    used = weight * basis > 0
+    ratio, weight = wanted[used] / basis[used], (weight * basis)[used]
+    if not len(ratio):
+        return 1.0
+    order = np.argsort(ratio)
+    cumulated = np.cumsum(weight[order])
+    part = criterion.quantile if criterion.metric == "pinball" else 0.5
+    return float(ratio[order][np.searchsorted(cumulated, cumulated[-1] * part)])
+
+
+def spread_calibration(
+    criterion: Criterion | None, target: TargetTransform, actual: FloatArray, outputs: FloatArray
+) -> tuple[float, float]:
+    """The best factor and shift for the spread of the errors alone: as if their mean on the learned scale were 0.
 
     How far all series together run above or below a forecast changes from one period to the next; how far the errors
-    scatter does not.
+    scatter does not. A target that is learned as it is gets a shift, any other a factor. None changes nothing.
     """
-    shift = float(np.exp(np.mean(np.log(actual) - np.log(predicted))))
-    return best_factor(metric, actual, predicted * shift)
+    if criterion is None:
+        return 1.0, 0.0
+    predicted = target.inverse(outputs + np.mean(target.scaled(actual) - outputs))
+    if target.kind == "identity":
+        return 1.0, best_shift(criterion, actual, predicted)
+    return best_factor(criterion, actual, predicted), 0.0

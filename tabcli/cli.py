@@ -169,6 +169,16 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
+def _score(metric: str, value: float) -> str:
+    """A metric's value: a percentage where it is a fraction, else a number in its own unit."""
+    if not math.isfinite(value):
+        return "not defined"
+    return _percent(value) if metric in _FRACTIONS else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
+
+
+_FRACTIONS = ("rmspe", "mape", "wape", "bias")  # as in `metrics`, which --help must not wait for
+
+
 def _some(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or "none"
 
@@ -185,7 +195,7 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
     yield f"validation     {rows['valid']:,} rows, {dates['valid_start'][:10]} … {dates['valid_end'][:10]}"
     if "future" in rows:
         yield f"to forecast    {rows['future']:,} rows"
-    yield f"series         {summary['series']:,}"
+    yield f"series         {summary['series']:,}, a row every {summary['frequency']}"
     for role in ("categorical", "continuous", "past only"):
         yield f"{role:<14} {len(columns[role])}: {', '.join(columns[role])}"
     unmatched = {table: n for table, n in summary["unmatched"].items() if n}
@@ -200,32 +210,41 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
     for part, codes in summary["codes"].items():
         if any(n["unknown"] for n in codes.values()):
             yield f"unknown        {part}: " + _some({c: n["unknown"] for c, n in codes.items()})
-    baseline = summary["baseline"]
-    yield f"to beat        RMSPE {_percent(baseline['valid_rmspe'])}: the median by {' × '.join(baseline['by'])}"
+    if summary["clipped"]:
+        yield f"taken as 0     {summary['clipped']:,} negative targets"
+    baseline, metric = summary["baseline"], summary["metric"]
+    score = _score(metric, baseline[f"valid_{metric}"])
+    yield f"to beat        {metric.upper()} {score}: the median by {' × '.join(baseline['by'])}"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
 def _render_train(result: "TrainResult") -> Iterator[str]:
     metrics = result.metrics
     baseline = metrics["baseline"]
-    gain = 1 - metrics["valid_rmspe"] / baseline["valid_rmspe"]
+    name, key = metrics["metric"].upper(), f"valid_{metrics['metric']}"
+    gain = 1 - metrics[key] / baseline[key] if baseline[key] else 0.0
+
+    def shown(value: float) -> str:
+        return _score(metrics["metric"], value)
+
     singles = metrics["members"]
     epochs = f"epoch {metrics['best_epoch']}"
     if len(singles) > 1:
         mean = sum(singles) / len(singles)
-        epochs = f"mean of {len(singles)} members, alone {_percent(mean)} on average"
-    yield f"validation RMSPE {_percent(metrics['valid_rmspe'])} on {metrics['valid_rows']:,} rows ({epochs})"
-    if metrics["factor"] != 1:
+        epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
+    yield f"validation {name} {shown(metrics[key])} on {metrics['valid_rows']:,} rows ({epochs})"
+    if metrics["factor"] != 1 or metrics["shift"]:
+        how = f"{metrics['shift']:+,.4g}" if metrics["shift"] else f"× {metrics['factor']:.4f}"
         yield (
-            f"calibration    forecasts × {metrics['factor']:.4f}, fitted on earlier rows; "
-            f"without it RMSPE {_percent(metrics['valid_rmspe_uncalibrated'])}"
+            f"calibration    forecasts {how}, fitted on earlier rows; "
+            f"without it {name} {shown(metrics[f'{key}_uncalibrated'])}"
         )
     yield (
         f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the median by {' × '.join(baseline['by'])} "
-        f"({_percent(baseline['valid_rmspe'])})"
+        f"({shown(baseline[key])})"
     )
     if metrics["refitted"]:
-        yield f"refitted       on all {metrics['train_rows']:,} rows; the RMSPE is that of the networks before"
+        yield f"refitted       on all {metrics['train_rows']:,} rows; the {name} is that of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -236,10 +255,12 @@ def _progress() -> Iterator["Callbacks"]:
 
     def say_epoch(record: "Record") -> None:
         name = f"{record['network']:<10}" if "network" in record else ""
+        metric = record["by"].removeprefix("valid_")
+        of_log = f"RMSE of log {record['valid_rmse_log']:.4f}  " if "valid_rmse_log" in record else ""
         text = (
             f"{name}epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
-            f"valid loss {record['valid_loss']:.5f}  RMSE of log {record['valid_rmse_log']:.4f}  "
-            f"RMSPE {_percent(record['valid_rmspe'])}  {record['seconds']:.1f} s"
+            f"valid loss {record['valid_loss']:.5f}  {of_log}"
+            f"{metric.upper()} {_score(metric, record[record['by']])}  {record['seconds']:.1f} s"
         )
         console.print(text, highlight=False) if console else _say(text)
 
@@ -271,12 +292,20 @@ def _progress() -> Iterator["Callbacks"]:
 @app.command()
 def synth(
     directory: Annotated[Path, typer.Argument(help="Where the tables go.")],
-    stores: Annotated[int, typer.Option(help="Number of stores.")] = 200,
-    days: Annotated[int, typer.Option(help="Days in all, those to forecast included.")] = 990,
-    horizon: Annotated[int, typer.Option(help="Days to forecast.")] = 48,
+    kind: Annotated[
+        Literal["retail", "weekly", "hourly"],
+        typer.Option(help="Daily sales of stores; weekly ones of stores × products; hourly rentals with weather."),
+    ] = "retail",
+    stores: Annotated[int | None, typer.Option(help="Number of stores, or stations: 200, 8 or 3.")] = None,
+    products: Annotated[int | None, typer.Option(help="Number of products of a weekly table: 20.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", "--length", help="Days, weeks or hours in all, those to forecast too: 990, 164, 10080."),
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Days, weeks or hours to forecast: 48, 8 or 168.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 42,
-    noise: Annotated[float, typer.Option(help="Sigma of the log-normal noise.")] = 0.1,
-    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD.")] = "2013-01-01",
+    noise: Annotated[float | None, typer.Option(help="Sigma of the log-normal noise: 0.1, else 0.25.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -286,22 +315,20 @@ def synth(
     """
     from tabcli import stages
 
-    made = stages.synth(
-        directory,
-        stores=stores,
-        days=days,
-        horizon=horizon,
-        seed=seed,
-        noise=noise,
-        start=start,
-        replace=force,
-    )
-    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test, "noise_floor_rmspe": made.noise_floor}
+    if products is not None and kind != "weekly":
+        raise UsageError(f"--products goes with --kind weekly, not {kind}")
+    length = {"retail": "days", "weekly": "weeks", "hourly": "hours"}[kind]
+    options: dict[str, Any] = {"stations" if kind == "hourly" else "stores": stores, "products": products, length: days}
+    options |= {"horizon": horizon, "noise": noise, "start": start}
+    given = {k: v for k, v in options.items() if v is not None}
+    made = stages.synth(directory, kind=kind, seed=seed, replace=force, **given)
+    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test}
     if as_json:
-        _print_json(facts)
+        _print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})
         return
+    floor = f"{made.metric.upper()} {_score(made.metric, made.noise_floor)}"
     typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
-    typer.echo(f"noise floor: RMSPE {_percent(made.noise_floor)}; no forecast of these rows is better than by chance")
+    typer.echo(f"noise floor: {floor}; no forecast of these rows is better than by chance")
     typer.echo(f"written: {made.path}")
 
 
@@ -455,15 +482,18 @@ def predict(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .csv or .parquet file to write.")],
     columns: Names = "",
+    horizon: Annotated[
+        str | None, typer.Option(help="Make the rows: every series × the next 8w, by the config's forecast.rules.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast the rows of the table `future`, each id once, in their order.
+    """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
 
     Example: tabcli predict run --data data --out submission.csv
     """
     from tabcli import stages
 
-    result = stages.predict(run, data, out, columns=_split(columns))
+    result = stages.predict(run, data, out, columns=_split(columns), horizon=horizon)
     for warning in result.warnings:
         _say(f"warning: {warning}")
     if as_json:
@@ -496,8 +526,9 @@ def backtest(
     from tabcli import stages
 
     def on_fold(name: str, scores: "Scores") -> None:
-        shown = ", ".join(f"{forecast} {_percent(s['rmspe'])}" for forecast, s in scores.items())
-        _say(f"fold {name}: RMSPE {shown}")
+        metric = next(iter(next(iter(scores.values()))))  # the config's stands first
+        shown = ", ".join(f"{forecast} {_score(metric, s[metric])}" for forecast, s in scores.items())
+        _say(f"fold {name}: {metric.upper()} {shown}")
 
     with _progress() as callbacks:
         result = stages.backtest(
@@ -539,7 +570,7 @@ def tune(
     from tabcli import stages
 
     def on_trial(trial: "Trial") -> None:
-        _say(f"trial {trial.number}: RMSPE {_percent(trial.rmspe)} with {_shown(trial.changes)}")
+        _say(f"trial {trial.number}: {trial.score:.5f} with {_shown(trial.changes)}")
 
     with _progress() as callbacks:
         result = stages.tune(
@@ -557,7 +588,7 @@ def tune(
     if as_json:
         _print_json({"best": asdict(best), "trials": [asdict(t) for t in result.trials], "path": str(result.path)})
         return
-    typer.echo(f"best           RMSPE {_percent(best.rmspe)}: {_shown(best.changes)}")
+    typer.echo(f"best           {result.metric} {_score(result.metric, best.score)}: {_shown(best.changes)}")
     typer.echo(f"written: {result.path}")
 
 
@@ -572,15 +603,18 @@ def evaluate(
     target: Annotated[str | None, typer.Option(help="The column; by default the last of PREDICTIONS.")] = None,
     on: Annotated[str, typer.Option(metavar="A,B,…", help="Key columns; by default all others in common.")] = "",
     by: Annotated[str | None, typer.Option(help="Also per value of this column of either table.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Also the pinball loss, for forecasts of this quantile.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a forecast: RMSPE, RMSE, MAPE, WAPE and bias, overall and by a column.
+    """Score a forecast: RMSPE, RMSE, MAPE, WAPE, MAE, RMSLE and bias, overall and by a column.
 
     Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
     """
     from tabcli import stages
 
-    result = stages.evaluate(predictions, actuals, target=target, on=_split(on), by=by)
+    result = stages.evaluate(predictions, actuals, target=target, on=_split(on), by=by, quantile=quantile)
     grouped = None if result.by is None else result.by.to_dict("records")
     if as_json:
         facts = {"rows": result.n_rows, "zero": result.n_zero, "target": result.target, "on": result.on, "by": grouped}
@@ -592,23 +626,17 @@ def evaluate(
     if result.n_unused:
         typer.echo(f"{result.n_unused:,} predictions have no actual row")
     for name, value in result.metrics.items():
-        typer.echo(f"{name.upper() if name != 'bias' else name:<6} {_metric(name, value)}")
+        typer.echo(f"{name.upper() if name != 'bias' else name:<6} {_score(name, value)}")
     if result.by is not None:
         typer.echo("")
         _echo_table(result.by)
 
 
-def _metric(name: str, value: float) -> str:
-    if not math.isfinite(value):
-        return "not defined"
-    return f"{value:,.2f}" if name == "rmse" else _percent(value)
-
-
 def _echo_table(table: "pd.DataFrame") -> None:
     """Right-aligned text columns."""
-    rows = [[c.upper() if c in ("rmspe", "rmse", "mape", "wape") else c for c in table.columns]]
+    rows = [[c.upper() if c in _METRIC_NAMES and c != "bias" else c for c in table.columns]]
     rows += [
-        [_metric(c, v) if isinstance(v, float) and c in _METRIC_NAMES else str(v) for c, v in record.items()]
+        [_score(c, v) if isinstance(v, float) and c in _METRIC_NAMES else str(v) for c, v in record.items()]
         for record in table.to_dict("records")
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -616,7 +644,7 @@ def _echo_table(table: "pd.DataFrame") -> None:
         typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
 
 
-_METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "bias")
+_METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias")
 
 
 @app.command()

@@ -41,23 +41,23 @@ TUNABLE = ("model", "train", "calibration", "history")
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of time in one unit, written `48d`, `8w` or `168h`.
+    """A length of time in one unit, written `48d`, `8w`, `168h` or, in calendar months, `3mo`.
 
     >>> Duration.parse("8w").seconds == Duration.parse("56d").seconds
     True
     """
 
     count: int
-    unit: Literal["h", "d", "w"]
+    unit: Literal["h", "d", "w", "mo"]
 
-    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}  # noqa: RUF012 - a constant, not a field
+    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "mo": 2629746}  # noqa: RUF012 - a constant, not a field
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        match = re.fullmatch(r"(\d{1,6})([hdw])", text.strip()) if isinstance(text, str) else None
+        match = re.fullmatch(r"(\d{1,6})(h|d|w|mo)", text.strip()) if isinstance(text, str) else None
         if match is None:
-            raise ValueError("expected a number and a unit, like 48d, 8w or 168h")
-        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the three units
+            raise ValueError("expected a number and a unit, like 48d, 8w, 168h or 3mo")
+        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the four units
 
     @property
     def unit_seconds(self) -> int:
@@ -65,6 +65,7 @@ class Duration:
 
     @property
     def seconds(self) -> int:
+        """Its length; of months the mean length, a twelfth of 365.2425 days."""
         return self.count * self.unit_seconds
 
     def __str__(self) -> str:
@@ -75,7 +76,7 @@ DurationField = Annotated[
     Duration,
     BeforeValidator(lambda v: v if isinstance(v, Duration) else Duration.parse(v)),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[hdw]$", "examples": ["48d", "8w", "168h"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}(h|d|w|mo)$", "examples": ["48d", "8w", "168h", "3mo"]}),
 ]
 
 
@@ -86,6 +87,9 @@ def _one_or_many(value: Any) -> Any:
 Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Scalar = bool | int | float | str
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+CalendarPart = Literal["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"]
+Transform = Literal["log", "log1p", "identity", "boxcox"]
+Metric = Literal["rmspe", "wape", "rmsle", "rmse", "mape", "mae", "mase", "pinball"]
 
 
 class Section(BaseModel):
@@ -198,19 +202,58 @@ class Availability(Section):
 
 
 class Target(Section):
-    """What to forecast, and which rows are left out of learning and scoring."""
+    """What to forecast, on which scale it is learned, and which rows are left out of learning and scoring.
+
+    `transform`: *log* and *boxcox* (a power between −2 and 2, fitted to the training rows) take targets above zero,
+    *log1p* takes zeros too, *identity* any number. `nonpositive` says what happens to targets that it does not take,
+    and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0.
+    """
 
     column: str
-    transform: Literal["log"] = "log"
+    transform: Transform = "log"
     drop_where: Condition = {}
-    nonpositive: Literal["refuse", "drop"] = "refuse"
+    nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
+
+
+class Holidays(Section):
+    """Public holidays of a country, or of a part of it (`subdivision: BY`), by the holidays package.
+
+    `window`: those are counted that lie in a window of whole days that starts with the row's date: 7d for weekly rows.
+    """
+
+    country: str
+    subdivision: str | None = None
+    window: DurationField = Duration(1, "d")
+
+    @property
+    def name(self) -> str:
+        return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
+
+
+class Rule(Section):
+    """What a column that is known in advance will be, where no table says it; exactly one of these, or just `last`.
+
+    `constant`: a value. `last`: the series' last. `repeat`: the series' own a whole number of such periods before.
+    `calendar`: a part of the date, such as Dayofweek or Month, `plus` a number. `holidays`: 1 on public holidays.
+    """
+
+    constant: Scalar | None = None
+    last: Literal[True] | None = None
+    repeat: DurationField | None = None
+    calendar: CalendarPart | None = None
+    plus: int = 0
+    holidays: Holidays | None = None
 
 
 class Forecast(Section):
-    """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says."""
+    """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says.
+
+    `rules`: what the columns known in advance are, where predict has no table with the rows to forecast.
+    """
 
     fill: dict[str, Scalar] = {}
     zero_where: Condition = {}
+    rules: dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]] = {}
 
 
 class DateParts(Section):
@@ -250,7 +293,8 @@ class Event(Section):
     """Days on which something known in advance happens.
 
     Makes `After…` and `Before…` (time since and until, 0 on the day, `cap` at most, cap + 1 for never) and
-    `…_bw`, `…_fw` (how many event rows in the window that ends, or starts, with the day).
+    `…_bw`, `…_fw` (how many event rows in the window that ends, or starts, with the day). Calendar months count as
+    such where both lengths are months.
     """
 
     where: Condition
@@ -293,6 +337,7 @@ class Features(Section):
     ] = ()
     fourier: dict[str, Fourier] = {}
     from_easter: dict[str, Annotated[FromEaster, AfterValidator(_ordered_window)]] = {}
+    holidays: dict[str, Holidays] = {}
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}
     recurrences: dict[str, Recurrence] = {}
@@ -304,16 +349,16 @@ class History(Section):
     `windows`: of the levels. `base`: the window of the base level. `effects`: columns known in advance whose
     combinations have an effect of their own in each series. `columns`: past-only columns whose levels are inputs too.
     `season`: how far back the last season lies, a whole number of weeks. `use`: the statistics that become columns.
+    Lengths that are not given suit the frequency: for days 364d … 7d, base 28d; for weeks 104w … 4w, base 8w; for
+    months 36mo … 3mo, base 6mo; for hours 8w … 24h, base 7d.
     """
 
-    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] = tuple(
-        Duration(n, "d") for n in (364, 182, 91, 28, 14, 7)
-    )
-    base: DurationField = Duration(28, "d")
+    windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] | None = None
+    base: DurationField | None = None
     effects: Columns = ()
-    effect_window: DurationField = Duration(364, "d")
-    recent_effect_window: DurationField = Duration(91, "d")
-    season: DurationField = Duration(364, "d")
+    effect_window: DurationField | None = None
+    recent_effect_window: DurationField | None = None
+    season: DurationField | None = None
     shrink: Annotated[float, Field(gt=0)] = 4.0
     columns: Columns = ()
     use: tuple[Literal["levels", "effects", "spread", "columns", "chain", "season"], ...] = (
@@ -402,11 +447,14 @@ class Variant(Section):
 class Calibration(Section):
     """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
 
+    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high); *auto* is the
+    config's metric; with `transform: identity` something added in place of the factor.
+
     It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
     that was trained on the rows before them for `epochs` epochs.
     """
 
-    metric: Literal["rmspe", "mape", "rmse", "none"] = "rmspe"
+    metric: Literal["auto", "none"] | Metric = "auto"
     length: DurationField | None = None
     epochs: Annotated[int, Field(ge=1)] = 3
 
@@ -442,13 +490,20 @@ def _changed(section: S, changes: Mapping[str, Any]) -> S:
 
 
 class Config(Section):
-    """Everything about one dataset and how to forecast it."""
+    """Everything about one dataset and how to forecast it.
+
+    `frequency`: how far apart the rows of a series are; *auto* finds it. `metric`: what a forecast is judged by, and
+    which epoch is kept; for *pinball* `quantile` is the quantile to forecast.
+    """
 
     format_version: Literal[1]
     tables: dict[str, Table]
     series: Columns
     date: str
     target: Target
+    frequency: Literal["auto"] | DurationField = "auto"
+    metric: Metric = "rmspe"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     id: str | None = None
     joins: tuple[Join, ...] = ()
     availability: Availability = Availability()
@@ -722,6 +777,9 @@ def _cross_problems(config: Config) -> list[str]:
             problems.append(f"joins[{i}]: give `on`, `as_of` or both")
     for name, span in config.features.spans.items():
         problems += _since_problems(f"features.spans.{name}.since", span.since)
+    for name, event in config.features.events.items():
+        if (event.cap.unit == "mo") != (event.window.unit == "mo"):
+            problems.append(f"features.events.{name}: window and cap must both be months, or neither")
     for name, recurrence in config.features.recurrences.items():
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
@@ -730,7 +788,21 @@ def _cross_problems(config: Config) -> list[str]:
         for path in config.tune.space
         if path.split(".")[0] not in TUNABLE or "." not in path
     ]
-    return problems + _role_problems(config) + _model_problems(config)
+    return (
+        problems + _rule_problems(config) + _role_problems(config) + _target_problems(config) + _model_problems(config)
+    )
+
+
+def _rule_problems(config: Config) -> list[str]:
+    problems = []
+    known = config.availability.known_in_advance
+    for name, rule in config.forecast.rules.items():
+        given = [k for k in ("constant", "last", "repeat", "calendar", "holidays") if getattr(rule, k) is not None]
+        if len(given) != 1:
+            problems.append(f"forecast.rules.{name}: give exactly one of constant, last, repeat, calendar, holidays")
+        if name not in known:
+            problems.append(f"forecast.rules.{name}: not in availability.known_in_advance{did_you_mean(name, known)}")
+    return problems
 
 
 def _since_problems(path: str, since: Since) -> list[str]:
@@ -758,6 +830,20 @@ def _role_problems(config: Config) -> list[str]:
     for one, other in (("known_in_advance", "past_only"), ("known_in_advance", "static"), ("past_only", "static")):
         shared = set(getattr(roles, one)) & set(getattr(roles, other))
         problems += [f"availability.{other}: {c!r} is in {one} too" for c in sorted(shared)]
+    return problems
+
+
+def _target_problems(config: Config) -> list[str]:
+    problems = []
+    transform = config.target.transform
+    if config.target.nonpositive == "clip" and transform != "log1p":
+        problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
+    if config.train.loss == "rmspe" and transform != "log":
+        problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    if config.model.output_range == "auto" and transform not in ("log", "log1p"):
+        problems.append(
+            f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
+        )
     return problems
 
 

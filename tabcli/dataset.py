@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tabcli.errors import BundleError
-from tabcli.history import FloatArray, History, Positions, draw_origins
+from tabcli.history import FloatArray, History, Positions, draw_origins, standardised
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 DRAWN_ROWS = 32768  # rows whose history is gathered at a time
@@ -33,7 +33,7 @@ class Drawn:
         origin = draw_origins(rows.step, self.history, generator, self.gap)
         base, columns = self.history.columns(rows, origin)
         base = base if self.use_base else np.zeros_like(base)
-        return torch.from_numpy((columns - self.mean) / self.std), torch.from_numpy(base)
+        return torch.from_numpy(standardised(columns, self.mean, self.std)), torch.from_numpy(base)
 
 
 @dataclass(frozen=True)

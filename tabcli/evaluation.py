@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.errors import DataError
-from tabcli.metrics import METRICS
+from tabcli.metrics import pinball, scores_of
 from tabcli.tables import check_unique, kind_of, require_columns
 
 _PREDICTED = " (predicted)"
@@ -28,12 +28,21 @@ class Evaluation:
     on: list[str]
     target: str
     by: pd.DataFrame | None
+    quantile: float | None = None
 
 
 def compare(
-    forecast: pd.DataFrame, truth: pd.DataFrame, target: str, *, on: Sequence[str] = (), by: str | None = None
+    forecast: pd.DataFrame,
+    truth: pd.DataFrame,
+    target: str,
+    *,
+    on: Sequence[str] = (),
+    by: str | None = None,
+    quantile: float | None = None,
 ) -> Evaluation:
     """Scores the column `target` of two tables whose rows are matched by `on` (by default all columns they share).
+
+    With `quantile` also the pinball loss of forecasts of that quantile.
 
     Raises `DataError` where a key is not unique, an actual row has no prediction, or a value is no number.
     """
@@ -42,14 +51,16 @@ def compare(
     keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
     merged = _match(forecast, truth, target, keys)
     actual, predicted = _numbers(merged, target, "actuals"), _numbers(merged, target + _PREDICTED, "predictions")
+    extra = {} if quantile is None else {"pinball": pinball(actual, predicted, quantile)}
     return Evaluation(
-        metrics=_scores(actual, predicted),
+        metrics={**scores_of(actual, predicted), **extra},
         n_rows=len(truth),
         n_zero=int((actual == 0).sum()),
         n_unused=len(forecast) - len(truth),
         on=keys,
         target=target,
         by=None if by is None else _by_value(merged, by, actual, predicted),
+        quantile=quantile,
     )
 
 
@@ -91,21 +102,13 @@ def _numbers(merged: pd.DataFrame, column: str, where: str) -> NDArray[np.float6
     return values
 
 
-def _scores(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
-    scores = {}
-    for name, metric in METRICS.items():
-        try:
-            scores[name] = metric(actual, predicted)
-        except DataError:  # all actual values are zero
-            scores[name] = float("nan")
-    return scores
-
-
 def _by_value(
     merged: pd.DataFrame, by: str, actual: NDArray[np.float64], predicted: NDArray[np.float64]
 ) -> pd.DataFrame:
     require_columns(merged, [by], "predictions and actuals")
     rows = []
     for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
-        rows.append({by: value, "rows": len(index), **_scores(actual[index], predicted[index])})
-    return pd.DataFrame(rows).sort_values("rmspe", ascending=False, ignore_index=True)
+        rows.append({by: value, "rows": len(index), **scores_of(actual[index], predicted[index])})
+    table = pd.DataFrame(rows)
+    worst = "rmspe" if table["rmspe"].notna().any() else "mae"
+    return table.sort_values(worst, ascending=False, ignore_index=True)

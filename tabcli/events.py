@@ -86,13 +86,23 @@ class EventCalendar:
         return cls(series, {name: keys[events == name] for name in names})
 
 
+def _month_keys(keys: IntArray) -> IntArray:
+    """Keys that count months since January 1970 in place of seconds."""
+    seconds = (keys & ((1 << _BITS) - 1)) - _ZERO
+    months = seconds.astype("datetime64[s]").astype("datetime64[M]").astype("int64")
+    counted: IntArray = ((keys >> _BITS) << _BITS) + months + _ZERO
+    return counted
+
+
 def event_feature_names(name: str) -> list[str]:
     return [f"After{name}", f"Before{name}", f"{name}_bw", f"{name}_fw", f"{name}_last", f"{name}_next"]
 
 
 def event_features(keys: IntArray, moments: IntArray, event: Event, name: str) -> dict[str, NDArray[np.int32]]:
     """Row keys (n,) and an event's sorted moments → the six columns, int32 (n,); one binary search each."""
-    unit, cap = event.cap.unit_seconds, event.cap.count
+    unit, cap, window = event.cap.unit_seconds, event.cap.count, event.window.seconds
+    if event.cap.unit == "mo":
+        keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
     padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
     until_now = np.searchsorted(moments, keys, side="right")
     before_now = np.searchsorted(moments, keys, side="left")
@@ -104,7 +114,6 @@ def event_features(keys: IntArray, moments: IntArray, event: Event, name: str) -
 
     with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
         since, until = keys - last, following - keys
-    window = event.window.seconds
     # The first and the last moment of the run of neighbouring moments that each one belongs to.
     breaks = np.diff(padded) != unit
     starts = np.maximum.accumulate(np.where(breaks[:-1], np.arange(len(moments)), 0))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, did_you_mean
 from tabcli.dates import date_part_names, date_parts, days_from_easter, fourier_names, fourier_terms
 from tabcli.errors import ConfigError
@@ -33,6 +34,7 @@ def made_columns(config: Config) -> list[str]:
     features = config.features
     names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
     names += [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
+    names += list(features.holidays)
     names += [n for event in features.events for n in event_feature_names(event)]
     return [*names, *features.from_easter, *features.spans, *features.recurrences]
 
@@ -73,8 +75,14 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
     return rows.assign(**filled), counts
 
 
-def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config, calendar: EventCalendar) -> Wide:
-    """Joins, date parts, events, spans and recurrences, in this order.
+def widen(
+    rows: pd.DataFrame,
+    sides: Mapping[str, pd.DataFrame],
+    config: Config,
+    calendar: EventCalendar,
+    holidays: PublicHolidays,
+) -> Wide:
+    """Joins, holidays, date parts, events, spans and recurrences, in this order.
 
     Raises `DataError` or `ConfigError` where a table lacks a key, a key is not unique, or two columns share a name.
     """
@@ -82,6 +90,9 @@ def widen(rows: pd.DataFrame, sides: Mapping[str, pd.DataFrame], config: Config,
     table, unmatched = rows, {}
     for join in config.joins:
         table, unmatched[join.table] = join_table(table, sides[join.table], join, date=config.date, columns=columns)
+    days = {name: holidays.count(rows[config.date], place) for name, place in config.features.holidays.items()}
+    _refuse_clashes(table, [pd.DataFrame(days, index=table.index)])
+    table = table.assign(**{name: values.astype("int64") for name, values in days.items()})
     flags = {}
     for name, event in config.features.events.items():
         _require(table, event.where, f"features.events.{name}.where")

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 
 from tabcli import bundle, training
 from tabcli.bundle import ROW, Prepared
-from tabcli.calibration import spread_factor
+from tabcli.calibration import spread_calibration
 from tabcli.config import Config, Train
 from tabcli.dataset import Dataset, Drawn
 from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
-from tabcli.history import History, Panel, Positions, Snapshot, draw_origins
-from tabcli.metrics import mape, rmse, rmspe
+from tabcli.history import History, Panel, Positions, Snapshot, draw_origins, scale_of, standardised
+from tabcli.metrics import Criterion, scores_of
 from tabcli.model import ModelSpec, describe, specify
-from tabcli.split import step_of
+from tabcli.split import length_of
 from tabcli.training import Callbacks, Checkpoint, Fit, Record
 
 Rows = Literal["valid", "probe", "refit"]
@@ -90,8 +90,8 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
         n_history = len(history.spec.names)
         snapshot = history.snapshot(history.n_steps)
         assert train.drawn is not None
-        scale_of = {"mean": train.drawn.mean, "std": train.drawn.std}
-        snapshot = replace(snapshot, arrays={**snapshot.arrays, **scale_of})
+        own_scale = {"mean": train.drawn.mean, "std": train.drawn.std}
+        snapshot = replace(snapshot, arrays={**snapshot.arrays, **own_scale})
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
     sizes = (len(preprocessor.continuous), n_history)
     spec = specify(settings.model, cardinalities, sizes, scale, settings.series)
@@ -108,9 +108,7 @@ def _draw_from(
     places = places.take(late)
     origin = draw_origins(places.step, history, np.random.default_rng(0), gap)
     base, columns = history.columns(places, origin)
-    mean, std = columns.mean(axis=0, dtype="float64"), columns.std(axis=0, dtype="float64")
-    scale = mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
-    drawn = Drawn(history, places, *scale, gap, use_base)
+    drawn = Drawn(history, places, *scale_of(columns), gap, use_base)
     kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], drawn)
     return kept, kept.y.numpy() - base * np.float32(use_base)
 
@@ -120,7 +118,7 @@ def _seen_from(history: History, train: Dataset, data: Dataset, rows: pd.DataFra
     assert train.drawn is not None
     drawn = train.drawn
     base, columns = history.columns(_places(rows), np.full(len(rows), max(origin, history.first)))
-    return data.with_history(base * np.float32(drawn.use_base), (columns - drawn.mean) / drawn.std)
+    return data.with_history(base * np.float32(drawn.use_base), standardised(columns, drawn.mean, drawn.std))
 
 
 def _rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -131,52 +129,43 @@ def _rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataF
         return train, valid
     if rows == "refit":
         return pd.concat([train, *([tables["gap"]] if "gap" in tables else []), valid], ignore_index=True), valid
-    length = _calibration_length(prepared, settings)
-    end = train[date].max()
-    late = (train[date] > end - length).to_numpy()
-    early = (train[date] <= end - length - _gap_length(prepared)).to_numpy()
+    length = _calibration_steps(prepared, settings)
+    ago = prepared.fitted.frequency.ago(train[date], train[date].max())
+    late, early = ago < length, ago >= length + _gap(prepared)
     if not early.any() or early.sum() < late.sum():
         raise ConfigError(
-            f"calibration: too few rows lie before the last {length.days} days of the training rows",
+            f"calibration: too few rows lie before the last {length} steps of the training rows",
             hint="set calibration.length shorter, or calibration.metric: none",
         )
     return train[early], train[late]
 
 
-def _calibration_length(prepared: Prepared, settings: Config) -> pd.Timedelta:
+def _calibration_steps(prepared: Prepared, settings: Config) -> int:
     """As long as the validation rows, unless the config says otherwise."""
+    frequency = prepared.fitted.frequency
     if settings.calibration.length is not None:
-        return pd.Timedelta(settings.calibration.length.seconds, unit="s")
-    dates = prepared.tables["valid"][ROW + settings.date]
-    return pd.Timedelta(dates.max() - dates.min() + step_of(dates))
-
-
-def _gap_length(prepared: Prepared) -> pd.Timedelta:
-    return pd.Timedelta(prepared.fitted.config.validation.gap.seconds, unit="s")
+        return frequency.number(settings.calibration.length)
+    return length_of(prepared.tables["valid"][ROW + settings.date], frequency)
 
 
 def _gap(prepared: Prepared) -> int:
-    """The gap in steps of the history."""
-    grid = prepared.fitted.grid
-    return 0 if grid is None else int(_gap_length(prepared).total_seconds() // grid.unit)
+    """The gap in steps."""
+    return prepared.fitted.frequency.number(prepared.fitted.config.validation.gap)
 
 
 def scorer(prepared: Prepared, scored: pd.DataFrame) -> training.Score:
-    """Outputs for rows with a target → metrics on the log scale and in original units."""
-    target = prepared.fitted.target
+    """Outputs for rows with a target → metrics on the scale of y and, where they are defined, in original units."""
+    target, criterion = prepared.fitted.target, prepared.criterion(scored)
     actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")
 
     def score(outputs: NDArray[np.floating[Any]]) -> dict[str, float]:
         predicted = target.inverse(outputs)
         loss = float(np.mean((outputs - y) ** 2))
-        return {
-            "valid_loss": loss,
-            "valid_rmse_log": float(np.sqrt(loss)),
-            "valid_rmspe": rmspe(actual, predicted),
-            "valid_mape": mape(actual, predicted),
-            "valid_rmse": rmse(actual, predicted),
-        }
+        scores = {"rmse_log": float(np.sqrt(loss))} if target.kind == "log" else {}
+        scores |= {name: value for name, value in scores_of(actual, predicted).items() if np.isfinite(value)}
+        scores |= {"loss": loss, criterion.metric: criterion(actual, predicted)}
+        return {f"valid_{name}": value for name, value in scores.items()}
 
     return score
 
@@ -252,6 +241,7 @@ def run_task(
         made.train,
         made.valid,
         score=scorer(prepared, made.scored),
+        by=f"valid_{prepared.fitted.config.metric}",
         seed=task.seed,
         stop_after=task.epochs,
         callbacks=callbacks,
@@ -424,16 +414,17 @@ def _work(task: Task, workshop: Workshop, connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members whose outputs are averaged on the log scale, the history that they need, and the calibration.
+    """Members whose outputs are averaged on the scale of y, the history that they need, and the calibration.
 
-    `scores`, and each member's `outputs` (n,) on the log scale for the rows of `scored`: calibrated, by networks that
-    have not seen them.
+    `factor`, `shift`: forecasts are multiplied with the one and the other is added. `scores`, and each member's
+    `outputs` (n,) on the scale of y for the rows of `scored`: calibrated, by networks that have not seen them.
     `history`: a record per epoch of all networks.
     """
 
     snapshot: Snapshot | None
     members: list[Trained]
     factor: float
+    shift: float
     scores: dict[str, Any]
     scored: pd.DataFrame
     outputs: list[NDArray[np.float64]]
@@ -465,17 +456,17 @@ def fit_ensemble(
     callbacks = replace(callbacks, on_model=lambda text: None)
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
     members, probes = trained[:n], trained[n:]
-    factor = _factor(prepared, settings, probes) if probes else 1.0
+    factor, shift = _calibrate(prepared, settings, probes) if probes else (1.0, 0.0)
     scored = prepared.tables["valid"]
-    outputs = [m.outputs + np.log(factor) for m in members]
-    scores = _scores(prepared, scored, members, outputs, factor)
+    outputs = [prepared.fitted.target.calibrated(m.outputs, factor, shift) for m in members]
+    scores = _scores(prepared, scored, members, outputs, (factor, shift))
     if refit:
         again = [Task(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, workshop)
         trained += members
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
-    return Ensemble(snapshot, members, factor, scores, scored, outputs, history, refit)
+    return Ensemble(snapshot, members, factor, shift, scores, scored, outputs, history, refit)
 
 
 def _describe_all(inputs: Callable[[Task], Inputs], tasks: Sequence[Task], settings: Config) -> str:
@@ -483,12 +474,20 @@ def _describe_all(inputs: Callable[[Task], Inputs], tasks: Sequence[Task], setti
     return "\n".join(dict.fromkeys(describe(inputs(t).spec) for t in tasks[: max(1, len(settings.variants))]))
 
 
-def _factor(prepared: Prepared, settings: Config, probes: Sequence[Trained]) -> float:
+def _calibrate(prepared: Prepared, settings: Config, probes: Sequence[Trained]) -> tuple[float, float]:
     """What the probes' errors on rows that they have not seen say."""
     _, scored = _rows_of(prepared, settings, "probe")
-    predicted = prepared.fitted.target.inverse(mean_outputs([p.outputs for p in probes]))
+    outputs = mean_outputs([p.outputs for p in probes])
     actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
-    return spread_factor(settings.calibration.metric, actual, predicted)
+    return spread_calibration(
+        calibration_criterion(prepared, settings, scored), prepared.fitted.target, actual, outputs
+    )
+
+
+def calibration_criterion(prepared: Prepared, settings: Config, scored: pd.DataFrame) -> Criterion | None:
+    """What the calibration makes least for these rows; None where there is to be none."""
+    metric = settings.calibration.metric
+    return None if metric == "none" else prepared.criterion(scored, None if metric == "auto" else metric)
 
 
 def mean_outputs(outputs: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
@@ -502,13 +501,14 @@ def _scores(
     scored: pd.DataFrame,
     members: Sequence[Trained],
     outputs: Sequence[NDArray[np.float64]],
-    factor: float,
+    calibration: tuple[float, float],
 ) -> dict[str, Any]:
     """Of the ensemble on the validation rows, calibrated (`outputs`) and not, and of each member alone, calibrated."""
-    score = scorer(prepared, scored)
+    score, metric = scorer(prepared, scored), f"valid_{prepared.fitted.config.metric}"
     return {
         **score(mean_outputs(outputs)),
-        "valid_rmspe_uncalibrated": score(mean_outputs([m.outputs for m in members]))["valid_rmspe"],
-        "factor": factor,
-        "members": [score(output)["valid_rmspe"] for output in outputs],
+        f"{metric}_uncalibrated": score(mean_outputs([m.outputs for m in members]))[metric],
+        "factor": calibration[0],
+        "shift": calibration[1],
+        "members": [score(output)[metric] for output in outputs],
     }

@@ -25,12 +25,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.config import Duration
 from tabcli.config import History as HistoryConfig
+from tabcli.frequency import DAY, HOUR, WEEK, Frequency
 from tabcli.preprocess import Categorify
 from tabcli.tables import seconds_of
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The lengths that a history looks back, where the config gives none."""
+
+    windows: tuple[Duration, ...]
+    base: Duration
+    effect: Duration
+    recent_effect: Duration
+    season: Duration
+
+    @classmethod
+    def parse(cls, windows: str, base: str, effect: str, recent_effect: str, season: str) -> "Windows":
+        """From texts such as "8w 4w"."""
+        lengths = tuple(Duration.parse(w) for w in windows.split())
+        return cls(lengths, *(Duration.parse(w) for w in (base, effect, recent_effect, season)))
+
+
+def suited_windows(unit_seconds: int) -> Windows:
+    """For steps of up to 6 hours, of less than a week, of less than four weeks, or longer: months."""
+    if unit_seconds <= 6 * HOUR:
+        return Windows.parse("8w 4w 14d 7d 48h 24h", "7d", "8w", "14d", "7d")
+    if unit_seconds < WEEK:
+        return Windows.parse("364d 182d 91d 28d 14d 7d", "28d", "364d", "91d", "364d")
+    if unit_seconds < 28 * DAY:
+        return Windows.parse("104w 52w 26w 13w 8w 4w", "8w", "52w", "26w", "52w")
+    return Windows.parse("36mo 24mo 12mo 6mo 3mo", "6mo", "36mo", "12mo", "12mo")
 
 
 @dataclass(frozen=True)
@@ -51,20 +81,21 @@ class HistorySpec:
 
     @classmethod
     def of(cls, config: HistoryConfig, unit_seconds: int, horizon: int, n_cells: int) -> "HistorySpec":
-        """The config's durations as whole steps, at least one."""
+        """The config's durations, or those that suit the unit, as whole steps, at least one."""
 
-        def steps(seconds: int) -> int:
-            return max(1, round(seconds / unit_seconds))
+        def steps(duration: Duration) -> int:
+            return max(1, round(duration.seconds / unit_seconds))
 
-        windows = tuple(sorted({steps(w.seconds) for w in config.windows}, reverse=True))
-        base = min(windows, key=lambda w: abs(w - steps(config.base.seconds)))
+        suited = suited_windows(unit_seconds)
+        base_window = steps(config.base or suited.base)
+        windows = tuple(sorted({steps(w) for w in config.windows or suited.windows}, reverse=True))
         return cls(
             windows=windows,
-            base=base,
-            effect=steps(config.effect_window.seconds),
-            recent_effect=steps(config.recent_effect_window.seconds),
-            season=steps(config.season.seconds),
-            season_windows=tuple(w for w in windows if w <= steps(config.base.seconds) and w >= steps(7 * 86400)),
+            base=min(windows, key=lambda w: abs(w - base_window)),
+            effect=steps(config.effect_window or suited.effect),
+            recent_effect=steps(config.recent_effect_window or suited.recent_effect),
+            season=steps(config.season or suited.season),
+            season_windows=tuple(w for w in windows if w <= base_window and w >= steps(Duration(7, "d"))),
             shrink=config.shrink,
             horizon=horizon,
             n_cells=n_cells,
@@ -103,13 +134,13 @@ class Positions:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where rows lie: step 0 at `start` (seconds since 1970), `unit` seconds apart, `n_steps` known ones.
+    """Where rows lie: step 0 at `start` (seconds since 1970), one step of `frequency` apart, `n_steps` known ones.
 
     `cells`: the combinations of the effect columns' codes that the training rows have, as one number each, sorted.
     """
 
     start: int
-    unit: int
+    frequency: Frequency
     n_steps: int
     spec: HistorySpec
     codes: Categorify
@@ -117,15 +148,22 @@ class Grid:
 
     @classmethod
     def fit(
-        cls, rows: pd.DataFrame, date: str, config: HistoryConfig, *, unit: int, horizon: int, known: pd.DataFrame
+        cls,
+        rows: pd.DataFrame,
+        date: str,
+        config: HistoryConfig,
+        *,
+        frequency: Frequency,
+        horizon: int,
+        known: pd.DataFrame,
     ) -> "Grid":
-        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in seconds."""
+        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in steps."""
         codes = Categorify.fit(rows, list(config.effects))
-        seconds = seconds_of(known[date])
-        start = int(seconds.min())
+        start = int(seconds_of(known[date]).min())
         cells = np.unique(_combine(codes, rows))
-        spec = HistorySpec.of(config, unit, max(1, round(horizon / unit)), len(cells))
-        return cls(start, unit, int((seconds.max() - start) // unit) + 1, spec, codes, tuple(cells.tolist()))
+        spec = HistorySpec.of(config, frequency.seconds, horizon, len(cells))
+        n_steps = int(frequency.steps(known[date], start).max()) + 1
+        return cls(start, frequency, n_steps, spec, codes, tuple(cells.tolist()))
 
     def positions(self, rows: pd.DataFrame, date: str, series: IndexArray) -> Positions:
         """The rows' places; `series` are their codes, −1 where unknown."""
@@ -136,7 +174,7 @@ class Grid:
 
     def step_of(self, dates: "pd.Series[Any]") -> IndexArray:
         """Dates → steps, int64 (n,)."""
-        return (seconds_of(dates) - self.start) // self.unit
+        return self.frequency.steps(dates, self.start)
 
     def to_state(self) -> dict[str, Any]:
         return {**asdict(self), "codes": self.codes.to_state()}
@@ -146,7 +184,7 @@ class Grid:
         spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["spec"].items()}
         return cls(
             state["start"],
-            state["unit"],
+            Frequency.from_state(state["frequency"]),
             state["n_steps"],
             HistorySpec(**spec),
             Categorify.from_state(state["codes"]),
@@ -278,7 +316,8 @@ class History:
 
     def columns(self, rows: Positions, origin: IndexArray) -> tuple[FloatArray, FloatArray]:
         """Base (n,) and columns (n, len(spec.names)) of rows, each as of its own origin."""
-        spec, series, step = self.spec, rows.series, rows.step
+        spec, step = self.spec, rows.step
+        series = np.where(self.asof[rows.series, origin, 1] > 0, rows.series, -1)  # none observed: as if unknown
         back = origin - spec.season
         known = back >= self.first
         reference = self.levels[series, np.maximum(back, 0)]
@@ -387,7 +426,8 @@ def _assemble(
     """`own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all; each (n, …).
 
     → base (n,) and columns (n, k) in the order of `spec.names`. Levels are those of the series less those of all
-    series, whose movement is left to the calendar (and to the part *chain*).
+    series, whose movement is left to the calendar (and to the part *chain*). A series without observations has
+    the statistics of all series, and NaN for how many observations there are and when the last was: `standardised`.
     """
     levels, asof, effect = own
     all_levels, all_asof = of_all
@@ -397,7 +437,7 @@ def _assemble(
     shorter = np.broadcast_to(all_levels[..., 1:] - all_levels[..., :-1], (n, len(spec.windows) - 1))
     known = np.broadcast_to(np.asarray(season_known, dtype="float32").reshape(-1, 1), (n, 1))
     parts = {
-        "levels": [relative[:, 1:] - relative[:, :-1], asof[:, 1:3]],
+        "levels": [relative[:, 1:] - relative[:, :-1], np.where(asof[:, 1:2] > 0, asof[:, 1:3], np.nan)],
         "spread": [asof[:, :1]],
         "columns": [asof[:, 3:] - all_asof[..., 3:]],
         "effects": [effect],
@@ -407,6 +447,23 @@ def _assemble(
     columns = [column for part, several in parts.items() if part in spec.use for column in several]
     ahead = (np.asarray(horizon, dtype="float32") / spec.horizon).reshape(-1, 1)
     return base, np.concatenate([*columns, ahead], axis=1, dtype="float32")
+
+
+def scale_of(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of columns (n, k), over rows whose series has observations."""
+    known = columns[~np.isnan(columns).any(axis=1)]
+    mean, std = known.mean(axis=0, dtype="float64"), known.std(axis=0, dtype="float64")
+    return mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
+
+
+def standardised(columns: FloatArray, mean: FloatArray, std: FloatArray) -> FloatArray:
+    """Columns (n, k) in the training rows' scale; where there is none the average row's, 0.
+
+    A network that was shown no series without a past would otherwise be asked far outside of what it knows.
+    """
+    scaled: FloatArray = (columns - mean) / std
+    scaled[np.isnan(scaled)] = 0.0
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -421,7 +478,8 @@ class Snapshot:
     def columns(self, rows: Positions) -> tuple[FloatArray, FloatArray]:
         """As `History.columns`, from this origin. Steps after the horizon are taken as its last."""
         ahead = np.clip(rows.step - self.origin, 0, self.spec.horizon - 1)
-        a, series = self.arrays, rows.series
+        a = self.arrays
+        series = np.where(a["asof"][rows.series, 1] > 0, rows.series, -1)
         lifts = np.concatenate([a["lifts"][series, ahead], a["lifts"][-1][ahead]], axis=1)
         return _assemble(
             self.spec,

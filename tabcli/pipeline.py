@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.ahead import tail_of
 from tabcli.baselines import group_medians
 from tabcli.bundle import ROW, Fitted, Prepared
-from tabcli.config import Config, History, did_you_mean
+from tabcli.calendars import PublicHolidays
+from tabcli.config import Config, History, Transform, did_you_mean
 from tabcli.errors import ConfigError, DataError
 from tabcli.events import EventCalendar, series_codes
 from tabcli.features import (
@@ -22,10 +24,11 @@ from tabcli.features import (
     fill_rows,
     widen,
 )
+from tabcli.frequency import Frequency, season_of
 from tabcli.history import Grid
-from tabcli.metrics import rmspe
-from tabcli.preprocess import Encoded, LogTarget, Preprocessor
-from tabcli.split import step_of, time_split, validation_length
+from tabcli.metrics import Criterion
+from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
+from tabcli.split import time_split, validation_steps
 from tabcli.tables import (
     BoolArray,
     Contract,
@@ -60,7 +63,10 @@ class Source:
     availability: dict[str, str]
     kept: BoolArray
     """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
-    horizon: pd.Timedelta
+    holidays: PublicHolidays
+    frequency: Frequency
+    horizon: int
+    """How many steps are to be forecast, and validated."""
     facts: dict[str, Any]
 
     @property
@@ -87,13 +93,24 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
     if sample is not None:
         tables = _sampled(tables, config, sample)
     check_static(tables["train"], config, train_where)
-    wide, n_train, filled = _widen_all(tables, config)
-    horizon = validation_length(config.validation, tables["future"][config.date] if "future" in tables else None)
-    availability = availability_of(config, tables["train"], tables, int(horizon.total_seconds()))
+    tables["train"], n_clipped = _clipped(tables["train"], config)
+    ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
+    holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], tables["train"][config.date])
+    wide, n_train, filled = _widen_all(tables, config, holidays)
+    frequency = Frequency.of(wide.table[config.date], None if config.frequency == "auto" else config.frequency)
+    ahead = tables["future"][config.date] if "future" in tables else None
+    horizon = validation_steps(config.validation, frequency, ahead)
+    availability = availability_of(config, tables["train"], tables, horizon * frequency.seconds)
     check_available(config, availability)
     kept, dropped = _scored_rows(wide.table.iloc[:n_train], config, train_where)
-    facts = {"read": n_read, "sampled": sample is not None, "dropped": dropped, "filled_inputs": filled}
-    return Source(config, wide, contract, availability, kept, horizon, facts)
+    facts = {
+        "read": n_read,
+        "sampled": sample is not None,
+        "dropped": dropped,
+        "filled_inputs": filled,
+        "clipped": n_clipped,
+    }
+    return Source(config, wide, contract, availability, kept, holidays, frequency, horizon, facts)
 
 
 def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
@@ -106,7 +123,8 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     dates = rows[config.date]
     if until is not None:
         kept = kept & (dates <= until).to_numpy()
-    split = time_split(dates if until is None else dates[dates <= until], config.validation, source.horizon)
+    known = dates if until is None else dates[dates <= until]
+    split = time_split(known, config.validation, source.horizon, source.frequency)
     train, valid = (kept & part(dates).to_numpy() for part in (split.is_train, split.is_valid))
     gap = kept & ~train & ~valid
     for name, mask in (("train", train), ("valid", valid)):
@@ -114,9 +132,21 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
             raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
     variables = choose_variables(source.wide.table, config, source.availability)
     preprocessor = Preprocessor.fit(rows[train], variables.categorical, variables.continuous)
-    target = LogTarget.fit(rows.loc[train, config.target.column])
-    grid, past = _history(source, kept, train)
-    fitted = Fitted(config, source.contract, preprocessor, target, source.wide.calendar, split.moments, grid)
+    target = TargetTransform.fit(config.target.transform, rows.loc[train, config.target.column])
+    grid, past = _history(source, kept, train, target)
+    series = known_series(source.wide.calendar, rows)
+    fitted = Fitted(
+        config,
+        source.contract,
+        preprocessor,
+        target,
+        source.wide.calendar,
+        split.moments,
+        source.frequency,
+        source.holidays,
+        tail_of(rows, config, source.frequency, series, split.valid_end),
+        grid,
+    )
     parts = {"train": rows[train], "valid": rows[valid]}
     if gap.any():
         parts["gap"] = rows[gap]
@@ -126,8 +156,13 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     tables = {
         name: _with_keys(encoded[name], part, fitted, has_target=name != "future") for name, part in parts.items()
     }
-    summary = _summary(source, fitted, tables, encoded) | {"baseline": _baseline(rows, config, train, valid)}
-    return Prepared(fitted, tables, summary, past)
+    prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
+    criterion = prepared.criterion(tables["valid"])
+    criterion.check(tables["valid"][ROW + config.target.column].to_numpy(), "validation rows")
+    return replace(
+        prepared,
+        summary=prepared.summary | {"baseline": _baseline(rows, config, source.frequency, train, valid, criterion)},
+    )
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
@@ -156,6 +191,9 @@ def _summary(
         },
         "unmatched": source.wide.unmatched,
         "filled_inputs": facts["filled_inputs"],
+        "clipped": facts["clipped"],
+        "frequency": str(fitted.frequency),
+        "metric": fitted.config.metric,
         "codes": {name: part.codes for name, part in encoded.items()},
         "filled": {name: part.filled for name, part in encoded.items()},
         "dates": fitted.dates,
@@ -204,7 +242,7 @@ def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:
     }
 
 
-def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int]]:
+def _widen_all(tables: Tables, config: Config, holidays: PublicHolidays) -> tuple[Wide, int, dict[str, int]]:
     """Train rows and below them the future's, widened together so that event windows cross the boundary."""
     train = tables["train"]
     future = tables.get("future", train.iloc[:0])
@@ -212,7 +250,15 @@ def _widen_all(tables: Tables, config: Config) -> tuple[Wide, int, dict[str, int
         train = train.drop(columns=config.id)
     rows, filled = fill_rows(stack(train, future), config)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    return widen(rows, tables, config, calendar), len(train), filled
+    return widen(rows, tables, config, calendar, holidays), len(train), filled
+
+
+def _clipped(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
+    """The rows with negative targets taken as 0 where the config says so, and how many those were."""
+    name = config.target.column
+    if config.target.nonpositive != "clip" or kind_of(train[name]) not in ("int", "float"):
+        return train, 0
+    return train.assign(**{name: train[name].clip(lower=0)}), int((train[name] < 0).sum())
 
 
 def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
@@ -229,41 +275,76 @@ def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolAr
         left_out[", ".join(f"{c} = {v}" for c, v in config.target.drop_where.items())] = int(hit.sum())
         kept &= ~hit
     values = target.to_numpy(dtype="float64")
+    refused = TargetTransform.refused(config.target.transform, values)
     for reason, wrong in (("missing", np.isnan(values)), ("zero", values == 0), ("negative", values < 0)):
-        n_wrong = int((wrong & kept).sum())
-        if n_wrong and config.target.nonpositive == "refuse":
+        n_wrong = int((wrong & refused & kept).sum())
+        if n_wrong and config.target.nonpositive != "drop":
             raise DataError(
                 f"{where}: the target {target.name!r} is {reason} in {n_wrong} of {int(kept.sum())} rows, "
-                "which have no logarithm",
-                hint=f"leave them out with `target.drop_where: {{{target.name}: 0}}` or `target.nonpositive: drop`",
+                f"which target.transform: {config.target.transform} does not take",
+                hint=_ways_out(config, reason),
             )
         if n_wrong:
             left_out[f"{target.name} {reason}"] = n_wrong
-        kept &= ~wrong
+        kept &= ~(wrong & refused)
+    kept &= ~refused
     if not kept.any():
-        raise DataError(f"{where}: no row with a positive target is left")
+        raise DataError(f"{where}: no row with a target that can be learned is left")
     return kept, left_out
 
 
-def _history(source: Source, kept: BoolArray, train: BoolArray) -> tuple[Grid | None, pd.DataFrame | None]:
-    """The grid that the history lies on, and the rows with a target on it: series, step, cell, y and other logs."""
+def _ways_out(config: Config, reason: str) -> str:
+    """What the config can say about targets that its transform does not take."""
+    ways = {
+        "missing": [],
+        "zero": ["learn them with `target.transform: log1p`"],
+        "negative": ["learn them with `target.transform: identity`"],
+    }[reason]
+    if reason == "negative":
+        ways.append("take them as 0 with `target.transform: log1p` and `target.nonpositive: clip`")
+    if reason == "zero":
+        ways.append(f"leave them out with `target.drop_where: {{{config.target.column}: 0}}`")
+    return "; ".join([*ways, "leave out all such rows with `target.nonpositive: drop`"])
+
+
+def _history(
+    source: Source, kept: BoolArray, train: BoolArray, target: TargetTransform
+) -> tuple[Grid | None, pd.DataFrame | None]:
+    """The grid that the history lies on, and the rows with a target on it: series, step, cell, y and other columns."""
     config, rows = source.config, source.rows
     if config.history is None:
         return None, None
     _check_history(config.history, rows, source.availability)
-    unit, horizon = (int(t.total_seconds()) for t in (step_of(rows[config.date]), source.horizon))
     known = rows[kept]
-    grid = Grid.fit(rows[train], config.date, config.history, unit=unit, horizon=horizon, known=known)
+    grid = Grid.fit(
+        rows[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known
+    )
     at = grid.positions(known, config.date, known_series(source.wide.calendar, known))
+    _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    columns = {name: _log(known[name]) for name in config.history.columns}
-    return grid, pd.DataFrame({**past, "y": _log(known[config.target.column]), **columns})
+    columns = {name: _scaled(known[name], train[kept], target.kind) for name in config.history.columns}
+    return grid, pd.DataFrame({**past, "y": target.transform(known[config.target.column]), **columns})
 
 
-def _log(values: "pd.Series[Any]") -> NDArray[np.float32]:
-    """The log where it exists, else NaN."""
+def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDArray[np.float32]:
+    """A past-only column on the scale that the target's transform has for it, float32 (n,); NaN where it has none."""
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
-    return np.log(np.where(numbers > 0, numbers, np.nan)).astype("float32")
+    there = ~TargetTransform.refused(kind, numbers)
+    scaled = np.full(len(numbers), np.nan, dtype="float32")
+    if (there & train).any():
+        scaled[there] = TargetTransform.fit(kind, numbers[there & train]).transform(numbers[there])
+    return scaled
+
+
+def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Config, frequency: Frequency) -> None:
+    """Raises `DataError` where two rows of a series share a step of the history."""
+    n_shared = int(pd.DataFrame({"series": series, "step": step}).duplicated().sum())
+    if n_shared:
+        raise DataError(
+            f"{n_shared} rows lie within the same step of {frequency} as another row of their series, "
+            "which a history cannot tell apart",
+            hint="set a shorter `frequency`, add the rows up beforehand, or leave `history` out",
+        )
 
 
 def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[str, str]) -> None:
@@ -323,16 +404,23 @@ def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.in
     return {f"{ROW}{k}": v.astype("int32") for k, v in (("series", at.series), ("step", at.step), ("cell", at.cell))}
 
 
-def _baseline(rows: pd.DataFrame, config: Config, train: BoolArray, valid: BoolArray) -> dict[str, Any]:
-    """The validation RMSPE of the median by the config's `baseline` columns, or by series and weekday."""
+def _baseline(
+    rows: pd.DataFrame,
+    config: Config,
+    frequency: Frequency,
+    train: BoolArray,
+    valid: BoolArray,
+    criterion: Criterion,
+) -> dict[str, Any]:
+    """The validation score of the median by the config's `baseline` columns, or by series and place in the season."""
     by = list(config.baseline)
     if not by:
-        by = [*config.series, "weekday"]
-        rows = rows.assign(weekday=rows[config.date].dt.day_of_week)
+        by = [*config.series, "season"]
+        rows = rows.assign(season=season_of(rows[config.date], frequency))
     require_columns(rows, by, "baseline")
     target = rows[config.target.column].to_numpy(dtype="float64")
     forecast = group_medians(rows[train], target[train], rows[valid], by)
-    return {"by": by, "valid_rmspe": rmspe(target[valid], forecast)}
+    return {"by": by, f"valid_{criterion.metric}": criterion(target[valid], forecast)}
 
 
 # -------------------------------------------------------------------------------------------- applying
@@ -348,23 +436,30 @@ class Applied:
     filled_inputs: dict[str, int]
 
 
-def apply(fitted: Fitted, data: DataSource, *, table: str = "future") -> Applied:
-    """Encodes the rows of a table by what was fitted. No target is needed; columns that prep did not see are ignored.
+def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None) -> Applied:
+    """Encodes rows by what was fitted: those given, or of the table `future`.
 
-    Raises `DataError` for missing columns, values of another kind, and repeated keys.
+    No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
+    another kind, and repeated keys, and `ConfigError` where there are no rows.
     """
     config = fitted.config
-    if table not in config.tables:
-        raise ConfigError(f"tables: no table is called {table}; it is the one with the rows to forecast")
-    tables = load_tables(config, data, [table, *side_names(config)])
-    where = describe(config, data, table)
-    _check_future(tables[table], config, where)
-    rows = fitted.contract.conform(_known_ahead(tables[table], config), "train", where)
+    if rows is None and "future" not in config.tables:
+        raise ConfigError(
+            "tables: no table is called future; it is the one with the rows to forecast",
+            hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
+        )
+    names = [*(["future"] if rows is None else []), *side_names(config)]
+    tables = load_tables(config, data, names)
+    where = describe(config, data, "future") if rows is None else "the rows to forecast"
+    if rows is None:
+        rows = tables["future"]
+        _check_future(rows, config, where)
+    rows = fitted.contract.conform(_known_ahead(rows, config), "train", where)
     sides: Mapping[str, pd.DataFrame] = {
         name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
     }
     rows, filled = fill_rows(rows, config)
-    wide = widen(rows, sides, config, fitted.calendar)
+    wide = widen(rows, sides, config, fitted.calendar, fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)
     table_out = encoded.table.assign(**place_columns(fitted, wide.table))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.ahead import ended_series, future_rows
 from tabcli.bundle import ROW, Run
+from tabcli.config import Duration
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
-from tabcli.history import Positions
+from tabcli.history import Positions, standardised
 from tabcli.model import ModelSpec
 from tabcli.pipeline import Applied, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
@@ -28,7 +30,7 @@ class Prediction:
 
 
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
-    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the log scale, calibrated."""
+    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the scale of y, calibrated."""
     try:
         specs = [ModelSpec.from_dict(network) for network in run.networks]
         inputs = {history: _inputs(run, encoded, history) for history in {spec.history for spec in specs}}
@@ -38,7 +40,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         outputs = [predict_log(m, inputs[m.spec.history]).astype("float64") for m in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor
+    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
 
 
 def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
@@ -49,27 +51,46 @@ def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
         base, columns = run.snapshot.columns(rows)
         base = base if history == "base" else np.zeros_like(base)
-        data = data.with_history(base, (columns - run.snapshot.arrays["mean"]) / run.snapshot.arrays["std"])
+        data = data.with_history(base, standardised(columns, run.snapshot.arrays["mean"], run.snapshot.arrays["std"]))
     return data
 
 
-def forecast(run: Run, data: DataSource) -> Prediction:
+def forecast(run: Run, data: DataSource, horizon: Duration | None = None) -> Prediction:
     """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
 
-    Raises `DataError` for rows that cannot be read, `BundleError` where the model gives no finite number.
+    With a `horizon` the next steps of every series in place of that table. Raises `DataError` for rows that cannot be
+    read, `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
-    applied = apply(run.fitted, data)
+    made = None if horizon is None else future_rows(run.fitted, horizon)
+    applied = apply(run.fitted, data, rows=made)
     values = predict_target(run, applied.encoded.table)
     zero = zero_rows(applied, config)
     values = np.where(zero, 0.0, np.round(values, 2))
     if not np.isfinite(values).all():
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
     rows = applied.rows
-    keys = [*([config.id] if config.id else []), *config.series, config.date]
+    keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
     table = pd.DataFrame({c: _plain(rows[c]) for c in keys})
     table[config.target.column] = values
-    return Prediction(table, {"rows": len(rows), "zero": int(zero.sum())}, _warnings(applied, run))
+    notes = _warnings(applied, run) + ([] if made is None else _ended(run))
+    return Prediction(table, {"rows": len(rows), "zero": int(zero.sum())}, notes)
+
+
+def _ended(run: Run) -> list[str]:
+    """Which series stop long before the others: they may be gone, and rows were made for them all the same."""
+    fitted = run.fitted
+    first, last = (pd.Timestamp(fitted.dates[k]) for k in ("valid_start", "valid_end"))
+    n_steps = int(fitted.frequency.ago(pd.Series([first]), last)[0]) + 1
+    ended = ended_series(fitted, n_steps)
+    if not ended:
+        return []
+    keys = fitted.calendar.series.iloc[list(ended)[:3]]
+    shown = ", ".join(" ".join(map(str, row)) for row in keys.itertuples(index=False))
+    return [
+        f"{len(ended)} series have no row in the last {n_steps} steps ({shown}{', …' if len(ended) > 3 else ''}); "
+        "they are forecast like the others"
+    ]
 
 
 def _plain(column: "pd.Series[Any]") -> Any:
@@ -88,7 +109,7 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
             shown = ", ".join(" ".join(map(str, row)) for row in series.head(3).itertuples(index=False))
             notes.append(
                 f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
-                f"{unknown.sum()} rows are forecast from their other columns alone"
+                f"{unknown.sum()} rows are forecast from their other columns alone, as of an average series"
             )
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:

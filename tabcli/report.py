@@ -22,11 +22,14 @@ def _tidy(axes: Any) -> None:
 
 
 def plot_losses(history: Sequence[dict[str, Any]], path: Path) -> None:
-    """The loss on the log scale and the RMSPE in original units over the epochs, a line for each member."""
+    """The loss on the scale of y and the metric in original units over the epochs, a line for each member."""
     from matplotlib.ticker import StrMethodFormatter
 
     figure = _figure(10)
     loss, score = figure.subplots(1, 2)
+    key = history[0]["by"]
+    percent = key in ("valid_rmspe", "valid_mape", "valid_wape")
+    scale, metric = 100 if percent else 1, key.removeprefix("valid_").upper()
     members = list(dict.fromkeys(r["network"] for r in history if r["network"].startswith("member")))
     for i, member in enumerate(members):
         records = [r for r in history if r["network"] == member]
@@ -34,9 +37,10 @@ def plot_losses(history: Sequence[dict[str, Any]], path: Path) -> None:
         labels = ("train", "validation") if i == 0 else (None, None)
         loss.plot(epochs, [r["train_loss"] for r in records], "o-", color=_TRAIN, label=labels[0])
         loss.plot(epochs, [r["valid_loss"] for r in records], "o-", color=_VALID, label=labels[1])
-        score.plot(epochs, [100 * r["valid_rmspe"] for r in records], "o-", color=_VALID, label=labels[1])
-    loss.set(title="Loss: mean squared error of the log", xlabel="epoch", ylabel="loss", yscale="log")
-    score.set(title="RMSPE in original units, before calibration", xlabel="epoch", ylabel="RMSPE, %")
+        score.plot(epochs, [scale * r[key] for r in records], "o-", color=_VALID, label=labels[1])
+    loss.set(title="Loss: mean squared error on the scale of y", xlabel="epoch", ylabel="loss", yscale="log")
+    score.set(title=f"{metric} in original units, before calibration", xlabel="epoch")
+    score.set(ylabel=f"{metric}, %" if percent else metric)
     for ticks in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):
         ticks(StrMethodFormatter("{x:g}"))  # 0.01, not 10⁻²
     for axes in (loss, score):

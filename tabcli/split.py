@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tabcli.config import Validation
 from tabcli.errors import DataError
+from tabcli.frequency import Frequency
 
 
 @dataclass(frozen=True)
@@ -33,39 +33,34 @@ class Split:
         return {name: moment.isoformat() for name, moment in vars(self).items()}
 
 
-def step_of(dates: "pd.Series[Any]") -> pd.Timedelta:
-    """The smallest distance between two different dates: a day for daily rows, a week for weekly ones."""
-    moments = np.sort(dates.unique())
-    return pd.Timedelta(np.diff(moments).min()) if len(moments) > 1 else pd.Timedelta("1D")
-
-
-def length_of(dates: "pd.Series[Any]") -> pd.Timedelta:
-    """The time that rows cover, first and last step included: 48 days for dates from 14 June to 31 July."""
-    return pd.Timedelta(dates.max() - dates.min() + step_of(dates))
-
-
-def validation_length(validation: Validation, future: "pd.Series[Any] | None") -> pd.Timedelta:
-    """How long the validation rows last: as the config says, or as the rows to forecast do."""
+def validation_steps(validation: Validation, frequency: Frequency, future: "pd.Series[Any] | None") -> int:
+    """How many steps the validation rows cover: as the config says, or as many as the rows to forecast."""
     if validation.last != "future":
-        return pd.Timedelta(validation.last.seconds, unit="s")
+        return frequency.number(validation.last)
     if future is None:
         raise DataError("validation.last: future, but there is no table called future", hint="set it, e.g. last: 48d")
-    return length_of(future)
+    return length_of(future, frequency)
 
 
-def time_split(dates: "pd.Series[Any]", validation: Validation, last: pd.Timedelta) -> Split:
-    """The `last` of the dates for validation, `gap` before them unused, the rest for training.
+def length_of(dates: "pd.Series[Any]", frequency: Frequency) -> int:
+    """How many steps rows cover, the first and the last included: 48 days for dates from 14 June to 31 July."""
+    return int(frequency.ago(dates, pd.Timestamp(dates.max())).max()) + 1
+
+
+def time_split(dates: "pd.Series[Any]", validation: Validation, last: int, frequency: Frequency) -> Split:
+    """The `last` steps of the dates for validation, `gap` before them unused, the rest for training.
 
     Raises `DataError` if no rows are left to learn from.
     """
     end = pd.Timestamp(dates.max())
-    valid = dates > end - last
-    train = dates <= end - last - pd.Timedelta(validation.gap.seconds, unit="s")
+    ago = frequency.ago(dates, end)
+    valid = ago < last
+    train = ago >= last + frequency.number(validation.gap)
     if not train.any() or not valid.any():
         start = pd.Timestamp(dates.min())
         raise DataError(
             f"no rows are left to learn from: the rows cover {start.date()} … {end.date()}, "
-            f"validation takes the last {last.days} days and the gap is {validation.gap}",
+            f"validation takes the last {last} steps of {frequency} and the gap is {validation.gap}",
             hint="make validation.last or validation.gap shorter",
         )
     moments = (dates[train].min(), dates[train].max(), dates[valid].min(), end)

@@ -35,6 +35,8 @@ from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
+from tabcli.synthetic_hourly import synth_hourly
+from tabcli.synthetic_weekly import synth_weekly
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.training import Callbacks, LRFind, Record
 from tabcli.tuning import Trial, Tuning, search
@@ -225,6 +227,7 @@ def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     """What the bundle holds of a trained ensemble."""
     first = ensemble.members[0]
     metrics = {
+        "metric": settings.metric,
         "best_epoch": first.fit.best_epoch,
         **ensemble.scores,
         "valid_rows": len(ensemble.scored),
@@ -236,7 +239,8 @@ def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     own = replace(prepared.fitted, config=settings)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
-    return Run(own, networks, weights, metrics, ensemble.history, ensemble.factor, ensemble.snapshot)
+    calibration = ensemble.factor, ensemble.shift
+    return Run(own, networks, weights, metrics, ensemble.history, *calibration, ensemble.snapshot)
 
 
 def train(
@@ -382,14 +386,24 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
                 raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
 
 
+def _duration(option: str, text: str | None) -> configs.Duration | None:
+    try:
+        return None if text is None else configs.Duration.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+
+
 def predict(
     run: TrainResult | Run | Path | str,
     data: DataSource,
     out: Path | str | None = None,
     *,
     columns: Sequence[str] = (),
+    horizon: str | None = None,
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
+
+    With a `horizon` such as 8w, the next steps of every series instead, made by the config's `forecast.rules`.
 
     Where the config names no id, series and date stand for it; `columns` carries more of them along. Raises
     `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
@@ -400,8 +414,8 @@ def predict(
     if not isinstance(run, Run):
         run = bundle.load_run(Path(run))
     config = run.fitted.config
-    made = prediction.forecast(run, data)
-    keys = [config.id] if config.id else [*config.series, config.date]
+    made = prediction.forecast(run, data, _duration("--horizon", horizon))
+    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = list(dict.fromkeys([*keys, *columns]))
     missing = [c for c in wanted if c not in made.table.columns]
     if missing:
@@ -444,7 +458,7 @@ def backtest(
         raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
     if folds + len(ends) < 1:
         raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
-    apart = pd.Timedelta(configs.Duration.parse(step).seconds, unit="s") if step is not None else None
+    apart = _duration("--step", step)
     fingerprint = _fold_fingerprint(settings, data, peers)
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
@@ -481,7 +495,7 @@ def tune(
     callbacks: Callbacks | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Tuning:
-    """Searches the config's `tune.space` for the least mean RMSPE over rolling-origin folds, each from scratch.
+    """Searches the config's `tune.space` for the least mean of its metric over rolling-origin folds, each from scratch.
 
     `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
     what `backtest` raises, and `ConfigError` where there is no space.
@@ -508,7 +522,7 @@ def tune(
             on_fold=lambda name, scores: None,
         )
         ours = result.scores["forecast"] == ensemble_name(candidate.train.members)
-        return float(result.scores.loc[ours, "rmspe"].mean())
+        return float(result.scores.loc[ours, settings.metric].mean())
 
     return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)
 
@@ -530,14 +544,17 @@ def evaluate(
     target: str | None = None,
     on: Sequence[str] = (),
     by: str | None = None,
+    quantile: float | None = None,
 ) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
 
     `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
     Raises `DataError` where an actual row has no prediction, or a key is not unique.
     """
+    if quantile is not None and not 0 < quantile < 1:
+        raise UsageError(f"--quantile {quantile:g}: expected a number between 0 and 1")
     forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
-    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by)
+    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by, quantile=quantile)
 
 
 # --------------------------------------------------------------------------------------------- inspect
@@ -638,11 +655,29 @@ def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
 # ------------------------------------------------------------------------------------------------ synth
 
 
-def synth(directory: Path | str, *, start: date | str = "2013-01-01", **options: Any) -> SynthResult:
-    """Sales tables from a known process; see `tabcli.synthetic`. `start` may be a text like 2013-01-01."""
+def synth(
+    directory: Path | str,
+    *,
+    kind: Literal["retail", "weekly", "hourly"] = "retail",
+    start: date | str | None = None,
+    **options: Any,
+) -> SynthResult:
+    """Sales tables from a known process; `start` may be a text like 2013-01-01.
+
+    `kind`: *retail*, daily sales of stores (`tabcli.synthetic`); *weekly*, stores × products (`synthetic_weekly`);
+    *hourly*, rentals with weather (`synthetic_hourly`). The options are those of their functions.
+    """
     if isinstance(start, str):
         try:
             start = date.fromisoformat(start)
         except ValueError:
             raise UsageError(f"--start {start}: expected a day like 2013-01-01") from None
-    return make_tables(Path(directory), start=start, **options)
+    if start is not None:
+        options["start"] = start
+    match kind:
+        case "retail":
+            return make_tables(Path(directory), **options)
+        case "weekly":
+            return synth_weekly(Path(directory), **options)
+        case "hourly":
+            return synth_hourly(Path(directory), **options)

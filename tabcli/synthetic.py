@@ -61,12 +61,13 @@ WEEKDAY = np.array(
 
 @dataclass(frozen=True)
 class SynthResult:
-    """`noise_floor`: the RMSPE on these very test rows of the best forecast that does not know the noise."""
+    """`noise_floor`: the metric on these very test rows of the best forecast that does not know the noise."""
 
     path: Path
     n_train: int
     n_test: int
     noise_floor: float
+    metric: str = "rmspe"
 
 
 # -------------------------------------------------------------------------------------------- calendar
@@ -211,7 +212,7 @@ class _Closures:
         return cls(shut & (day < n_train), absent, before, after)
 
 
-def _wander(rng: np.random.Generator, shape: tuple[int, int], memory: float) -> Floats:
+def wander(rng: np.random.Generator, shape: tuple[int, int], memory: float) -> Floats:
     """Stationary AR(1) paths of unit variance along the last axis."""
     steps = rng.normal(0, np.sqrt(1 - memory**2), shape)
     steps[:, 0] /= np.sqrt(1 - memory**2)
@@ -240,8 +241,8 @@ class _Weather:
         phase = (
             2 * np.pi * ((days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64") - 20) / 365.25
         )
-        mean = 9.5 - 9.5 * np.cos(phase) + 3.5 * _wander(rng, shape, 0.8)
-        wet = _wander(rng, shape, 0.6)
+        mean = 9.5 - 9.5 * np.cos(phase) + 3.5 * wander(rng, shape, 0.8)
+        wet = wander(rng, shape, 0.6)
         cloud = np.clip(np.round(4 + 2 * wet + rng.normal(0, 1, shape)), 0, 8)
         cloud[rng.random(shape) < 0.07] = np.nan
         return cls(
@@ -341,7 +342,7 @@ def _draw_world(n: int, n_days: int, horizon: int, seed: int, noise: float, star
     promo = (weekday < 5) & ((days.astype("int64") + 3) // 7 % 2 == 0)
     lift = rng.normal(0.28, 0.08, (n, 1)) + 0.03 * (4 - weekday)
     schooling = rng.normal(0.03, 0.03, (n, 1))
-    chain = _wander(streams.chain, (1, n_days), 0.98)[0]
+    chain = wander(streams.chain, (1, n_days), 0.98)[0]
     wet = (-0.03 * weather.rain - 0.04 * weather.snow)[stores.state]
     mu = own + promo * lift + school * schooling + _calendar_effects(days, rng, n) + wet + 0.01 * chain
     mu += _neighbour_effects(holiday, is_open) + closures.before + closures.after
@@ -475,6 +476,17 @@ def _check(stores: int, days: int, horizon: int, noise: float) -> None:
         raise UsageError(f"--noise {noise:g}: expected a sigma from 0 to 1")
 
 
+def write_tables(
+    directory: Path, tables: dict[str, dict[str, Any]], facts: dict[str, Any], *, replace: bool = False
+) -> None:
+    """Each table as a CSV, and the facts as `truth.json`; all or nothing."""
+    with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
+        options = pyarrow.csv.WriteOptions(quoting_style="needed")
+        for name, columns in tables.items():
+            pyarrow.csv.write_csv(pa.table(columns), temporary / f"{name}.csv", options)
+        files.write_json(temporary / "truth.json", facts)
+
+
 def synth(
     directory: Path,
     *,
@@ -514,9 +526,5 @@ def synth(
         "refurbished": (np.flatnonzero(world.closures.refurbished.any(axis=1)) + 1).tolist(),
         "without_rows_for_a_while": (np.flatnonzero(world.closures.absent.any(axis=1)) + 1).tolist(),
     }
-    with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
-        options = pyarrow.csv.WriteOptions(quoting_style="needed")
-        for name, columns in tables.items():
-            pyarrow.csv.write_csv(pa.table(columns), temporary / f"{name}.csv", options)
-        files.write_json(temporary / "truth.json", facts)
+    write_tables(directory, tables, facts, replace=replace)
     return SynthResult(directory, len(tables["train"]["store"]), len(tables["test"]["store"]), floor["rmspe"])

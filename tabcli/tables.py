@@ -18,7 +18,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype, union_categoricals
 
-from tabcli.config import Condition, Config, Join, Not, Scalar, Table, did_you_mean, nearest
+from tabcli.config import Condition, Config, Duration, Join, Not, Scalar, Table, did_you_mean, nearest
 from tabcli.delimited import read_delimited
 from tabcli.errors import ConfigError, DataError
 from tabcli.pickles import read_pickle
@@ -397,19 +397,25 @@ def seconds_of(dates: "pd.Series[Any]") -> IntArray:
     return dates.to_numpy().astype("datetime64[s]").astype("int64")
 
 
+def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
+    """The moments that lie a duration before the dates, in seconds since 1970, int64 (n,); months by the calendar."""
+    if duration.unit == "mo":
+        return seconds_of(dates - pd.DateOffset(months=duration.count))
+    return seconds_of(dates) - duration.seconds
+
+
 def _as_of_positions(rows: pd.DataFrame, side: pd.DataFrame, join: Join, date: str, where: str) -> IntArray:
     """Per row the last side row of its group whose date, plus the lag, is not after the row's."""
     assert join.as_of is not None
     groups, side_groups = _combined_codes(rows, side, join.on, where)
     side_keys = (side_groups << 36) + seconds_of(side[join.as_of]) + (1 << 35)
     order = np.argsort(side_keys, kind="stable")
-    wanted = (groups << 36) + seconds_of(rows[date]) - join.lag.seconds + (1 << 35)
+    wanted = (groups << 36) + _seconds_before(rows[date], join.lag) + (1 << 35)
     found = np.searchsorted(side_keys[order], wanted, side="right") - 1
     positions = order[np.maximum(found, 0)]
     ok = (found >= 0) & (groups >= 0) & (side_groups[positions] == groups)
     if join.max_age is not None:
-        age = seconds_of(rows[date]) - seconds_of(side[join.as_of])[positions]
-        ok &= age <= join.max_age.seconds
+        ok &= seconds_of(side[join.as_of])[positions] >= _seconds_before(rows[date], join.max_age)
     return np.where(ok, positions, -1)
 
 

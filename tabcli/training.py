@@ -270,12 +270,13 @@ def fit(
     valid: Dataset,
     *,
     score: Score,
+    by: str = "valid_rmspe",
     seed: int,
     stop_after: int | None = None,
     callbacks: Callbacks | None = None,
     resume: Checkpoint | None = None,
 ) -> Fit:
-    """Trains, and keeps the weights of the epoch whose `score(outputs)["valid_rmspe"]` was lowest, or the last.
+    """Trains, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or the last.
 
     `stop_after` ends the schedule early, after that epoch.
 
@@ -292,23 +293,25 @@ def fit(
         if resume is not None:
             trainer.restore(resume.tensors)
         history, best_epoch = list(done.history), done.best_epoch
-        best = min((r["valid_rmspe"] for r in history), default=math.inf)
+        best = min((r[by] for r in history), default=math.inf)
         for epoch in range(done.epoch + 1, (stop_after or settings.epochs) + 1):
             if settings.patience is not None and best_epoch and epoch - 1 - best_epoch >= settings.patience:
                 break
             started = time.perf_counter()
             loss = trainer.run_epoch(train, epoch, callbacks.on_step)
             lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
-            record = {"epoch": epoch, "lr": lr, "train_loss": loss, **score(predict_log(trainer.evaluated, valid))}
+            scores = score(predict_log(trainer.evaluated, valid))
+            record: Record = {"epoch": epoch, "lr": lr, "train_loss": loss, **scores, "by": by}
             record["seconds"] = round(time.perf_counter() - started, 3)
             history.append(record)
-            if record["valid_rmspe"] < best or settings.keep == "last":
-                best, best_epoch, trainer.best = record["valid_rmspe"], epoch, get_weights(trainer.evaluated)
+            if record[by] < best or settings.keep == "last":
+                best, best_epoch, trainer.best = record[by], epoch, get_weights(trainer.evaluated)
             callbacks.on_epoch(record)
             if callbacks.on_checkpoint is not None:
                 callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), history, best_epoch))
     if not best_epoch:
-        raise ConfigError("no epoch gave a finite validation RMSPE", hint="lower train.lr")
+        metric = by.removeprefix("valid_").upper()
+        raise ConfigError(f"no epoch gave a finite validation {metric}", hint="lower train.lr")
     return Fit(trainer.best, best_epoch, history)
 
 

@@ -1,6 +1,6 @@
 """A search for better settings: optuna proposes, rolling-origin folds judge, a config file is the result.
 
-    trial 0   ├─ fold 1 ─┤├─ fold 2 ─┤  mean RMSPE → the sampler
+    trial 0   ├─ fold 1 ─┤├─ fold 2 ─┤  mean score → the sampler
     trial 1   ├─ fold 1 ─┤├─ fold 2 ─┤  …
 
 Each finished fold and trial stands in the folder, so that an interrupted search goes on. optuna is an extra, imported
@@ -22,11 +22,11 @@ Judge = Callable[[Config, Path], float]
 
 @dataclass(frozen=True)
 class Trial:
-    """`changes`: `key.path` → the value that was tried; `rmspe`: the mean over folds."""
+    """`changes`: `key.path` → the value that was tried; `score`: the config's metric, the mean over folds."""
 
     number: int
     changes: dict[str, Any]
-    rmspe: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Tuning:
     """`path`: the config with the best trial's values; `trials` in their order, those of earlier calls included."""
 
     path: Path
+    metric: str
     best: Trial
     trials: list[Trial]
 
@@ -62,13 +63,13 @@ def search(
         asked = study.ask()
         changes = {path: _suggest(asked, path, space) for path, space in config.tune.space.items()}
         asked.set_user_attr("changes", changes)
-        rmspe = judge(changed(config, changes), out / f"trial-{files.digest(changes)[:12]}")
-        study.tell(asked, rmspe)
-        finished.append(Trial(asked.number, changes, rmspe))
+        score = judge(changed(config, changes), out / f"trial-{files.digest(changes)[:12]}")
+        study.tell(asked, score)
+        finished.append(Trial(asked.number, changes, score))
         on_trial(finished[-1])
-        best = min(finished, key=lambda t: t.rmspe)
+        best = min(finished, key=lambda t: t.score)
         files.write_text(out / "best.yaml", changed(config, best.changes).to_yaml())
-    return Tuning(out / "best.yaml", min(finished, key=lambda t: t.rmspe), finished)
+    return Tuning(out / "best.yaml", config.metric, min(finished, key=lambda t: t.score), finished)
 
 
 def _open_study(config: Config, out: Path, fingerprint: str) -> Any:

@@ -151,7 +151,7 @@ def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, 
     assert again.trials[:2] == first.trials
     assert seen == again.trials[2:]
     assert len({json.dumps(t.changes) for t in again.trials}) == 4
-    best = min(again.trials, key=lambda t: t.rmspe)
+    best = min(again.trials, key=lambda t: t.score)
     assert again.best == best
     written = load(again.path)
     assert written.train.lr == best.changes["train.lr"]

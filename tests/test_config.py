@@ -41,7 +41,9 @@ def test_all_problems_come_at_once_each_with_its_path(config: dict[str, Any]) ->
     assert "  trian: no such key; did you mean 'train'? (valid: " in text
     assert "  train.epohcs: no such key; did you mean 'epochs'?" in text
     assert "  train.lr: input should be greater than 0, not -1" in text
-    assert "  features.events.Promo.window: expected a number and a unit, like 48d, 8w or 168h, not '7 days'" in text
+    assert (
+        "  features.events.Promo.window: expected a number and a unit, like 48d, 8w, 168h or 3mo, not '7 days'" in text
+    )
     assert "  features.spans.MonthsOpen.unit: input should be 'days', 'weeks' or 'months', not 'years'" in text
     assert "  joins[0].lagg: no such key; did you mean 'lag'?" in text
     assert "  series: missing, but required" in text

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from tabcli.config import History as HistoryConfig
 from tabcli.dataset import Dataset, Drawn
-from tabcli.history import Grid, History, HistorySpec, Panel, Positions, draw_origins
+from tabcli.frequency import Frequency
+from tabcli.history import (
+    Grid,
+    History,
+    HistorySpec,
+    Panel,
+    Positions,
+    draw_origins,
+    scale_of,
+    standardised,
+)
 
 DAY = 86_400
 N_SERIES, N_STEPS, N_CELLS = 4, 60, 3
@@ -144,7 +154,14 @@ def test_a_snapshot_gives_what_the_whole_history_gives(o: int) -> None:
     whole = HISTORY.columns(rows, np.full(len(rows.step), o))
     for a, b in zip(whole, HISTORY.snapshot(o).columns(rows), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert np.isfinite(whole[1]).all()
+    assert np.isfinite(whole[0]).all()
+    seen = ~np.isnan(PANEL.y[:, :o]).all(axis=1)
+    known = np.append(seen, False)[rows.series]
+    assert np.isfinite(whole[1][known]).all()
+    unknown = whole[1][~known]
+    own = [SPEC.names.index(name) for name in ("observations", "steps since the last")]
+    assert np.isnan(unknown[:, own]).all()
+    assert np.isfinite(np.delete(unknown, own, axis=1)).all()
 
 
 def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
@@ -154,10 +171,19 @@ def test_a_snapshot_does_not_depend_on_what_came_after() -> None:
         np.testing.assert_array_equal(values, b.arrays[name])
 
 
-def test_an_unknown_series_gets_the_mean_of_all_and_an_unknown_cell_no_effect() -> None:
-    _, columns = HISTORY.columns(Positions(np.array([-1]), np.array([50]), np.array([-1])), np.array([49]))
+def test_an_unknown_series_has_the_statistics_of_all_and_an_average_number_of_observations() -> None:
+    one = Positions(np.array([-1]), np.array([50]), np.array([-1]))
+    base, columns = HISTORY.columns(one, np.array([49]))
     named = dict(zip(SPEC.names, columns[0], strict=True))
-    assert named["level 7 - 14"] == named["level 14 - 28"] == named["observations"] == named["effect"] == 0
+    assert base[0] == pytest.approx(HISTORY.levels[-1, 49, 0])
+    assert named["level 7 - 14"] == named["level 14 - 28"] == named["effect"] == 0
+    rows = every_row(range(49, 54))
+    _, known = HISTORY.columns(rows, np.full(len(rows.step), 49))
+    mean, std = scale_of(known)
+    there = known[~np.isnan(known).any(axis=1)]
+    np.testing.assert_allclose(standardised(there, mean, std).mean(0), 0, atol=1e-4)
+    scaled = dict(zip(SPEC.names, standardised(columns, mean, std)[0], strict=True))
+    assert scaled["observations"] == scaled["steps since the last"] == 0
 
 
 def test_drawn_origins_cover_the_horizon_evenly_and_respect_the_gap() -> None:
@@ -205,7 +231,7 @@ def test_the_grid_places_rows_and_survives_json() -> None:
     days = pd.Series(pd.to_datetime(["2020-01-06", "2020-01-13", "2020-01-27", "2020-02-03"]))
     known = pd.DataFrame({"week": days, "promo": [0, 1, 0, 1]})
     config = HistoryConfig.model_validate({"windows": ["28d"], "base": "28d", "effects": ["promo"]})
-    grid = Grid.fit(known[:3], "week", config, unit=7 * DAY, horizon=14 * DAY, known=known)
+    grid = Grid.fit(known[:3], "week", config, frequency=Frequency(7 * DAY, "s"), horizon=2, known=known)
     assert (grid.n_steps, grid.spec.horizon, grid.spec.windows) == (5, 2, (4,))
     again = Grid.from_state(json.loads(json.dumps(grid.to_state())))
     assert again == grid

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
+from tabcli.config import Transform
 from tabcli.errors import BundleError, DataError
 from tabcli.preprocess import (
     FIRST_LEVEL,
@@ -18,9 +19,10 @@ from tabcli.preprocess import (
     UNKNOWN,
     Categorify,
     FillMissing,
-    LogTarget,
     Normalize,
     Preprocessor,
+    TargetTransform,
+    boxcox_power,
     stage_from_state,
     stage_state,
 )
@@ -196,17 +198,59 @@ def test_the_state_survives_json_to_the_last_bit() -> None:
     new = random_table(rng, 30)
     pd.testing.assert_frame_equal(again.transform(new).table, fitted.transform(new).table, check_exact=True)
     assert again.to_state() == fitted.to_state()
-    target = LogTarget.fit(rng.lognormal(size=40))
-    assert LogTarget.from_state(through_json(target.to_state())) == target
+    for kind in KINDS:
+        target = TargetTransform.fit(kind, rng.lognormal(size=40))
+        assert TargetTransform.from_state(through_json(target.to_state())) == target
 
 
-def test_log_target_inverts_and_refuses_what_has_no_log() -> None:
-    values = np.array([0.01, 1.0, 41_551.0])
-    target = LogTarget.fit(values)
-    np.testing.assert_allclose(target.inverse(target.transform(values)), values, rtol=1e-6)
-    assert target.max_ == np.log(41_551.0)
-    with pytest.raises(DataError, match="3 of 5 targets are zero, negative or missing"):
-        LogTarget.fit([1.0, 0.0, -2.0, np.nan, 5.0])
+KINDS: tuple[Transform, ...] = ("log", "log1p", "identity", "boxcox")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_transform_inverts_and_refuses_what_it_does_not_take(kind: Transform) -> None:
+    taken = {"log": [], "boxcox": [], "log1p": [0.0, 0.0], "identity": [0.0, 0.0, -2.0, -5.5, -0.1]}[kind]
+    values = np.array([0.01, 1.0, 2.0, 300.0, 41_551.0, *taken])
+    target = TargetTransform.fit(kind, values)
+    np.testing.assert_allclose(target.inverse(target.transform(values)), values, rtol=1e-5, atol=2e-3)
+    np.testing.assert_allclose(target.inverse(target.scaled(values)), values, rtol=1e-9, atol=1e-9)
+    assert target.scaled(values).max() == pytest.approx(target.max_)
+    assert target.transform(values).dtype == np.float32
+    refused = [v for v in (0.0, 0.0, -2.0, -5.5, -0.1, np.nan, np.inf) if v not in taken]
+    with pytest.raises(DataError, match=rf"{len(refused)} of {len(refused) + 1} targets .*: {kind} does not take them"):
+        TargetTransform.fit(kind, [1.0, *refused])
+
+
+@pytest.mark.parametrize("kind", ["log1p", "boxcox"])
+@pytest.mark.parametrize("power", [-1.0, 0.0, 0.4, 1.0])
+def test_no_output_of_a_network_becomes_negative_or_endless(kind: Transform, power: float) -> None:
+    rng = np.random.default_rng(3)
+    y = rng.normal(0, 0.3, 5000)
+    values = np.exp(y) if power == 0 else np.maximum(1 + power * y, 0.05) ** (1 / power)
+    target = TargetTransform.fit(kind, values)
+    made = target.inverse(np.array([-1e6, -50.0, 0.0, 1e6] if kind == "boxcox" else [-1e6, -50.0, 0.0]))
+    assert (made >= 0).all()
+    assert np.isfinite(made).all()
+    if kind == "boxcox":
+        assert made.max() == pytest.approx(10 * values.max())
+
+
+def test_the_box_cox_power_against_scipy() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(4)
+    for values in (rng.lognormal(3, 1, 900), rng.gamma(3, 50, 900), rng.normal(100, 5, 900), 1 / rng.normal(9, 1, 900)):
+        assert boxcox_power(values) == pytest.approx(
+            stats.boxcox_normmax(values, brack=(-2, 2), method="mle"), abs=1e-3
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_calibrated_output_is_the_calibrated_target(kind: Transform) -> None:
+    target = TargetTransform.fit(kind, [1.0, 5.0, 80.0])
+    y = target.scaled([2.0, 60.0])
+    np.testing.assert_allclose(target.inverse(target.calibrated(y, 0.9)), [1.8, 54.0])
+    if kind == "identity":
+        np.testing.assert_allclose(target.inverse(target.calibrated(y, 1.0, -3.0)), [-1.0, 57.0])
 
 
 def test_the_state_of_a_stage_is_checked() -> None:
