@@ -8,7 +8,6 @@ Features that are known in advance are computed once. Everything that is fitted 
 calibration) is fitted anew in each fold, from rows before the scored ones.
 """
 
-import json
 import resource
 import shutil
 import time
@@ -251,5 +250,8 @@ def _matrix(data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def save_summary(result: Backtest) -> None:
     """`scores.json` in the folder: every fold's scores."""
-    records = json.loads(result.scores.to_json(orient="records"))
+    records = [
+        {name: None if pd.isna(value) else value for name, value in row.items()}
+        for row in result.scores.to_dict(orient="records")
+    ]
     files.write_json(result.path / "scores.json", records)

@@ -416,12 +416,12 @@ class Train(Section):
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
-    epochs: Annotated[int, Field(ge=1)] = 5
+    epochs: Annotated[int, Field(ge=1)] = 8
     keep: Literal["best", "last"] = "best"
     loss: Literal["mse", "huber", "rmspe"] = "mse"
     huber_delta: Annotated[float, Field(gt=0)] = 0.2
-    batch_size: Annotated[int, Field(ge=2)] = 512
-    lr: Annotated[float, Field(gt=0)] = 2e-3
+    batch_size: Annotated[int, Field(ge=2)] = 1024
+    lr: Annotated[float, Field(gt=0)] = 3e-3
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     momentum: tuple[Probability, Probability] = (0.95, 0.85)
@@ -456,7 +456,7 @@ class Calibration(Section):
 
     metric: Literal["auto", "none"] | Metric = "auto"
     length: DurationField | None = None
-    epochs: Annotated[int, Field(ge=1)] = 3
+    epochs: Annotated[int, Field(ge=1)] = 5
 
 
 def _rising(value: "Range") -> "Range":
