@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DATA    ?= data/rossmann
 OUT     ?= rossmann
 CONFIG  ?= configs/rossmann.yaml
-MEMBERS ?= 10
+MEMBERS ?= 9
 
 .PHONY: help install test lint types demo rossmann check docs format clean
 help:  ## list the targets
