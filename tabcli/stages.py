@@ -430,6 +430,9 @@ def predict(
 # -------------------------------------------------------------------------------------------- backtest
 
 
+LAST_EPOCH = ("train.keep=last", "train.patience=null")  # so that nothing is chosen on the scored rows
+
+
 def backtest(
     config: ConfigSource,
     data: DataSource,
@@ -452,7 +455,7 @@ def backtest(
     scores of a single one, over seeds, and of their mean. Raises what prep and train raise, and `UsageError`.
     """
     extra = [f"validation.gap={gap}"] if gap is not None else []
-    settings = configs.load(config, [*overrides, *extra, "train.keep=last", "train.patience=null"])
+    settings = configs.load(config, [*overrides, *extra, *LAST_EPOCH])
     wrong = [p for p in peers if p not in PEERS]
     if wrong:
         raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
@@ -500,7 +503,7 @@ def tune(
     `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
     what `backtest` raises, and `ConfigError` where there is no space.
     """
-    settings = configs.load(config, [*overrides, "train.keep=last", "train.patience=null"])
+    settings = configs.load(config, overrides)
     if trials < 1 or folds + len(ends) < 1:
         raise UsageError("a search needs at least one trial and one fold")
     path = Path(out)
@@ -509,6 +512,7 @@ def tune(
     source = pipeline.read(settings, data)
 
     def judge(candidate: Config, directory: Path) -> float:
+        candidate = configs.load(candidate, LAST_EPOCH)
         directory.mkdir(exist_ok=True)
         result = run_folds(
             replace(source, config=candidate),

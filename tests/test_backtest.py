@@ -150,6 +150,7 @@ def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, 
     assert again.best == best
     written = load(again.path)
     assert written.train.lr == best.changes["train.lr"]
+    assert written.train.keep == "best", "only the judging keeps the last epoch"
     assert list(written.model.layers) == best.changes["model.layers"]
     with pytest.raises(UsageError, match="another config"):
         tabcli.tune(config, tables, tmp_path, trials=4, folds=1, overrides=FAST)
