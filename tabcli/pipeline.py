@@ -397,11 +397,12 @@ def _with_keys(encoded: Encoded, rows: pd.DataFrame, fitted: Fitted, *, has_targ
 
 
 def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
-    """Where rows lie in the history: `row.series`, `row.step`, `row.cell`; nothing where there is no history."""
-    if fitted.grid is None:
-        return {}
-    at = fitted.grid.positions(rows, fitted.config.date, known_series(fitted.calendar, rows))
-    return {f"{ROW}{k}": v.astype("int32") for k, v in (("series", at.series), ("step", at.step), ("cell", at.cell))}
+    """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
+    places = {"series": known_series(fitted.calendar, rows)}
+    if fitted.grid is not None:
+        at = fitted.grid.positions(rows, fitted.config.date, places["series"])
+        places |= {"step": at.step, "cell": at.cell}
+    return {f"{ROW}{name}": values.astype("int32") for name, values in places.items()}
 
 
 def _baseline(

@@ -68,7 +68,7 @@ def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
 def test_a_run_survives_the_disk_bit_for_bit(job: Path) -> None:
     made = tabcli.train(job / "prep", overrides=["train.epochs=1"]).run
     read = bundle.load_run(job / "run")
-    assert read.model == json.loads(json.dumps(made.model))
+    assert read.networks == json.loads(json.dumps(made.networks))
     assert len(read.members) == len(made.members) == 1
     assert read.members[0].keys() == made.members[0].keys()
     for name, values in made.members[0].items():
@@ -177,7 +177,7 @@ def test_weights_that_are_no_numbers_are_refused(run: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(run: Path) -> None:
-    changed_run(run, lambda made: replace(made, model={**made.model, "layers": [4, 2]}))
+    changed_run(run, lambda made: replace(made, networks=[{**made.networks[0], "layers": [4, 2]}]))
     with pytest.raises(BundleError, match="do not fit the network"):
         tabcli.predict(run, make_tables())
 

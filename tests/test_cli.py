@@ -175,7 +175,7 @@ def test_a_run_directory_holds_what_the_docs_say(job: Path) -> None:
     assert names == {
         *("config.json", "contract.json", "state.json", "series.parquet", "events.parquet", "model.json"),
         *("member-0.safetensors", "metrics.jsonl", "metrics.json", "loss.png", "manifest.json"),
-        *("levels.parquet", "tail.parquet"),
+        "tail.parquet",
     }
     records = [json.loads(line) for line in (job / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [(r["network"], r["epoch"]) for r in records] == [(n, e) for n in ("member-0", "probe-0") for e in (1, 2, 3)]
