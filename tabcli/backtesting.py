@@ -63,7 +63,7 @@ class Backtest:
                 "std over folds": groups[self.metric].std(ddof=0),
                 "std over seeds": groups["std_seeds"].mean(),
                 **{name: groups[name].mean() for name in others},
-                "seconds": groups["seconds"].mean(),
+                "seconds": groups["seconds"].mean().round(1),
                 "MB": groups["megabytes"].max(),
             }
         ).sort_values(self.metric)
