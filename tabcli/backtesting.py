@@ -120,6 +120,14 @@ def _finished(directory: Path, fingerprint: str) -> Scores | None:
     return scores
 
 
+def _is_of(prep: Path, fingerprint: str) -> bool:
+    """Whether an interrupted fold of this config left its prep here."""
+    try:
+        return bool(bundle.read_manifest(prep, "prep")["fingerprint"] == fingerprint)
+    except BundleError:
+        return False
+
+
 def _run_fold(
     source: pipeline.Source, end: pd.Timestamp, done: Path, fingerprint: str, peers: Sequence[str], callbacks: Callbacks
 ) -> Scores:
@@ -127,7 +135,8 @@ def _run_fold(
     config = source.config
     partial = done.parent / f"{done.name}.partial"
     prep = partial / "prep"
-    if not (prep / bundle.MANIFEST).exists():
+    if not _is_of(prep, fingerprint):
+        shutil.rmtree(partial, ignore_errors=True)  # networks of another config must not be taken for this one's
         with files.atomic_directory(prep, replace=True) as temporary:
             bundle.save_prep(temporary, prepared, fingerprint, {})
     started = time.perf_counter()

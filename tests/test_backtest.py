@@ -110,6 +110,26 @@ def test_finished_folds_are_not_trained_again(config: dict[str, Any], tmp_path: 
         tabcli.backtest(config, folder, tmp_path / "out", **(options | {"overrides": [*FAST, "seed=1"]}))
 
 
+def test_an_interrupted_fold_of_another_config_is_not_gone_on_with(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"folds": 1, "peers": ["median"]}
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tabcli.backtesting._peer_forecast", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tabcli.backtest(config, make_tables(), tmp_path / "a", overrides=[*FAST, "seed=1"], **options)
+    assert list((tmp_path / "a").glob("*.partial/member-0.done.safetensors"))
+    made = [
+        tabcli.backtest(config, make_tables(), tmp_path / name, overrides=[*FAST, "seed=2"], **options).scores["rmspe"]
+        for name in ("a", "b")
+    ]
+    assert made[0].tolist() == made[1].tolist()
+
+
 def test_wrong_questions_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="xgb"):
         tabcli.backtest(config, make_tables(), tmp_path, peers=["xgb"])
