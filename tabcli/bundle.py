@@ -40,7 +40,7 @@ from tabcli.metrics import Criterion, seasonal_scale
 from tabcli.preprocess import Preprocessor, TargetTransform
 from tabcli.tables import Contract
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 PARTS = ("train", "gap", "valid", "future")
 ROW = "row."

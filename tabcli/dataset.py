@@ -13,7 +13,7 @@ from tabcli.errors import BundleError
 from tabcli.history import FloatArray, History, Positions, draw_origins, standardised
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-DRAWN_ROWS = 32768  # rows whose history is gathered at a time
+BLOCK_ROWS = 32768  # rows that are gathered at a time
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,14 @@ class Dataset:
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(len(self), generator=generator)[: n_batches(len(self), batch_size) * batch_size]
         draws = np.random.default_rng(epoch_seed(seed, epoch))
-        block = max(1, DRAWN_ROWS // batch_size) * batch_size
+        block = max(1, BLOCK_ROWS // batch_size) * batch_size
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            history = self.drawn.columns(rows.numpy(), draws) if self.drawn is not None else None
-            for i in range(0, len(rows), batch_size):
-                index = rows[i : i + batch_size]
-                x_cont, base = self.x_cont[index], self.base[index]
-                if history is not None:
-                    x_cont = torch.cat([x_cont, history[0][i : i + batch_size]], dim=1)
-                    base = history[1][i : i + batch_size]
-                yield self.x_cat[index], x_cont, base, self.y[index]
+            x_cat, x_cont, base, y = (t.index_select(0, rows) for t in (self.x_cat, self.x_cont, self.base, self.y))
+            if self.drawn is not None:
+                columns, base = self.drawn.columns(rows.numpy(), draws)
+                x_cont = torch.cat([x_cont, columns], dim=1)
+            yield from zip(*(torch.split(t, batch_size) for t in (x_cat, x_cont, base, y)), strict=True)
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -17,6 +17,7 @@ training never saw), so that each series weighs the common features h in its own
 mixed-effects model; weight decay shrinks v as the prior does there.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -132,20 +133,110 @@ def specify(
     )
 
 
+class _Lookup(torch.autograd.Function):
+    """Rows of all embedding tables at once. The gradient of all tables is one `scatter_add_` into the flat weights."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, x_cat: Tensor, tables: "EntityEmbeddings") -> Tensor:
+        columns = x_cat.t().contiguous()
+        ctx.save_for_backward(columns)
+        ctx.tables = tables
+        if torch.is_autocast_enabled("cpu"):
+            weights = weights.to(torch.get_autocast_dtype("cpu"))  # what the first layer would do with the output
+        out = weights.new_empty(len(x_cat), sum(tables.widths))
+        parts = zip(tables.split(weights), columns, torch.split(out, tables.widths, dim=1), strict=True)
+        for table, codes, part in parts:
+            torch.index_select(table, 0, codes, out=part)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (columns,) = ctx.saved_tensors
+        tables: EntityEmbeddings = ctx.tables
+        first = torch.addcmul(tables.start, columns, tables.width)  # (n_cat, B): where each code's row begins
+        places = first.index_select(0, tables.column).add_(tables.within)  # (sum of widths, B)
+        total = torch.zeros_like(tables.weights)
+        by_column = gradient.t().to(total.dtype).contiguous()
+        total.scatter_add_(0, places.view(-1), by_column.view(-1))
+        return total, None, None
+
+
 class EntityEmbeddings(nn.Module):
-    """Codes int32 (B, n_cat) → float32 (B, sum of widths)."""
+    """Codes int32 (B, n_cat) → float32 (B, sum of widths). The tables lie one after the other in one parameter."""
+
+    start: Tensor
+    width: Tensor
+    column: Tensor
+    within: Tensor
 
     def __init__(self, sizes: Mapping[str, tuple[int, int]], std: float) -> None:
         super().__init__()
-        self.tables = nn.ParameterList()
-        for n_codes, width in sizes.values():
-            table = torch.empty(n_codes, width)
+        self.sizes = list(sizes.values())
+        self.widths = [width for _, width in self.sizes]
+        self.lengths = [n_codes * width for n_codes, width in self.sizes]
+        self.weights = nn.Parameter(torch.empty(sum(self.lengths)))
+        for table in self.split(self.weights.detach()):
             nn.init.trunc_normal_(table, std=std, a=-2 * std, b=2 * std)
-            self.tables.append(nn.Parameter(table))
+        width, length = torch.tensor(self.widths), torch.tensor(self.lengths)
+        column = torch.repeat_interleave(torch.arange(len(width)), width, output_size=sum(self.widths))
+        places = {
+            "start": (length.cumsum(0) - length).unsqueeze(1),
+            "width": width.unsqueeze(1),
+            "column": column,
+            "within": (torch.arange(len(column)) - (width.cumsum(0) - width)[column]).unsqueeze(1),
+        }
+        for name, values in places.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def split(self, weights: Tensor) -> list[Tensor]:
+        """The flat weights → each column's table (codes, width), without a copy."""
+        return [part.view(size) for part, size in zip(torch.split(weights, self.lengths), self.sizes, strict=True)]
 
     def forward(self, x_cat: Tensor) -> Tensor:
-        columns = x_cat.t().contiguous()
-        return torch.cat([F.embedding(codes, table) for codes, table in zip(columns, self.tables, strict=True)], dim=1)
+        out: Tensor = _Lookup.apply(self.weights, x_cat, self)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
+        rate = -math.log1p(-p) * x.numel()
+        n = int(torch.poisson(torch.tensor(rate, dtype=torch.float64)))
+        dropped = torch.randint(x.numel(), (n,), device=x.device)
+        ctx.save_for_backward(dropped)
+        ctx.scale = 1 / (1 - p)
+        return _zeroed(x, dropped, ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (dropped,) = ctx.saved_tensors
+        return _zeroed(gradient, dropped, ctx.scale), None
+
+
+def _zeroed(x: Tensor, dropped: Tensor, scale: float) -> Tensor:
+    out = (x * scale).contiguous()
+    out.view(-1).index_fill_(0, dropped, 0.0)
+    return out
+
+
+class Dropout(nn.Module):
+    """Each value is 0 with probability p, independently, else it is divided by 1 − p; in training only.
+
+    Draws as few random numbers as values are dropped, instead of one for each value: a Poisson number of positions with
+    replacement, of mean −log(1 − p) per value, hits each value with probability p, independently of the others.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        if self.p >= 1:
+            return torch.zeros_like(x)
+        out: Tensor = _Drop.apply(x, self.p)  # type: ignore[no-untyped-call]
+        return out
 
 
 PERIODIC_WIDTH = 8
@@ -171,7 +262,7 @@ class Residual(nn.Module):
     def __init__(self, d_in: int, d_out: int, activation: nn.Module, dropout: float) -> None:
         super().__init__()
         self.enter = nn.Linear(d_in, d_out)
-        self.inner = nn.Sequential(nn.Linear(d_out, d_out), activation, nn.Dropout(dropout), nn.Linear(d_out, d_out))
+        self.inner = nn.Sequential(nn.Linear(d_out, d_out), activation, Dropout(dropout), nn.Linear(d_out, d_out))
 
     def forward(self, h: Tensor) -> Tensor:
         h = self.enter(h)
@@ -186,7 +277,7 @@ class TabularMLP(nn.Module):
         super().__init__()
         self.spec = spec
         self.embeddings = EntityEmbeddings(spec.embeddings, spec.embedding_std) if spec.embeddings else None
-        self.embedding_dropout = nn.Dropout(spec.embedding_dropout)
+        self.embedding_dropout = Dropout(spec.embedding_dropout)
         n, d_numbers = spec.n_continuous, spec.n_continuous
         normed = spec.continuous_batch_norm and n
         self.continuous_norm = nn.BatchNorm1d(n, momentum=spec.batch_norm_momentum) if normed else nn.Identity()
@@ -208,7 +299,8 @@ class TabularMLP(nn.Module):
         n = self.spec.n_continuous
         inputs = [self.periodic(self.continuous_norm(x_cont[:, :n]))]
         if self.embeddings is not None:
-            inputs.insert(0, self.embedding_dropout(self.embeddings(x_cat)))
+            embedded = self.embedding_dropout(self.embeddings(x_cat))
+            inputs = [embedded, inputs[0].to(embedded.dtype)]
         x = torch.cat(inputs, dim=1)
         if self.spec.kind == "tabm":
             x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
@@ -246,7 +338,7 @@ def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
         if spec.batch_norm:
             blocks.append(nn.BatchNorm1d(d_out, momentum=spec.batch_norm_momentum))
         if p > 0 and spec.kind != "residual":
-            blocks.append(nn.Dropout(p))
+            blocks.append(Dropout(p))
         d_in = d_out
     return nn.Sequential(*blocks), d_in
 

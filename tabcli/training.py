@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,16 +81,34 @@ def schedule(settings: Train, step: int, n_steps: int) -> tuple[float, float]:
 
 
 def make_optimizer(model: TabularMLP, settings: Train) -> torch.optim.AdamW:
-    """AdamW with decay on the matrices of the layers (and of the embeddings, if so set), on nothing else."""
-    embeddings = {id(p) for p in model.embeddings.parameters()} if model.embeddings is not None else set()
+    """AdamW with decay on the matrices of the layers (and of the embeddings, if so set), on nothing else.
+
+    From then on the model's parameters lie side by side in two tensors, so that a step is two calls, not one per layer.
+    """
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
-    for parameter in model.parameters():
-        matrix = parameter.ndim == 2 and (id(parameter) not in embeddings or settings.decay_embeddings)
-        (decayed if matrix else free).append(parameter)
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    for name, parameter in model.named_parameters():
+        is_table = name.startswith("embeddings.")
+        (decayed if (settings.decay_embeddings if is_table else parameter.ndim == 2) else free).append(parameter)
+    groups = [
+        {"params": [_side_by_side(parameters)], "weight_decay": decay}
+        for parameters, decay in ((decayed, settings.weight_decay), (free, 0.0))
+        if parameters
+    ]
     betas = (settings.momentum[0], settings.beta2)
     return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=True)
+
+
+def _side_by_side(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """One tensor of which these parameters become parts, and their gradients parts of its gradient."""
+    flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [p.numel() for p in parameters]
+    parts = zip(parameters, torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes), strict=True)
+    for parameter, values, gradient in parts:
+        parameter.data = values.view(parameter.shape)
+        parameter.grad = gradient.view(parameter.shape)
+    return flat
 
 
 def _set_step(optimizer: torch.optim.Optimizer, lr: float, momentum: float) -> None:
@@ -210,23 +228,23 @@ class Trainer:
         settings, total = self.settings, self.settings.epochs * self.n_steps
         torch.manual_seed(epoch_seed(self.seed, epoch))
         self.model.train()
-        loss_sum = 0.0
+        loss_sum = torch.zeros((), dtype=torch.float64)
         for i, (x_cat, x_cont, base, y) in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
             step = (epoch - 1) * self.n_steps + i
             _set_step(self.optimizer, *schedule(settings, step, total))
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 outputs = self.model(drop_categories(x_cat, settings.category_dropout), x_cont)
             loss = loss_of(outputs, y - base, settings)
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad(set_to_none=False)
             loss.backward()  # type: ignore[no-untyped-call]
             if settings.clip_norm is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
+                nn.utils.clip_grad_norm_([g["params"][0] for g in self.optimizer.param_groups], settings.clip_norm)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
-            loss_sum += loss.item()
+            loss_sum += loss.detach()
             on_step(step + 1, total)
-        mean = loss_sum / self.n_steps
+        mean = float(loss_sum) / self.n_steps
         if not math.isfinite(mean):
             raise ConfigError(
                 f"training diverged in epoch {epoch}: the loss is not finite",
@@ -363,7 +381,7 @@ def lr_find(
                 lr = low * (high / low) ** (len(lrs) / (steps - 1))
                 _set_step(trainer.optimizer, lr, settings.momentum[0])
                 loss = loss_of(trainer.model(x_cat, x_cont), y - base, settings)
-                trainer.optimizer.zero_grad(set_to_none=True)
+                trainer.optimizer.zero_grad(set_to_none=False)
                 loss.backward()  # type: ignore[no-untyped-call]
                 trainer.optimizer.step()
                 smooth = 0.98 * smooth + 0.02 * loss.item()

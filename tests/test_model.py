@@ -13,7 +13,7 @@ from torch import nn
 
 from tabcli import config as configs
 from tabcli.config import PRESETS
-from tabcli.model import ModelSpec, TabularMLP, describe, embedding_size, specify
+from tabcli.model import Dropout, EntityEmbeddings, ModelSpec, TabularMLP, describe, embedding_size, specify
 from tabcli.preprocess import MISSING, UNKNOWN
 from tabcli.training import drop_categories, get_weights
 
@@ -52,7 +52,10 @@ def by_numpy(model: TabularMLP, x_cat: torch.Tensor, x_cont: torch.Tensor) -> An
 
     if spec.continuous_batch_norm:
         x = norm(x, "continuous_norm")
-    h = np.concatenate([w[f"embeddings.tables.{i}"][codes[:, i]] for i in range(codes.shape[1])] + [x], axis=1)
+    ends = np.cumsum([n * width for n, width in spec.embeddings.values()])
+    flat = np.split(w["embeddings.weights"], ends[:-1])
+    tables = [part.reshape(size) for part, size in zip(flat, spec.embeddings.values(), strict=True)]
+    h = np.concatenate([table[codes[:, i]] for i, table in enumerate(tables)] + [x], axis=1)
     for i, layer in enumerate(model.blocks):
         match layer:
             case nn.Linear():
@@ -106,15 +109,15 @@ def test_embedding_widths_stay_between_one_and_600(n: int) -> None:
 def test_the_lesson_s_network_is_fastai_s() -> None:
     """Order and options of the layers as fastai prints `TabularModel` for `layers=[1000, 500]`, `ps=[.001, .01]`."""
     model = TabularMLP(make_spec(PRESETS["lesson6"]["model"]))
-    assert [type(b) for b in model.blocks] == [nn.Linear, nn.ReLU, nn.BatchNorm1d, nn.Dropout] * 2
+    assert [type(b) for b in model.blocks] == [nn.Linear, nn.ReLU, nn.BatchNorm1d, Dropout] * 2
     linear = [b for b in model.blocks if isinstance(b, nn.Linear)]
     assert [(b.in_features, b.out_features) for b in linear] == [(4 + 5 + 3 + 3, 1000), (1000, 500)]
-    assert [b.p for b in model.blocks if isinstance(b, nn.Dropout)] == [0.001, 0.01]
+    assert [b.p for b in model.blocks if isinstance(b, Dropout)] == [0.001, 0.01]
     assert isinstance(model.continuous_norm, nn.BatchNorm1d)
     assert model.embedding_dropout.p == 0.04
     assert model.spec.output_range == pytest.approx((0.0, np.log(1.2 * np.exp(10.0))))
     assert not model.series_heads
-    std = np.std(np.concatenate([t.detach().numpy().ravel() for t in TabularMLP(big_spec()).embeddings.tables]))  # type: ignore[union-attr]
+    std = float(TabularMLP(big_spec()).embeddings.weights.detach().std())  # type: ignore[union-attr]
     assert std == pytest.approx(0.01 * 0.8796, rel=0.02)  # a normal cut at two sigma has 0.8796 of its std
 
 
@@ -186,3 +189,38 @@ def test_category_dropout_marks_about_its_share_as_unknown(n: int, share: float)
     # Cells are drawn with replacement: never more than the share, and not far fewer than 1 - exp(-share) of all.
     assert hits <= round(share * 3 * n)
     assert hits >= 3 * n * (1 - np.exp(-share)) - 6 * np.sqrt(3 * n) / 2 - 1
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_all_embeddings_at_once_equal_torch_s_one_by_one(autocast: bool) -> None:
+    torch.manual_seed(0)
+    embeddings = EntityEmbeddings({"shop": (6, 3), "weekday": (9, 5), "kind": (4, 2)}, 0.3)
+    tables = [t.detach().clone().requires_grad_() for t in embeddings.split(embeddings.weights)]
+    x_cat, _ = inputs(200)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = embeddings(x_cat)
+    expected = torch.cat([nn.functional.embedding(x_cat[:, i], t) for i, t in enumerate(tables)], dim=1)
+    assert found.dtype == (torch.bfloat16 if autocast else torch.float32)
+    torch.testing.assert_close(found, expected.to(found.dtype), rtol=0, atol=0)
+    gradient = torch.randn(expected.shape).to(found.dtype)
+    found.backward(gradient)
+    expected.backward(gradient.float())
+    wanted = torch.cat([t.grad.flatten() for t in tables if t.grad is not None])
+    torch.testing.assert_close(embeddings.weights.grad, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.3, 0.7])
+def test_dropout_drops_each_value_with_probability_p_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    drop, x = Dropout(p), torch.ones(400, 500, requires_grad=True)
+    out = drop(x)
+    kept = out != 0
+    assert float(1 - kept.double().mean()) == pytest.approx(p, abs=5 * (p * (1 - p) / x.numel()) ** 0.5)
+    assert out[kept].unique().tolist() == pytest.approx([1 / (1 - p)])
+    for axis in (0, 1):  # no row and no column is spared
+        shares = (~kept).double().mean(axis)
+        assert float(shares.std()) == pytest.approx((p * (1 - p) / kept.shape[axis]) ** 0.5, rel=0.15)
+    out.sum().backward()
+    assert torch.equal(x.grad, out)
+    drop.eval()
+    assert torch.equal(drop(x), x)
