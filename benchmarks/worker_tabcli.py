@@ -1,0 +1,30 @@
+"""One epoch of tabcli's network for each line read: `python worker_tabcli.py PREP KEY=VALUE …` → a JSON line each.
+
+The line is the number of epochs that the schedule has; all of them are run. Time without loading, with evaluation.
+"""
+
+import json
+import sys
+import time
+
+from tabcli import bundle, training
+from tabcli.config import load
+from tabcli.fitting import chosen_history, make_inputs, scorer
+
+
+def main() -> None:
+    prepared = bundle.load_prep(sys.argv[1])
+    settings = load(prepared.fitted.config, ["variants=[]", *sys.argv[2:]])
+    inputs = make_inputs(prepared, settings, "valid", chosen_history(prepared, settings))
+    score = scorer(prepared, inputs.scored)
+    print(json.dumps({"network": training.describe(inputs.spec), "rows": len(inputs.train)}), flush=True)
+    for line in sys.stdin:
+        train = settings.train.model_copy(update={"epochs": int(line), "keep": "last"})
+        started = time.perf_counter()
+        fit = training.fit(inputs.spec, train, inputs.train, inputs.valid, score=score, seed=settings.seed)
+        seconds = time.perf_counter() - started
+        print(json.dumps({"seconds": seconds, "rmspe": fit.history[-1]["valid_rmspe"]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
