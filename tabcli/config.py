@@ -412,7 +412,9 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop.
 
-    `precision`: of the matrix products while training; *auto* is bfloat16 where the processor computes in it.
+    `date_effect`: the share of what all rows of a date have in common that is taken for chance, not for the network to
+    learn (`training.DateEffects`). `precision`: of the matrix products while training; *auto* is bfloat16 where the
+    processor computes in it.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -430,6 +432,7 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     decay_embeddings: bool = False
     category_dropout: Probability = 0.005
+    date_effect: Probability = 0.9
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -568,6 +571,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "weight_decay": 0.2,
             "decay_embeddings": True,
             "category_dropout": 0.0,
+            "date_effect": 0.0,
             "average": None,
         },
     },

@@ -1,7 +1,8 @@
 """Encoded tables → whole-table tensors and seeded batches: one gather per batch, no loader, no workers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,17 @@ from torch import Tensor
 from tabcli.errors import BundleError
 from tabcli.history import FloatArray, History, Positions, draw_origins, standardised
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 BLOCK_ROWS = 32768  # rows that are gathered at a time
+
+
+class Batch(NamedTuple):
+    """Some rows of a `Dataset`; `x_cont` with the columns of the history."""
+
+    x_cat: Tensor
+    x_cont: Tensor
+    base: Tensor
+    y: Tensor
+    date: Tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,8 @@ class Dataset:
     """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
 
     `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` the columns
-    of the history and the bases come with each batch.
+    of the history and the bases come with each batch. `date`: int64 (n,), each row's date as a number from 0, for rows
+    to learn from; else empty.
     """
 
     x_cat: Tensor
@@ -49,6 +60,7 @@ class Dataset:
     y: Tensor
     base: Tensor
     drawn: Drawn | None = None
+    date: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
@@ -78,7 +90,7 @@ class Dataset:
                 raise BundleError("a categorical code of the encoded table lies outside the learned levels")
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Shuffled full batches (x_cat, x_cont, base, y); a function of (seed, epoch) alone, so a resumed run agrees.
+        """Shuffled full batches; a function of (seed, epoch) alone, so a resumed run agrees.
 
         The rows of the incomplete last batch are left out; they are others in each epoch.
         """
@@ -88,11 +100,13 @@ class Dataset:
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            x_cat, x_cont, base, y = (t.index_select(0, rows) for t in (self.x_cat, self.x_cont, self.base, self.y))
+            columns = (self.x_cat, self.x_cont, self.base, self.y, self.date)
+            x_cat, x_cont, base, y, date = (t.index_select(0, rows) if len(t) else t for t in columns)
             if self.drawn is not None:
-                columns, base = self.drawn.columns(rows.numpy(), draws)
-                x_cont = torch.cat([x_cont, columns], dim=1)
-            yield from zip(*(torch.split(t, batch_size) for t in (x_cat, x_cont, base, y)), strict=True)
+                history, base = self.drawn.columns(rows.numpy(), draws)
+                x_cont = torch.cat([x_cont, history], dim=1)
+            for i in range(0, len(rows), batch_size):
+                yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y, date)))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

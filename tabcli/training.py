@@ -156,6 +156,35 @@ def uses_bfloat16(settings: Train) -> bool:
     )
 
 
+DATE_RATE = 0.02  # how far one row moves its date's effect
+
+
+class DateEffects:
+    """A random effect of each training date: what its rows have in common that the network does not say (yet).
+
+    All series of a date share its weather, a strike, the news. Least squares takes a date's n rows for n independent
+    witnesses, so a network soon remembers single dates. Generalised least squares for y = f(x) + u[date] + e weighs a
+    date's mean error by 1 / (var u + var e / n) instead of n / var e. To that end u follows the mean error of its date
+    (an exponential average over rows), and `share` of it is taken out of what the network is to learn: what is common
+    to a date is learned 1 − share as fast as what tells its rows apart. A forecast has no such effect.
+    """
+
+    def __init__(self, n_dates: int, share: float) -> None:
+        self.share = share
+        self.values = torch.zeros(n_dates)
+
+    def of(self, date: Tensor) -> Tensor:
+        """What is taken out of y, float32 (B,)."""
+        return self.share * self.values[date]
+
+    @torch.no_grad()
+    def update(self, date: Tensor, errors: Tensor) -> None:
+        """Moves the effects of these rows' dates towards their mean errors y − f(x), float32 (B,)."""
+        n = torch.zeros_like(self.values).index_add_(0, date, torch.ones_like(errors))
+        total = torch.zeros_like(self.values).index_add_(0, date, errors)
+        self.values += (1 - (1 - DATE_RATE) ** n) * (total / n.clamp(min=1) - self.values)
+
+
 class Average:
     """An exponential moving average of a model's weights and buffers, started at the first update's values."""
 
@@ -209,13 +238,15 @@ def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularM
 class Trainer:
     """One model being trained. `fit` runs the epochs; the state can be taken out and put back between them."""
 
-    def __init__(self, spec: ModelSpec, settings: Train, n_rows: int, seed: int) -> None:
+    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
         self.settings, self.seed = settings, seed
         self.model = TabularMLP(spec)
         self.optimizer = make_optimizer(self.model, settings)
         self.average = Average(self.model, settings.average) if settings.average else None
-        self.n_steps = n_batches(n_rows, settings.batch_size)
+        n_dates = int(data.date.max()) + 1 if len(data.date) else 0
+        self.dates = DateEffects(n_dates, settings.date_effect) if settings.date_effect and n_dates else None
+        self.n_steps = n_batches(len(data), settings.batch_size)
         self.bfloat16 = uses_bfloat16(settings)
         self.best: Weights = {}
 
@@ -229,12 +260,17 @@ class Trainer:
         torch.manual_seed(epoch_seed(self.seed, epoch))
         self.model.train()
         loss_sum = torch.zeros((), dtype=torch.float64)
-        for i, (x_cat, x_cont, base, y) in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
+        for i, batch in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
             step = (epoch - 1) * self.n_steps + i
             _set_step(self.optimizer, *schedule(settings, step, total))
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                outputs = self.model(drop_categories(x_cat, settings.category_dropout), x_cont)
-            loss = loss_of(outputs, y - base, settings)
+                outputs = self.model(drop_categories(batch.x_cat, settings.category_dropout), batch.x_cont)
+            y = batch.y - batch.base
+            if self.dates is not None:
+                y_given_date = y - self.dates.of(batch.date)
+                self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())
+                y = y_given_date
+            loss = loss_of(outputs, y, settings)
             self.optimizer.zero_grad(set_to_none=False)
             loss.backward()  # type: ignore[no-untyped-call]
             if settings.clip_norm is not None:
@@ -260,6 +296,8 @@ class Trainer:
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in get_weights(self.average.model).items()}
             tensors["n_updates"] = np.array(self.average.n_updates)
+        if self.dates is not None:
+            tensors["date_effects"] = self.dates.values.numpy().copy()
         return tensors | {f"best/{k}": v for k, v in self.best.items()}
 
     def restore(self, tensors: Weights) -> None:
@@ -278,6 +316,8 @@ class Trainer:
         if self.average is not None:
             self.average.model.load_state_dict(below("average"))
             self.average.n_updates = int(tensors["n_updates"])
+        if self.dates is not None:
+            self.dates.values = torch.from_numpy(tensors["date_effects"].copy())
         self.best = {k: v.numpy() for k, v in below("best").items()}
 
 
@@ -306,7 +346,7 @@ def fit(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(spec, settings, len(train), seed)
+        trainer = Trainer(spec, settings, train, seed)
         done = resume or Checkpoint(0, {})
         if resume is not None:
             trainer.restore(resume.tensors)
@@ -372,12 +412,12 @@ def lr_find(
     losses: list[float] = []
     smooth, best = 0.0, math.inf
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(spec, settings, len(train), seed)
+        trainer = Trainer(spec, settings, train, seed)
         trainer.model.train()
         epoch = 0
         while len(lrs) < steps:
             epoch += 1
-            for x_cat, x_cont, base, y in train.batches(settings.batch_size, seed, epoch):
+            for x_cat, x_cont, base, y, _ in train.batches(settings.batch_size, seed, epoch):
                 lr = low * (high / low) ** (len(lrs) / (steps - 1))
                 _set_step(trainer.optimizer, lr, settings.momentum[0])
                 loss = loss_of(trainer.model(x_cat, x_cont), y - base, settings)

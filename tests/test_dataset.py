@@ -31,7 +31,7 @@ def test_columns_come_in_the_order_asked_for_and_in_the_model_s_types() -> None:
 def test_batches_are_full_and_no_row_comes_twice(n: int, batch_size: int, epoch: int) -> None:
     batches = list(dataset(n).batches(batch_size, 5, epoch))
     assert len(batches) == n_batches(n, batch_size)
-    assert all(len(y) == min(batch_size, n) for *_, y in batches)
+    assert all(len(y) == min(batch_size, n) for _, _, _, y, _ in batches)
     rows = torch.cat([x_cat[:, 0] for x_cat, *_ in batches])
     assert len(rows.unique()) == len(rows)
     for x_cat, x_cont, _, y in batches:

@@ -210,7 +210,7 @@ def test_batches_gather_the_history_as_of_the_drawn_origins() -> None:
     origins: list[list[int]] = []
     for epoch in (1, 2, 1):
         found = []
-        for x_cat, x_cont, base, _ in data.batches(7, 3, epoch):
+        for x_cat, x_cont, base, *_ in data.batches(7, 3, epoch):
             for row, numbers, b in zip(x_cat[:, 0].tolist(), x_cont.numpy(), base.numpy(), strict=True):
                 assert numbers[0] == row
                 o = step[row] + 1 - round((numbers[-1] * 2 + 1) * SPEC.horizon)
