@@ -34,7 +34,7 @@ def test_batches_are_full_and_no_row_comes_twice(n: int, batch_size: int, epoch:
     assert all(len(y) == min(batch_size, n) for _, _, _, y, _ in batches)
     rows = torch.cat([x_cat[:, 0] for x_cat, *_ in batches])
     assert len(rows.unique()) == len(rows)
-    for x_cat, x_cont, _, y in batches:
+    for x_cat, x_cont, _, y, _ in batches:
         assert torch.equal(x_cat[:, 1], 2 * x_cat[:, 0])
         assert torch.equal(x_cont[:, 0], x_cat[:, 0] / 2)
         assert torch.equal(y, -x_cat[:, 0].float())
