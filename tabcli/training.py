@@ -157,6 +157,7 @@ def uses_bfloat16(settings: Train) -> bool:
 
 
 DATE_RATE = 0.02  # how far one row moves its date's effect
+DATE_SPAN = 28  # dates on either side whose mean is no chance
 
 
 class DateEffects:
@@ -165,8 +166,9 @@ class DateEffects:
     All series of a date share its weather, a strike, the news. Least squares takes a date's n rows for n independent
     witnesses, so a network soon remembers single dates. Generalised least squares for y = f(x) + u[date] + e weighs a
     date's mean error by 1 / (var u + var e / n) instead of n / var e. To that end u follows the mean error of its date
-    (an exponential average over rows), and `share` of it is taken out of what the network is to learn: what is common
-    to a date is learned 1 − share as fast as what tells its rows apart. A forecast has no such effect.
+    (an exponential average over rows), and `share` of what it is above the mean of the dates around is taken out of
+    what the network is to learn: what is common to a date is learned 1 − share as fast as what tells its rows apart,
+    or the weeks. A forecast has no such effect.
     """
 
     def __init__(self, n_dates: int, share: float) -> None:
@@ -175,7 +177,8 @@ class DateEffects:
 
     def of(self, date: Tensor) -> Tensor:
         """What is taken out of y, float32 (B,)."""
-        return self.share * self.values[date]
+        around = F.avg_pool1d(self.values[None], 2 * DATE_SPAN + 1, 1, DATE_SPAN, count_include_pad=False)[0]
+        return self.share * (self.values - around)[date]
 
     @torch.no_grad()
     def update(self, date: Tensor, errors: Tensor) -> None:

@@ -19,6 +19,7 @@ from tabcli.errors import ConfigError
 from tabcli.model import ModelSpec, TabularMLP, specify
 from tabcli.training import (
     DATE_RATE,
+    DATE_SPAN,
     Average,
     Callbacks,
     Checkpoint,
@@ -184,7 +185,18 @@ def test_a_date_s_effect_is_the_running_mean_of_its_errors() -> None:
             naive[d] = kept * naive[d] + (1 - kept) * of_date.mean()
     np.testing.assert_allclose(effects.values.numpy(), naive, atol=1e-5)
     assert effects.values[0] > 0.9
-    np.testing.assert_allclose(effects.of(torch.tensor([0, 2])).numpy(), [0.5 * naive[0], 0], atol=1e-5)
+    expected = 0.5 * (naive - naive.mean())[[0, 2]]
+    np.testing.assert_allclose(effects.of(torch.tensor([0, 2])).numpy(), expected, atol=1e-5)
+
+
+def test_only_what_a_date_is_above_the_weeks_around_it_is_taken_out() -> None:
+    effects, n = DateEffects(200, share=0.9), 200
+    effects.values = torch.arange(n) / 100.0
+    slow = effects.of(torch.arange(n)).numpy()
+    np.testing.assert_allclose(slow[DATE_SPAN:-DATE_SPAN], 0, atol=1e-5)  # a straight line is no chance
+    effects.values[100] += 1.0
+    fast = effects.of(torch.arange(n)).numpy() - slow
+    assert fast[100] == pytest.approx(0.9 * (1 - 1 / (2 * DATE_SPAN + 1)), abs=1e-5)
 
 
 def test_shocks_that_a_date_s_rows_share_are_not_remembered_as_the_date() -> None:
