@@ -904,6 +904,24 @@ def parse(values: Any, *, source: str = "config") -> Config:
     raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  {p}" for p in problems))
 
 
+READING = ("encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone")
+
+
+def parse_table(options: Mapping[str, str], file: str) -> Table:
+    """How one file is read, from those options of a config's table that are one text. Raises `ConfigError`."""
+    problems = [
+        f"{key}: no such option{did_you_mean(key, READING)} (valid: {', '.join(READING)})"
+        for key in options
+        if key not in READING
+    ]
+    try:
+        if not problems:
+            return Table.model_validate({**options, "file": file})
+    except ValidationError as error:
+        problems = [_problem(e, dict(options)) for e in error.errors()]
+    raise ConfigError("; ".join(problems))
+
+
 def _without_preset(config: Config) -> dict[str, Any]:
     """A config's values less those that its preset gives, so that another preset can take their place."""
     values = config.dump()
