@@ -412,13 +412,15 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop.
 
+    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps.
     `precision`: of the matrix products while training; *auto* is bfloat16 where the processor computes in it.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
     epochs: Annotated[int, Field(ge=1)] = 8
     keep: Literal["best", "last"] = "best"
-    loss: Literal["mse", "huber", "rmspe"] = "mse"
+    loss: Literal["mse", "huber", "rmspe", "pinball"] = "mse"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     huber_delta: Annotated[float, Field(gt=0)] = 0.2
     batch_size: Annotated[int, Field(ge=2)] = 1024
     lr: Annotated[float, Field(gt=0)] = 3e-3
@@ -840,6 +842,13 @@ def _target_problems(config: Config) -> list[str]:
         problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
     if config.train.loss == "rmspe" and transform != "log":
         problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    if config.train.loss == "pinball":
+        if config.metric != "pinball" or config.train.quantile != config.quantile:
+            problems.append(
+                "train.loss: pinball goes with metric: pinball, and train.quantile with the same `quantile`"
+            )
+        if config.calibration.metric != "none":
+            problems.append("train.loss: pinball learns the quantile itself; set calibration.metric: none")
     if config.model.output_range == "auto" and transform not in ("log", "log1p"):
         problems.append(
             f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"

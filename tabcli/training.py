@@ -125,6 +125,9 @@ def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
             return F.huber_loss(outputs, y, delta=settings.huber_delta)
         case "rmspe":
             return torch.expm1((outputs - y).clamp(-1, 1)).square().mean()
+        case "pinball":
+            above = y - outputs
+            return torch.maximum(settings.quantile * above, (settings.quantile - 1) * above).mean()
 
 
 def uses_bfloat16(settings: Train) -> bool:

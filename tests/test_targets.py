@@ -173,6 +173,44 @@ def test_settings_that_do_not_go_together_are_named(config: dict[str, Any]) -> N
     assert "model.output_range: auto is for transform: log or log1p" in error.value.message
 
 
+def scattered(n_series: int = 40, n_days: int = 160) -> pd.DataFrame:
+    """Series whose log errors have a standard deviation of their own, 0.1 or 0.5."""
+    rng = np.random.default_rng(11)
+    days = pd.date_range("2024-01-01", periods=n_days, unit="us")
+    rows = pd.MultiIndex.from_product([range(n_series), days], names=["item", "day"]).to_frame(index=False)
+    rows["units"] = np.exp(3 + np.where(rows["item"] % 2, 0.5, 0.1) * rng.normal(size=len(rows)))
+    return rows
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
+def test_a_learned_quantile_covers_as_much_as_asked_where_errors_scatter_little_and_much(quantile: float) -> None:
+    settings = {
+        "format_version": 1,
+        "tables": {"train": {"file": "rows.csv"}},
+        "series": ["item"],
+        "date": "day",
+        "target": {"column": "units"},
+        "metric": "pinball",
+        "quantile": quantile,
+        "features": {"date_parts": ["day"]},
+        "categorical": ["item", "dayDayofweek"],
+        "continuous": ["dayElapsed"],
+        "validation": {"last": "50d"},
+        "calibration": {"metric": "none"},
+        "model": {"layers": [32], "history": "none"},
+        "train": {"loss": "pinball", "quantile": quantile, "epochs": 30, "batch_size": 64, "lr": 0.01, "threads": 1},
+    }
+    prepared = tabcli.prep(settings, data={"train": scattered()}).prepared
+    run = tabcli.train(prepared).run
+    valid = prepared.tables["valid"]
+    below = valid["row.units"].to_numpy() <= predict_target(run, valid)
+    for odd in (0, 1):
+        assert below[valid["row.item"] % 2 == odd].mean() == pytest.approx(quantile, abs=0.05)
+    wrong = {**settings, "quantile": 0.5, "calibration": {}}
+    with pytest.raises(ConfigError, match=r"goes with metric: pinball(.|\n)*set calibration\.metric: none"):
+        tabcli.prep(wrong, data={"train": scattered()})
+
+
 def test_evaluate_reports_the_others_too(tmp_path: Path) -> None:
     pd.DataFrame({"row": [1, 2, 3], "units": [12.0, 0.0, 30.0]}).to_csv(tmp_path / "made.csv", index=False)
     pd.DataFrame({"row": [1, 2, 3], "units": [10, 0, 40]}).to_csv(tmp_path / "truth.csv", index=False)
