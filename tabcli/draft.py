@@ -465,6 +465,8 @@ def _learning(draft: Draft) -> Iterator[str]:
     else:
         why = "as you say" if found.horizon_given else "CHECK: as far ahead as forecasts are needed"
         yield _line("validation", {"last": str(found.horizon)}, why)
+    if found.step.unit == "w":  # measured on weekly tables: docs/results.md
+        yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
     n = len(found.rows)
     batch = 64 if n < 20_000 else 256 if n < 500_000 else 512
     epochs = int(np.clip(round(6000 * batch / max(n, 1)), 5, 30))

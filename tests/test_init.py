@@ -88,6 +88,7 @@ def test_a_weekly_folder_with_two_keys(weekly: Path, tmp_path: Path) -> None:
     assert joins["prices"] == {True: ["shop", "article", "week_start"], "known_in_advance": True}
     assert config["features"]["events"]["Aktion"] == {"where": {"aktion": 1}, "window": "4w", "cap": "12w"}
     assert config["history"]["effects"] == ["aktion"]
+    assert config["model"] == {"history": "base"}
     assert {"shop", "article", "family", "town"} <= set(config["categorical"])
     assert {"price", "area"} <= set(config["continuous"])
     made = job(weekly, tmp_path)
