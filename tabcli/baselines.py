@@ -38,6 +38,18 @@ def group_medians(
     return np.where(np.isnan(forecast), np.median(target), forecast)
 
 
+def last_values(
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str], date: str
+) -> NDArray[np.float64]:
+    """The target of the last training row that shares a row's values in `by`, float64 (n,), NaN where none does."""
+    both = pd.concat([train[list(by)], rows[list(by)]], ignore_index=True)
+    codes = both.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
+    order = np.argsort(train[date].to_numpy(), kind="stable")
+    last = np.full(int(codes.max(initial=-1)) + 1, np.nan)
+    last[codes[order]] = target[order]  # of several values for one place the last stays
+    return last[codes[len(train) :]]
+
+
 def seasonal_naive(
     train: pd.DataFrame,
     target: NDArray[np.float64],
@@ -47,19 +59,31 @@ def seasonal_naive(
     frequency: Frequency,
 ) -> NDArray[np.float64]:
     """The series' last target of the same place in the season, float64 (n,); else that of any, else the median."""
-    keys = list(series)
-
-    def keyed(table: pd.DataFrame) -> pd.DataFrame:
-        return table[keys].assign(season=season_of(table[date], frequency))
-
-    order = np.argsort(train[date].to_numpy(), kind="stable")
-    known = keyed(train).iloc[order].assign(target=target[order])
-    forecast = np.full(len(rows), np.nan)
-    for by in ([*keys, "season"], keys):
-        last = known.drop_duplicates(by, keep="last")[[*by, "target"]]
-        found = keyed(rows).merge(last, on=by, how="left")["target"].to_numpy(dtype="float64")
-        forecast = np.where(np.isnan(forecast), found, forecast)
+    known, wanted = (t[[*series, date]].assign(season=season_of(t[date], frequency)) for t in (train, rows))
+    forecast = last_values(known, target, wanted, [*series, "season"], date)
+    if np.isnan(forecast).any():
+        forecast = np.where(np.isnan(forecast), last_values(train, target, rows, series, date), forecast)
     return np.where(np.isnan(forecast), np.median(target), forecast)
+
+
+def naive_forecasts(
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    series: Sequence[str],
+    date: str,
+    frequency: Frequency,
+    medians: Sequence[Sequence[str]],
+) -> dict[str, NDArray[np.float64]]:
+    """What needs no learning, float64 (n,) each by its name: medians, the last season's value, the last value.
+
+    `medians`: the columns of each; *season* is a row's place in its season.
+    """
+    train, rows = (t.assign(season=season_of(t[date], frequency)) for t in (train, rows))
+    made = {f"the median by {' × '.join(by)}": group_medians(train, target, rows, by) for by in medians}
+    made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency)
+    last = last_values(train, target, rows, series, date)
+    return made | {"the last value": np.where(np.isnan(last), np.median(target), last)}
 
 
 def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:

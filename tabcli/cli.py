@@ -150,6 +150,14 @@ Overrides = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands at --out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="OPTION=VALUE",
+        help="How text tables are written: delimiter=';', decimal=',' and so on, as in a config; may be repeated.",
+    ),
+]
 Names = Annotated[str, typer.Option("--columns", metavar="A,B,…", help="Columns, separated by commas.")]
 
 
@@ -157,9 +165,25 @@ def _split(names: str) -> list[str]:
     return [n.strip() for n in names.split(",") if n.strip()]
 
 
+def _options(given: Sequence[str] | None) -> dict[str, str]:
+    """`name=value` texts → values by name."""
+    wrong = [g for g in given or () if "=" not in g]
+    if wrong:
+        raise UsageError(f"--read {wrong[0]}: expected OPTION=VALUE, such as decimal=,")
+    return dict(g.split("=", 1) for g in given or ())
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _print_json(value: Mapping[str, Any]) -> None:
-    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in value.items()}
-    typer.echo(json.dumps({"schema_version": 1, **finite}, indent=1, ensure_ascii=False, default=str))
+    typer.echo(json.dumps({"schema_version": 1, **_finite(value)}, indent=1, ensure_ascii=False, default=str))
 
 
 # ------------------------------------------------------------------------------------------ rendering
@@ -214,7 +238,9 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
         yield f"taken as 0     {summary['clipped']:,} negative targets"
     baseline, metric = summary["baseline"], summary["metric"]
     score = _score(metric, baseline[f"valid_{metric}"])
-    yield f"to beat        {metric.upper()} {score}: the median by {' × '.join(baseline['by'])}"
+    yield f"to beat        {metric.upper()} {score}: {baseline['name']}"
+    for name in [n for n in baseline["all"] if n != baseline["name"]]:
+        yield f"               {' ' * len(metric)} {_score(metric, baseline['all'][name])}: {name}"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -240,8 +266,8 @@ def _render_train(result: "TrainResult") -> Iterator[str]:
             f"without it {name} {shown(metrics[f'{key}_uncalibrated'])}"
         )
     yield (
-        f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the median by {' × '.join(baseline['by'])} "
-        f"({shown(baseline[key])})"
+        f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the best of what needs no learning: "
+        f"{baseline['name']} ({shown(baseline[key])})"
     )
     if metrics["refitted"]:
         yield f"refitted       on all {metrics['train_rows']:,} rows; the {name} is that of the networks before"
@@ -606,19 +632,47 @@ def evaluate(
     quantile: Annotated[
         float | None, typer.Option(help="Also the pinball loss, for forecasts of this quantile.")
     ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="The rows known before: adds MASE, and naive forecasts of the same rows."),
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="With --history: the date of a row.")] = None,
+    series: Annotated[str, typer.Option(metavar="A,B,…", help="With --history: the columns of a series.")] = "",
+    events: Annotated[
+        str, typer.Option(metavar="A,B,…", help="With --history: columns for medians by them too, such as promotions.")
+    ] = "",
+    reading: Reading = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a forecast: RMSPE, RMSE, MAPE, WAPE, MAE, RMSLE and bias, overall and by a column.
+
+    With --history also MASE, and what forecasts that need no learning would have got on the very same rows: medians
+    by series (and season, and events), the last season's value, the last value. The forecast or the actuals must have
+    the columns of --date, --series and --events: tabcli predict … --columns carries them along. A season is a week
+    for days and hours, and a year for weeks and longer.
 
     Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
     """
     from tabcli import stages
 
-    result = stages.evaluate(predictions, actuals, target=target, on=_split(on), by=by, quantile=quantile)
-    grouped = None if result.by is None else result.by.to_dict("records")
+    result = stages.evaluate(
+        predictions,
+        actuals,
+        target=target,
+        on=_split(on),
+        by=by,
+        quantile=quantile,
+        history=history,
+        date=date,
+        series=_split(series),
+        events=_split(events),
+        reading=_options(reading),
+    )
     if as_json:
+        grouped = None if result.by is None else result.by.to_dict("records")
+        naive = {} if result.naive is None else {"naive": result.naive.to_dict("records")}
         facts = {"rows": result.n_rows, "zero": result.n_zero, "target": result.target, "on": result.on, "by": grouped}
-        _print_json({**result.metrics, **facts})
+        _print_json({**result.metrics, **facts, **naive})
         return
     typer.echo(f"{result.target} of {result.n_rows:,} rows, matched by {', '.join(result.on)}")
     if result.n_zero:
@@ -627,9 +681,10 @@ def evaluate(
         typer.echo(f"{result.n_unused:,} predictions have no actual row")
     for name, value in result.metrics.items():
         typer.echo(f"{name.upper() if name != 'bias' else name:<6} {_score(name, value)}")
-    if result.by is not None:
-        typer.echo("")
-        _echo_table(result.by)
+    for table in (result.naive, result.by):
+        if table is not None:
+            typer.echo("")
+            _echo_table(table)
 
 
 def _echo_table(table: "pd.DataFrame") -> None:
@@ -650,6 +705,7 @@ _METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinba
 @app.command()
 def inspect(
     source: Annotated[Path, typer.Argument(metavar="TABLE|PREP|RUN", help="A table, a prep or a run directory.")],
+    reading: Reading = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a table, a prep or a run: a line for each column with its role, gaps, range and distribution.
@@ -658,7 +714,7 @@ def inspect(
     """
     from tabcli import stages
 
-    result = stages.inspect(source)
+    result = stages.inspect(source, reading=_options(reading))
     if as_json:
         _print_json(result.to_dict())
         return
@@ -734,10 +790,11 @@ def _step(
     fit: Path | None,
     state: Path | None,
     columns: str,
+    reading: list[str] | None,
 ) -> None:
     from tabcli import stages
 
-    result = stages.run_step(stage, table, fit=fit, state=state, columns=_split(columns))
+    result = stages.run_step(stage, table, fit=fit, state=state, columns=_split(columns), reading=_options(reading))
     stages.write_table(result.table, out)
     for column, counts in result.counts.items():
         if isinstance(counts, Mapping):
@@ -757,6 +814,7 @@ def add_datepart(
     prefix: Annotated[str | None, typer.Option(help="By default the name without a final Date.")] = None,
     time_of_day: Annotated[bool, typer.Option("--time", help="Also hour, minute and second.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the date column.")] = False,
+    reading: Reading = None,
 ) -> None:
     """Add fastai's 13 calendar columns of a date (16 with --time).
 
@@ -764,7 +822,8 @@ def add_datepart(
     """
     from tabcli import stages
 
-    result = stages.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep)
+    options = _options(reading)
+    result = stages.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep, reading=options)
     stages.write_table(result.table, out)
     for name, n in result.counts.items():
         _say(f"{name}: {n:,} missing")
@@ -773,35 +832,50 @@ def add_datepart(
 
 @app.command()
 def categorify(
-    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
 ) -> None:
     """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text columns.
 
     Example: tabcli categorify train.csv out.csv --fit state.json --columns store,promo
     """
-    _step("categorify", table, out, fit, state, columns)
+    _step("categorify", table, out, fit, state, columns, reading)
 
 
 @app.command("fill-missing")
 def fill_missing(
-    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
 ) -> None:
     """Fill missing numbers with the median learned with --fit, and add flag columns. By default all numbers.
 
     Example: tabcli fill-missing train.csv out.csv --fit state.json
     """
-    _step("fill-missing", table, out, fit, state, columns)
+    _step("fill-missing", table, out, fit, state, columns, reading)
 
 
 @app.command()
 def normalize(
-    table: TableIn, out: TableOut, fit: FitOption = None, state: StateOption = None, columns: Names = ""
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
 ) -> None:
     """Centre numbers and divide by their standard deviation, both learned with --fit. By default all numbers.
 
     Example: tabcli normalize train.csv out.csv --fit state.json --columns distance
     """
-    _step("normalize", table, out, fit, state, columns)
+    _step("normalize", table, out, fit, state, columns, reading)
 
 
 # ------------------------------------------------------------------------------------------- config

@@ -412,15 +412,17 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop.
 
-    `date_effect`: the share of what all rows of a date have in common that is taken for chance, not for the network to
-    learn (`training.DateEffects`). `precision`: of the matrix products while training; *auto* is bfloat16 where the
-    processor computes in it.
+    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `date_effect`: the
+    share of what all rows of a date have in common that is taken for chance, not for the network to learn (see
+    `training.DateEffects`; a quantile has none, since that chance is part of it). `precision`: of the matrix products
+    while training; *auto* is bfloat16 where the processor computes in it.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
     epochs: Annotated[int, Field(ge=1)] = 8
     keep: Literal["best", "last"] = "best"
-    loss: Literal["mse", "huber", "rmspe"] = "mse"
+    loss: Literal["mse", "huber", "rmspe", "pinball"] = "mse"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     huber_delta: Annotated[float, Field(gt=0)] = 0.2
     batch_size: Annotated[int, Field(ge=2)] = 1024
     lr: Annotated[float, Field(gt=0)] = 3e-3
@@ -844,6 +846,13 @@ def _target_problems(config: Config) -> list[str]:
         problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
     if config.train.loss == "rmspe" and transform != "log":
         problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    if config.train.loss == "pinball":
+        if config.metric != "pinball" or config.train.quantile != config.quantile:
+            problems.append(
+                "train.loss: pinball goes with metric: pinball, and train.quantile with the same `quantile`"
+            )
+        if config.calibration.metric != "none":
+            problems.append("train.loss: pinball learns the quantile itself; set calibration.metric: none")
     if config.model.output_range == "auto" and transform not in ("log", "log1p"):
         problems.append(
             f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
@@ -906,6 +915,24 @@ def parse(values: Any, *, source: str = "config") -> Config:
             return config
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  {p}" for p in problems))
+
+
+READING = ("encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone")
+
+
+def parse_table(options: Mapping[str, str], file: str) -> Table:
+    """How one file is read, from those options of a config's table that are one text. Raises `ConfigError`."""
+    problems = [
+        f"{key}: no such option{did_you_mean(key, READING)} (valid: {', '.join(READING)})"
+        for key in options
+        if key not in READING
+    ]
+    try:
+        if not problems:
+            return Table.model_validate({**options, "file": file})
+    except ValidationError as error:
+        problems = [_problem(e, dict(options)) for e in error.errors()]
+    raise ConfigError("; ".join(problems))
 
 
 def _without_preset(config: Config) -> dict[str, Any]:

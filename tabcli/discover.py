@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config import Duration, Join, Table, nearest
+from tabcli.dates import date_parts
 from tabcli.errors import DataError, UsageError
+from tabcli.frequency import WEEK, Frequency
 from tabcli.tables import TEXT_ENDINGS, BoolArray, join_table, kind_of, read_table
 from tabcli.texts import day_orders, decimal_comma, to_dates
 
@@ -78,14 +80,17 @@ class JoinGuess:
 
 @dataclass
 class Discovery:
-    """What was found. `rows`: the past with all joins; `why`: a reason for each decision."""
+    """What was found. `rows`: the past with all joins; `why`: a reason for each decision.
+
+    `rules`: what columns follow from the date, where no table has the rows to forecast.
+    """
 
     train: Source
     future: Source | None
     date: str
     target: str
     series: tuple[str, ...]
-    step: Duration
+    frequency: Frequency
     horizon: Duration
     horizon_given: bool
     id: str | None = None
@@ -96,8 +101,22 @@ class Discovery:
     joins: list[JoinGuess] = field(default_factory=list)
     unjoined: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def step(self) -> Duration:
+        """How far apart the rows of a series are."""
+        return _length(self.frequency, 1)
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """The last date to forecast."""
+        if self.future is not None:
+            return pd.Timestamp(self.future.table[self.date].max())
+        last = pd.Timestamp(self.train.table[self.date].max())
+        return self.frequency.after(last, self.frequency.number(self.horizon))
 
 
 # ------------------------------------------------------------------------------------------- the files
@@ -431,11 +450,11 @@ def _planned(found: Discovery, source: Source, key: Iterable[str], day: str) -> 
     """Whether a dated table looks planned ahead: by its name or all its columns' names, and it covers the future."""
     columns = [c for c in source.table.columns if c not in key]
     named = _CALENDARS.search(_snake(source.name)) or all(_CALENDARS.search(_snake(c)) for c in columns)
-    if not (named and columns) or found.future is None:
-        return bool(named and columns)
-    ahead = found.future.table[found.date]
-    end = ahead.max() if _is_regular(source.table[day]) else ahead.min()  # a list of holidays need not reach the end
-    return bool(source.table[day].max() >= end)
+    if not (named and columns):
+        return False
+    # A list of holidays need not reach the end.
+    ahead = found.train.table[found.date].max() if found.future is None else found.future.table[found.date].min()
+    return bool(source.table[day].max() >= (found.end if _is_regular(source.table[day]) else ahead))
 
 
 def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> JoinGuess | None:
@@ -457,7 +476,7 @@ def _dated_join(found: Discovery, source: Source, on: list[str], day: str) -> Jo
     if not regular:
         lag = Duration(0 if planned else 1, "d")
         return _joined(found, source, {**as_of, "lag": str(lag), **extra}, f"the last row dated {lag} before; {why}")
-    step = duration_of(_step_of(side[day]))
+    step = _complete_after(side[day])
     as_of |= {"lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
     return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
 
@@ -473,10 +492,18 @@ def _is_measured(column: "pd.Series[Any]") -> bool:
     return kind_of(column) in ("int", "float") and column.nunique() > 2
 
 
-def _step_of(dates: "pd.Series[Any]") -> pd.Timedelta:
-    """The smallest distance between two different dates."""
-    gaps = np.diff(np.sort(dates.dropna().unique()))
-    return pd.Timedelta(gaps.min()) if len(gaps) else pd.Timedelta("1D")
+def _complete_after(dates: "pd.Series[Any]") -> Duration:
+    """How long after its date a row of a regular table is surely complete: a step, of months the longest."""
+    frequency = Frequency.of(dates.dropna())
+    return Duration(31 * frequency.count, "d") if frequency.unit == "mo" else _length(frequency, 1)
+
+
+def _length(frequency: Frequency, n: int) -> Duration:
+    """n steps, in the unit of one."""
+    if frequency.unit == "mo":
+        return Duration(n * frequency.count, "mo")
+    step = duration_of(pd.Timedelta(frequency.count, unit="s"))
+    return Duration(n * step.count, step.unit)
 
 
 def duration_of(length: pd.Timedelta) -> Duration:
@@ -509,8 +536,11 @@ def _find_roles(found: Discovery) -> None:
         in_future = future is not None and column in future.columns
         if (first[column].nunique(dropna=False) <= 1).all() and (future is None or in_future):
             found.static.append(column)
-        elif in_future or (future is None and _follows_weekday(train[column], train[date])):
+        elif in_future:
             found.known.append(column)
+        elif future is None and (rule := _calendar_rule(train[column], train[date])):
+            found.known.append(column)
+            found.rules[column] = rule
         else:
             found.past_only.append(column)
     if future is not None:
@@ -533,6 +563,36 @@ def _follows_weekday(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> bool:
     if days.nunique() < 7 or column.isna().any() or column.nunique() != 7:
         return False
     return len(pd.DataFrame({"a": column, "b": days}).drop_duplicates()) == 7
+
+
+def _calendar_rule(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> dict[str, Any] | None:
+    """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
+    if kind_of(column) == "int" and column.notna().all() and column.nunique() > 1:
+        parts = date_parts(dates, "", time=True)
+        for part in ("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"):
+            shift = int(column.iloc[0]) - int(parts[part].iloc[0])
+            sure = column.nunique() > 2 or shift == 0
+            if sure and (column.to_numpy() - parts[part].to_numpy() == shift).all():
+                return {"calendar": part, **({"plus": shift} if shift else {})}
+    return {"repeat": "1w"} if _follows_weekday(column, dates) else None
+
+
+def rule_candidates(found: Discovery) -> dict[str, Any]:
+    """Columns that may be known in advance though no table says so → a forecast rule that may be right for them."""
+    rules: dict[str, Any] = {}
+    for column in found.past_only if found.future is None else []:
+        values = found.train.table[column]
+        usual = usual_level(values)
+        if is_binary(values):
+            mostly = bool(values.mean() > 0.5)
+            usually = mostly if kind_of(values) == "bool" else int(mostly)
+            weekly = mostly and found.frequency.seconds < WEEK  # such as open
+            rules[column] = {"repeat": "1w"} if weekly else {"constant": usually}
+        elif usual:
+            rules[column] = {"constant": usual}
+        elif _CALENDARS.search(_snake(column)):
+            rules[column] = "last"
+    return rules
 
 
 def weekday_column(found: Discovery) -> str | None:
@@ -588,9 +648,9 @@ def discover(directory: Path, wishes: Wishes) -> Discovery:
     date = _find_date(train, future, wishes)
     target, why_target = _find_target(train, future, date, wishes)
     series, why_series = _find_series(train, future, date, target, wishes)
-    step = duration_of(_step_of(train.table[date]))
-    horizon = _horizon(future, date, step, wishes)
-    found = Discovery(train, future, date, target, series, step, horizon, wishes.horizon is not None)
+    frequency = Frequency.of(train.table[date])
+    horizon = _horizon(future, date, frequency, wishes)
+    found = Discovery(train, future, date, target, series, frequency, horizon, wishes.horizon is not None)
     found.why = {"rows": why_rows, "target": why_target, "series": why_series}
     found.unjoined |= others
     _find_roles(found)
@@ -602,22 +662,17 @@ def discover(directory: Path, wishes: Wishes) -> Discovery:
     return found
 
 
-def _horizon(future: Source | None, date: str, step: Duration, wishes: Wishes) -> Duration:
-    """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours."""
+def _horizon(future: Source | None, date: str, frequency: Frequency, wishes: Wishes) -> Duration:
+    """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours, 3 months."""
     if wishes.horizon is not None:
         try:
             return Duration.parse(wishes.horizon)
         except ValueError as error:
             raise UsageError(f"--horizon {wishes.horizon}: {error}") from None
     if future is not None:
-        return _reach(future.table[date], step)
-    steps = {"h": 168, "d": 28, "w": 8}[step.unit]
-    return Duration(steps * step.count, step.unit)
-
-
-def _reach(dates: "pd.Series[Any]", step: Duration) -> Duration:
-    """The time that rows cover, first and last step included."""
-    return duration_of(dates.max() - dates.min() + pd.Timedelta(step.seconds, unit="s"))
+        ahead = future.table[date]
+        return _length(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)
+    return _length(frequency, {"h": 168, "d": 28, "w": 8, "mo": 3}[_length(frequency, 1).unit])
 
 
 def _find_availability(found: Discovery) -> None:

@@ -16,15 +16,20 @@ from tabcli.discover import (
     closed_column,
     effect_sizes,
     is_binary,
+    rule_candidates,
     usual_level,
     weekday_column,
 )
+from tabcli.preprocess import TargetTransform
 from tabcli.tables import kind_of
 
 MAX_LEVELS = 1000
 """A text column with more is left out; the series columns are not."""
 
 MAX_CARD = 20
+FEW_ZEROS = 0.01
+"""So many zeros of open days are taken for errors and left out; more are sales like others."""
+
 _MONTHS = re.compile(r"^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1?\d)[a-z]*(,|$)", re.IGNORECASE)
 
 
@@ -32,11 +37,21 @@ def _camel(name: str) -> str:
     return "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_", name) if w) or "Event"
 
 
+@dataclass(frozen=True)
+class Scale:
+    """`target`: that section of the config; `metric`: what fits it; `why`: both."""
+
+    target: dict[str, Any]
+    metric: str
+    why: str
+
+
 @dataclass
 class Draft:
     """The parts of the config that follow from the discovery. `left_out`: columns that are no inputs, and why."""
 
     found: Discovery
+    scale: Scale
     weekday: str | None = None
     closed: str | None = None
     promo: str | None = None
@@ -58,33 +73,58 @@ class Draft:
 
     @property
     def learned(self) -> pd.DataFrame:
-        """The rows to learn from: before the validation rows, with a target above zero."""
-        rows, date = self.found.rows, self.found.date
-        early = rows[date] <= rows[date].max() - pd.Timedelta(self.found.horizon.seconds, unit="s")
-        learned: pd.DataFrame = rows[(early & (rows[self.found.target] > 0)).to_numpy()]
+        """The rows to learn from: before the validation rows, with a target that the scale takes."""
+        rows, found = self.found.rows, self.found
+        early = found.frequency.ago(rows[found.date], rows[found.date].max()) >= found.frequency.number(found.horizon)
+        refused = TargetTransform.refused(self.scale.target["transform"], rows[found.target].to_numpy(dtype="float64"))
+        left_out = self.scale.target.get("drop_where", {})
+        for column, value in left_out.items():
+            refused = refused | (rows[column] == value).to_numpy()
+        learned: pd.DataFrame = rows[early & ~refused]
         return learned
-
-    @property
-    def unexplained_zeros(self) -> float:
-        """The share of rows whose target is 0, where no closed column tells why."""
-        return 0.0 if self.closed else float((self.found.rows[self.found.target] == 0).mean())
 
     @property
     def effects(self) -> list[str]:
         """The columns whose combinations have an effect of their own in each series."""
         weekday = self.weekday or self.parts["Dayofweek"]
-        turn = {"h": self.parts.get("Hour"), "d": weekday, "w": None}[self.found.step.unit]
+        turn = {"h": self.parts.get("Hour"), "d": weekday}.get(self.found.step.unit)
         return [c for c in (turn, self.promo) if c]
 
 
 def plan(found: Discovery) -> Draft:
     """Decides on features, roles and history."""
-    draft = Draft(found, weekday_column(found), closed_column(found))
+    closed = closed_column(found)
+    draft = Draft(found, _choose_scale(found, closed), weekday_column(found), closed)
     _plan_dates(draft)
     _plan_events(draft)
     _plan_since(draft)
     _plan_inputs(draft)
     return draft
+
+
+def _choose_scale(found: Discovery, closed: str | None) -> Scale:
+    """The scale and the metric that take the targets as they are. Zeros of closed days are no sales."""
+    target = found.rows[found.target]
+    is_open = (found.rows[closed] != 0) if closed else pd.Series(True, index=target.index)
+    zeros, negative = int(((target == 0) & is_open).sum()), int((target < 0).sum())
+    drop = {closed: 0} if closed else {}
+    if negative:
+        chosen, metric = "identity", "wape"
+        why = f"{negative:,} targets are below 0, which has no logarithm and no percentage error. CHECK: if they are "
+        why += "corrections and not sales, transform: log1p with nonpositive: clip takes them as 0"
+    elif zeros > (FEW_ZEROS * len(target) if closed else 0):
+        chosen, metric = "log1p", "wape"
+        why = f"{zeros:,} targets are 0, which has no logarithm and no percentage error"
+    else:
+        chosen, metric = "log", "rmspe"
+        drop = {found.target: 0} if (target == 0).any() else {}
+        why = "all targets learned from are above 0, so errors count in percent"
+        why += f"; {zeros:,} of open days are 0 and left out" if zeros else ""
+    section = {"column": found.target, "transform": chosen, **({"drop_where": drop} if drop else {})}
+    if missing := int(target.isna().sum()):
+        section["nonpositive"] = "drop"
+        why += f". CHECK: {missing:,} targets are missing and left out"
+    return Scale(section, metric, why)
 
 
 def _plan_dates(draft: Draft) -> None:
@@ -104,8 +144,7 @@ def _plan_dates(draft: Draft) -> None:
 def _plan_events(draft: Draft) -> None:
     """An event for each 0/1 column known in advance, and each text column with an ordinary level."""
     found, rows = draft.found, draft.found.rows
-    count, unit = (4, "w") if found.step.unit == "w" else (7, "d")
-    cap = f"{12 if unit == 'w' else 30}{unit}"
+    window, cap = {"w": ("4w", "12w"), "mo": ("3mo", "12mo")}.get(found.step.unit, ("7d", "30d"))
     flags = []
     for column in [c for c, role in found.roles.items() if role == "known in advance" and c != found.date]:
         if column not in rows.columns or column == draft.weekday:
@@ -123,7 +162,7 @@ def _plan_events(draft: Draft) -> None:
         name = "Closed" if column == draft.closed else _camel(column)
         while {f"After{name}", f"{name}_bw"} & {*rows.columns} or name in draft.events:
             name += "Event"
-        draft.events[name] = {"where": where, "window": f"{count}{unit}", "cap": cap}
+        draft.events[name] = {"where": where, "window": window, "cap": cap}
     sizes = effect_sizes(found, flags)
     strong = [c for c in flags if sizes[c] > 0.02 and rows[c].mean() >= 0.03]
     draft.promo = max(strong, key=lambda c: sizes[c] * np.sqrt(rows[c].mean()), default=None)
@@ -187,13 +226,6 @@ def _plan_inputs(draft: Draft) -> None:
     _plan_made_inputs(draft)
 
 
-def _last_date(found: Discovery) -> pd.Timestamp:
-    """The last date to forecast."""
-    if found.future is not None:
-        return pd.Timestamp(found.future.table[found.date].max())
-    return pd.Timestamp(found.rows[found.date].max()) + pd.Timedelta(found.horizon.seconds, unit="s")
-
-
 def _why_not(values: "pd.Series[Any]", found: Discovery, n: int, n_series: int) -> str | None:
     """Why a column is no input, if it is none."""
     name = str(values.name)
@@ -217,12 +249,13 @@ def _plan_made_inputs(draft: Draft) -> None:
     """The features among the inputs."""
     found, parts = draft.found, draft.parts
     weekly, hourly = found.step.unit == "w", found.step.unit == "h"
-    wanted = [] if weekly else ["Day"]
-    wanted += ["Dayofweek"] if not weekly and draft.weekday is None else []
+    within_month = found.step.unit in ("d", "h")
+    wanted = ["Day"] if within_month else []
+    wanted += ["Dayofweek"] if within_month and draft.weekday is None else []
     wanted += ["Hour"] if hourly else []
     if draft.days > 365:
         wanted += ["Month", *(["Week"] if weekly else [])]
-        wanted += ["Year"] if _last_date(found).year in draft.learned[found.date].dt.year.unique() else []
+        wanted += ["Year"] if found.end.year in draft.learned[found.date].dt.year.unique() else []
         draft.continuous[parts["Dayofyear"]] = "of the date"
     draft.categorical |= dict.fromkeys((parts[p] for p in wanted), "of the date")
     draft.continuous[parts["Elapsed"]] = "of the date"
@@ -262,14 +295,10 @@ def reasons(draft: Draft) -> list[str]:
     lines = [f"rows: {found.train.file}: {found.why['rows']}"]
     lines += [f"target {found.target}: {found.why['target']}"]
     lines += [f"series {', '.join(found.series)}: {found.why['series']}"]
-    lines += [f"step {found.step}: the smallest distance of two dates of {found.date}"]
+    lines += [f"step {found.step}: {_why_step(found)}"]
+    lines += [f"scale {draft.scale.target['transform']}, metric {draft.scale.metric.upper()}: {draft.scale.why}"]
     if draft.closed:
         lines.append(f"closed where {draft.closed} is 0: {found.target} is 0 in all such rows")
-    if draft.unexplained_zeros > 0.02:
-        share = f"{draft.unexplained_zeros:.0%}"
-        lines.append(
-            f"CHECK: {found.target} is 0 in {share} of the rows, why is unknown; forecasts are of those that are not"
-        )
     for source in (found.train, found.future, *(g.source for g in found.joins)):
         lines += [f"{source.file}: {note}" for note in source.notes] if source else []
     lines += [
@@ -281,6 +310,12 @@ def reasons(draft: Draft) -> list[str]:
     if found.future is None and found.past_only:
         lines.append(f"past only: {', '.join(found.past_only)}; move what is known for the days to forecast")
     return lines
+
+
+def _why_step(found: Discovery) -> str:
+    if found.step.unit == "mo":
+        return f"the dates of {found.date} are all on one day of the month, or on the last"
+    return f"the longest time that every distance between two dates of {found.date} is a multiple of"
 
 
 def _head(draft: Draft, directory: str) -> Iterator[str]:
@@ -326,21 +361,32 @@ def _keys(draft: Draft) -> Iterator[str]:
     yield _line("date", found.date, f"{first.date()} … {last.date()}, a row each {found.step}")
     if found.id is not None:
         yield _line("id", found.id, "names the rows of the forecast")
-    target = rows[found.target]
-    zeros, negative, missing = int((target == 0).sum()), int((target < 0).sum()), int(target.isna().sum())
-    value: dict[str, Any] = {"column": found.target, "transform": "log"}
-    notes = [found.why["target"]]
-    if zeros:
-        value["drop_where"] = {found.target: 0}
-        notes.append(f"{zeros:,} rows are 0 and not learned from")
-    if negative or missing:
-        value["nonpositive"] = "drop"
-        notes.append(f"{negative:,} negative and {missing:,} missing ones left out: CHECK")
-    yield f"# {'; '.join(notes)}."
-    yield _line("target", value)
-    if draft.closed:
-        fill = {"fill": {draft.closed: 1}} if _gaps(found, draft.closed) else {}
-        yield _line("forecast", {**fill, "zero_where": {draft.closed: 0}}, f"0 wherever {draft.closed} is, as ever")
+    yield f"# {found.why['target']}; {draft.scale.why}."
+    yield _line("target", draft.scale.target)
+    yield _line("metric", draft.scale.metric)
+    yield from _forecast(draft)
+
+
+def _forecast(draft: Draft) -> Iterator[str]:
+    """Rules for the rows to forecast; where no table has these rows, what their columns will be."""
+    found = draft.found
+    zero: dict[str, Any] = {"fill": {draft.closed: 1}} if draft.closed and _gaps(found, draft.closed) else {}
+    zero |= {"zero_where": {draft.closed: 0}} if draft.closed else {}
+    candidates = rule_candidates(found)
+    if zero and not (found.rules or candidates):
+        yield _line("forecast", zero, f"0 wherever {draft.closed} is, as ever")
+        return
+    off = "" if found.rules or zero else "# "
+    if off and not candidates:
+        return
+    yield f"{off}forecast:"
+    yield from (_line(key, value, indent=2) for key, value in zero.items())
+    yield f"{'' if found.rules else '# '}  rules:"
+    yield from (_line(column, rule, "follows from the date", 4) for column, rule in found.rules.items())
+    if candidates:
+        yield "    # CHECK: what you will know of the days to forecast; take away the #, and move these from past_only"
+        yield "    # to known_in_advance below."
+        yield from (f"    # {inline_yaml(column)}: {inline_yaml(rule)}" for column, rule in candidates.items())
 
 
 def _gaps(found: Discovery, column: str) -> bool:
@@ -412,12 +458,15 @@ def _learning(draft: Draft) -> Iterator[str]:
     found = draft.found
     by = [*found.series, *draft.effects]
     by += [draft.weekday or draft.parts["Dayofweek"]] if found.step.unit == "h" else []
+    by += [draft.parts["Month"]] if found.step.unit == "mo" else []
     yield _line("baseline", by, "a forecast must beat the median of these")
     if found.future is not None and not found.horizon_given:
         yield _line("validation", {"last": "future"}, f"as long as the rows to forecast, {found.horizon}")
     else:
         why = "as you say" if found.horizon_given else "CHECK: as far ahead as forecasts are needed"
         yield _line("validation", {"last": str(found.horizon)}, why)
+    if found.step.unit == "w":  # measured on weekly tables: docs/results.md
+        yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
     n = len(found.rows)
     batch = 64 if n < 20_000 else 256 if n < 500_000 else 512
     epochs = int(np.clip(round(6000 * batch / max(n, 1)), 5, 30))

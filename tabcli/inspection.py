@@ -63,8 +63,11 @@ def sparkline(bars: Sequence[int], blocks: str = BLOCKS) -> str:
     return "".join(" " if n == 0 else blocks[max(0, -(-n * len(blocks) // top) - 1)] for n in bars)
 
 
-def inspect(source: TableSource | Prepared | Run) -> Inspection:
-    """What is in a table (a file or a DataFrame), a prep or a run. Raises `DataError` and `BundleError`."""
+def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> Inspection:
+    """What is in a table (a file or a DataFrame), a prep or a run. Raises `DataError` and `BundleError`.
+
+    `spec`: how to read a table that is not plain.
+    """
     if isinstance(source, Path | str) and Path(source).is_dir():
         path = Path(source)
         kind = bundle.directory_kind(path)
@@ -76,7 +79,7 @@ def inspect(source: TableSource | Prepared | Run) -> Inspection:
     if isinstance(source, Run):
         return _of_run(source, "")
     file = "" if isinstance(source, pd.DataFrame) else str(source)
-    table = read_table(source, Table(file=file), name="table")
+    table = read_table(source, spec or Table(file=file), name="table")
     columns = tuple(_of_column(table[c], "") for c in table.columns)
     return Inspection(file, "table", {"rows": len(table), "columns": len(columns)}, columns)
 
@@ -144,7 +147,8 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
         columns.append(ColumnFacts(name, "continuous", "float", missing, None, None, low, high, _histogram(values)))
     target = _of_column(train[ROW + fitted.config.target.column].rename(fitted.config.target.column), "target")
     facts = {"rows": {name: len(table) for name, table in prepared.tables.items()}, **_settings(fitted)}
-    facts["to beat"] = summary["baseline"]
+    metric, baseline = summary["metric"], summary["baseline"]
+    facts["to beat"] = {f"{metric.upper()} of {baseline['name']}": baseline[f"valid_{metric}"]}
     return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary["columns"]["past only"])))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.ahead import tail_of
-from tabcli.baselines import group_medians
+from tabcli.baselines import naive_forecasts
 from tabcli.bundle import ROW, Fitted, Prepared
 from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, History, Transform, did_you_mean
@@ -24,7 +24,7 @@ from tabcli.features import (
     fill_rows,
     widen,
 )
-from tabcli.frequency import Frequency, season_of
+from tabcli.frequency import WEEK, Frequency
 from tabcli.history import Grid
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
@@ -413,15 +413,20 @@ def _baseline(
     valid: BoolArray,
     criterion: Criterion,
 ) -> dict[str, Any]:
-    """The validation score of the median by the config's `baseline` columns, or by series and place in the season."""
-    by = list(config.baseline)
-    if not by:
-        by = [*config.series, "season"]
-        rows = rows.assign(season=season_of(rows[config.date], frequency))
-    require_columns(rows, by, "baseline")
+    """The validation scores of forecasts that need no learning, by name in `all`; the best one's name and score.
+
+    Medians by the config's `baseline` columns, or by series and place in the season: `by`. Where steps are a week or
+    longer, and `baseline` is given, also by the place in the season.
+    """
+    by = list(config.baseline) or [*config.series, "season"]
+    require_columns(rows.assign(season=0), by, "baseline")
+    others = [c for c in by if c not in config.series]
+    medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
-    forecast = group_medians(rows[train], target[train], rows[valid], by)
-    return {"by": by, f"valid_{criterion.metric}": criterion(target[valid], forecast)}
+    known = rows[train], target[train], rows[valid], config.series, config.date, frequency
+    scores = {name: criterion(target[valid], made) for name, made in naive_forecasts(*known, medians).items()}
+    best = min(scores, key=lambda name: scores[name])
+    return {"by": by, "name": best, f"valid_{criterion.metric}": scores[best], "all": scores}
 
 
 # -------------------------------------------------------------------------------------------- applying

@@ -1,5 +1,6 @@
 """A trained run + raw tables → forecasts, one for every row, in the order of the rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,13 @@ from tabcli.training import load_model, predict_log
 
 @dataclass(frozen=True)
 class Prediction:
-    """`table`: series, date, the id (where the config has one) and the forecast, in the order of the rows given."""
+    """`table`: series, date, the id (where the config has one), columns asked for, and the forecast, in row order.
+
+    `columns`: all that can be asked for.
+    """
 
     table: pd.DataFrame
+    columns: list[str]
     counts: dict[str, Any]
     warnings: list[str]
 
@@ -55,11 +60,12 @@ def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
     return data
 
 
-def forecast(run: Run, data: DataSource, horizon: Duration | None = None) -> Prediction:
+def forecast(run: Run, data: DataSource, horizon: Duration | None = None, columns: Sequence[str] = ()) -> Prediction:
     """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
 
-    With a `horizon` the next steps of every series in place of that table. Raises `DataError` for rows that cannot be
-    read, `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
+    `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
+    place of that table. Raises `DataError` for rows that cannot be read, `ConfigError` for rows that cannot be made,
+    `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
     made = None if horizon is None else future_rows(run.fitted, horizon)
@@ -71,10 +77,11 @@ def forecast(run: Run, data: DataSource, horizon: Duration | None = None) -> Pre
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
     rows = applied.rows
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
-    table = pd.DataFrame({c: _plain(rows[c]) for c in keys})
+    known = [c for c in columns if c not in keys and c in rows.columns]
+    table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
     table[config.target.column] = values
     notes = _warnings(applied, run) + ([] if made is None else _ended(run))
-    return Prediction(table, {"rows": len(rows), "zero": int(zero.sum())}, notes)
+    return Prediction(table, [*rows.columns, config.target.column], {"rows": len(rows), "zero": int(zero.sum())}, notes)
 
 
 def _ended(run: Run) -> list[str]:

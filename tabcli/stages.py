@@ -27,7 +27,7 @@ from tabcli.dates import date_parts
 from tabcli.discover import Wishes, discover
 from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
-from tabcli.evaluation import Evaluation, compare
+from tabcli.evaluation import Evaluation, Past, compare
 from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
 from tabcli.inspection import Inspection
 from tabcli.inspection import inspect as look_into
@@ -405,7 +405,7 @@ def predict(
 
     With a `horizon` such as 8w, the next steps of every series instead, made by the config's `forecast.rules`.
 
-    Where the config names no id, series and date stand for it; `columns` carries more of them along. Raises
+    Where the config names no id, series and date stand for it; `columns` carries more of the rows along. Raises
     `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
     """
     started = time.perf_counter()
@@ -414,12 +414,12 @@ def predict(
     if not isinstance(run, Run):
         run = bundle.load_run(Path(run))
     config = run.fitted.config
-    made = prediction.forecast(run, data, _duration("--horizon", horizon))
+    made = prediction.forecast(run, data, _duration("--horizon", horizon), columns)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = list(dict.fromkeys([*keys, *columns]))
     missing = [c for c in wanted if c not in made.table.columns]
     if missing:
-        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.table.columns)}")
+        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
     table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
     path = Path(out) if out is not None else None
     if path is not None:
@@ -534,11 +534,20 @@ def tune(
 # -------------------------------------------------------------------------------------------- evaluate
 
 
-def _read_any(source: TableSource, name: str, dates: Sequence[str] = ()) -> pd.DataFrame:
+def _reading(options: Mapping[str, str], file: str) -> configs.Table:
+    try:
+        return configs.parse_table(options, file)
+    except ConfigError as error:
+        raise UsageError(f"how to read tables: {error.message}") from None
+
+
+def _read_any(
+    source: TableSource, name: str, dates: Sequence[str] = (), reading: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     file = "" if isinstance(source, pd.DataFrame) else str(source)
     if file and not Path(file).is_file():
         raise DataError(f"{file}: no such file")
-    return read_table(source, configs.Table(file=file), name=name, dates=dates)
+    return read_table(source, _reading(reading or {}, file), name=name, dates=dates)
 
 
 def evaluate(
@@ -549,30 +558,51 @@ def evaluate(
     on: Sequence[str] = (),
     by: str | None = None,
     quantile: float | None = None,
+    history: TableSource | None = None,
+    date: str | None = None,
+    series: Sequence[str] = (),
+    events: Sequence[str] = (),
+    reading: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
 
     `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
-    Raises `DataError` where an actual row has no prediction, or a key is not unique.
+    With a `history`, the rows known before, and its `date` and `series` columns also MASE and the metrics of naive
+    forecasts of the same rows: medians by series and `events`, last season's and last values. `reading`: how the
+    actuals and the history are written, as in a config's table. Raises `DataError` where an actual row has no
+    prediction, or a key is not unique.
     """
     if quantile is not None and not 0 < quantile < 1:
         raise UsageError(f"--quantile {quantile:g}: expected a number between 0 and 1")
-    forecast, truth = _read_any(predictions, "predictions"), _read_any(actuals, "actuals")
-    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by, quantile=quantile)
+    if (history is None) != (date is None and not series and not events) or (history is not None and not date):
+        raise UsageError("--history goes with --date and --series, which say what its rows are of, and with --events")
+    dates = [date] if date else []
+    forecast = _read_any(predictions, "predictions", dates)
+    truth = _read_any(actuals, "actuals", dates, reading)
+    past = None
+    if history is not None and date is not None:
+        past = Past(_read_any(history, "history", dates, reading), date, series, events)
+    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by, quantile=quantile, past=past)
 
 
 # --------------------------------------------------------------------------------------------- inspect
 
 
-def inspect(source: PrepResult | TrainResult | Prepared | Run | TableSource) -> Inspection:
-    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths."""
+def inspect(
+    source: PrepResult | TrainResult | Prepared | Run | TableSource, *, reading: Mapping[str, str] | None = None
+) -> Inspection:
+    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths.
+
+    `reading`: how a table is written, as in a config's table.
+    """
     if isinstance(source, PrepResult):
         source = source.prepared
     if isinstance(source, TrainResult):
         source = source.run
     if isinstance(source, Path | str) and not Path(source).exists():
         raise UsageError(f"{source}: no such file or directory")
-    return look_into(source)
+    file = str(source) if isinstance(source, Path | str) else ""
+    return look_into(source, _reading(reading or {}, file))
 
 
 # ------------------------------------------------------------------------------------- the single steps
@@ -587,10 +617,16 @@ class StepResult:
 
 
 def add_datepart(
-    table: TableSource, column: str, *, prefix: str | None = None, time: bool = False, drop: bool = True
+    table: TableSource,
+    column: str,
+    *,
+    prefix: str | None = None,
+    time: bool = False,
+    drop: bool = True,
+    reading: Mapping[str, str] | None = None,
 ) -> StepResult:
     """The table with fastai's 13 columns of a date (16 with `time`) at its end; the date is dropped by default."""
-    rows = _read_any(table, "table", dates=[column])
+    rows = _read_any(table, "table", [column], reading)
     require_columns(rows, [column], "the table")
     if kind_of(rows[column]) != "date":
         raise DataError(f"column {column!r} holds {kind_of(rows[column])} values, not dates")
@@ -616,6 +652,7 @@ def run_step(
     fit: Path | str | None = None,
     state: Path | str | None = None,
     columns: Sequence[str] = (),
+    reading: Mapping[str, str] | None = None,
 ) -> StepResult:
     """One preprocessor alone: `fit` learns from this table and writes the state there; `state` applies a state.
 
@@ -624,7 +661,7 @@ def run_step(
     """
     if (fit is None) == (state is None):
         raise UsageError("give either --fit STATE (learn from this table) or --state STATE (apply what was learned)")
-    rows = _read_any(table, "table")
+    rows = _read_any(table, "table", reading=reading)
     fitted: Categorify | FillMissing | Normalize
     if fit is not None:
         require_columns(rows, columns, "the table")

@@ -26,7 +26,7 @@ from tabcli.metrics import wape
 from tabcli.synthetic import SynthResult, write_tables
 
 Floats = NDArray[np.float64]
-MIN_TRAIN_WEEKS = 104
+MIN_TRAIN_WEEKS = 52
 CATEGORIES = np.array(["drinks", "frozen", "snacks", "sweets"])
 REGIONS = np.array(["east", "north", "south", "west"])
 

@@ -143,6 +143,9 @@ def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
             return F.huber_loss(outputs, y, delta=settings.huber_delta)
         case "rmspe":
             return torch.expm1((outputs - y).clamp(-1, 1)).square().mean()
+        case "pinball":
+            above = y - outputs
+            return torch.maximum(settings.quantile * above, (settings.quantile - 1) * above).mean()
 
 
 def uses_bfloat16(settings: Train) -> bool:
@@ -248,7 +251,8 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, settings)
         self.average = Average(self.model, settings.average) if settings.average else None
         n_dates = int(data.date.max()) + 1 if len(data.date) else 0
-        self.dates = DateEffects(n_dates, settings.date_effect) if settings.date_effect and n_dates else None
+        use_dates = settings.date_effect and n_dates and settings.loss != "pinball"
+        self.dates = DateEffects(n_dates, settings.date_effect) if use_dates else None
         self.n_steps = n_batches(len(data), settings.batch_size)
         self.bfloat16 = uses_bfloat16(settings)
         self.best: Weights = {}

@@ -1,6 +1,8 @@
 """`tabcli init` and what its config leads to: prep, train and predict without an edit."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,7 @@ def test_a_weekly_folder_with_two_keys(weekly: Path, tmp_path: Path) -> None:
     assert joins["prices"] == {True: ["shop", "article", "week_start"], "known_in_advance": True}
     assert config["features"]["events"]["Aktion"] == {"where": {"aktion": 1}, "window": "4w", "cap": "12w"}
     assert config["history"]["effects"] == ["aktion"]
+    assert config["model"] == {"history": "base"}
     assert {"shop", "article", "family", "town"} <= set(config["categorical"])
     assert {"price", "area"} <= set(config["continuous"])
     made = job(weekly, tmp_path)
@@ -195,20 +198,167 @@ def test_a_list_of_holidays_is_joined_by_date_and_a_price_list_as_of(tmp_path: P
     run("prep", "-c", tmp_path / "config.yaml", "-d", folder, "-o", tmp_path / "prep")
 
 
-def test_what_only_a_person_can_judge_says_check(tmp_path: Path) -> None:
-    """Zeros that no closed day explains."""
+def items(target: Callable[[np.random.Generator, int], Any], freq: str = "D", n: int = 400) -> pd.DataFrame:
+    """Two items' rows, the target drawn."""
     rng = np.random.default_rng(1)
-    days = pd.date_range("2020-11-01", periods=400, unit="us")
-    rows = pd.MultiIndex.from_product([["x", "y"], days], names=["item", "date"]).to_frame(index=False)
-    rows["units"] = rng.poisson(2, len(rows))
+    dates = pd.date_range("2015-01-31" if freq == "ME" else "2015-01-01", periods=n, freq=freq, unit="us")
+    rows = pd.MultiIndex.from_product([["x", "y"], dates], names=["item", "date"]).to_frame(index=False)
+    rows["units"] = target(rng, len(rows))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("target", "chosen", "metric", "why"),
+    [
+        (lambda rng, n: rng.poisson(2, n), {"transform": "log1p"}, "wape", "targets are 0, which has no logarithm"),
+        (lambda rng, n: rng.poisson(2, n) - 1, {"transform": "identity"}, "wape", "targets are below 0"),
+        (lambda rng, n: rng.poisson(2, n) + 1, {"transform": "log"}, "rmspe", "all targets learned from are above 0"),
+        (
+            lambda rng, n: np.where(np.arange(n) == 3, np.nan, rng.poisson(2, n)),
+            {"transform": "log1p", "nonpositive": "drop"},
+            "wape",
+            "CHECK: 1 targets are missing and left out",
+        ),
+    ],
+    ids=["zeros", "negative", "positive", "missing"],
+)
+def test_the_scale_and_the_metric_are_those_that_take_the_target(
+    tmp_path: Path, target: Callable[[np.random.Generator, int], Any], chosen: dict[str, str], metric: str, why: str
+) -> None:
+    """From a table of the past alone to a forecast of the next days, the config as it was written."""
     (tmp_path / "data").mkdir()
+    rows = items(target, n=360)
     rows.to_csv(tmp_path / "data" / "log.csv", index=False)
-    done = run("init", tmp_path / "data", "--out", tmp_path / "config.yaml", "--horizon", "60d")
-    assert "CHECK: units is 0 in 1" in done.stdout
+    done = run("init", tmp_path / "data", "--out", tmp_path / "config.yaml", "--horizon", "20d")
     config = loaded(tmp_path / "config.yaml")
-    assert config["target"]["drop_where"] == {"units": 0}
+    assert (config["target"], config["metric"]) == ({"column": "units", **chosen}, metric)
+    assert why in done.stdout
+    assert f"# the only number; {next(r for r in done.stdout.split(chr(10)) if why in r).split(': ', 1)[1]}" in (
+        tmp_path / "config.yaml"
+    ).read_text(encoding="utf-8")
     assert "Month" not in config["categorical"]  # less than a year to learn from
-    run("prep", "-c", tmp_path / "config.yaml", "-d", tmp_path / "data", "-o", tmp_path / "prep")
+    made = ahead(tmp_path / "data", tmp_path, "20d")
+    assert len(made) == 2 * 20
+    assert np.isfinite(made["units"]).all()
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["valid_rows"] == 2 * 20
+
+
+def ahead(folder: Path, root: Path, horizon: str) -> pd.DataFrame:
+    """Prep, train and predict the next steps with root/config.yaml as it is; the forecast."""
+    run("prep", "-c", root / "config.yaml", "-d", folder, "-o", root / "prep")
+    run("train", "-p", root / "prep", "-o", root / "run", *FAST)
+    run("predict", root / "run", "-d", folder, "-o", root / "forecast.csv", "--horizon", horizon)
+    return pd.read_csv(root / "forecast.csv")
+
+
+@pytest.mark.parametrize(
+    ("freq", "step", "horizon"), [("MS", "1mo", "3mo"), ("ME", "1mo", "3mo"), ("QS", "3mo", "9mo"), ("h", "1h", "168h")]
+)
+def test_months_and_hours_are_counted_as_such(tmp_path: Path, freq: str, step: str, horizon: str) -> None:
+    (tmp_path / "data").mkdir()
+    rows = items(lambda rng, n: rng.poisson(9, n) + 1, freq, 600 if freq == "h" else 60)
+    rows["reduced"] = (np.arange(len(rows)) % 3 == 0).astype("int64")
+    rows.to_csv(tmp_path / "data" / "log.csv", index=False)
+    done = run("init", tmp_path / "data", "--out", tmp_path / "config.yaml", "--target", "units")
+    assert f"step {step}: " in done.stdout
+    config = loaded(tmp_path / "config.yaml")
+    assert config["validation"] == {"last": horizon}
+    made = ahead(tmp_path / "data", tmp_path, horizon)
+    n = {"3mo": 3, "9mo": 3, "168h": 168}[horizon]
+    start = pd.Timestamp(rows["date"].max())
+    expected = pd.date_range(start, periods=n + 1, freq=freq)[1:]
+    assert pd.to_datetime(made.loc[made["item"] == "x", "date"]).tolist() == expected.tolist()
+
+
+def test_an_event_of_months_is_counted_in_months(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = items(lambda rng, n: rng.poisson(9, n) + 1, "MS", 60)
+    rows["reduced"] = (np.arange(len(rows)) % 3 == 0).astype("int64")
+    late = rows["date"] >= "2019-08-01"
+    rows[~late].to_csv(tmp_path / "data" / "log.csv", index=False)
+    rows[late].drop(columns="units").to_csv(tmp_path / "data" / "next.csv", index=False)
+    run("init", tmp_path / "data", "--out", tmp_path / "config.yaml")
+    config = loaded(tmp_path / "config.yaml")
+    assert config["validation"] == {"last": "future"}
+    assert config["features"]["events"]["Reduced"] == {"where": {"reduced": 1}, "window": "3mo", "cap": "12mo"}
+    assert len(job(tmp_path / "data", tmp_path)) == 2 * 5
+
+
+def test_without_a_future_table_columns_that_follow_from_the_date_get_rules(tmp_path: Path) -> None:
+    """A weekday, a year and names of the weekday; what may be known as well is offered, and works when taken."""
+    (tmp_path / "data").mkdir()
+    rows = items(lambda rng, n: rng.poisson(9, n) + 1, "D", 420)
+    rows = rows.assign(
+        weekday=rows["date"].dt.day_of_week + 1,
+        year=rows["date"].dt.year,
+        day_name=rows["date"].dt.day_name(),
+        reduced=(np.arange(len(rows)) % 5 == 0).astype("int64"),
+        price=np.round(2 + np.arange(len(rows)) % 6 / 10, 2),
+    )
+    rows.to_csv(tmp_path / "data" / "log.csv", index=False)
+    path = tmp_path / "config.yaml"
+    run("init", tmp_path / "data", "--out", path, "--target", "units")
+    config = loaded(path)
+    assert config["forecast"] == {
+        "rules": {
+            "weekday": {"calendar": "Dayofweek", "plus": 1},
+            "year": {"calendar": "Year"},
+            "day_name": {"repeat": "1w"},
+        }
+    }
+    assert config["availability"] == {
+        "known_in_advance": ["weekday", "year", "day_name"],
+        "past_only": ["reduced", "price"],
+    }
+    assert len(ahead(tmp_path / "data", tmp_path, "28d")) == 2 * 28
+    text = path.read_text(encoding="utf-8")
+    assert "\n    # reduced: {constant: 0}\n    # price: last\n" in text
+    text = text.replace("    # reduced", "    reduced").replace("    # price", "    price")
+    text = text.replace("day_name]", "day_name, reduced, price]").replace(
+        "  past_only: [reduced, price]", "  past_only: []"
+    )
+    path.write_text(text.replace("columns: [reduced, price]", "columns: []").replace("columns: [price]", "columns: []"))
+    for name in ("prep", "run"):
+        shutil.rmtree(tmp_path / name)
+    assert len(ahead(tmp_path / "data", tmp_path, "28d")) == 2 * 28
+
+
+def test_a_plan_that_ends_with_the_past_is_not_taken_for_known(tmp_path: Path) -> None:
+    """A table of prices for each day is joined as known in advance only where it reaches the end of the forecast."""
+    for n, known in ((400, False), (430, True)):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        rows = items(lambda rng, n: rng.poisson(9, n) + 1, "D", 430)
+        rows[["item", "date"]].assign(price=1.5 + np.arange(len(rows)) % 9)[
+            (rows["date"] < rows["date"].min() + pd.Timedelta(n, unit="D")).to_numpy()
+        ].to_csv(folder / "prices.csv", index=False)
+        rows[(rows["date"] < rows["date"].min() + pd.Timedelta("400D")).to_numpy()].to_csv(
+            folder / "log.csv", index=False
+        )
+        root = tmp_path / f"{n}-out"
+        root.mkdir()
+        words = ["--train", "log.csv", "--target", "units"]
+        run("init", folder, "--out", root / "config.yaml", *words)
+        config = loaded(root / "config.yaml")
+        assert config["joins"][0].get("known_in_advance", False) == known
+        assert ("price" in config["continuous"]) == known
+        assert len(ahead(folder, root, "28d")) == 2 * 28
+
+
+def test_zeros_of_open_days_count_where_closed_days_explain_only_some(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = items(lambda rng, n: rng.poisson(2, n), "D", 400)
+    rows["open"] = (rows["date"].dt.day_of_week != 6).astype("int64")
+    rows["units"] *= rows["open"]
+    late = rows["date"] >= rows["date"].max() - pd.Timedelta("13D")
+    rows[~late].to_csv(tmp_path / "data" / "log.csv", index=False)
+    rows[late].drop(columns="units").to_csv(tmp_path / "data" / "next.csv", index=False)
+    run("init", tmp_path / "data", "--out", tmp_path / "config.yaml")
+    config = loaded(tmp_path / "config.yaml")
+    assert config["target"] == {"column": "units", "transform": "log1p", "drop_where": {"open": 0}}
+    assert config["forecast"] == {"zero_where": {"open": 0}}
+    made = job(tmp_path / "data", tmp_path)
+    assert ((made["units"] == 0) == (rows.loc[late, "open"] == 0).to_numpy()).all()
 
 
 # ------------------------------------------------------------------------- questions, refusals, options

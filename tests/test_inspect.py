@@ -61,7 +61,7 @@ def test_a_prep_tells_roles_missing_and_unknown(job: Path, tmp_path: Path) -> No
     assert columns["visitors"]["role"] == "past only"
     text = run("inspect", job / "prep").stdout
     assert "shop_na" not in text
-    assert "to beat          by shop, dayDayofweek, promo, valid_rmspe" in text
+    assert "to beat          RMSPE of the median by shop × dayDayofweek × promo 0." in text
 
 
 def test_a_run_and_python(job: Path) -> None:

@@ -71,8 +71,10 @@ def test_the_whole_job(tmp_path: Path, transform: str, change: Any, metric: str,
     assert f"{metric.upper()} " in done.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["metric"] == metric
-    baseline = metrics["baseline"][f"valid_{metric}"]
-    assert metrics[f"valid_{metric}"] < baseline
+    baseline = metrics["baseline"]
+    assert metrics[f"valid_{metric}"] < baseline["all"]["the median by shop"]
+    assert baseline[f"valid_{metric}"] == min(baseline["all"].values()) == baseline["all"][baseline["name"]]
+    assert f"of what needs no learning: {baseline['name']} (" in done.stdout
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     scores = [r[f"valid_{metric}"] for r in records if r["network"] == "member-0"]
     assert metrics["best_epoch"] == 1 + int(np.argmin(scores))
@@ -169,6 +171,44 @@ def test_settings_that_do_not_go_together_are_named(config: dict[str, Any]) -> N
     with pytest.raises(ConfigError, match=r"train\.loss: rmspe is for transform: log") as error:
         tabcli.prep(config, data=make_tables())
     assert "model.output_range: auto is for transform: log or log1p" in error.value.message
+
+
+def scattered(n_series: int = 40, n_days: int = 160) -> pd.DataFrame:
+    """Series whose log errors have a standard deviation of their own, 0.1 or 0.5."""
+    rng = np.random.default_rng(11)
+    days = pd.date_range("2024-01-01", periods=n_days, unit="us")
+    rows = pd.MultiIndex.from_product([range(n_series), days], names=["item", "day"]).to_frame(index=False)
+    rows["units"] = np.exp(3 + np.where(rows["item"] % 2, 0.5, 0.1) * rng.normal(size=len(rows)))
+    return rows
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.9])
+def test_a_learned_quantile_covers_as_much_as_asked_where_errors_scatter_little_and_much(quantile: float) -> None:
+    settings = {
+        "format_version": 1,
+        "tables": {"train": {"file": "rows.csv"}},
+        "series": ["item"],
+        "date": "day",
+        "target": {"column": "units"},
+        "metric": "pinball",
+        "quantile": quantile,
+        "features": {"date_parts": ["day"]},
+        "categorical": ["item", "dayDayofweek"],
+        "continuous": ["dayElapsed"],
+        "validation": {"last": "50d"},
+        "calibration": {"metric": "none"},
+        "model": {"layers": [32], "history": "none"},
+        "train": {"loss": "pinball", "quantile": quantile, "epochs": 30, "batch_size": 64, "lr": 0.01, "threads": 1},
+    }
+    prepared = tabcli.prep(settings, data={"train": scattered()}).prepared
+    run = tabcli.train(prepared).run
+    valid = prepared.tables["valid"]
+    below = valid["row.units"].to_numpy() <= predict_target(run, valid)
+    for odd in (0, 1):
+        assert below[valid["row.item"] % 2 == odd].mean() == pytest.approx(quantile, abs=0.05)
+    wrong = {**settings, "quantile": 0.5, "calibration": {}}
+    with pytest.raises(ConfigError, match=r"goes with metric: pinball(.|\n)*set calibration\.metric: none"):
+        tabcli.prep(wrong, data={"train": scattered()})
 
 
 def test_evaluate_reports_the_others_too(tmp_path: Path) -> None:
