@@ -8,7 +8,6 @@ Features that are known in advance are computed once. Everything that is fitted 
 calibration) is fitted anew in each fold, from rows before the scored ones.
 """
 
-import resource
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -152,12 +151,12 @@ def _run_fold(
         scores["network, single"] = {
             **_mean_scores(criterion, actual, outputs),
             "seconds": seconds / len(singles),
-            "megabytes": _peak_megabytes(),
+            "megabytes": files.peak_megabytes(),
         }
     scores[ensemble_name(len(singles))] = {
         **_scores(criterion, actual, forecasts["network"]),
         "seconds": seconds,
-        "megabytes": _peak_megabytes(),
+        "megabytes": files.peak_megabytes(),
     }
     for peer in peers:
         started = time.perf_counter()
@@ -165,7 +164,7 @@ def _run_fold(
         scores[peer] = {
             **_scores(criterion, actual, forecasts[peer]),
             "seconds": time.perf_counter() - started,
-            "megabytes": _peak_megabytes(),
+            "megabytes": files.peak_megabytes(),
         }
     keys = scored[[ROW + c for c in (*config.series, config.date)]].rename(columns=lambda c: c.removeprefix(ROW))
     with files.atomic_directory(done, replace=True) as temporary:
@@ -194,12 +193,6 @@ def _mean_scores(
     table = pd.DataFrame([_scores(criterion, actual, p) for p in predictions])
     means = {str(name): float(values.mean()) for name, values in table.items()}
     return {**means, "std_seeds": float(table[criterion.metric].std(ddof=0))}
-
-
-def _peak_megabytes() -> float:
-    """The largest memory that this process or one of its children has had so far."""
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return round(max(peaks) / 1024)
 
 
 # --------------------------------------------------------------------------------------------- peers

@@ -22,6 +22,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from tabcli import files
 from tabcli.errors import ResourceError, TabcliError, UsageError
 from tabcli.version import __version__
 
@@ -241,6 +242,9 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
     yield f"to beat        {metric.upper()} {score}: {baseline['name']}"
     for name in [n for n in baseline["all"] if n != baseline["name"]]:
         yield f"               {' ' * len(metric)} {_score(metric, baseline['all'][name])}: {name}"
+    if not result.unchanged:
+        size = sum(int(t.memory_usage(index=False).sum()) for t in result.prepared.tables.values()) / 2**20
+        yield f"memory         {files.peak_megabytes():,.0f} MB at the peak; the encoded tables have {size:,.0f} MB"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -453,6 +457,10 @@ def train(
     overrides: Overrides = None,
     refit: Annotated[bool, typer.Option("--refit", help="After validation, train anew on all rows.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None,
+        typer.Option("--precision", help="Of the matrix products: auto takes bfloat16 where the processor has it."),
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -462,12 +470,13 @@ def train(
     """
     from tabcli import stages
 
+    wishes = [*(overrides or ()), *([f"train.precision={precision}"] if precision else [])]
     with _progress() as callbacks:
         result = stages.train(
             prep_dir,
             out,
             config=config,
-            overrides=overrides or (),
+            overrides=wishes,
             refit=refit,
             resume=resume,
             force=force,

@@ -1,15 +1,19 @@
-"""Atomic file and directory writes, hashes and exact JSON. Knows nothing of tables or models."""
+"""Atomic file and directory writes, hashes, exact JSON, and memory used. Knows nothing of tables or models."""
 
 import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tabcli.errors import UsageError
+
+if sys.platform != "win32":
+    import resource
 
 
 def _fsync(path: Path) -> None:
@@ -111,3 +115,11 @@ def sha256(path: Path) -> str:
 def digest(value: Any) -> str:
     """A SHA-256 over a JSON-able value, independent of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def peak_megabytes() -> int:
+    """The largest memory that this process or one of its children has had so far."""
+    if sys.platform == "win32":  # has no such count
+        return 0
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(max(peaks) / 1024)
