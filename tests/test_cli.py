@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,6 +157,9 @@ def test_a_prep_says_what_it_did(job: Path, tmp_path: Path) -> None:
         "the median by shop × dayDayofweek × promo",
     ):
         assert text in done.stdout, text
+    memory = re.search(r"memory +([\d,]+) MB at the peak; the encoded tables have (\d+) MB", done.stdout)
+    assert memory is not None
+    assert 50 < int(memory[1].replace(",", "")) < 8000
     as_json = json.loads(
         run("prep", "-c", job / "config.yaml", "-d", job / "data", "-o", job / "prep", "--json").stdout
     )
@@ -192,6 +196,17 @@ def test_train_prints_the_network_and_plain_lines(job: Path, tmp_path: Path) -> 
     assert "epoch   1  train loss" in done.stderr
     assert "\r" not in done.stderr
     assert "the median by shop × dayDayofweek × promo" in done.stdout
+
+
+def test_the_precision_is_chosen_by_an_option(job: Path, tmp_path: Path) -> None:
+    weights = {}
+    for precision in ("float32", "bfloat16"):
+        out = tmp_path / precision
+        run("train", "-p", job / "prep", "-o", out, "-S", "train.epochs=1", "--precision", precision)
+        assert json.loads((out / "config.json").read_text())["train"]["precision"] == precision
+        weights[precision] = (out / "member-0.safetensors").read_bytes()
+    assert weights["float32"] != weights["bfloat16"]
+    run("train", "-p", job / "prep", "-o", tmp_path / "x", "--precision", "half", code=2)
 
 
 def test_lr_find_suggests_and_plots(job: Path, tmp_path: Path) -> None:
