@@ -9,7 +9,7 @@ OUT     ?= rossmann
 CONFIG  ?= configs/rossmann.yaml
 MEMBERS ?= 9
 
-.PHONY: help install test lint types demo rossmann check docs format clean
+.PHONY: help install test lint types demo rossmann bench check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -43,6 +43,28 @@ rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folde
 	$(BIN)/tabcli predict $(OUT)/run --data $(DATA) --out $(OUT)/submission.csv
 	@$(BIN)/python -c "import json; m = json.load(open('$(OUT)/run/metrics.json')); \
 	print(f'expected RMSPE {m[\"valid_rmspe\"]:.4f}: that of the same recipe on the validation days, the last before the forecast')"
+
+FASTAI := .venv-fastai
+BENCH  ?= bench
+
+$(FASTAI)/.installed:
+	$(PYTHON) -m venv $(FASTAI)
+	$(FASTAI)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(FASTAI)/bin/pip install --quiet --disable-pip-version-check 'fastai==2.8.12' pyarrow "$$(grep '^torch==' constraints.txt)"
+	@touch $(FASTAI)/.installed
+
+bench: $(STAMP) $(FASTAI)/.installed  ## time prep, training and scaling beside their peers, into BENCH=bench (an hour); DATA=folder: the real tables
+	mkdir -p $(BENCH)
+	@if [ -d $(DATA) ]; then \
+	  $(BIN)/python benchmarks/prep.py --data $(DATA) --out $(BENCH)/prep.json && \
+	  $(BIN)/tabcli prep --config configs/rossmann.yaml --data $(DATA) --out $(BENCH)/prepared; \
+	else \
+	  $(BIN)/python benchmarks/prep.py --out $(BENCH)/prep.json && \
+	  $(BIN)/tabcli synth $(BENCH)/data --stores 800 && \
+	  $(BIN)/tabcli prep --config configs/quickstart.yaml --data $(BENCH)/data --out $(BENCH)/prepared; \
+	fi
+	$(BIN)/python benchmarks/training.py $(BENCH)/prepared --out $(BENCH)/training.json --fastai $(FASTAI)/bin/python --accuracy
+	$(BIN)/python benchmarks/scaling.py --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
