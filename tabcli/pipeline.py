@@ -14,7 +14,7 @@ from tabcli.bundle import ROW, Fitted, Prepared
 from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, History, Transform, did_you_mean
 from tabcli.errors import ConfigError, DataError
-from tabcli.events import EventCalendar, series_codes
+from tabcli.events import EventCalendar
 from tabcli.features import (
     Wide,
     availability_of,
@@ -33,7 +33,10 @@ from tabcli.tables import (
     BoolArray,
     Contract,
     DataSource,
+    IntArray,
     describe,
+    distinct_rows,
+    frame_of,
     kind_of,
     load_tables,
     matches,
@@ -119,7 +122,8 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
     forecast are left out.
     """
-    config, rows, kept = source.config, source.rows, source.kept
+    config, table, kept = source.config, source.wide.table, source.kept
+    rows = source.rows
     dates = rows[config.date]
     if until is not None:
         kept = kept & (dates <= until).to_numpy()
@@ -130,11 +134,15 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     for name, mask in (("train", train), ("valid", valid)):
         if not mask.any():
             raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
-    variables = choose_variables(source.wide.table, config, source.availability)
-    preprocessor = Preprocessor.fit(rows[train], variables.categorical, variables.continuous)
-    target = TargetTransform.fit(config.target.transform, rows.loc[train, config.target.column])
+    parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
+    if gap.any():
+        parts["gap"] = np.flatnonzero(gap)
+    if until is None and len(table) > len(rows):
+        parts["future"] = np.arange(len(rows), len(table))
+    variables = choose_variables(table, config, source.availability)
+    preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
+    target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
     grid, past = _history(source, kept, train, target)
-    series = known_series(source.wide.calendar, rows)
     fitted = Fitted(
         config,
         source.contract,
@@ -144,17 +152,12 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
         split.moments,
         source.frequency,
         source.holidays,
-        tail_of(rows, config, source.frequency, series, split.valid_end),
+        tail_of(rows, config, source.frequency, source.wide.series[: len(rows)], split.valid_end),
         grid,
     )
-    parts = {"train": rows[train], "valid": rows[valid]}
-    if gap.any():
-        parts["gap"] = rows[gap]
-    if until is None and len(source.wide.table) > len(rows):
-        parts["future"] = source.wide.table.iloc[len(rows) :]
-    encoded = {name: preprocessor.transform(part) for name, part in parts.items()}
+    encoded = preprocessor.transform_parts(table, parts)
     tables = {
-        name: _with_keys(encoded[name], part, fitted, has_target=name != "future") for name, part in parts.items()
+        name: _with_keys(encoded[name], source.wide, parts[name], fitted, has_target=name != "future") for name in parts
     }
     prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
     criterion = prepared.criterion(tables["valid"])
@@ -315,15 +318,15 @@ def _history(
     if config.history is None:
         return None, None
     _check_history(config.history, rows, source.availability)
-    known = rows[kept]
-    grid = Grid.fit(
-        rows[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known
-    )
-    at = grid.positions(known, config.date, known_series(source.wide.calendar, known))
+    spec = config.history
+    used = rows[list(dict.fromkeys([config.date, config.target.column, *spec.effects, *spec.columns]))]
+    known = used[kept]
+    grid = Grid.fit(used[train], config.date, spec, frequency=source.frequency, horizon=source.horizon, known=known)
+    at = grid.positions(known, config.date, source.wide.series[: len(rows)][kept])
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    columns = {name: _scaled(known[name], train[kept], target.kind) for name in config.history.columns}
-    return grid, pd.DataFrame({**past, "y": target.transform(known[config.target.column]), **columns})
+    columns = {name: _scaled(known[name], train[kept], target.kind) for name in spec.columns}
+    return grid, frame_of({**past, "y": target.transform(known[config.target.column]), **columns})
 
 
 def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDArray[np.float32]:
@@ -338,7 +341,7 @@ def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDAr
 
 def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Config, frequency: Frequency) -> None:
     """Raises `DataError` where two rows of a series share a step of the history."""
-    n_shared = int(pd.DataFrame({"series": series, "step": step}).duplicated().sum())
+    n_shared = len(step) - len(distinct_rows(frame_of({"series": series, "step": step}), ["series", "step"])[1])
     if n_shared:
         raise DataError(
             f"{n_shared} rows lie within the same step of {frequency} as another row of their series, "
@@ -372,33 +375,38 @@ def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[s
             raise no_numbers(rows[c], "history.columns")
 
 
-def known_series(calendar: EventCalendar, rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Each row's position among the calendar's series, int64 (n,); −1 for a series that it does not have."""
-    codes, _ = series_codes(rows, calendar.series)
+def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:
+    """Positions among series that grew by those of new rows → among the calendar's, −1 for one that it lacks."""
     return np.where(codes < len(calendar.series), codes, -1)
 
 
-def _with_keys(encoded: Encoded, rows: pd.DataFrame, fitted: Fitted, *, has_target: bool) -> pd.DataFrame:
-    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`."""
+def _with_keys(encoded: Encoded, wide: Wide, at: IntArray, fitted: Fitted, *, has_target: bool) -> pd.DataFrame:
+    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`.
+
+    `at`: which rows of the wide table the encoded ones are.
+    """
     config = fitted.config
+    used = [*config.series, config.date, *(config.history.effects if config.history else ())]
+    rows = wide.table[list(dict.fromkeys(used))].iloc[at]
     extra: dict[str, Any] = {}
     if has_target:
-        extra["y"] = fitted.target.transform(rows[config.target.column])
-        extra[ROW + config.target.column] = rows[config.target.column].to_numpy(dtype="float64")
+        values = wide.table[config.target.column].to_numpy()[at]
+        extra["y"] = fitted.target.transform(values)
+        extra[ROW + config.target.column] = values.astype("float64")
     for column in (*config.series, config.date):
         extra[ROW + column] = rows[column].to_numpy() if kind_of(rows[column]) != "text" else rows[column].astype("str")
     extra[ROW + "filled"] = encoded.n_filled
-    extra |= place_columns(fitted, rows)
+    extra |= place_columns(fitted, rows, wide.series[at])
     clash = sorted({*extra} & {*encoded.table.columns})
     if clash:
         raise ConfigError(f"the variable names {', '.join(clash)} are kept for tabcli itself; rename the columns")
-    keys = pd.DataFrame(extra, index=rows.index)
+    keys = frame_of(extra, rows.index)
     return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
 
 
-def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
+def place_columns(fitted: Fitted, rows: pd.DataFrame, series: IntArray) -> dict[str, NDArray[np.int32]]:
     """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
-    places = {"series": known_series(fitted.calendar, rows)}
+    places = {"series": known_series(fitted.calendar, series)}
     if fitted.grid is not None:
         at = fitted.grid.positions(rows, fitted.config.date, places["series"])
         places |= {"step": at.step, "cell": at.cell}
@@ -420,7 +428,8 @@ def _baseline(
         rows = rows.assign(season=season_of(rows[config.date], frequency))
     require_columns(rows, by, "baseline")
     target = rows[config.target.column].to_numpy(dtype="float64")
-    forecast = group_medians(rows[train], target[train], rows[valid], by)
+    keys = rows[by]
+    forecast = group_medians(keys[train], target[train], keys[valid], by)
     return {"by": by, f"valid_{criterion.metric}": criterion(target[valid], forecast)}
 
 
@@ -460,9 +469,9 @@ def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None)
         name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
     }
     rows, filled = fill_rows(rows, config)
-    wide = widen(rows, sides, config, fitted.calendar, fitted.holidays)
+    wide = widen(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)
-    table_out = encoded.table.assign(**place_columns(fitted, wide.table))
+    table_out = encoded.table.assign(**place_columns(fitted, wide.table, wide.series))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 

@@ -5,10 +5,12 @@ cases: *int* (int64), *float* (float64), *bool*, *date* (datetime64[us]) and *te
 joins and encoders work on codes). A missing value is NaN, NaT or code -1; an int column with one is float.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -40,6 +42,8 @@ TableSource = pd.DataFrame | Path | str
 DataSource = Path | str | Mapping[str, TableSource]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+T = TypeVar("T")
+Made = TypeVar("Made")
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 MISSING_TEXTS = [""]
@@ -88,6 +92,17 @@ def find_file(directory: Path, name: str) -> Path:
     stems = {Path(n).stem: n for n in there}  # every name ends alike, so the ending must not count as similar
     similar = nearest(Path(name).stem, stems) if not same else None
     raise DataError(f"{path}: no such file{f'; did you mean {stems[similar]!r}?' if similar else ''}", hint=hint)
+
+
+def frame_of(columns: Mapping[str, Any], index: "pd.Index[Any] | None" = None) -> pd.DataFrame:
+    """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
+    return pd.DataFrame(dict(columns), index=index, copy=False)
+
+
+def each(make: Callable[[T], Made], items: Iterable[T]) -> list[Made]:
+    """`make` of each item, in their order, in as many threads as there are cores: numpy and Arrow let others run."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(make, items))
 
 
 # ---------------------------------------------------------------------------------------------- kinds
@@ -235,7 +250,7 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
     is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
     typed = _typed_texts if is_text else _typed
-    table = pd.DataFrame({c: typed(table.iloc[:, i], spec, where, c in dated) for i, c in enumerate(columns)})
+    table = frame_of({c: typed(table.iloc[:, i], spec, where, c in dated) for i, c in enumerate(columns)})
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
@@ -291,10 +306,29 @@ def _all_missing(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
     )
 
 
+def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Numbers of the different keys in the order in which they come, int64 (n,), and the first row of each."""
+    codes, n_codes = np.zeros(len(table), dtype="int64"), 1
+    for name in columns:
+        column = table[name]
+        values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+        own, unique = pd.factorize(values.to_numpy(), use_na_sentinel=False)
+        codes, n_codes = (codes * len(unique) + own, n_codes * len(unique)) if n_codes > 1 else (own, len(unique))
+        if n_codes > max(2 * len(table), 1 << 16):
+            codes, unique = pd.factorize(codes)
+            n_codes = len(unique)
+    last = np.full(n_codes, -1, dtype="int64")
+    last[codes[::-1]] = np.arange(len(table) - 1, -1, -1)  # of rows with the same key the first is written last
+    first = np.sort(last[last >= 0])
+    numbers = np.empty(n_codes, dtype="int64")
+    numbers[codes[first]] = np.arange(len(first))
+    return numbers[codes], first
+
+
 def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
     """Raises `DataError` where two rows have the same key, with examples."""
-    repeated = table.duplicated(list(columns)).to_numpy()
-    if repeated.any():
+    if len(distinct_rows(table, columns)[1]) < len(table):
+        repeated = table.duplicated(list(columns)).to_numpy()
         examples = table.loc[repeated, list(columns)].drop_duplicates().head(EXAMPLES)
         shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
         raise DataError(
@@ -444,7 +478,7 @@ def join_table(
             f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
             hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
         )
-    new = pd.DataFrame({c: take(side[c], positions) for c in wanted}, index=rows.index)
+    new = frame_of({c: take(side[c], positions) for c in wanted}, rows.index)
     return pd.concat([rows, new], axis=1), int((positions < 0).sum())
 
 
@@ -459,7 +493,7 @@ def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
             columns[name] = union_categoricals([top, bottom])
         else:
             columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])
-    return pd.DataFrame(columns)
+    return frame_of(columns)
 
 
 # -------------------------------------------------------------------------------------------- contract
