@@ -56,26 +56,23 @@ def _order(series: IntArray, seconds: IntArray) -> IntArray:
 
 @dataclass(frozen=True)
 class Laid:
-    """Rows by series and time. `keys`: sorted; `order`: the row numbers in that order; both int64 (n,).
+    """Rows by series and time. `keys`: sorted; `order`: the row numbers in that order; `place`: where each row lies.
 
-    `series`: each row's position among the calendar's series, int64 (n,), in the rows' own order.
+    `series`: each row's position among the calendar's series, in the rows' own order. All int64 (n,).
     """
 
     keys: IntArray
     order: IntArray
+    place: IntArray
     series: IntArray
 
     @classmethod
     def of(cls, series: IntArray, seconds: IntArray) -> "Laid":
         """Rows of these series at these moments."""
         order = _order(series, seconds)
-        return cls(((series << _BITS) + seconds + _ZERO)[order], order, series)
-
-    def back(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Values in the order of the keys → in the order of the rows."""
-        rows = np.empty_like(values)
-        rows[self.order] = values
-        return rows
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return cls(((series << _BITS) + seconds + _ZERO)[order], order, place, series)
 
 
 @dataclass(frozen=True)
@@ -166,21 +163,26 @@ def event_features(
     if event.cap.unit == "mo":
         keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
     padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
-    until_now, before_now = _count(moments, keys, at=True), _count(moments, keys, at=False)
+    until_now = _count(moments, keys, at=True)
+    once = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
+    before_now = until_now - (padded[until_now] == keys) if once else _count(moments, keys, at=False)
+    start = keys >> _BITS << _BITS  # of the row's own series
 
-    def distance(gap: IntArray, other: IntArray) -> NDArray[np.int32]:
-        capped = np.minimum(gap // unit, cap)
-        return np.where(other >> _BITS == keys >> _BITS, capped, cap + 1).astype("int32")
+    def distance(gap: IntArray, other_series: BoolArray) -> NDArray[np.int32]:
+        units: NDArray[np.int32] = (np.minimum(gap, cap * unit, out=gap) // unit).astype("int32")
+        units[other_series] = cap + 1
+        return units
 
     def since() -> NDArray[np.int32]:
         last = padded[until_now]
         with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
-            return distance(keys - last, last)
+            return distance(keys - last, last < start)
 
     def until() -> NDArray[np.int32]:
         following = padded[before_now + 1]
         with np.errstate(over="ignore"):
-            return np.minimum(distance(following - keys, following), cap)  # none known yet is no news: as if far away
+            found = distance(following - keys, following - start >= 1 << _BITS)
+        return np.minimum(found, cap)  # none known yet is no news: as if far away
 
     def run(neighbour: IntArray, edges: IntArray) -> NDArray[np.int32]:
         """The length of the run that holds this moment, 0 where it is no event; `edges`: where each run ends."""
@@ -208,4 +210,4 @@ def event_features(
         lambda: run(keys + unit, last()),
     ]
     chosen = zip(event_feature_names(name), columns, strict=True)
-    return {c: laid.back(make().astype("int32")) for c, make in chosen if wanted is None or c in wanted}
+    return {c: make().astype("int32")[laid.place] for c, make in chosen if wanted is None or c in wanted}

@@ -16,7 +16,7 @@ from tabcli.dates import date_part_names, date_parts, days_from_easter, fourier_
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, Laid, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
-from tabcli.tables import IntArray, frame_of, join_table, kind_of, matches
+from tabcli.tables import IntArray, each, frame_of, join_table, kind_of, matches
 from tabcli.texts import decimal_comma, no_numbers
 
 
@@ -132,8 +132,13 @@ def _made(table: pd.DataFrame, config: Config, calendar: EventCalendar, laid: La
     for name, window in features.from_easter.items():
         _require(table, [window.date], f"features.from_easter.{name}.date")
         made[name] = days_from_easter(table[window.date], window.first, window.last)
-    for name, event in features.events.items():
-        made |= event_features(laid, calendar.moments[name], event, name, wanted)
+    events = features.events
+
+    def of_event(name: str) -> dict[str, Any]:
+        return dict(event_features(laid, calendar.moments[name], events[name], name, wanted))
+
+    for columns in each(of_event, events, len(table)):
+        made |= columns
     for name, span in features.spans.items():
         _require(table, [c for c in span.since.model_dump().values() if c], f"features.spans.{name}")
         made[name] = span_feature(table, config.date, span)

@@ -25,7 +25,7 @@ from tabcli.features import (
     widen,
 )
 from tabcli.frequency import Frequency, season_of
-from tabcli.history import Grid
+from tabcli.history import Grid, Positions
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
 from tabcli.split import time_split, validation_steps
@@ -142,7 +142,7 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     variables = choose_variables(table, config, source.availability)
     preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
     target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
-    grid, past = _history(source, kept, train, target)
+    grid, past, places = _history(source, kept, train, target)
     fitted = Fitted(
         config,
         source.contract,
@@ -157,7 +157,8 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     )
     encoded = preprocessor.transform_parts(table, parts)
     tables = {
-        name: _with_keys(encoded[name], source.wide, parts[name], fitted, has_target=name != "future") for name in parts
+        name: _with_keys(encoded[name], table, places, parts[name], fitted, has_target=name != "future")
+        for name in parts
     }
     prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
     criterion = prepared.criterion(tables["valid"])
@@ -312,21 +313,26 @@ def _ways_out(config: Config, reason: str) -> str:
 
 def _history(
     source: Source, kept: BoolArray, train: BoolArray, target: TargetTransform
-) -> tuple[Grid | None, pd.DataFrame | None]:
-    """The grid that the history lies on, and the rows with a target on it: series, step, cell, y and other columns."""
-    config, rows = source.config, source.rows
+) -> tuple[Grid | None, pd.DataFrame | None, Positions]:
+    """The grid that the history lies on, the rows with a target on it (series, step, cell, y and other columns), and
+    the places of all rows. Without a history only their series are of use.
+    """
+    config, rows, wide = source.config, source.rows, source.wide
     if config.history is None:
-        return None, None
+        return None, None, Positions(wide.series, wide.series, wide.series)
     _check_history(config.history, rows, source.availability)
-    spec = config.history
-    used = rows[list(dict.fromkeys([config.date, config.target.column, *spec.effects, *spec.columns]))]
-    known = used[kept]
-    grid = Grid.fit(used[train], config.date, spec, frequency=source.frequency, horizon=source.horizon, known=known)
-    at = grid.positions(known, config.date, source.wide.series[: len(rows)][kept])
+    used = wide.table[list(dict.fromkeys([config.date, *config.history.effects]))]
+    known = used[: len(rows)]
+    grid = Grid.fit(
+        known[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known[kept]
+    )
+    places = grid.positions(used, config.date, wide.series)
+    at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    columns = {name: _scaled(known[name], train[kept], target.kind) for name in spec.columns}
-    return grid, frame_of({**past, "y": target.transform(known[config.target.column]), **columns})
+    columns = {name: _scaled(rows[name][kept], train[kept], target.kind) for name in config.history.columns}
+    y = target.transform(rows[config.target.column].to_numpy()[kept])
+    return grid, frame_of({**past, "y": y, **columns}), places
 
 
 def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDArray[np.float32]:
@@ -380,37 +386,35 @@ def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:
     return np.where(codes < len(calendar.series), codes, -1)
 
 
-def _with_keys(encoded: Encoded, wide: Wide, at: IntArray, fitted: Fitted, *, has_target: bool) -> pd.DataFrame:
+def _with_keys(
+    encoded: Encoded, table: pd.DataFrame, places: Positions, at: IntArray, fitted: Fitted, *, has_target: bool
+) -> pd.DataFrame:
     """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`.
 
-    `at`: which rows of the wide table the encoded ones are.
+    `at`: which rows of the wide table and its places the encoded ones are.
     """
     config = fitted.config
-    used = [*config.series, config.date, *(config.history.effects if config.history else ())]
-    rows = wide.table[list(dict.fromkeys(used))].iloc[at]
     extra: dict[str, Any] = {}
     if has_target:
-        values = wide.table[config.target.column].to_numpy()[at]
+        values = table[config.target.column].to_numpy()[at]
         extra["y"] = fitted.target.transform(values)
         extra[ROW + config.target.column] = values.astype("float64")
     for column in (*config.series, config.date):
-        extra[ROW + column] = rows[column].to_numpy() if kind_of(rows[column]) != "text" else rows[column].astype("str")
+        key = table[column].iloc[at]
+        extra[ROW + column] = key.to_numpy() if kind_of(key) != "text" else key.astype("str")
     extra[ROW + "filled"] = encoded.n_filled
-    extra |= place_columns(fitted, rows, wide.series[at])
+    extra |= _place_columns(fitted, places.take(at))
     clash = sorted({*extra} & {*encoded.table.columns})
     if clash:
         raise ConfigError(f"the variable names {', '.join(clash)} are kept for tabcli itself; rename the columns")
-    keys = frame_of(extra, rows.index)
+    keys = frame_of(extra, encoded.table.index)
     return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
 
 
-def place_columns(fitted: Fitted, rows: pd.DataFrame, series: IntArray) -> dict[str, NDArray[np.int32]]:
+def _place_columns(fitted: Fitted, places: Positions) -> dict[str, NDArray[np.int32]]:
     """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
-    places = {"series": known_series(fitted.calendar, series)}
-    if fitted.grid is not None:
-        at = fitted.grid.positions(rows, fitted.config.date, places["series"])
-        places |= {"step": at.step, "cell": at.cell}
-    return {f"{ROW}{name}": values.astype("int32") for name, values in places.items()}
+    names = ("series", "step", "cell") if fitted.grid is not None else ("series",)
+    return {f"{ROW}{name}": getattr(places, name).astype("int32") for name in names}
 
 
 def _baseline(
@@ -471,7 +475,11 @@ def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None)
     rows, filled = fill_rows(rows, config)
     wide = widen(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)
-    table_out = encoded.table.assign(**place_columns(fitted, wide.table, wide.series))
+    series = known_series(fitted.calendar, wide.series)
+    places = Positions(series, series, series)
+    if fitted.grid is not None:
+        places = fitted.grid.positions(wide.table, config.date, series)
+    table_out = encoded.table.assign(**_place_columns(fitted, places))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 

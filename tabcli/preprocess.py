@@ -80,9 +80,9 @@ def _looked_up(values: NDArray[Any], levels: NDArray[np.int64]) -> NDArray[np.in
     low, high = levels[0] - 1, levels[-1] + 1
     table = np.full(high - low + 1, UNKNOWN, dtype="int32")
     table[levels - low] = np.arange(len(levels), dtype="int32") + FIRST_LEVEL
-    near = np.clip(values, low, high)
+    near = values if low <= values.min(initial=low) and values.max(initial=high) <= high else np.clip(values, low, high)
     if values.dtype.kind == "f":
-        near = np.nan_to_num(near, copy=False, nan=low).astype("int64")
+        near = np.where(np.isnan(near), low, near).astype("int64")
     codes: NDArray[np.int32] = table[near - low]
     if values.dtype.kind == "f":
         codes[near != values] = UNKNOWN  # fractions
@@ -187,15 +187,14 @@ def _continuous(column: "pd.Series[Any]") -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _median(values: FloatArray) -> float:
-    """As `np.median`; of small whole numbers by counting them."""
-    whole = values.astype("int64") if len(values) and np.abs(values).max() < 2**31 else None
-    if whole is None or not _small(whole) or (whole != values).any():
-        return float(np.median(values))
-    low = whole.min()
-    below = np.cumsum(np.bincount(whole - low))
-    middle = np.searchsorted(below, [(len(values) - 1) // 2, len(values) // 2], side="right")
-    return float(np.mean(middle + float(low)))
+def _median(values: NDArray[Any]) -> float:
+    """As `np.median`, of values none of which is missing; small whole numbers are only counted."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    if not _small(values):
+        return float(np.mean(np.partition(values, middle)[middle]))
+    low = values.min()
+    below = np.cumsum(np.bincount(values - low))
+    return float(np.mean(np.searchsorted(below, middle, side="right") + low))
 
 
 @dataclass(frozen=True)
@@ -223,12 +222,14 @@ class FillMissing:
     def learn(column: "pd.Series[Any]") -> tuple[float, FloatArray]:
         """The median of a column, and the column as float64 (n,), NaN where it is missing."""
         values = _continuous(column)
-        missing = np.isnan(values)
+        missing = np.isnan(values) if kind_of(column) == "float" else np.zeros(len(values), dtype=bool)
         if missing.all():
             raise DataError(
                 f"column {column.name!r} has no value in any of the {len(values)} training rows",
                 hint="leave it out of `continuous`",
             )
+        if kind_of(column) == "int":
+            return _median(column.to_numpy()), values
         return _median(values[~missing] if missing.any() else values), values
 
     @property
@@ -291,6 +292,13 @@ class Normalize:
         scaled = values - self.means_[name]
         scaled /= self.stds_[name]
         result: NDArray[np.float32] = np.clip(scaled, -3e38, 3e38, out=scaled).astype("float32")
+        return result
+
+    def looked_up(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
+        """The same for small whole numbers: each is normalised once."""
+        low = values.min(initial=0)
+        table = self.scaled(np.arange(low, values.max(initial=0) + 1, dtype="float64"), name)
+        result: NDArray[np.float32] = table[values - low]
         return result
 
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -488,8 +496,8 @@ class Preprocessor:
         def levels(name: str) -> list[str] | list[int] | list[float]:
             return Categorify.levels(part(name))
 
-        numbers = dict(zip(continuous, each(learn, continuous), strict=True))
-        learned = dict(zip(categorical, each(levels, categorical), strict=True))
+        numbers = dict(zip(continuous, each(learn, continuous, len(table)), strict=True))
+        learned = dict(zip(categorical, each(levels, categorical, len(table)), strict=True))
         fill_missing = FillMissing(
             {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
         )
@@ -517,11 +525,15 @@ class Preprocessor:
         require_columns(table, [c for c in self.categorical if c not in flags], "the table to categorify")
 
         def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
-            values, missing = fill.filled(table[name], name)
-            scaled = self.normalize.scaled(values, name)
-            return [scaled[rows] for rows in parts.values()], missing if missing.any() else None
+            column = table[name]
+            if kind_of(column) == "int" and _small(column.to_numpy()):
+                scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
+            else:
+                values, gap = fill.filled(column, name)
+                scaled, missing = self.normalize.scaled(values, name), gap if gap.any() else None
+            return [scaled[rows] for rows in parts.values()], missing
 
-        made = dict(zip(self.continuous, each(numbers, self.continuous), strict=True))
+        made = dict(zip(self.continuous, each(numbers, self.continuous, len(table)), strict=True))
         gaps = {name: missing for name, (_, missing) in made.items() if missing is not None}
         none = np.zeros(len(table), dtype=bool)
 
@@ -530,7 +542,7 @@ class Preprocessor:
             found = self.categorify.codes(column, name)
             return [found[rows] for rows in parts.values()]
 
-        coded = dict(zip(self.categorical, each(codes, self.categorical), strict=True))
+        coded = dict(zip(self.categorical, each(codes, self.categorical, len(table)), strict=True))
         return {
             part: self._encoded(
                 {name: columns[i] for name, columns in coded.items()},

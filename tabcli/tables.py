@@ -99,8 +99,16 @@ def frame_of(columns: Mapping[str, Any], index: "pd.Index[Any] | None" = None) -
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
-def each(make: Callable[[T], Made], items: Iterable[T]) -> list[Made]:
-    """`make` of each item, in their order, in as many threads as there are cores: numpy and Arrow let others run."""
+FEW = 20_000
+
+
+def each(make: Callable[[T], Made], items: Iterable[T], n_rows: int = FEW) -> list[Made]:
+    """`make` of each item, in their order, in as many threads as there are cores: numpy and Arrow let others run.
+
+    For few rows a thread would cost more than it saves.
+    """
+    if n_rows < FEW:
+        return [make(item) for item in items]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(make, items))
 
@@ -250,7 +258,8 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
     is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
     typed = _typed_texts if is_text else _typed
-    table = frame_of({c: typed(table.iloc[:, i], spec, where, c in dated) for i, c in enumerate(columns)})
+    made = each(lambda i: typed(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table))
+    table = frame_of(dict(zip(columns, made, strict=True)))
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
@@ -317,9 +326,11 @@ def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray
         if n_codes > max(2 * len(table), 1 << 16):
             codes, unique = pd.factorize(codes)
             n_codes = len(unique)
-    last = np.full(n_codes, -1, dtype="int64")
-    last[codes[::-1]] = np.arange(len(table) - 1, -1, -1)  # of rows with the same key the first is written last
-    first = np.sort(last[last >= 0])
+    first_of = np.full(n_codes, -1, dtype="int64")
+    first_of[codes[::-1]] = np.arange(len(table) - 1, -1, -1)  # of rows with the same key the first is written last
+    is_first = np.zeros(len(table), dtype=bool)
+    is_first[first_of[first_of >= 0]] = True
+    first = np.flatnonzero(is_first)
     numbers = np.empty(n_codes, dtype="int64")
     numbers[codes[first]] = np.arange(len(first))
     return numbers[codes], first
@@ -465,12 +476,16 @@ def join_table(
     key = [*join.on, *([join.as_of] if join.as_of else [])]
     require_columns(side, key, where)
     check_unique(side, key, where)
+    used = [*join.on, *([date] if join.as_of else [])]
+    numbers, first = distinct_rows(rows, used)
+    keys = rows[used].iloc[first]
     if join.as_of is not None:
-        positions = _as_of_positions(rows, side, join, date, where)
+        found = _as_of_positions(keys, side, join, date, where)
     else:
-        codes, side_codes = _combined_codes(rows, side, join.on, where)
-        positions = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
-        positions[codes < 0] = -1
+        codes, side_codes = _combined_codes(keys, side, join.on, where)
+        found = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
+        found[codes < 0] = -1
+    positions = found[numbers]
     wanted = [c for c in side.columns if c not in key and (columns is None or c in columns)]
     clash = [c for c in wanted if c in rows.columns]
     if clash:
@@ -478,7 +493,8 @@ def join_table(
             f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
             hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
         )
-    new = frame_of({c: take(side[c], positions) for c in wanted}, rows.index)
+    taken = each(lambda c: take(side[c], positions), wanted, len(rows))
+    new = frame_of(dict(zip(wanted, taken, strict=True)), rows.index)
     return pd.concat([rows, new], axis=1), int((positions < 0).sum())
 
 
@@ -507,7 +523,11 @@ class Contract:
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
-        return cls({name: {c: _profile(table[c]) for c in table.columns} for name, table in tables.items()})
+        columns = [(name, c) for name, table in tables.items() for c in table.columns]
+        profiles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in tables}
+        for (name, c), profile in zip(columns, each(lambda at: _profile(tables[at[0]][at[1]]), columns), strict=True):
+            profiles[name][c] = profile
+        return cls(profiles)
 
     def conform(self, table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
         """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
@@ -550,8 +570,8 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
 
     Raises `DataError` for what cannot be read; train and future tables are checked for their key.
     """
-    tables = {}
-    for name in names:
+
+    def load(name: str) -> pd.DataFrame:
         spec = config.tables[name]
         if isinstance(data, Mapping):
             if name not in data:
@@ -559,10 +579,13 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = data[name]
         else:
             source = find_file(Path(data), spec.file)
-        tables[name] = read_table(source, spec, name=name, dates=_date_columns(config, name))
+        table = read_table(source, spec, name=name, dates=_date_columns(config, name))
         if name in ("train", "future"):
-            checkrows_text(tables[name], config, describe(config, data, name))
-    return tables
+            checkrows_text(table, config, describe(config, data, name))
+        return table
+
+    wanted = list(names)
+    return dict(zip(wanted, each(load, wanted, 0 if isinstance(data, Mapping) else FEW), strict=True))
 
 
 def describe(config: Config, data: DataSource, name: str) -> str:
