@@ -38,7 +38,7 @@ from tabcli.frequency import Frequency, season_steps
 from tabcli.history import Grid, Snapshot
 from tabcli.metrics import Criterion, seasonal_scale
 from tabcli.preprocess import Preprocessor, TargetTransform
-from tabcli.tables import Contract
+from tabcli.tables import Contract, each
 
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
@@ -92,7 +92,7 @@ class Prepared:
         return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A trained model with everything that predict needs: each member's network, as plain values, and its weights."""
 
@@ -186,7 +186,9 @@ def verify(directory: Path, kind: str) -> dict[str, Any]:
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
-    table.to_parquet(path, index=False, compression="zstd")
+    texts = [str(c) for c in table.columns if not isinstance(table[c].dtype, np.dtype)]
+    # Looking numbers up in dictionaries would take longer than all else, and LZ4 finds most of what repeats.
+    table.to_parquet(path, index=False, compression="lz4", use_dictionary=texts)
 
 
 def _save_fitted(directory: Path, fitted: Fitted) -> None:
@@ -232,11 +234,9 @@ def _load_fitted(directory: Path) -> Fitted:
 
 def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a prep into an empty directory, the manifest last."""
+    tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
+    each(lambda name: _write_table(tables[name], directory / f"{name}.parquet"), tables)
     _save_fitted(directory, prepared.fitted)
-    for name, table in prepared.tables.items():
-        _write_table(table, directory / f"{name}.parquet")
-    if prepared.past is not None:
-        _write_table(prepared.past, directory / "past.parquet")
     files.write_json(directory / "summary.json", prepared.summary)
     write_manifest(directory, "prep", fingerprint, facts)
 

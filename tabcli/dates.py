@@ -1,6 +1,7 @@
 """fastai's `add_datepart`: 13 calendar columns of a date, 16 with the time of day. Nothing is fitted."""
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ def date_part_names(column: str, prefix: str | None = None, *, time: bool = Fals
     return [start + part for part in (*PARTS, *(TIME_PARTS if time else ()), "Elapsed")]
 
 
-def date_parts(dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool = False) -> pd.DataFrame:
-    """datetime64 (n,) → the columns of `date_part_names`, computed once per different date.
+def date_parts(
+    dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool = False, wanted: Container[str] | None = None
+) -> pd.DataFrame:
+    """datetime64 (n,) → the columns of `date_part_names` (or those of them in `wanted`), once per different date.
 
     int32 parts, bool `Is_…`, float64 `Elapsed` in seconds since 1970-01-01 whatever the resolution of the input
     (fastai's divides nanoseconds, and is a thousand times too small on microseconds). `Week` is the ISO week while
@@ -55,10 +58,12 @@ def date_parts(dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool
     missing = codes < 0
     columns = {}
     for name, values in zip(names, parts.values(), strict=True):
+        if wanted is not None and name not in wanted:
+            continue
         values = np.asarray(values)
         empty = np.zeros(1, dtype=bool) if values.dtype == bool else np.array([np.nan])
         columns[name] = np.concatenate([values, empty])[codes] if missing.any() else values[codes]
-    return pd.DataFrame(columns, index=dates.index)
+    return pd.DataFrame(columns, index=dates.index, copy=False)
 
 
 def easter_sunday(year: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
@@ -95,8 +100,8 @@ def fourier_terms(dates: "pd.Series[Any]", name: str, period: float, order: int)
 
     The period is fixed, not fitted to the rows at hand, so that a day has the same values in any table.
     """
-    days = dates.to_numpy().astype("datetime64[s]").astype("float64") / 86400
-    days[dates.isna().to_numpy()] = np.nan
+    codes, unique = pd.factorize(dates.to_numpy())
+    days = np.append(unique.astype("datetime64[s]").astype("float64") / 86400, np.nan)  # the last for a missing date
     angles = [2 * np.pi * k * days / period for k in range(1, order + 1)]
-    waves = [wave(angle).astype("float32") for angle in angles for wave in (np.sin, np.cos)]
+    waves = [wave(angle).astype("float32")[codes] for angle in angles for wave in (np.sin, np.cos)]
     return dict(zip(fourier_names(name, order), waves, strict=True))

@@ -13,15 +13,16 @@ of every event of every series; rows to forecast are laid over it, so that windo
 between the rows that were there at training and the new ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.config import Event
-from tabcli.tables import BoolArray, IntArray, seconds_of
+from tabcli.tables import BoolArray, IntArray, distinct_rows, seconds_of
 
 # A moment of a series as one sortable integer: series code · 2^36 + seconds since 1970 + 2^35 (room for ±1000 years).
 _BITS = 36
@@ -31,16 +32,47 @@ _ZERO = 1 << 35
 def series_codes(rows: pd.DataFrame, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
     """Each row's position in `series` (one row per series, the key columns), which grows by the new ones of `rows`.
 
-    int64 (n,) and the grown table; series that were there keep their positions.
+    int64 (n,) and the grown table; series that were there keep their positions. Only different keys are compared.
     """
     names = list(series.columns)
-    both = pd.concat([series.astype(object), rows[names].astype(object)], ignore_index=True)
+    codes, first = distinct_rows(rows, names)
+    both = pd.concat([series.astype(object), rows[names].iloc[first].astype(object)], ignore_index=True)
     if len(names) == 1:
-        codes = pd.factorize(both[names[0]])[0].astype("int64")
+        places = pd.factorize(both[names[0]])[0].astype("int64")
     else:
-        codes = both.groupby(names, sort=False, dropna=False).ngroup().to_numpy(dtype="int64")
-    first = np.unique(codes, return_index=True)[1]
-    return codes[len(series) :], both.iloc[first].reset_index(drop=True)
+        places = both.groupby(names, sort=False, dropna=False).ngroup().to_numpy(dtype="int64")
+    kept = np.unique(places, return_index=True)[1]
+    return places[len(series) :][codes], both.iloc[kept].reset_index(drop=True)
+
+
+def _order(series: IntArray, seconds: IntArray) -> IntArray:
+    """The row numbers by series, then time, int64 (n,). Small numbers are sorted by counting, in linear time."""
+    codes, moments = pd.factorize(seconds)
+    ranks = np.argsort(np.argsort(moments))[codes]
+    keys = [k.astype("uint16") if k.max(initial=0) < 1 << 16 else k for k in (ranks, series)]
+    order: IntArray = np.lexsort(keys)
+    return order
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Rows by series and time. `keys`: sorted; `order`: the row numbers in that order; `place`: where each row lies.
+
+    `series`: each row's position among the calendar's series, in the rows' own order. All int64 (n,).
+    """
+
+    keys: IntArray
+    order: IntArray
+    place: IntArray
+    series: IntArray
+
+    @classmethod
+    def of(cls, series: IntArray, seconds: IntArray) -> "Laid":
+        """Rows of these series at these moments."""
+        order = _order(series, seconds)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return cls(((series << _BITS) + seconds + _ZERO)[order], order, place, series)
 
 
 @dataclass(frozen=True)
@@ -54,20 +86,32 @@ class EventCalendar:
     def empty(cls, series_cols: Sequence[str], events: Mapping[str, Event]) -> "EventCalendar":
         return cls(pd.DataFrame(columns=list(series_cols)), {name: np.empty(0, dtype="int64") for name in events})
 
-    def overlay(
-        self, rows: pd.DataFrame, date: str, flags: Mapping[str, BoolArray]
-    ) -> tuple["EventCalendar", IntArray]:
-        """The calendar with what `rows` say about their own moments, and the rows' keys, int64 (n,)."""
+    def overlay(self, rows: pd.DataFrame, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", Laid]:
+        """The calendar with what `rows` say about their own moments, and the rows by series and time."""
         codes, series = series_codes(rows, self.series)
-        keys = (codes << _BITS) + seconds_of(rows[date]) + _ZERO
-        told = np.sort(keys)
+        laid = Laid.of(codes, seconds_of(rows[date]))
         moments = {}
         for name, known in self.moments.items():
+            new = laid.keys[flags[name][laid.order]]
             if len(known):
-                place = np.minimum(np.searchsorted(told, known), len(told) - 1)
-                known = known[told[place] != known]
-            moments[name] = np.sort(np.concatenate([known, keys[flags[name]]]))
-        return EventCalendar(series, moments), keys
+                place = np.minimum(np.searchsorted(laid.keys, known), len(laid.keys) - 1)
+                known = known[laid.keys[place] != known]
+                new = np.sort(np.concatenate([known, new]), kind="stable")  # two sorted runs are only merged
+            moments[name] = new
+        return EventCalendar(series, moments), laid
+
+    def of_series(self, rows: pd.DataFrame) -> "EventCalendar":
+        """The part that rows of a few series can see: laying them over it need not look at all others."""
+        codes = series_codes(rows, self.series)[0]
+        there = np.unique(codes[codes < len(self.series)])
+        if 10 * len(there) > len(self.series):
+            return self
+        edges = np.stack([there, there + 1]) << _BITS
+        moments = {}
+        for name, keys in self.moments.items():
+            parts = [keys[a:b] for a, b in np.searchsorted(keys, edges).T]
+            moments[name] = np.concatenate(parts) if parts else keys[:0]
+        return EventCalendar(self.series, moments)
 
     def to_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """`series` and the moments as plain columns: event, position in `series`, seconds since 1970."""
@@ -98,40 +142,72 @@ def event_feature_names(name: str) -> list[str]:
     return [f"After{name}", f"Before{name}", f"{name}_bw", f"{name}_fw", f"{name}_last", f"{name}_next"]
 
 
-def event_features(keys: IntArray, moments: IntArray, event: Event, name: str) -> dict[str, NDArray[np.int32]]:
-    """Row keys (n,) and an event's sorted moments → the six columns, int32 (n,); one binary search each."""
+def _count(moments: IntArray, keys: IntArray, *, at: bool) -> IntArray:
+    """How many moments lie before each key, or `at` it too, int64 (n,); both are sorted.
+
+    Where the keys are many, each moment looks for its key rather than each key for its moment.
+    """
+    if len(moments) > len(keys):
+        return np.searchsorted(moments, keys, side="right" if at else "left")
+    first = np.searchsorted(keys, moments, side="left" if at else "right")
+    counted: IntArray = np.cumsum(np.bincount(first, minlength=len(keys) + 1)[:-1])
+    return counted
+
+
+def event_features(
+    laid: Laid, moments: IntArray, event: Event, name: str, wanted: Container[str] | None = None
+) -> dict[str, NDArray[np.int32]]:
+    """Rows and an event's sorted moments → the six columns (or those of them in `wanted`), int32 (n,)."""
+    keys = laid.keys
     unit, cap, window = event.cap.unit_seconds, event.cap.count, event.window.seconds
     if event.cap.unit == "mo":
         keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
     padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
-    until_now = np.searchsorted(moments, keys, side="right")
-    before_now = np.searchsorted(moments, keys, side="left")
-    last, following = padded[until_now], padded[before_now + 1]
+    until_now = _count(moments, keys, at=True)
+    once = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
+    before_now = until_now - (padded[until_now] == keys) if once else _count(moments, keys, at=False)
+    start = keys >> _BITS << _BITS  # of the row's own series
 
-    def distance(gap: IntArray, other: IntArray) -> NDArray[np.int32]:
-        capped = np.minimum(gap // unit, cap)
-        return np.where(other >> _BITS == keys >> _BITS, capped, cap + 1).astype("int32")
+    def distance(gap: IntArray, other_series: BoolArray) -> NDArray[np.int32]:
+        units: NDArray[np.int32] = (np.minimum(gap, cap * unit, out=gap) // unit).astype("int32")
+        units[other_series] = cap + 1
+        return units
 
-    with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
-        since, until = keys - last, following - keys
-    # The first and the last moment of the run of neighbouring moments that each one belongs to.
-    breaks = np.diff(padded) != unit
-    starts = np.maximum.accumulate(np.where(breaks[:-1], np.arange(len(moments)), 0))
-    ends = np.minimum.accumulate(np.where(breaks[1:], np.arange(len(moments)), len(moments))[::-1])[::-1]
+    def since() -> NDArray[np.int32]:
+        last = padded[until_now]
+        with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
+            return distance(keys - last, last < start)
 
-    def run(neighbour: IntArray, edge: IntArray) -> NDArray[np.int32]:
-        """The length of the run that holds this moment, 0 where it is no event."""
-        place = np.searchsorted(moments, neighbour)
+    def until() -> NDArray[np.int32]:
+        following = padded[before_now + 1]
+        with np.errstate(over="ignore"):
+            found = distance(following - keys, following - start >= 1 << _BITS)
+        return np.minimum(found, cap)  # none known yet is no news: as if far away
+
+    def run(neighbour: IntArray, edges: IntArray) -> NDArray[np.int32]:
+        """The length of the run that holds this moment, 0 where it is no event; `edges`: where each run ends."""
+        place = _count(moments, neighbour, at=False)
         hit = padded[place + 1] == neighbour
         index = np.where(hit, place, 0)
-        length = np.abs(edge[index] - index) + 1 if len(moments) else index
+        length = np.abs(edges[index] - index) + 1 if len(moments) else index
         return np.where(hit, np.minimum(length, cap), 0).astype("int32")
 
-    return {
-        f"After{name}": distance(since, last),
-        f"Before{name}": np.minimum(distance(until, following), cap),  # none known yet is no news: as if far away
-        f"{name}_bw": (until_now - np.searchsorted(moments, keys - window, side="right")).astype("int32"),
-        f"{name}_fw": (np.searchsorted(moments, keys + window, side="left") - before_now).astype("int32"),
-        f"{name}_last": run(keys - unit, starts),
-        f"{name}_next": run(keys + unit, ends),
-    }
+    # The first and the last moment of the run of neighbouring moments that each one belongs to.
+    breaks, numbers = np.diff(padded) != unit, np.arange(len(moments))
+
+    def first() -> IntArray:
+        return np.maximum.accumulate(np.where(breaks[:-1], numbers, 0))
+
+    def last() -> IntArray:
+        return np.minimum.accumulate(np.where(breaks[1:], numbers, len(moments))[::-1])[::-1]
+
+    columns: list[Callable[[], NDArray[Any]]] = [
+        since,
+        until,
+        lambda: until_now - _count(moments, keys - window, at=True),
+        lambda: _count(moments, keys + window, at=False) - before_now,
+        lambda: run(keys - unit, first()),
+        lambda: run(keys + unit, last()),
+    ]
+    chosen = zip(event_feature_names(name), columns, strict=True)
+    return {c: make().astype("int32")[laid.place] for c, make in chosen if wanted is None or c in wanted}

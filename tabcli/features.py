@@ -14,33 +14,42 @@ from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, did_you_mean
 from tabcli.dates import date_part_names, date_parts, days_from_easter, fourier_names, fourier_terms
 from tabcli.errors import ConfigError
-from tabcli.events import EventCalendar, event_feature_names, event_features
+from tabcli.events import EventCalendar, Laid, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
-from tabcli.tables import join_table, kind_of, matches
+from tabcli.tables import IntArray, each, frame_of, join_table, kind_of, matches
 from tabcli.texts import decimal_comma, no_numbers
 
 
 @dataclass(frozen=True)
 class Wide:
-    """`table`: the rows, in their order, with all columns. `calendar`: the events that the rows were laid over."""
+    """`table`: the rows, in their order, with all columns. `calendar`: the events that the rows were laid over.
+
+    `series`: each row's position among the calendar's series, int64 (n,).
+    """
 
     table: pd.DataFrame
     calendar: EventCalendar
     unmatched: dict[str, int]
+    series: IntArray
 
 
 def made_columns(config: Config) -> list[str]:
-    """The columns that `features` makes, in order."""
+    """The columns that `features` makes."""
     features = config.features
     names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
-    names += [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
-    names += list(features.holidays)
+    return [*names, *features.holidays, *_other_columns(config)]
+
+
+def _other_columns(config: Config) -> list[str]:
+    """Those that are neither parts of a date nor holidays."""
+    features = config.features
+    names = [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
     names += [n for event in features.events for n in event_feature_names(event)]
     return [*names, *features.from_easter, *features.spans, *features.recurrences]
 
 
-def source_columns(config: Config) -> set[str] | None:
-    """The columns of tables that the config needs; None where it chooses variables by rule and so needs all."""
+def needed_columns(config: Config) -> set[str] | None:
+    """The columns that the config makes use of; None where it chooses variables by rule and so needs all."""
     if "auto" in (config.categorical, config.continuous):
         return None
     features = config.features
@@ -53,7 +62,13 @@ def source_columns(config: Config) -> set[str] | None:
     needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
     needed |= {f.date for f in features.fourier.values()} | {f.date for f in features.from_easter.values()}
     needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
-    return needed - set(made_columns(config))
+    return needed
+
+
+def source_columns(config: Config) -> set[str] | None:
+    """The columns of tables that the config needs; None where it needs all."""
+    needed = needed_columns(config)
+    return None if needed is None else needed - set(made_columns(config))
 
 
 def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -91,33 +106,47 @@ def widen(
     for join in config.joins:
         table, unmatched[join.table] = join_table(table, sides[join.table], join, date=config.date, columns=columns)
     days = {name: holidays.count(rows[config.date], place) for name, place in config.features.holidays.items()}
-    _refuse_clashes(table, [pd.DataFrame(days, index=table.index)])
+    _refuse_clashes(table, [days])
     table = table.assign(**{name: values.astype("int64") for name, values in days.items()})
     flags = {}
     for name, event in config.features.events.items():
         _require(table, event.where, f"features.events.{name}.where")
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
-    calendar, keys = calendar.overlay(table, config.date, flags)
-    new = [date_parts(table[d.column], d.prefix, time=d.time) for d in config.features.date_parts]
+    calendar, laid = calendar.overlay(table, config.date, flags)
+    made = _made(table, config, calendar, laid)
+    parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
+    _refuse_clashes(table, [*parts, _other_columns(config)])
+    return Wide(pd.concat([table, frame_of(made, table.index)], axis=1), calendar, unmatched, laid.series)
+
+
+def _made(table: pd.DataFrame, config: Config, calendar: EventCalendar, laid: Laid) -> dict[str, Any]:
+    """The features that are made from the joined table, less those that nothing makes use of."""
+    features, wanted = config.features, needed_columns(config)
     made: dict[str, Any] = {}
-    for name, fourier in config.features.fourier.items():
+    for part in features.date_parts:
+        parts = date_parts(table[part.column], part.prefix, time=part.time, wanted=wanted)
+        made |= {c: parts[c] for c in parts.columns}
+    for name, fourier in features.fourier.items():
         _require(table, [fourier.date], f"features.fourier.{name}.date")
         made |= fourier_terms(table[fourier.date], name, fourier.period, fourier.order)
-    for name, window in config.features.from_easter.items():
+    for name, window in features.from_easter.items():
         _require(table, [window.date], f"features.from_easter.{name}.date")
         made[name] = days_from_easter(table[window.date], window.first, window.last)
-    for name, event in config.features.events.items():
-        made |= event_features(keys, calendar.moments[name], event, name)
-    for name, span in config.features.spans.items():
+    events = features.events
+
+    def of_event(name: str) -> dict[str, Any]:
+        return dict(event_features(laid, calendar.moments[name], events[name], name, wanted))
+
+    for columns in each(of_event, events, len(table)):
+        made |= columns
+    for name, span in features.spans.items():
         _require(table, [c for c in span.since.model_dump().values() if c], f"features.spans.{name}")
         made[name] = span_feature(table, config.date, span)
-    for name, recurrence in config.features.recurrences.items():
+    for name, recurrence in features.recurrences.items():
         since = recurrence.since.model_dump().values() if recurrence.since else []
         _require(table, [recurrence.months, *(c for c in since if c)], f"features.recurrences.{name}")
         made[name] = recurrence_feature(table, config.date, recurrence)
-    new.append(pd.DataFrame(made, index=table.index))
-    _refuse_clashes(table, new)
-    return Wide(pd.concat([table, *new], axis=1), calendar, unmatched)
+    return made
 
 
 def _require(table: pd.DataFrame, columns: Iterable[str], path: str) -> None:
@@ -126,16 +155,16 @@ def _require(table: pd.DataFrame, columns: Iterable[str], path: str) -> None:
         raise ConfigError("the joined table lacks columns\n" + "\n".join(problems))
 
 
-def _refuse_clashes(table: pd.DataFrame, new: Iterable[pd.DataFrame]) -> None:
+def _refuse_clashes(table: pd.DataFrame, new: Iterable[Iterable[str]]) -> None:
     seen = {*table.columns}
-    for frame in new:
-        clash = sorted(seen & {*frame.columns})
+    for names in new:
+        clash = sorted(seen & {*names})
         if clash:
             raise ConfigError(
                 f"features: the columns {', '.join(clash)} exist already",
                 hint="give `date_parts` another `prefix`, or the feature another name",
             )
-        seen |= {*frame.columns}
+        seen |= {*names}
 
 
 # ---------------------------------------------------------------------------------------- variables
@@ -168,16 +197,18 @@ def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[
     advance, and `DataError` where it would make categories of numbers with decimal commas.
     """
     by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
+    by_rule = "auto" in (config.categorical, config.continuous)
     named = {c for role in (config.categorical, config.continuous) if role != "auto" for c in role}
     for column in _usable(table, config, availability):
+        if column in named:
+            continue
         values = table[column]
         kind = kind_of(values)
-        many = kind == "int" and values.nunique() > config.max_card
-        continuous = column not in config.series and (kind == "float" or many)
-        if column not in named and kind == "text" and decimal_comma(values):
+        if kind == "text" and decimal_comma(values):
             raise no_numbers(values, "auto: a number or a category?")
-        if column not in named:
-            by_role["continuous" if continuous else "categorical"].append(column)
+        many = by_rule and kind == "int" and values.nunique() > config.max_card
+        continuous = column not in config.series and (kind == "float" or many)
+        by_role["continuous" if continuous else "categorical"].append(column)
     chosen = {
         role: tuple(by_role[role]) if given == "auto" else given
         for role, given in (("categorical", config.categorical), ("continuous", config.continuous))
@@ -198,7 +229,8 @@ def _variable_problems(
     problems = []
     for column in columns:
         if column not in table.columns:
-            problems.append(f"no column {column!r}{did_you_mean(column, table.columns)}")
+            known = dict.fromkeys([*table.columns, *made_columns(config)])
+            problems.append(f"no column {column!r}{did_you_mean(column, known)}")
         elif availability.get(column) == "past only":
             problems.append(f"{column!r} is past only: on the days to forecast nobody knows it")
         elif kind_of(table[column]) == "date":

@@ -14,7 +14,7 @@ from tabcli.bundle import ROW, Fitted, Prepared
 from tabcli.calendars import PublicHolidays
 from tabcli.config import Config, History, Transform, did_you_mean
 from tabcli.errors import ConfigError, DataError
-from tabcli.events import EventCalendar, series_codes
+from tabcli.events import EventCalendar
 from tabcli.features import (
     Wide,
     availability_of,
@@ -25,7 +25,7 @@ from tabcli.features import (
     widen,
 )
 from tabcli.frequency import WEEK, Frequency
-from tabcli.history import Grid
+from tabcli.history import Grid, Positions
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
 from tabcli.split import time_split, validation_steps
@@ -33,7 +33,10 @@ from tabcli.tables import (
     BoolArray,
     Contract,
     DataSource,
+    IntArray,
     describe,
+    distinct_rows,
+    frame_of,
     kind_of,
     load_tables,
     matches,
@@ -119,7 +122,8 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
     forecast are left out.
     """
-    config, rows, kept = source.config, source.rows, source.kept
+    config, table, kept = source.config, source.wide.table, source.kept
+    rows = source.rows
     dates = rows[config.date]
     if until is not None:
         kept = kept & (dates <= until).to_numpy()
@@ -130,11 +134,15 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     for name, mask in (("train", train), ("valid", valid)):
         if not mask.any():
             raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
-    variables = choose_variables(source.wide.table, config, source.availability)
-    preprocessor = Preprocessor.fit(rows[train], variables.categorical, variables.continuous)
-    target = TargetTransform.fit(config.target.transform, rows.loc[train, config.target.column])
-    grid, past = _history(source, kept, train, target)
-    series = known_series(source.wide.calendar, rows)
+    parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
+    if gap.any():
+        parts["gap"] = np.flatnonzero(gap)
+    if until is None and len(table) > len(rows):
+        parts["future"] = np.arange(len(rows), len(table))
+    variables = choose_variables(table, config, source.availability)
+    preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
+    target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
+    grid, past, places = _history(source, kept, train, target)
     fitted = Fitted(
         config,
         source.contract,
@@ -144,17 +152,13 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
         split.moments,
         source.frequency,
         source.holidays,
-        tail_of(rows, config, source.frequency, series, split.valid_end),
+        tail_of(rows, config, source.frequency, source.wide.series[: len(rows)], split.valid_end),
         grid,
     )
-    parts = {"train": rows[train], "valid": rows[valid]}
-    if gap.any():
-        parts["gap"] = rows[gap]
-    if until is None and len(source.wide.table) > len(rows):
-        parts["future"] = source.wide.table.iloc[len(rows) :]
-    encoded = {name: preprocessor.transform(part) for name, part in parts.items()}
+    encoded = preprocessor.transform_parts(table, parts)
     tables = {
-        name: _with_keys(encoded[name], part, fitted, has_target=name != "future") for name, part in parts.items()
+        name: _with_keys(encoded[name], table, places, parts[name], fitted, has_target=name != "future")
+        for name in parts
     }
     prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
     criterion = prepared.criterion(tables["valid"])
@@ -309,21 +313,26 @@ def _ways_out(config: Config, reason: str) -> str:
 
 def _history(
     source: Source, kept: BoolArray, train: BoolArray, target: TargetTransform
-) -> tuple[Grid | None, pd.DataFrame | None]:
-    """The grid that the history lies on, and the rows with a target on it: series, step, cell, y and other columns."""
-    config, rows = source.config, source.rows
+) -> tuple[Grid | None, pd.DataFrame | None, Positions]:
+    """The grid that the history lies on, the rows with a target on it (series, step, cell, y and other columns), and
+    the places of all rows. Without a history only their series are of use.
+    """
+    config, rows, wide = source.config, source.rows, source.wide
     if config.history is None:
-        return None, None
+        return None, None, Positions(wide.series, wide.series, wide.series)
     _check_history(config.history, rows, source.availability)
-    known = rows[kept]
+    used = wide.table[list(dict.fromkeys([config.date, *config.history.effects]))]
+    known = used[: len(rows)]
     grid = Grid.fit(
-        rows[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known
+        known[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known[kept]
     )
-    at = grid.positions(known, config.date, known_series(source.wide.calendar, known))
+    places = grid.positions(used, config.date, wide.series)
+    at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    columns = {name: _scaled(known[name], train[kept], target.kind) for name in config.history.columns}
-    return grid, pd.DataFrame({**past, "y": target.transform(known[config.target.column]), **columns})
+    columns = {name: _scaled(rows[name][kept], train[kept], target.kind) for name in config.history.columns}
+    y = target.transform(rows[config.target.column].to_numpy()[kept])
+    return grid, frame_of({**past, "y": y, **columns}), places
 
 
 def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDArray[np.float32]:
@@ -338,7 +347,7 @@ def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDAr
 
 def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Config, frequency: Frequency) -> None:
     """Raises `DataError` where two rows of a series share a step of the history."""
-    n_shared = int(pd.DataFrame({"series": series, "step": step}).duplicated().sum())
+    n_shared = len(step) - len(distinct_rows(frame_of({"series": series, "step": step}), ["series", "step"])[1])
     if n_shared:
         raise DataError(
             f"{n_shared} rows lie within the same step of {frequency} as another row of their series, "
@@ -372,37 +381,40 @@ def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[s
             raise no_numbers(rows[c], "history.columns")
 
 
-def known_series(calendar: EventCalendar, rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Each row's position among the calendar's series, int64 (n,); −1 for a series that it does not have."""
-    codes, _ = series_codes(rows, calendar.series)
+def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:
+    """Positions among series that grew by those of new rows → among the calendar's, −1 for one that it lacks."""
     return np.where(codes < len(calendar.series), codes, -1)
 
 
-def _with_keys(encoded: Encoded, rows: pd.DataFrame, fitted: Fitted, *, has_target: bool) -> pd.DataFrame:
-    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`."""
+def _with_keys(
+    encoded: Encoded, table: pd.DataFrame, places: Positions, at: IntArray, fitted: Fitted, *, has_target: bool
+) -> pd.DataFrame:
+    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`.
+
+    `at`: which rows of the wide table and its places the encoded ones are.
+    """
     config = fitted.config
     extra: dict[str, Any] = {}
     if has_target:
-        extra["y"] = fitted.target.transform(rows[config.target.column])
-        extra[ROW + config.target.column] = rows[config.target.column].to_numpy(dtype="float64")
+        values = table[config.target.column].to_numpy()[at]
+        extra["y"] = fitted.target.transform(values)
+        extra[ROW + config.target.column] = values.astype("float64")
     for column in (*config.series, config.date):
-        extra[ROW + column] = rows[column].to_numpy() if kind_of(rows[column]) != "text" else rows[column].astype("str")
+        key = table[column].iloc[at]
+        extra[ROW + column] = key.to_numpy() if kind_of(key) != "text" else key.astype("str")
     extra[ROW + "filled"] = encoded.n_filled
-    extra |= place_columns(fitted, rows)
+    extra |= _place_columns(fitted, places.take(at))
     clash = sorted({*extra} & {*encoded.table.columns})
     if clash:
         raise ConfigError(f"the variable names {', '.join(clash)} are kept for tabcli itself; rename the columns")
-    keys = pd.DataFrame(extra, index=rows.index)
+    keys = frame_of(extra, encoded.table.index)
     return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
 
 
-def place_columns(fitted: Fitted, rows: pd.DataFrame) -> dict[str, NDArray[np.int32]]:
+def _place_columns(fitted: Fitted, places: Positions) -> dict[str, NDArray[np.int32]]:
     """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
-    places = {"series": known_series(fitted.calendar, rows)}
-    if fitted.grid is not None:
-        at = fitted.grid.positions(rows, fitted.config.date, places["series"])
-        places |= {"step": at.step, "cell": at.cell}
-    return {f"{ROW}{name}": values.astype("int32") for name, values in places.items()}
+    names = ("series", "step", "cell") if fitted.grid is not None else ("series",)
+    return {f"{ROW}{name}": getattr(places, name).astype("int32") for name in names}
 
 
 def _baseline(
@@ -423,7 +435,8 @@ def _baseline(
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
-    known = rows[train], target[train], rows[valid], config.series, config.date, frequency
+    keys = rows[list(dict.fromkeys([*config.series, config.date, *config.baseline]))]
+    known = keys[train], target[train], keys[valid], config.series, config.date, frequency
     scores = {name: criterion(target[valid], made) for name, made in naive_forecasts(*known, medians).items()}
     best = min(scores, key=lambda name: scores[name])
     return {"by": by, "name": best, f"valid_{criterion.metric}": scores[best], "all": scores}
@@ -465,9 +478,13 @@ def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None)
         name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
     }
     rows, filled = fill_rows(rows, config)
-    wide = widen(rows, sides, config, fitted.calendar, fitted.holidays)
+    wide = widen(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)
-    table_out = encoded.table.assign(**place_columns(fitted, wide.table))
+    series = known_series(fitted.calendar, wide.series)
+    places = Positions(series, series, series)
+    if fitted.grid is not None:
+        places = fitted.grid.positions(wide.table, config.date, series)
+    table_out = encoded.table.assign(**_place_columns(fitted, places))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 

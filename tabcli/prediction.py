@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from tabcli.config import Duration
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
 from tabcli.history import Positions, standardised
-from tabcli.model import ModelSpec
+from tabcli.model import ModelSpec, TabularMLP
 from tabcli.pipeline import Applied, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
 from tabcli.tables import DataSource, kind_of
@@ -37,15 +38,26 @@ class Prediction:
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the scale of y, calibrated."""
     try:
-        specs = [ModelSpec.from_dict(network) for network in run.networks]
+        members = _networks(run)
+        specs = [member.spec for member in members]
         inputs = {history: _inputs(run, encoded, history) for history in {spec.history for spec in specs}}
         for spec in specs:
             inputs[spec.history].check_codes([n for n, _ in spec.embeddings.values()])
-        members = [load_model(spec, weights) for spec, weights in zip(specs, run.members, strict=True)]
         outputs = [predict_log(m, inputs[m.spec.history]).astype("float64") for m in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
     return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
+
+
+_LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()
+
+
+def _networks(run: Run) -> list[TabularMLP]:
+    """The run's members, made once: for a single row that takes longer than all else."""
+    if run not in _LOADED:
+        specs = [ModelSpec.from_dict(network) for network in run.networks]
+        _LOADED[run] = [load_model(spec, weights) for spec, weights in zip(specs, run.members, strict=True)]
+    return _LOADED[run]
 
 
 def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:

@@ -8,7 +8,7 @@ order or dtypes afterwards: a strange value becomes the missing or the unknown c
     2.0 | NaN                              2.0 | median (+ flag column)   (x − mean) / std, float32
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabcli.config import Transform
 from tabcli.errors import BundleError, DataError
-from tabcli.tables import kind_of, require_columns
+from tabcli.tables import each, frame_of, kind_of, require_columns
 from tabcli.texts import MISSING_NUMBERS, no_numbers
 
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
@@ -30,19 +30,33 @@ FloatArray = NDArray[np.float64]
 
 
 def _text_levels(column: "pd.Series[Any]") -> list[str]:
-    codes = column.cat.codes.to_numpy()
-    used = np.unique(codes[codes >= 0])
-    return sorted(str(c) for c in column.cat.categories[used])
+    n = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(column.cat.categories) + 1)
+    return sorted(str(c) for c in column.cat.categories[n[1:] > 0])
+
+
+def _small(values: NDArray[Any]) -> bool:
+    """Whether a table of all whole numbers between the least and the largest value is small beside the values."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The different values, sorted, as `np.unique` gives them; small whole numbers are only counted."""
+    if not len(values) or not _small(values):
+        return np.unique(values)
+    low = values.min()
+    seen: NDArray[Any] = (np.flatnonzero(np.bincount(values - low)) + low).astype(values.dtype)
+    return seen
 
 
 def _number_levels(column: "pd.Series[Any]") -> list[int] | list[float]:
-    values = np.unique(column.dropna().to_numpy())
+    values = column.to_numpy()
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
-        whole = (values == np.round(values)).all() and (np.abs(values) < 2**53).all()
-        values = values.astype("int64") if whole else values
+        whole = (np.abs(values) < 2**53).all() and (values == np.round(values)).all()
+        values = _distinct(values.astype("int64") if whole else values)
     else:
-        values = values.astype("int64")
+        values = _distinct(values.astype("int64"))
     levels: list[int] | list[float] = values.tolist()
     return levels
 
@@ -51,11 +65,27 @@ def _number_codes(values: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int3
     """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number."""
     if not len(levels):
         codes = np.full(len(values), UNKNOWN, dtype="int32")
+    elif _small(levels):
+        codes = _looked_up(values, levels)
     else:
         place = np.minimum(np.searchsorted(levels, values), len(levels) - 1)
         codes = np.where(levels[place] == values, place + FIRST_LEVEL, UNKNOWN).astype("int32")
     if values.dtype.kind == "f":
         codes[np.isnan(values)] = MISSING
+    return codes
+
+
+def _looked_up(values: NDArray[Any], levels: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Codes by a table of all whole numbers from one below the levels to one above them, int32 (n,)."""
+    low, high = levels[0] - 1, levels[-1] + 1
+    table = np.full(high - low + 1, UNKNOWN, dtype="int32")
+    table[levels - low] = np.arange(len(levels), dtype="int32") + FIRST_LEVEL
+    near = values if low <= values.min(initial=low) and values.max(initial=high) <= high else np.clip(values, low, high)
+    if values.dtype.kind == "f":
+        near = np.where(np.isnan(near), low, near).astype("int64")
+    codes: NDArray[np.int32] = table[near - low]
+    if values.dtype.kind == "f":
+        codes[near != values] = UNKNOWN  # fractions
     return codes
 
 
@@ -78,13 +108,15 @@ class Categorify:
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
         """Learns the levels of the columns. Raises `DataError` for dates."""
-        levels: dict[str, list[str] | list[int] | list[float]] = {}
-        for name in columns:
-            kind = kind_of(table[name])
-            if kind == "date":
-                raise DataError(f"column {name!r} holds dates and cannot be categorical; use its parts")
-            levels[name] = _text_levels(table[name]) if kind == "text" else _number_levels(table[name])
-        return cls(levels)
+        return cls({name: cls.levels(table[name]) for name in columns})
+
+    @staticmethod
+    def levels(column: "pd.Series[Any]") -> list[str] | list[int] | list[float]:
+        """The values of a column, sorted. Raises `DataError` for dates."""
+        kind = kind_of(column)
+        if kind == "date":
+            raise DataError(f"column {column.name!r} holds dates and cannot be categorical; use its parts")
+        return _text_levels(column) if kind == "text" else _number_levels(column)
 
     def codes(self, column: "pd.Series[Any]", name: str) -> NDArray[np.int32]:
         """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
@@ -110,11 +142,7 @@ class Categorify:
         """Table → int32 codes of the learned columns, in their order, and per column how many missing and unknown."""
         require_columns(table, self.levels_, "the table to categorify")
         codes = {name: self.codes(table[name], name) for name in self.levels_}
-        counts = {
-            name: {"missing": int((c == MISSING).sum()), "unknown": int((c == UNKNOWN).sum())}
-            for name, c in codes.items()
-        }
-        return pd.DataFrame(codes, index=table.index), counts
+        return frame_of(codes, table.index), {name: _counted(c) for name, c in codes.items()}
 
     def decode(self, codes: ArrayLike, name: str) -> "pd.Series[Any]":
         """Codes → the levels, missing for both missing and unknown."""
@@ -133,25 +161,40 @@ class Categorify:
         return cls(state["levels"])
 
 
+def _counted(codes: NDArray[np.int32]) -> Counts:
+    return {"missing": int((codes == MISSING).sum()), "unknown": int((codes == UNKNOWN).sum())}
+
+
 def _is_whole(column: "pd.Series[Any]") -> bool:
     values = column.dropna().to_numpy(dtype="float64")
     return bool(np.isfinite(values).all() and (values == np.round(values)).all())
 
 
-def _continuous(table: pd.DataFrame, name: str) -> FloatArray:
+def _continuous(column: "pd.Series[Any]") -> FloatArray:
     """A column as float64, NaN where it is missing or not finite. Raises `DataError` for text and dates."""
-    column = table[name]
     kind = kind_of(column)
     if kind in ("text", "date"):
         example = column.dropna().iloc[:1].tolist()
-        message = f"column {name!r} is to be continuous but holds {kind} values: {example}"
+        message = f"column {column.name!r} is to be continuous but holds {kind} values: {example}"
         hint = "list it under `categorical`, or correct the values"
         if kind == "text":
             found = no_numbers(column, message)
             message, hint = found.message, f"list it under `categorical`; or {found.hint}"
         raise DataError(message, hint=hint)
     values = column.to_numpy(dtype="float64")
+    if kind != "float" or np.isfinite(values).all():
+        return values
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _median(values: NDArray[Any]) -> float:
+    """As `np.median`, of values none of which is missing; small whole numbers are only counted."""
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    if not _small(values):
+        return float(np.mean(np.partition(values, middle)[middle]))
+    low = values.min()
+    below = np.cumsum(np.bincount(values - low))
+    return float(np.mean(np.searchsorted(below, middle, side="right") + low))
 
 
 @dataclass(frozen=True)
@@ -170,35 +213,46 @@ class FillMissing:
         """Learns medians and flags. Raises `DataError` for a column without any value."""
         medians, flagged = {}, []
         for name in columns:
-            values = _continuous(table, name)
-            missing = np.isnan(values)
-            if missing.all():
-                raise DataError(
-                    f"column {name!r} has no value in any of the {len(values)} training rows",
-                    hint="leave it out of `continuous`",
-                )
-            medians[name] = float(np.median(values[~missing]))
-            if missing.any():
+            medians[name], values = cls.learn(table[name])
+            if np.isnan(values).any():
                 flagged.append(name)
         return cls(medians, tuple(flagged))
+
+    @staticmethod
+    def learn(column: "pd.Series[Any]") -> tuple[float, FloatArray]:
+        """The median of a column, and the column as float64 (n,), NaN where it is missing."""
+        values = _continuous(column)
+        missing = np.isnan(values) if kind_of(column) == "float" else np.zeros(len(values), dtype=bool)
+        if missing.all():
+            raise DataError(
+                f"column {column.name!r} has no value in any of the {len(values)} training rows",
+                hint="leave it out of `continuous`",
+            )
+        if kind_of(column) == "int":
+            return _median(column.to_numpy()), values
+        return _median(values[~missing] if missing.any() else values), values
 
     @property
     def flag_columns(self) -> list[str]:
         return [name + FLAG_SUFFIX for name in self.flagged_]
+
+    def filled(self, column: "pd.Series[Any]", name: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """One column, filled, and where it was missing: float64 and bool (n,)."""
+        values = _continuous(column)
+        missing = np.isnan(values)
+        return np.where(missing, self.medians_[name], values) if missing.any() else values, missing
 
     def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
         """Table → filled float64 columns then bool flags, in the learned order, and how many were filled per column."""
         require_columns(table, self.medians_, "the table to fill")
         filled: dict[str, NDArray[Any]] = {}
         flags, counts = {}, {}
-        for name, median in self.medians_.items():
-            values = _continuous(table, name)
-            missing = np.isnan(values)
+        for name in self.medians_:
+            filled[name], missing = self.filled(table[name], name)
             counts[name] = int(missing.sum())
-            filled[name] = np.where(missing, median, values)
             if name in self.flagged_:
                 flags[name + FLAG_SUFFIX] = missing
-        return pd.DataFrame({**filled, **flags}, index=table.index), counts
+        return frame_of({**filled, **flags}, table.index), counts
 
     def to_state(self) -> dict[str, Any]:
         return {"medians": self.medians_, "flagged": list(self.flagged_)}
@@ -220,23 +274,37 @@ class Normalize:
         """Learns means and stds of columns without missing values. Raises `DataError` where one has some."""
         means, stds = {}, {}
         for name in columns:
-            values = _continuous(table, name)
+            values = _continuous(table[name])
             if np.isnan(values).any():
                 raise DataError(f"column {name!r} has missing values", hint="run fill-missing first")
-            means[name] = float(values.mean())
-            std = float(values.std())
-            # Rounding alone gives a constant like 0.1 a std above zero.
-            stds[name] = std if std > 1e-12 * max(1.0, abs(means[name])) else 1.0
+            means[name], stds[name] = cls.learn(values)
         return cls(means, stds)
+
+    @staticmethod
+    def learn(values: FloatArray) -> tuple[float, float]:
+        """Mean and std of values (n,), none of which is missing."""
+        mean, std = float(values.mean()), float(values.std())
+        # Rounding alone gives a constant like 0.1 a std above zero.
+        return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0
+
+    def scaled(self, values: FloatArray, name: str) -> NDArray[np.float32]:
+        """One column's values, normalised, float32 (n,)."""
+        scaled = values - self.means_[name]
+        scaled /= self.stds_[name]
+        result: NDArray[np.float32] = np.clip(scaled, -3e38, 3e38, out=scaled).astype("float32")
+        return result
+
+    def looked_up(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
+        """The same for small whole numbers: each is normalised once."""
+        low = values.min(initial=0)
+        table = self.scaled(np.arange(low, values.max(initial=0) + 1, dtype="float64"), name)
+        result: NDArray[np.float32] = table[values - low]
+        return result
 
     def transform(self, table: pd.DataFrame) -> pd.DataFrame:
         """Table → float32 columns in the learned order."""
         require_columns(table, self.means_, "the table to normalize")
-        columns = {}
-        for name, mean in self.means_.items():
-            values = (_continuous(table, name) - mean) / self.stds_[name]
-            columns[name] = np.clip(values, -3e38, 3e38).astype("float32")
-        return pd.DataFrame(columns, index=table.index)
+        return frame_of({name: self.scaled(_continuous(table[name]), name) for name in self.means_}, table.index)
 
     def to_state(self) -> dict[str, Any]:
         return {"means": self.means_, "stds": self.stds_}
@@ -397,22 +465,45 @@ class Encoded:
     """Per row, how many continuous values were filled, int16 (n,): also those whose column has no flag."""
 
 
+Rows = NDArray[np.int64] | slice
+ALL = slice(None)
+
+
 @dataclass(frozen=True)
 class Preprocessor:
-    """Fill-missing, categorify (with the flags) and normalize as one step."""
+    """Fill-missing, categorify (with the flags) and normalize as one step, a column at a time on all cores."""
 
     fill_missing: FillMissing
     categorify: Categorify
     normalize: Normalize
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Preprocessor":
-        fill_missing = FillMissing.fit(table, continuous)
-        filled, _ = fill_missing.transform(table)
-        categorify = Categorify.fit(table, categorical)
-        flags = Categorify.fit(filled, fill_missing.flag_columns)
-        levels = {**categorify.levels_, **flags.levels_}
-        return cls(fill_missing, Categorify(levels), Normalize.fit(filled, continuous))
+    def fit(
+        cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str], rows: Rows = ALL
+    ) -> "Preprocessor":
+        """Learns from the `rows` of a table. Raises `DataError` as its steps do."""
+
+        def part(name: str) -> "pd.Series[Any]":
+            column: pd.Series[Any] = table[name]
+            return column.iloc[rows]
+
+        def learn(name: str) -> tuple[float, float, float, bool]:
+            median, values = FillMissing.learn(part(name))
+            missing = np.isnan(values)
+            flagged = bool(missing.any())
+            return median, *Normalize.learn(np.where(missing, median, values) if flagged else values), flagged
+
+        def levels(name: str) -> list[str] | list[int] | list[float]:
+            return Categorify.levels(part(name))
+
+        numbers = dict(zip(continuous, each(learn, continuous, len(table)), strict=True))
+        learned = dict(zip(categorical, each(levels, categorical, len(table)), strict=True))
+        fill_missing = FillMissing(
+            {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
+        )
+        means, stds = ({name: found[i] for name, found in numbers.items()} for i in (1, 2))
+        flags: dict[str, list[int]] = {name: [0, 1] for name in fill_missing.flag_columns}
+        return cls(fill_missing, Categorify({**learned, **flags}), Normalize(means, stds))
 
     @property
     def categorical(self) -> list[str]:
@@ -424,16 +515,57 @@ class Preprocessor:
 
     def transform(self, table: pd.DataFrame) -> Encoded:
         """A wide table → what the model takes. Row by row: no row's result depends on another row."""
-        filled, n_filled = self.fill_missing.transform(table)
-        flags = filled[self.fill_missing.flag_columns]
-        plain = [c for c in self.categorical if c not in flags.columns]
-        codes, counts = self.categorify.transform(pd.concat([table[plain], flags], axis=1))
-        gaps = np.zeros(len(table), dtype="int16")
-        for name, n in n_filled.items():
-            if n:
-                gaps += np.isnan(_continuous(table, name))
-        encoded = pd.concat([codes, self.normalize.transform(filled)], axis=1)
-        return Encoded(encoded, counts, n_filled, gaps)
+        return self.transform_parts(table, {"all": ALL})["all"]
+
+    def transform_parts(self, table: pd.DataFrame, parts: Mapping[str, Rows]) -> dict[str, Encoded]:
+        """The same for several choices of rows of a table."""
+        fill = self.fill_missing
+        flags = dict(zip(fill.flag_columns, fill.flagged_, strict=True))
+        require_columns(table, fill.medians_, "the table to fill")
+        require_columns(table, [c for c in self.categorical if c not in flags], "the table to categorify")
+
+        def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
+            column = table[name]
+            if kind_of(column) == "int" and _small(column.to_numpy()):
+                scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
+            else:
+                values, gap = fill.filled(column, name)
+                scaled, missing = self.normalize.scaled(values, name), gap if gap.any() else None
+            return [scaled[rows] for rows in parts.values()], missing
+
+        made = dict(zip(self.continuous, each(numbers, self.continuous, len(table)), strict=True))
+        gaps = {name: missing for name, (_, missing) in made.items() if missing is not None}
+        none = np.zeros(len(table), dtype=bool)
+
+        def codes(name: str) -> list[NDArray[np.int32]]:
+            column = pd.Series(gaps.get(flags[name], none)) if name in flags else table[name]
+            found = self.categorify.codes(column, name)
+            return [found[rows] for rows in parts.values()]
+
+        coded = dict(zip(self.categorical, each(codes, self.categorical, len(table)), strict=True))
+        return {
+            part: self._encoded(
+                {name: columns[i] for name, columns in coded.items()},
+                {name: columns[i] for name, (columns, _) in made.items()},
+                {name: missing[rows] for name, missing in gaps.items()},
+                table.index[rows],
+            )
+            for i, (part, rows) in enumerate(parts.items())
+        }
+
+    def _encoded(
+        self,
+        codes: dict[str, NDArray[np.int32]],
+        numbers: dict[str, NDArray[np.float32]],
+        gaps: dict[str, NDArray[np.bool_]],
+        index: "pd.Index[Any]",
+    ) -> Encoded:
+        counts = {name: _counted(found) for name, found in codes.items()}
+        filled = {name: int(gaps[name].sum()) if name in gaps else 0 for name in numbers}
+        n_filled = np.zeros(len(index), dtype="int16")
+        for missing in gaps.values():
+            n_filled += missing
+        return Encoded(frame_of({**codes, **numbers}, index), counts, filled, n_filled)
 
     def to_state(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tabcli.config import Recurrence, Since, Span
 from tabcli.errors import DataError
-from tabcli.tables import kind_of
+from tabcli.tables import distinct_rows, kind_of
 from tabcli.texts import no_numbers
 
 _MONTHS = {
@@ -48,6 +48,15 @@ def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray
 
 def since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
+    columns = [c for c in (since.date, since.year, since.month, since.week) if c is not None]
+    codes, first = distinct_rows(rows, columns)
+    try:
+        return _since_date(rows[columns].iloc[first], since)[codes]
+    except DataError:
+        return _since_date(rows, since)  # says how many rows are wrong
+
+
+def _since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     if since.date is not None:
         return rows[since.date].to_numpy().astype("datetime64[D]")
     assert since.year is not None

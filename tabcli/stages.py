@@ -1,7 +1,11 @@
 """prep, train, predict, evaluate, lr-find and the single steps: compose the modules, record, return a frozen result.
 
 This is what `import tabcli` gives and what the command line calls; nothing here prints.
+
+What needs torch is imported where it is used: to prepare tables nobody must wait for it.
 """
+
+from __future__ import annotations
 
 import hashlib
 import platform
@@ -10,17 +14,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from filelock import FileLock, Timeout
 
-from tabcli import bundle, files, pipeline, prediction, report, training
+from tabcli import bundle, files, pipeline, report
 from tabcli import config as configs
-from tabcli.backtesting import PEERS, Backtest, Scores, ensemble_name, run_folds, save_summary
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
@@ -28,19 +31,21 @@ from tabcli.discover import Wishes, discover
 from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, Past, compare
-from tabcli.fitting import Ensemble, Inputs, Workshop, chosen_history, fit_ensemble, make_inputs
 from tabcli.inspection import Inspection
 from tabcli.inspection import inspect as look_into
-from tabcli.model import describe
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.synthetic import SynthResult
 from tabcli.synthetic import synth as make_tables
 from tabcli.synthetic_hourly import synth_hourly
 from tabcli.synthetic_weekly import synth_weekly
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
-from tabcli.training import Callbacks, LRFind, Record
 from tabcli.tuning import Trial, Tuning, search
 from tabcli.version import __version__
+
+if TYPE_CHECKING:
+    from tabcli.backtesting import Backtest, Scores
+    from tabcli.fitting import Ensemble, Inputs
+    from tabcli.training import Callbacks, LRFind, Record
 
 ConfigSource = Config | Mapping[str, Any] | Path | str
 TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
@@ -51,7 +56,7 @@ def _versions() -> dict[str, Any]:
     return {
         "tabcli": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "pandas": pd.__version__,
         "numpy": np.__version__,
     }
@@ -262,6 +267,11 @@ def train(
     Raises `ConfigError` where the config would need another prep, `UsageError` where `out` is
     taken and `force` is not given.
     """
+    import torch
+
+    from tabcli.fitting import Workshop, fit_ensemble
+    from tabcli.training import Callbacks
+
     prepared, prep_id = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
     callbacks = callbacks or Callbacks()
@@ -330,11 +340,15 @@ def model_summary(
     prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
 ) -> str:
     """The network as text, before any training."""
+    from tabcli.model import describe
+
     prepared, _ = _open_prep(prep)
     return describe(_inputs(prepared, _train_config(prepared, config, overrides)).spec)
 
 
 def _inputs(prepared: Prepared, settings: Config) -> Inputs:
+    from tabcli.fitting import chosen_history, make_inputs
+
     history = chosen_history(prepared, settings)
     return make_inputs(prepared, settings, "valid", history)
 
@@ -347,6 +361,8 @@ def lr_find(
     plot: Path | str | None = None,
 ) -> LRFind:
     """Tries learning rates on a new network and suggests one; `plot` is where a PNG of the curve goes."""
+    from tabcli import training
+
     prepared, _ = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
     inputs = _inputs(prepared, settings)
@@ -408,6 +424,8 @@ def predict(
     Where the config names no id, series and date stand for it; `columns` carries more of the rows along. Raises
     `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
     """
+    from tabcli import prediction
+
     started = time.perf_counter()
     if isinstance(run, TrainResult):
         run = run.run
@@ -454,6 +472,9 @@ def backtest(
     trained again. The last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the
     scores of a single one, over seeds, and of their mean. Raises what prep and train raise, and `UsageError`.
     """
+    from tabcli.backtesting import PEERS, run_folds, save_summary
+    from tabcli.training import Callbacks
+
     extra = [f"validation.gap={gap}"] if gap is not None else []
     settings = configs.load(config, [*overrides, *extra, *LAST_EPOCH])
     wrong = [p for p in peers if p not in PEERS]
@@ -482,6 +503,8 @@ def backtest(
 
 def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
     """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
+    import torch
+
     names = ["train", *(["future"] if "future" in settings.tables else []), *pipeline.side_names(settings)]
     return files.digest([__version__, torch.__version__, settings.dump(), _hashes(settings, data, names), asked])
 
@@ -503,6 +526,9 @@ def tune(
     `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
     what `backtest` raises, and `ConfigError` where there is no space.
     """
+    from tabcli.backtesting import ensemble_name, run_folds
+    from tabcli.training import Callbacks
+
     settings = configs.load(config, overrides)
     if trials < 1 or folds + len(ends) < 1:
         raise UsageError("a search needs at least one trial and one fold")

@@ -5,10 +5,12 @@ cases: *int* (int64), *float* (float64), *bool*, *date* (datetime64[us]) and *te
 joins and encoders work on codes). A missing value is NaN, NaT or code -1; an int column with one is float.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -40,6 +42,8 @@ TableSource = pd.DataFrame | Path | str
 DataSource = Path | str | Mapping[str, TableSource]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+T = TypeVar("T")
+Made = TypeVar("Made")
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 MISSING_TEXTS = [""]
@@ -88,6 +92,25 @@ def find_file(directory: Path, name: str) -> Path:
     stems = {Path(n).stem: n for n in there}  # every name ends alike, so the ending must not count as similar
     similar = nearest(Path(name).stem, stems) if not same else None
     raise DataError(f"{path}: no such file{f'; did you mean {stems[similar]!r}?' if similar else ''}", hint=hint)
+
+
+def frame_of(columns: Mapping[str, Any], index: "pd.Index[Any] | None" = None) -> pd.DataFrame:
+    """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
+    return pd.DataFrame(dict(columns), index=index, copy=False)
+
+
+FEW = 20_000
+
+
+def each(make: Callable[[T], Made], items: Iterable[T], n_rows: int = FEW) -> list[Made]:
+    """`make` of each item, in their order, in as many threads as there are cores: numpy and Arrow let others run.
+
+    For few rows a thread would cost more than it saves.
+    """
+    if n_rows < FEW:
+        return [make(item) for item in items]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(make, items))
 
 
 # ---------------------------------------------------------------------------------------------- kinds
@@ -235,7 +258,8 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
     is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
     typed = _typed_texts if is_text else _typed
-    table = pd.DataFrame({c: typed(table.iloc[:, i], spec, where, c in dated) for i, c in enumerate(columns)})
+    made = each(lambda i: typed(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table))
+    table = frame_of(dict(zip(columns, made, strict=True)))
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
@@ -291,10 +315,31 @@ def _all_missing(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
     )
 
 
+def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Numbers of the different keys in the order in which they come, int64 (n,), and the first row of each."""
+    codes, n_codes = np.zeros(len(table), dtype="int64"), 1
+    for name in columns:
+        column = table[name]
+        values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+        own, unique = pd.factorize(values.to_numpy(), use_na_sentinel=False)
+        codes, n_codes = (codes * len(unique) + own, n_codes * len(unique)) if n_codes > 1 else (own, len(unique))
+        if n_codes > max(2 * len(table), 1 << 16):
+            codes, unique = pd.factorize(codes)
+            n_codes = len(unique)
+    first_of = np.full(n_codes, -1, dtype="int64")
+    first_of[codes[::-1]] = np.arange(len(table) - 1, -1, -1)  # of rows with the same key the first is written last
+    is_first = np.zeros(len(table), dtype=bool)
+    is_first[first_of[first_of >= 0]] = True
+    first = np.flatnonzero(is_first)
+    numbers = np.empty(n_codes, dtype="int64")
+    numbers[codes[first]] = np.arange(len(first))
+    return numbers[codes], first
+
+
 def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
     """Raises `DataError` where two rows have the same key, with examples."""
-    repeated = table.duplicated(list(columns)).to_numpy()
-    if repeated.any():
+    if len(distinct_rows(table, columns)[1]) < len(table):
+        repeated = table.duplicated(list(columns)).to_numpy()
         examples = table.loc[repeated, list(columns)].drop_duplicates().head(EXAMPLES)
         shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
         raise DataError(
@@ -431,12 +476,16 @@ def join_table(
     key = [*join.on, *([join.as_of] if join.as_of else [])]
     require_columns(side, key, where)
     check_unique(side, key, where)
+    used = [*join.on, *([date] if join.as_of else [])]
+    numbers, first = distinct_rows(rows, used)
+    keys = rows[used].iloc[first]
     if join.as_of is not None:
-        positions = _as_of_positions(rows, side, join, date, where)
+        found = _as_of_positions(keys, side, join, date, where)
     else:
-        codes, side_codes = _combined_codes(rows, side, join.on, where)
-        positions = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
-        positions[codes < 0] = -1
+        codes, side_codes = _combined_codes(keys, side, join.on, where)
+        found = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
+        found[codes < 0] = -1
+    positions = found[numbers]
     wanted = [c for c in side.columns if c not in key and (columns is None or c in columns)]
     clash = [c for c in wanted if c in rows.columns]
     if clash:
@@ -444,7 +493,8 @@ def join_table(
             f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
             hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
         )
-    new = pd.DataFrame({c: take(side[c], positions) for c in wanted}, index=rows.index)
+    taken = each(lambda c: take(side[c], positions), wanted, len(rows))
+    new = frame_of(dict(zip(wanted, taken, strict=True)), rows.index)
     return pd.concat([rows, new], axis=1), int((positions < 0).sum())
 
 
@@ -459,7 +509,7 @@ def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
             columns[name] = union_categoricals([top, bottom])
         else:
             columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])
-    return pd.DataFrame(columns)
+    return frame_of(columns)
 
 
 # -------------------------------------------------------------------------------------------- contract
@@ -473,7 +523,11 @@ class Contract:
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
-        return cls({name: {c: _profile(table[c]) for c in table.columns} for name, table in tables.items()})
+        columns = [(name, c) for name, table in tables.items() for c in table.columns]
+        profiles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in tables}
+        for (name, c), profile in zip(columns, each(lambda at: _profile(tables[at[0]][at[1]]), columns), strict=True):
+            profiles[name][c] = profile
+        return cls(profiles)
 
     def conform(self, table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
         """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
@@ -516,8 +570,8 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
 
     Raises `DataError` for what cannot be read; train and future tables are checked for their key.
     """
-    tables = {}
-    for name in names:
+
+    def load(name: str) -> pd.DataFrame:
         spec = config.tables[name]
         if isinstance(data, Mapping):
             if name not in data:
@@ -525,10 +579,13 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = data[name]
         else:
             source = find_file(Path(data), spec.file)
-        tables[name] = read_table(source, spec, name=name, dates=_date_columns(config, name))
+        table = read_table(source, spec, name=name, dates=_date_columns(config, name))
         if name in ("train", "future"):
-            checkrows_text(tables[name], config, describe(config, data, name))
-    return tables
+            checkrows_text(table, config, describe(config, data, name))
+        return table
+
+    wanted = list(names)
+    return dict(zip(wanted, each(load, wanted, 0 if isinstance(data, Mapping) else FEW), strict=True))
 
 
 def describe(config: Config, data: DataSource, name: str) -> str:

@@ -15,8 +15,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ORDER = re.findall(r"^  (\w+)\.py ", README, flags=re.MULTILINE)
 """The README's list of modules is the order: a module imports only from above it."""
 
-LAZY = {"cli": {"stages", "config", "discover", "inspection", "training"}, "__init__": {"stages"}}
-"""Imports of the package inside functions, so that `tabcli --help` waits for neither torch nor pandas."""
+LAZY = {
+    "cli": {"stages", "config", "discover", "inspection", "training"},
+    "__init__": {"stages"},
+    "stages": {"backtesting", "fitting", "model", "prediction", "training"},
+}
+"""Imports of the package inside functions: `tabcli --help` waits for neither torch nor pandas, prep not for torch."""
 
 
 def _modules() -> dict[str, ast.Module]:
@@ -70,6 +74,12 @@ def test_help_imports_neither_torch_nor_pandas(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage:" in done.stdout
+
+
+def test_what_prepares_tables_does_not_wait_for_torch() -> None:
+    code = "import sys, tabcli.stages; sys.exit('imported torch' if 'torch' in sys.modules else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_package_knows_no_names_of_one_dataset() -> None:
