@@ -215,6 +215,8 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
     baseline, metric = summary["baseline"], summary["metric"]
     score = _score(metric, baseline[f"valid_{metric}"])
     yield f"to beat        {metric.upper()} {score}: the median by {' × '.join(baseline['by'])}"
+    encoded, peak = result.megabytes
+    yield f"memory         {peak:,.0f} MB at the peak; the encoded tables take {encoded:,.0f} MB"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -409,8 +411,9 @@ def prep(
 
     Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
-    from tabcli import stages
+    from tabcli import files, stages
 
+    files.keep_memory()
     result = stages.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
     if as_json:
         _print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary})
