@@ -102,8 +102,8 @@ def encode(rows: pd.DataFrame, out: Path) -> None:
     encoded = pd.DataFrame(index=rows.index)
     for name in CONFIG["categorical"]:
         levels = np.sort(rows.loc[train, name].dropna().unique())
-        codes = pd.Categorical(rows[name], categories=levels).codes.astype("int32") + 2
-        encoded[name] = np.where(rows[name].isna(), 0, np.where(codes < 2, 1, codes)).astype("int32")
+        codes = pd.Index(levels).get_indexer(rows[name]) + 2
+        encoded[name] = np.where(rows[name].isna(), 0, codes).astype("int32")
     for name in CONFIG["continuous"]:
         values, missing = rows[name].astype("float64"), rows[name].isna()
         values = values.fillna(values[train].median())

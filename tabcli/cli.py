@@ -243,8 +243,8 @@ def _render_prep(result: "PrepResult") -> Iterator[str]:
     for name in [n for n in baseline["all"] if n != baseline["name"]]:
         yield f"               {' ' * len(metric)} {_score(metric, baseline['all'][name])}: {name}"
     if not result.unchanged:
-        size = sum(int(t.memory_usage(index=False).sum()) for t in result.prepared.tables.values()) / 2**20
-        yield f"memory         {files.peak_megabytes():,.0f} MB at the peak; the encoded tables have {size:,.0f} MB"
+        encoded, peak = result.megabytes
+        yield f"memory         {peak:,.0f} MB at the peak; the encoded tables have {encoded:,.0f} MB"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
@@ -439,8 +439,9 @@ def prep(
 
     Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
-    from tabcli import stages
+    from tabcli import files, stages
 
+    files.keep_memory()
     result = stages.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
     if as_json:
         _print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary})

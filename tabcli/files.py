@@ -1,5 +1,6 @@
 """Atomic file and directory writes, hashes, exact JSON, and memory used. Knows nothing of tables or models."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -14,6 +15,22 @@ from tabcli.errors import UsageError
 
 if sys.platform != "win32":
     import resource
+
+_TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
+"""The numbers of glibc's malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD and M_ARENA_MAX."""
+
+
+def keep_memory() -> None:
+    """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
+
+    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a sixth
+    of the time that a prep takes. The peak stays as it is. For processes that do one thing and end.
+    """
+    if sys.platform.startswith("linux"):
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        for option, value in (_ARENAS, 1), (_MMAP_FROM, 32 << 20), (_TRIM_FROM, 2**31 - 1), (_AHEAD, 64 << 20):
+            if set_option is not None:
+                set_option(option, value)
 
 
 def _fsync(path: Path) -> None:

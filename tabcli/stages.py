@@ -106,11 +106,20 @@ def init(directory: Path | str, out: Path | str | None = None, *, force: bool = 
 
 @dataclass(frozen=True)
 class PrepResult:
-    """`path` is None when nothing was written; `unchanged` when the same prep stood there already."""
+    """`path` is None when nothing was written; `unchanged` when the same prep stood there already.
+
+    `megabytes`: the encoded tables and the history's in memory, and the most that the process has had so far.
+    """
 
     path: Path | None
     prepared: Prepared
     unchanged: bool
+
+    @property
+    def megabytes(self) -> tuple[float, float]:
+        tables = [*self.prepared.tables.values(), self.prepared.past]
+        encoded = sum(int(t.memory_usage().sum()) for t in tables if t is not None) / 2**20
+        return encoded, files.peak_megabytes()
 
     @property
     def summary(self) -> dict[str, Any]:

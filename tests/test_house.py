@@ -16,7 +16,7 @@ ORDER = re.findall(r"^  (\w+)\.py ", README, flags=re.MULTILINE)
 """The README's list of modules is the order: a module imports only from above it."""
 
 LAZY = {
-    "cli": {"stages", "config", "discover", "inspection", "training"},
+    "cli": {"files", "stages", "config", "discover", "inspection", "training"},
     "__init__": {"stages"},
     "stages": {"backtesting", "fitting", "model", "prediction", "training"},
 }
