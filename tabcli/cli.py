@@ -439,7 +439,7 @@ def prep(
 
     Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
-    from tabcli import files, stages
+    from tabcli import stages
 
     files.keep_memory()
     result = stages.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
