@@ -13,6 +13,7 @@ from tabcli.metrics import Criterion
 from tabcli.preprocess import TargetTransform, golden_section
 
 FloatArray = NDArray[np.float64]
+FAR = 4.0
 
 
 def best_factor(criterion: Criterion, actual: FloatArray, predicted: FloatArray) -> float:
@@ -59,17 +60,28 @@ def _best_constant(criterion: Criterion, actual: FloatArray, wanted: FloatArray,
     return float(ratio[order][np.searchsorted(cumulated, cumulated[-1] * part)])
 
 
+def _held(errors: FloatArray) -> FloatArray:
+    """Errors less their mean, none further from their median than FAR times 1.4826 their median absolute deviation."""
+    middle = np.median(errors)
+    reach = FAR * 1.4826 * float(np.median(np.abs(errors - middle)))
+    held = np.clip(errors, middle - reach, middle + reach) if reach > 0 else errors
+    result: FloatArray = held - held.mean()
+    return result
+
+
 def spread_calibration(
     criterion: Criterion | None, target: TargetTransform, actual: FloatArray, outputs: FloatArray
 ) -> tuple[float, float]:
     """The best factor and shift for the spread of the errors alone: as if their mean on the learned scale were 0.
 
     How far all series together run above or below a forecast changes from one period to the next; how far the errors
-    scatter does not. A target that is learned as it is gets a shift, any other a factor. None changes nothing.
+    scatter does not. A target that is learned as it is gets a shift, any other a factor; for that, errors further out
+    than FAR robust standard deviations count as if they lay there: one strange day would otherwise decide. A criterion
+    of None changes nothing.
     """
     if criterion is None:
         return 1.0, 0.0
-    predicted = target.inverse(outputs + np.mean(target.scaled(actual) - outputs))
+    scaled = target.scaled(actual)
     if target.kind == "identity":
-        return 1.0, best_shift(criterion, actual, predicted)
-    return best_factor(criterion, actual, predicted), 0.0
+        return 1.0, best_shift(criterion, actual, target.inverse(outputs + np.mean(scaled - outputs)))
+    return best_factor(criterion, actual, target.inverse(scaled + _held(outputs - scaled))), 0.0

@@ -77,3 +77,14 @@ def test_a_target_learned_as_it_is_gets_a_shift() -> None:
     assert factor == 1.0
     assert shift == pytest.approx(np.median(errors) - errors.mean(), abs=0.01)
     assert spread_calibration(Criterion("rmse"), target, actual, outputs)[1] == pytest.approx(0, abs=1e-9)
+
+
+def test_one_strange_day_does_not_decide() -> None:
+    rng = np.random.default_rng(0)
+    target, actual = TargetTransform("log"), np.full(20_000, 100.0)
+    outputs = np.log(actual) + rng.normal(0, 0.1, len(actual))
+    usual, _ = spread_calibration(Criterion("rmspe"), target, actual, outputs)
+    assert usual == pytest.approx(np.exp(-1.5 * 0.1**2), abs=0.002)
+    outputs[:40] = np.log(actual[:40]) + 2.0  # 0.2 % of the rows, forecast seven times too high
+    strange, _ = spread_calibration(Criterion("rmspe"), target, actual, outputs)
+    assert strange == pytest.approx(usual, abs=0.004)
