@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accuracy", action="store_true", help="also fastai's five epochs, and LightGBM")
     options = parser.parse_args()
-    prepared = bundle.load_prep(options.prep)
+    prepared = bundle.load_prep(Path(options.prep))
     with tempfile.TemporaryDirectory() as directory:
         workers = start(prepared, options.prep, options.fastai, Path(directory))
         seconds = epochs_in_rounds(workers, options.rounds)

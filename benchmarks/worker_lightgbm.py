@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tabcli.fitting import make_inputs
 
 
 def main() -> None:
-    prepared = bundle.load_prep(sys.argv[1])
+    prepared = bundle.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", "model.history=none"])
     inputs = make_inputs(prepared, settings, "valid", None)
     data = (inputs.train, inputs.valid)

@@ -6,6 +6,7 @@ The line is the number of epochs that the schedule has; all of them are run. Tim
 import json
 import sys
 import time
+from pathlib import Path
 
 from tabcli import bundle, training
 from tabcli.config import load
@@ -13,7 +14,7 @@ from tabcli.fitting import chosen_history, make_inputs, scorer
 
 
 def main() -> None:
-    prepared = bundle.load_prep(sys.argv[1])
+    prepared = bundle.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", *sys.argv[2:]])
     inputs = make_inputs(prepared, settings, "valid", chosen_history(prepared, settings))
     score = scorer(prepared, inputs.scored)
