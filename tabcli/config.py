@@ -434,7 +434,7 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     decay_embeddings: bool = False
     category_dropout: Probability = 0.005
-    date_effect: Probability = 0.9
+    date_effect: Probability = 0.0
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -573,7 +573,6 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "weight_decay": 0.2,
             "decay_embeddings": True,
             "category_dropout": 0.0,
-            "date_effect": 0.0,
             "average": None,
         },
     },
