@@ -5,7 +5,6 @@ The line is the number of epochs that the schedule has; all of them are run. Tim
 
 import json
 import sys
-import time
 from pathlib import Path
 
 from tabcli import bundle, training
@@ -21,9 +20,8 @@ def main() -> None:
     print(json.dumps({"network": training.describe(inputs.spec), "rows": len(inputs.train)}), flush=True)
     for line in sys.stdin:
         train = settings.train.model_copy(update={"epochs": int(line), "keep": "last"})
-        started = time.perf_counter()
         fit = training.fit(inputs.spec, train, inputs.train, inputs.valid, score=score, seed=settings.seed)
-        seconds = time.perf_counter() - started
+        seconds = sum(record["seconds"] for record in fit.history)  # without making the network, as with fastai
         print(json.dumps({"seconds": seconds, "rmspe": fit.history[-1]["valid_rmspe"]}), flush=True)
 
 

@@ -22,7 +22,7 @@ from tabcli.preprocess import UNKNOWN
 Record = dict[str, Any]
 Weights = dict[str, NDArray[Any]]
 Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
-PREDICT_ROWS = 8192
+PREDICT_ROWS = 2048  # activations that stay in the cache
 ONE_CYCLE_DIV, ONE_CYCLE_DIV_FINAL = 25.0, 1e5  # fastai's
 
 
