@@ -233,7 +233,9 @@ def test_it_learns_down_to_the_noise() -> None:
     assert [r["epoch"] for r in result.history] == list(range(1, 13))
 
 
-@pytest.mark.parametrize("options", [{}, {"average": 0.99}, {"category_dropout": 0.1, "clip_norm": 0.5}])
+@pytest.mark.parametrize(
+    "options", [{}, {"average": 0.99, "date_effect": 0.5}, {"category_dropout": 0.1, "clip_norm": 0.5}]
+)
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.1, embedding_dropout=0.1)
     one = run(options, spec)
@@ -252,7 +254,7 @@ def test_the_global_random_state_is_left_alone() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # type: ignore[index]  # noqa: NPY002
 
 
-@pytest.mark.parametrize("options", [{}, {"average": 0.98}, {"patience": 2, "lr": 0.05}])
+@pytest.mark.parametrize("options", [{}, {"average": 0.98, "date_effect": 0.5}, {"patience": 2, "lr": 0.05}])
 def test_resuming_after_any_epoch_gives_the_same_bits(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.2, batch_norm=True)
     points: list[Checkpoint] = []
