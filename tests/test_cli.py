@@ -250,7 +250,10 @@ def test_signals_end_with_their_code_and_nothing_half_written(
     out = tmp_path / "run"
     command = [sys.executable, "-m", "tabcli", "train", "--prep", str(job / "prep"), "--out", str(out)]
     command += ["-S", "train.epochs=5000"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    # A shell that runs the tests in the background has its children ignore SIGINT.
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(command, preexec_fn=heed, **options) as process:  # noqa: PLW1509
         deadline = time.monotonic() + 60
         while not (tmp_path / "run.partial" / "member-0.safetensors").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
