@@ -24,6 +24,8 @@ Weights = dict[str, NDArray[Any]]
 Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
 PREDICT_ROWS = 2048  # activations that stay in the cache
 ONE_CYCLE_DIV, ONE_CYCLE_DIV_FINAL = 25.0, 1e5  # fastai's
+DATE_RATE = 0.02  # how far one row moves its date's effect
+DATE_SPAN = 28  # dates on either side whose mean is no chance
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,6 @@ def uses_bfloat16(settings: Train) -> bool:
         settings.precision == "auto"
         and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     )
-
-
-DATE_RATE = 0.02  # how far one row moves its date's effect
-DATE_SPAN = 28  # dates on either side whose mean is no chance
 
 
 class DateEffects:
