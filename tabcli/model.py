@@ -134,31 +134,23 @@ def specify(
 
 
 class _Lookup(torch.autograd.Function):
-    """Rows of all embedding tables at once. The gradient of all tables is one `scatter_add_` into the flat weights."""
+    """Elements of the flat weights, by their places (B, n). The gradient of all tables is one `scatter_add_`."""
 
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, x_cat: Tensor, tables: "EntityEmbeddings") -> Tensor:
-        columns = x_cat.t().contiguous()
-        ctx.save_for_backward(columns)
-        ctx.tables = tables
-        if torch.is_autocast_enabled("cpu"):
-            weights = weights.to(torch.get_autocast_dtype("cpu"))  # what the first layer would do with the output
-        out = weights.new_empty(len(x_cat), sum(tables.widths))
-        parts = zip(tables.split(weights), columns, torch.split(out, tables.widths, dim=1), strict=True)
-        for table, codes, part in parts:
-            torch.index_select(table, 0, codes, out=part)
+    def forward(ctx: Any, weights: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.n_weights = len(weights)
+        if torch.is_autocast_enabled(weights.device.type):
+            weights = weights.to(torch.get_autocast_dtype(weights.device.type))  # as the first layer would do
+        out = weights.new_empty(places.shape)
+        torch.index_select(weights, 0, places.view(-1), out=out.view(-1))
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (columns,) = ctx.saved_tensors
-        tables: EntityEmbeddings = ctx.tables
-        first = torch.addcmul(tables.start, columns, tables.width)  # (n_cat, B): where each code's row begins
-        places = first.index_select(0, tables.column).add_(tables.within)  # (sum of widths, B)
-        total = torch.zeros_like(tables.weights)
-        by_column = gradient.t().to(total.dtype).contiguous()
-        total.scatter_add_(0, places.view(-1), by_column.view(-1))
-        return total, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        total = torch.zeros(ctx.n_weights, device=places.device)
+        return total.scatter_add_(0, places.view(-1), gradient.float().reshape(-1)), None
 
 
 class EntityEmbeddings(nn.Module):
@@ -180,10 +172,10 @@ class EntityEmbeddings(nn.Module):
         width, length = torch.tensor(self.widths), torch.tensor(self.lengths)
         column = torch.repeat_interleave(torch.arange(len(width)), width, output_size=sum(self.widths))
         places = {
-            "start": (length.cumsum(0) - length).unsqueeze(1),
-            "width": width.unsqueeze(1),
+            "start": length.cumsum(0) - length,
+            "width": width,
             "column": column,
-            "within": (torch.arange(len(column)) - (width.cumsum(0) - width)[column]).unsqueeze(1),
+            "within": torch.arange(len(column)) - (width.cumsum(0) - width)[column],
         }
         for name, values in places.items():
             self.register_buffer(name, values, persistent=False)
@@ -193,30 +185,33 @@ class EntityEmbeddings(nn.Module):
         return [part.view(size) for part, size in zip(torch.split(weights, self.lengths), self.sizes, strict=True)]
 
     def forward(self, x_cat: Tensor) -> Tensor:
-        out: Tensor = _Lookup.apply(self.weights, x_cat, self)  # type: ignore[no-untyped-call]
+        rows = torch.addcmul(self.start, x_cat.long(), self.width)  # (B, n_cat): where each code's row begins
+        places = rows.gather(1, self.column.expand(len(x_cat), -1)).add_(self.within)
+        out: Tensor = _Lookup.apply(self.weights, places)  # type: ignore[no-untyped-call]
         return out
 
 
 class _Drop(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, p: float, inplace: bool) -> Tensor:
         rate = -math.log1p(-p) * x.numel()
         n = int(torch.poisson(torch.tensor(rate, dtype=torch.float64)))
         dropped = torch.randint(x.numel(), (n,), device=x.device)
         ctx.save_for_backward(dropped)
         ctx.scale = 1 / (1 - p)
-        return _zeroed(x, dropped, ctx.scale)
+        if inplace:
+            ctx.mark_dirty(x)
+        return _zeroed(x.mul_(ctx.scale) if inplace else x * ctx.scale, dropped)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (dropped,) = ctx.saved_tensors
-        return _zeroed(gradient, dropped, ctx.scale), None
+        return _zeroed((gradient * ctx.scale).contiguous(), dropped), None, None
 
 
-def _zeroed(x: Tensor, dropped: Tensor, scale: float) -> Tensor:
-    out = (x * scale).contiguous()
-    out.view(-1).index_fill_(0, dropped, 0.0)
-    return out
+def _zeroed(x: Tensor, dropped: Tensor) -> Tensor:
+    x.view(-1).index_fill_(0, dropped, 0.0)
+    return x
 
 
 class Dropout(nn.Module):
@@ -224,18 +219,20 @@ class Dropout(nn.Module):
 
     Draws as few random numbers as values are dropped, instead of one for each value: a Poisson number of positions with
     replacement, of mean −log(1 − p) per value, hits each value with probability p, independently of the others.
+
+    `inplace` as in torch: only after what does not need its own output for its gradient.
     """
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float, inplace: bool = False) -> None:
         super().__init__()
-        self.p = p
+        self.p, self.inplace = p, inplace
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
         if self.p >= 1:
             return torch.zeros_like(x)
-        out: Tensor = _Drop.apply(x, self.p)  # type: ignore[no-untyped-call]
+        out: Tensor = _Drop.apply(x, self.p, self.inplace)  # type: ignore[no-untyped-call]
         return out
 
 
@@ -277,7 +274,7 @@ class TabularMLP(nn.Module):
         super().__init__()
         self.spec = spec
         self.embeddings = EntityEmbeddings(spec.embeddings, spec.embedding_std) if spec.embeddings else None
-        self.embedding_dropout = Dropout(spec.embedding_dropout)
+        self.embedding_dropout = Dropout(spec.embedding_dropout, inplace=True)
         n, d_numbers = spec.n_continuous, spec.n_continuous
         normed = spec.continuous_batch_norm and n
         self.continuous_norm = nn.BatchNorm1d(n, momentum=spec.batch_norm_momentum) if normed else nn.Identity()
@@ -304,19 +301,29 @@ class TabularMLP(nn.Module):
         x = torch.cat(inputs, dim=1)
         if self.spec.kind == "tabm":
             x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
-        h: Tensor = self.blocks(x)
-        h = h.reshape(len(x_cat), self.spec.heads, -1)
-        out = (h * self.head.weight).sum(-1) + self.head.bias
-        for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
-            out = out + (h * F.embedding(x_cat[:, position], vectors).unsqueeze(1)).sum(-1)
+        out = self._head(self.blocks(x).float(), x_cat)  # sums that are not to be rounded to bfloat16
         if self.side is not None:
-            out = out + self.side(x_cont[:, n:])
-        if not self.training or self.spec.heads == 1:
+            history = self.side(x_cont[:, n:])
+            out = out + (history if out.ndim == 2 else history[:, 0])
+        if not self.training and out.ndim == 2:
             out = out.mean(1)
         if self.spec.output_range is None:
             return out * self.spec.y_std + self.spec.y_mean
         low, high = self.spec.output_range
         return torch.sigmoid(out) * (high - low) + low
+
+    def _head(self, h: Tensor, x_cat: Tensor) -> Tensor:
+        """What the last layer gives, float32 (B, d) → (B,); of several heads (B · heads, d) → (B, heads)."""
+        heads = self.spec.heads
+        if heads == 1:
+            out = torch.mv(h, self.head.weight[0]) + self.head.bias
+        else:
+            h = h.view(len(x_cat), heads, -1)
+            out = (h * self.head.weight).sum(-1) + self.head.bias
+        for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
+            own = F.embedding(x_cat[:, position], vectors)
+            out = out + (h * (own if heads == 1 else own.unsqueeze(1))).sum(-1)
+        return out
 
 
 def _side_path(spec: ModelSpec) -> nn.Sequential:
@@ -330,7 +337,7 @@ def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
     """The layers between input and head, and the width of what they give."""
     blocks: list[nn.Module] = []
     for d_out, p in zip(spec.layers, spec.dropout, strict=True):
-        activation = nn.ReLU() if spec.activation == "relu" else nn.SiLU()
+        activation = nn.ReLU(inplace=True) if spec.activation == "relu" else nn.SiLU()
         if spec.kind == "residual":
             blocks.append(Residual(d_in, d_out, activation, p))
         else:
@@ -338,7 +345,7 @@ def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
         if spec.batch_norm:
             blocks.append(nn.BatchNorm1d(d_out, momentum=spec.batch_norm_momentum))
         if p > 0 and spec.kind != "residual":
-            blocks.append(Dropout(p))
+            blocks.append(Dropout(p, inplace=spec.batch_norm))
         d_in = d_out
     return nn.Sequential(*blocks), d_in
 

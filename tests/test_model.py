@@ -209,6 +209,17 @@ def test_all_embeddings_at_once_equal_torch_s_one_by_one(autocast: bool) -> None
     torch.testing.assert_close(embeddings.weights.grad, wanted, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["mlp", "residual", "tabm"])
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_every_order_of_layers_has_a_gradient(kind: str, activation: str, batch_norm: bool) -> None:
+    """What works in place must not change what a gradient still needs."""
+    chosen = {"kind": kind, "activation": activation, "batch_norm": batch_norm, "layers": (8, 8), "dropout": 0.5}
+    model = TabularMLP(make_spec({**chosen, "embedding_dropout": 0.5, "continuous_batch_norm": True}))
+    model(*inputs(16)).sum().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
 @pytest.mark.parametrize("p", [0.02, 0.3, 0.7])
 def test_dropout_drops_each_value_with_probability_p_and_keeps_the_mean(p: float) -> None:
     torch.manual_seed(0)
