@@ -455,8 +455,20 @@ class Applied:
     filled_inputs: dict[str, int]
 
 
-def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None) -> Applied:
-    """Encodes rows by what was fitted: those given, or of the table `future`.
+def side_tables(fitted: Fitted, data: DataSource) -> Tables:
+    """The side tables, read and of the kinds that they had. Raises `DataError`."""
+    tables = load_tables(fitted.config, data, side_names(fitted.config))
+    return {name: _as_before(fitted, table, name, data) for name, table in tables.items()}
+
+
+def _as_before(fitted: Fitted, table: pd.DataFrame, name: str, data: DataSource) -> pd.DataFrame:
+    return fitted.contract.conform(table, name, describe(fitted.config, data, name))
+
+
+def apply(
+    fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None, sides: Tables | None = None
+) -> Applied:
+    """Encodes rows by what was fitted: those given, or of the table `future`. `sides`: `side_tables`, if at hand.
 
     No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
     another kind, and repeated keys, and `ConfigError` where there are no rows.
@@ -467,16 +479,16 @@ def apply(fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None)
             "tables: no table is called future; it is the one with the rows to forecast",
             hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
         )
-    names = [*(["future"] if rows is None else []), *side_names(config)]
-    tables = load_tables(config, data, names)
+    tables = load_tables(
+        config, data, [*(["future"] if rows is None else []), *(side_names(config) if sides is None else [])]
+    )
     where = describe(config, data, "future") if rows is None else "the rows to forecast"
     if rows is None:
         rows = tables["future"]
         _check_future(rows, config, where)
     rows = fitted.contract.conform(_known_ahead(rows, config), "train", where)
-    sides: Mapping[str, pd.DataFrame] = {
-        name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in side_names(config)
-    }
+    if sides is None:
+        sides = {name: _as_before(fitted, tables[name], name, data) for name in side_names(config)}
     rows, filled = fill_rows(rows, config)
     wide = widen(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)

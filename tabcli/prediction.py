@@ -16,7 +16,7 @@ from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
 from tabcli.history import Positions, standardised
 from tabcli.model import ModelSpec, TabularMLP
-from tabcli.pipeline import Applied, apply, zero_rows
+from tabcli.pipeline import Applied, Tables, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
 from tabcli.tables import DataSource, kind_of
 from tabcli.training import load_model, predict_log
@@ -72,16 +72,22 @@ def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
     return data
 
 
-def forecast(run: Run, data: DataSource, horizon: Duration | None = None, columns: Sequence[str] = ()) -> Prediction:
+def forecast(
+    run: Run,
+    data: DataSource,
+    horizon: Duration | None = None,
+    columns: Sequence[str] = (),
+    sides: Tables | None = None,
+) -> Prediction:
     """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
 
     `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
-    place of that table. Raises `DataError` for rows that cannot be read, `ConfigError` for rows that cannot be made,
+    place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read, `ConfigError` for rows that cannot be made,
     `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
     made = None if horizon is None else future_rows(run.fitted, horizon)
-    applied = apply(run.fitted, data, rows=made)
+    applied = apply(run.fitted, data, rows=made, sides=sides)
     values = predict_target(run, applied.encoded.table)
     zero = zero_rows(applied, config)
     values = np.where(zero, 0.0, np.round(values, 2))

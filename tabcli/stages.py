@@ -433,15 +433,29 @@ def predict(
     Where the config names no id, series and date stand for it; `columns` carries more of the rows along. Raises
     `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
     """
+    return _predict(_loaded(run), data, out, columns=columns, horizon=horizon)
+
+
+def _loaded(run: TrainResult | Run | Path | str) -> Run:
+    if isinstance(run, TrainResult):
+        return run.run
+    return run if isinstance(run, Run) else bundle.load_run(Path(run))
+
+
+def _predict(
+    run: Run,
+    data: DataSource,
+    out: Path | str | None,
+    *,
+    columns: Sequence[str],
+    horizon: str | None = None,
+    sides: pipeline.Tables | None = None,
+) -> PredictResult:
     from tabcli import prediction
 
     started = time.perf_counter()
-    if isinstance(run, TrainResult):
-        run = run.run
-    if not isinstance(run, Run):
-        run = bundle.load_run(Path(run))
     config = run.fitted.config
-    made = prediction.forecast(run, data, _duration("--horizon", horizon), columns)
+    made = prediction.forecast(run, data, _duration("--horizon", horizon), columns, sides)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = list(dict.fromkeys([*keys, *columns]))
     missing = [c for c in wanted if c not in made.table.columns]
@@ -452,6 +466,27 @@ def predict(
     if path is not None:
         write_table(table, path)
     return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A run and its side tables, read and checked once: a forecast of a few rows then takes milliseconds."""
+
+    run: Run
+    sides: pipeline.Tables
+
+    def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
+        """Forecasts rows like those of the table `future`, a DataFrame or a file. As `predict` does, without an out."""
+        return _predict(self.run, {"future": rows}, None, columns=columns, sides=self.sides)
+
+
+def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:
+    """Loads a run and the side tables in `data`, for a service that forecasts rows as they come.
+
+    Raises `DataError` for tables that cannot be read, `BundleError` for a run that cannot be used.
+    """
+    loaded = _loaded(run)
+    return Forecaster(loaded, pipeline.side_tables(loaded.fitted, data))
 
 
 # -------------------------------------------------------------------------------------------- backtest

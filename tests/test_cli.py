@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 import tabcli
 from tabcli import bundle
 from tabcli.cli import app
+from tabcli.errors import DataError
 from tests.conftest import CONFIG, HORIZON, N_DAYS, N_SHOPS, make_tables, write_folder
 
 
@@ -95,6 +96,20 @@ def test_python_and_the_command_line_give_the_same(job: Path) -> None:
     scores = tabcli.evaluate(made, made.assign(units=made["units"] * 2))
     assert scores.metrics["wape"] == pytest.approx(0.5)
     assert scores.metrics["bias"] == pytest.approx(-0.5)
+
+
+def test_a_forecaster_gives_for_single_rows_what_predict_gives_for_all(job: Path) -> None:
+    tables = make_tables()
+    ready = tabcli.forecaster(job / "run", {"shops": tables["shops"]})
+    whole = pd.read_csv(job / "submission.csv")
+    for i in (0, 5, 17):
+        made = ready.predict(tables["future"].iloc[[i]])
+        assert made.table["row"].tolist() == whole["row"].iloc[[i]].tolist()
+        assert made.table["units"].to_numpy() == pytest.approx(whole["units"].iloc[[i]].to_numpy(), rel=1e-4)
+    with pytest.raises(DataError, match="missing column 'promo'"):
+        ready.predict(tables["future"].drop(columns="promo"))
+    with pytest.raises(DataError, match="table shops was not given"):
+        tabcli.forecaster(job / "run", {})
 
 
 @pytest.mark.parametrize("ending", ["parquet", "feather", "pkl", "tsv"])
