@@ -82,8 +82,8 @@ def forecast(
     """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
 
     `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
-    place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read, `ConfigError` for rows that cannot be made,
-    `BundleError` where the model gives no finite number.
+    place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read,
+    `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
     made = None if horizon is None else future_rows(run.fitted, horizon)
