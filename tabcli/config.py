@@ -388,9 +388,11 @@ class Model(Section):
     `kind`: a plain MLP; one whose layers are residual blocks; or TabM's ensemble of `heads` in one network.
     `periodic`: that many learned frequencies for each continuous input. `history`: where the prep has one, *side* adds
     what a small network of `history_width` makes of its columns alone; *base* makes them inputs like others, and the
-    network learns what is added to the base level.
+    network learns what is added to the base level. `without`: variables that the network does not get, such as to see
+    what they are worth, or for members of an ensemble that err in other ways.
     """
 
+    without: Columns = ()
     embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
     embedding_dropout: Probability = 0.0
     embedding_std: Annotated[float, Field(gt=0)] = 0.3

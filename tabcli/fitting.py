@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from tabcli import bundle, training
 from tabcli.bundle import ROW, Prepared
 from tabcli.calibration import spread_calibration
-from tabcli.config import Config, Train
+from tabcli.config import Config, Train, did_you_mean
 from tabcli.dataset import Dataset, Drawn
 from tabcli.errors import ConfigError, DataError, TabcliError, WorkerError
 from tabcli.history import History, Panel, Positions, Snapshot, draw_origins, scale_of, standardised
@@ -72,13 +72,18 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 
 
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
-    """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without."""
+    """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without.
+
+    Raises `ConfigError` where `model.without` names what is no variable.
+    """
     learned, scored = _rows_of(prepared, settings, rows)
     preprocessor = prepared.fitted.preprocessor
-    cardinalities = preprocessor.categorify.cardinalities()
+    _check_without(settings.model.without, [*preprocessor.categorical, *preprocessor.continuous])
+    categorical, continuous = preprocessor.inputs(settings.model.without)
+    cardinalities = {c: n for c, n in preprocessor.categorify.cardinalities().items() if c in categorical}
     parts = []
     for table in (learned, scored):
-        data = Dataset.from_table(table, preprocessor.categorical, preprocessor.continuous)
+        data = Dataset.from_table(table, categorical, continuous)
         data.check_codes(list(cardinalities.values()))
         parts.append(data)
     train, valid = parts
@@ -95,9 +100,17 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
         own_scale = {"mean": train.drawn.mean, "std": train.drawn.std}
         snapshot = replace(snapshot, arrays={**snapshot.arrays, **own_scale})
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
-    sizes = (len(preprocessor.continuous), n_history)
+    sizes = (len(continuous), n_history)
     spec = specify(settings.model, cardinalities, sizes, scale, settings.series)
     return Inputs(train, valid, spec, scored, snapshot)
+
+
+def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
+    unknown = [f"  model.without: no variable {c!r}{did_you_mean(c, variables)}" for c in without if c not in variables]
+    if unknown:
+        raise ConfigError("the network cannot do without what it does not have\n" + "\n".join(unknown))
+    if not set(variables) - set(without):
+        raise ConfigError("model.without leaves the network no variable")
 
 
 def _draw_from(

@@ -44,7 +44,8 @@ class ModelSpec:
     """What is needed to build the network again.
 
     `embeddings`: column → (codes, width). `n_continuous` counts the history's columns with *base*, which are
-    `n_history` with *side*. `series_head`: the columns that have head vectors of their own.
+    `n_history` with *side*. `series_head`: the columns that have head vectors of their own. `without`: variables of the
+    prep that are no inputs.
     """
 
     embeddings: dict[str, tuple[int, int]]
@@ -67,6 +68,7 @@ class ModelSpec:
     y_mean: float
     y_std: float
     output_range: tuple[float, float] | None
+    without: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -130,6 +132,7 @@ def specify(
         y_mean=y_mean,
         y_std=y_std,
         output_range=auto if config.output_range == "auto" else config.output_range,
+        without=config.without,
     )
 
 

@@ -40,10 +40,11 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
     try:
         members = _networks(run)
         specs = [member.spec for member in members]
-        inputs = {history: _inputs(run, encoded, history) for history in {spec.history for spec in specs}}
+        kinds = {_kind(spec): spec for spec in specs}
+        inputs = {kind: _inputs(run, encoded, spec) for kind, spec in kinds.items()}
         for spec in specs:
-            inputs[spec.history].check_codes([n for n, _ in spec.embeddings.values()])
-        outputs = [predict_log(m, inputs[m.spec.history]).astype("float64") for m in members]
+            inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
+        outputs = [predict_log(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
     except (RuntimeError, TypeError) as error:
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
     return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
@@ -60,14 +61,18 @@ def _networks(run: Run) -> list[TabularMLP]:
     return _LOADED[run]
 
 
-def _inputs(run: Run, encoded: pd.DataFrame, history: str) -> Dataset:
-    """What networks with this use of the history take."""
-    preprocessor = run.fitted.preprocessor
-    data = Dataset.from_table(encoded, preprocessor.categorical, preprocessor.continuous)
-    if run.snapshot is not None and history != "none":
+def _kind(spec: ModelSpec) -> tuple[str, tuple[str, ...]]:
+    """Networks of one kind take the same inputs."""
+    return spec.history, spec.without
+
+
+def _inputs(run: Run, encoded: pd.DataFrame, spec: ModelSpec) -> Dataset:
+    """What a network takes."""
+    data = Dataset.from_table(encoded, *run.fitted.preprocessor.inputs(spec.without))
+    if run.snapshot is not None and spec.history != "none":
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
         base, columns = run.snapshot.columns(rows)
-        base = base if history == "base" else np.zeros_like(base)
+        base = base if spec.history == "base" else np.zeros_like(base)
         data = data.with_history(base, standardised(columns, run.snapshot.arrays["mean"], run.snapshot.arrays["std"]))
     return data
 

@@ -513,6 +513,11 @@ class Preprocessor:
     def continuous(self) -> list[str]:
         return list(self.normalize.means_)
 
+    def inputs(self, without: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+        """The categorical and the continuous variables, but for these and their flags of missing values."""
+        left = {*without, *(name + FLAG_SUFFIX for name in without)}
+        return [c for c in self.categorical if c not in left], [c for c in self.continuous if c not in left]
+
     def transform(self, table: pd.DataFrame) -> Encoded:
         """A wide table → what the model takes. Row by row: no row's result depends on another row."""
         return self.transform_parts(table, {"all": ALL})["all"]

@@ -16,6 +16,7 @@ import pytest
 import tabcli
 from tabcli import bundle, pipeline
 from tabcli.bundle import Prepared
+from tabcli.errors import ConfigError
 from tabcli.fitting import chosen_history, fit_ensemble, make_inputs
 from tabcli.prediction import predict_target
 from tabcli.training import Callbacks
@@ -117,6 +118,37 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[st
     alone = tabcli.train(prep, overrides=[*FAST, f"seed={prep.prepared.fitted.config.seed + 1}"]).run
     for name, values in alone.members[0].items():
         np.testing.assert_array_equal(values, loaded.members[1][name], err_msg="side by side or not: the same bits")
+
+
+def test_a_member_can_do_without_some_variables(config: dict[str, Any], tmp_path: Path) -> None:
+    """Neither its training nor its forecast depends on them; the other member's do; the bundle keeps who is who."""
+    tables = make_tables()
+    other = {**tables, "shops": tables["shops"].assign(size=[70.0, 20.0, np.nan, 10.0, 90.0, 10.0])}
+    config = {**config, "variants": [{"model": {"without": ["size"], "history": "none"}}, {}]}
+    runs = []
+    for name, given in (("a", tables), ("b", other)):
+        prep = tabcli.prep(config, data=write_folder(tmp_path / name, given), out=tmp_path / f"{name}-prep")
+        tabcli.train(prep, out=tmp_path / f"{name}-run", overrides=[*FAST, "train.members=2"])
+        runs.append(bundle.load_run(tmp_path / f"{name}-run"))
+    assert "size_na" in runs[0].networks[1]["embeddings"]
+    assert "size_na" not in runs[0].networks[0]["embeddings"]
+    outputs = []
+    for i in (0, 1):
+        both = [replace(r, networks=[r.networks[i]], members=[r.members[i]], factor=1.0) for r in runs]
+        with_data = zip(both, (tables, other), strict=True)
+        outputs.append([tabcli.predict(r, data=t).table["units"].to_numpy() for r, t in with_data])
+    np.testing.assert_array_equal(*outputs[0])
+    assert not np.allclose(*outputs[1])
+
+
+def test_only_a_variable_can_be_left_out(config: dict[str, Any]) -> None:
+    prep = tabcli.prep(config, data=make_tables())
+    with pytest.raises(ConfigError, match=r"model\.without: no variable 'sise'; did you mean 'size'\?"):
+        tabcli.train(prep, overrides=["model.without=[sise, kind]"])
+    variables = prep.prepared.fitted.preprocessor
+    everything = ", ".join([*variables.categorical, *variables.continuous])
+    with pytest.raises(ConfigError, match="leaves the network no variable"):
+        tabcli.train(prep, overrides=[f"model.without=[{everything}]"])
 
 
 def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path: Path) -> None:
