@@ -289,6 +289,25 @@ class FromEaster(Section):
     last: Annotated[int, Field(ge=-100, le=300)]
 
 
+def _some_day_open(end: "MonthEnd") -> "MonthEnd":
+    if {*end.closed} == {*WEEKDAYS}:
+        raise ValueError("expected a weekday that is not closed")
+    return end
+
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class MonthEnd(Section):
+    """How many days of its month come after a date, those on `closed` weekdays not counted: 0 on the last one.
+
+    Around the end of a month wages are paid. Which day that is to a shop depends on the weekday on which a month ends.
+    """
+
+    date: str
+    closed: tuple[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], ...] = ()
+
+
 class Event(Section):
     """Days on which something known in advance happens.
 
@@ -337,6 +356,7 @@ class Features(Section):
     ] = ()
     fourier: dict[str, Fourier] = {}
     from_easter: dict[str, Annotated[FromEaster, AfterValidator(_ordered_window)]] = {}
+    to_month_end: dict[str, Annotated[MonthEnd, AfterValidator(_some_day_open)]] = {}
     holidays: dict[str, Holidays] = {}
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}

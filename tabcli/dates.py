@@ -1,7 +1,7 @@
 """fastai's `add_datepart`: 13 calendar columns of a date, 16 with the time of day. Nothing is fitted."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,16 @@ def days_from_easter(dates: "pd.Series[Any]", first: int, last: int) -> NDArray[
     days = (moments.to_numpy().astype("datetime64[D]") - easter).astype("float32")
     days = np.append(np.where((days >= first) & (days <= last), days, np.float32(np.nan)), np.float32(np.nan))
     result: NDArray[np.float32] = days[codes]  # the last one is for a missing date, whose code is −1
+    return result
+
+
+def days_to_month_end(dates: "pd.Series[Any]", counted: Sequence[bool] = (True,) * 7) -> NDArray[np.float32]:
+    """How many days of the month come after each date, float32 (n,): only weekdays that are `counted`, from Monday."""
+    codes, unique = pd.factorize(dates.to_numpy())
+    days = unique.astype("datetime64[D]")
+    after = (days.astype("datetime64[M]") + 1).astype("datetime64[D]")  # the first of the next month
+    left = np.busday_count(days + 1, after, weekmask=list(counted))
+    result: NDArray[np.float32] = np.append(left.astype("float32"), np.float32(np.nan))[codes]
     return result
 
 

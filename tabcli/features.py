@@ -11,8 +11,15 @@ from typing import Any
 import pandas as pd
 
 from tabcli.calendars import PublicHolidays
-from tabcli.config import Config, did_you_mean
-from tabcli.dates import date_part_names, date_parts, days_from_easter, fourier_names, fourier_terms
+from tabcli.config import WEEKDAYS, Config, did_you_mean
+from tabcli.dates import (
+    date_part_names,
+    date_parts,
+    days_from_easter,
+    days_to_month_end,
+    fourier_names,
+    fourier_terms,
+)
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, Laid, event_feature_names, event_features
 from tabcli.spans import recurrence_feature, span_feature
@@ -45,7 +52,7 @@ def _other_columns(config: Config) -> list[str]:
     features = config.features
     names = [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
     names += [n for event in features.events for n in event_feature_names(event)]
-    return [*names, *features.from_easter, *features.spans, *features.recurrences]
+    return [*names, *features.from_easter, *features.to_month_end, *features.spans, *features.recurrences]
 
 
 def needed_columns(config: Config) -> set[str] | None:
@@ -60,7 +67,8 @@ def needed_columns(config: Config) -> set[str] | None:
     needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
     sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
     needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
-    needed |= {f.date for f in features.fourier.values()} | {f.date for f in features.from_easter.values()}
+    dated = (features.fourier, features.from_easter, features.to_month_end)
+    needed |= {f.date for made in dated for f in made.values()}
     needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
     return needed
 
@@ -132,6 +140,9 @@ def _made(table: pd.DataFrame, config: Config, calendar: EventCalendar, laid: La
     for name, window in features.from_easter.items():
         _require(table, [window.date], f"features.from_easter.{name}.date")
         made[name] = days_from_easter(table[window.date], window.first, window.last)
+    for name, end in features.to_month_end.items():
+        _require(table, [end.date], f"features.to_month_end.{name}.date")
+        made[name] = days_to_month_end(table[end.date], [day not in end.closed for day in WEEKDAYS])
     events = features.events
 
     def of_event(name: str) -> dict[str, Any]:
@@ -271,6 +282,7 @@ def check_available(config: Config, availability: Mapping[str, str]) -> None:
     uses = {f"features.events.{n}.where": list(e.where) for n, e in features.events.items()}
     uses |= {f"features.fourier.{n}.date": [f.date] for n, f in features.fourier.items()}
     uses |= {f"features.from_easter.{n}.date": [f.date] for n, f in features.from_easter.items()}
+    uses |= {f"features.to_month_end.{n}.date": [f.date] for n, f in features.to_month_end.items()}
     uses |= {f"features.spans.{n}.since": list(s.since.model_dump().values()) for n, s in features.spans.items()}
     uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
     uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}

@@ -9,7 +9,14 @@ from dateutil.easter import easter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.dates import date_part_names, date_parts, days_from_easter, default_prefix, easter_sunday
+from tabcli.dates import (
+    date_part_names,
+    date_parts,
+    days_from_easter,
+    days_to_month_end,
+    default_prefix,
+    easter_sunday,
+)
 
 NAMES = [
     *("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Is_month_end", "Is_month_start", "Is_quarter_end"),
@@ -86,3 +93,23 @@ def test_days_from_easter_inside_the_window_only() -> None:
     np.testing.assert_array_equal(
         days_from_easter(dates, -52, -46), np.array([np.nan, -48, np.nan, np.nan, -48, np.nan], dtype="float32")
     )
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.dates(dt.date(1990, 1, 1), dt.date(2060, 12, 31))), min_size=1, max_size=20),
+    st.lists(st.booleans(), min_size=7, max_size=7).filter(any),
+)
+def test_days_to_the_month_end_are_those_that_a_calendar_has_left(
+    days: list[dt.date | None], counted: list[bool]
+) -> None:
+    def left(day: dt.date | None) -> float:
+        if day is None:
+            return np.nan
+        n, later = 0, day + dt.timedelta(1)
+        while later.month == day.month:
+            n += counted[later.weekday()]
+            later += dt.timedelta(1)
+        return n
+
+    dates = pd.Series(pd.to_datetime(pd.Series(days, dtype="object")))
+    np.testing.assert_array_equal(days_to_month_end(dates, counted), [left(day) for day in days])
