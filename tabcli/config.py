@@ -437,7 +437,8 @@ class Train(Section):
     `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `date_effect`: the
     share of what all rows of a date have in common that is taken for chance, not for the network to learn (see
     `training.DateEffects`; a quantile has none, since that chance is part of it). `precision`: of the matrix products
-    while training; *auto* is bfloat16 where the processor computes in it.
+    while training; *auto* is bfloat16 where the processor computes in it. `device`: where training happens. A small
+    network gains little from a graphics card.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -462,6 +463,7 @@ class Train(Section):
     patience: Annotated[int, Field(ge=1)] | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class Variant(Section):

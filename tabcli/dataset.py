@@ -82,6 +82,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.x_cat)
 
+    def to(self, device: torch.device) -> "Dataset":
+        """The same rows, their tensors on another device."""
+        names = ("x_cat", "x_cont", "y", "base", "date")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
     def check_codes(self, cardinalities: Sequence[int]) -> None:
         """Raises `BundleError` where a code lies outside its embedding (which torch would call an index error)."""
         if len(self) and len(cardinalities):
@@ -100,10 +105,11 @@ class Dataset:
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            columns = (self.x_cat, self.x_cont, self.base, self.y, self.date)
-            x_cat, x_cont, base, y, date = (t.index_select(0, rows) if len(t) else t for t in columns)
+            columns, device = (self.x_cat, self.x_cont, self.base, self.y, self.date), self.x_cat.device
+            there = rows.to(device)
+            x_cat, x_cont, base, y, date = (t.index_select(0, there) if len(t) else t for t in columns)
             if self.drawn is not None:
-                history, base = self.drawn.columns(rows.numpy(), draws)
+                history, base = (t.to(device) for t in self.drawn.columns(rows.numpy(), draws))
                 x_cont = torch.cat([x_cont, history], dim=1)
             for i in range(0, len(rows), batch_size):
                 yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y, date)))

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tabcli.config import Train
-from tabcli.dataset import Dataset, epoch_seed, n_batches
+from tabcli.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.errors import ConfigError
 from tabcli.model import ModelSpec, TabularMLP, describe
 from tabcli.preprocess import UNKNOWN
@@ -126,7 +127,7 @@ def drop_categories(x_cat: Tensor, share: float) -> Tensor:
     """Codes (B, n_cat), changed in place: a share becomes the unknown code, so that its embedding is trained."""
     n = round(share * x_cat.numel())
     if n:
-        x_cat.view(-1)[torch.randint(x_cat.numel(), (n,))] = UNKNOWN
+        x_cat.view(-1)[torch.randint(x_cat.numel(), (n,), device=x_cat.device)] = UNKNOWN
     return x_cat
 
 
@@ -155,10 +156,18 @@ def uses_bfloat16(settings: Train) -> bool:
 
     Emulated, it is many times slower than float32.
     """
-    return settings.precision == "bfloat16" or (
-        settings.precision == "auto"
-        and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    )
+    if settings.precision != "auto":
+        return settings.precision == "bfloat16"
+    if settings.device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def device_of(settings: Train) -> torch.device:
+    """Where to train. Raises `ConfigError` for a graphics card that is not there."""
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device: torch sees no CUDA device here", hint="set train.device: cpu")
+    return torch.device(settings.device)
 
 
 class DateEffects:
@@ -172,9 +181,9 @@ class DateEffects:
     or the weeks. A forecast has no such effect.
     """
 
-    def __init__(self, n_dates: int, share: float) -> None:
+    def __init__(self, n_dates: int, share: float, device: torch.device | str = "cpu") -> None:
         self.share = share
-        self.values = torch.zeros(n_dates)
+        self.values = torch.zeros(n_dates, device=device)
 
     def of(self, date: Tensor) -> Tensor:
         """What is taken out of y, float32 (B,)."""
@@ -220,13 +229,13 @@ def predict_log(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
     model.train(was_training)
     if not parts:
         return np.empty(0, dtype="float32")
-    result: NDArray[np.float32] = (torch.cat(parts) + data.base).numpy()
+    result: NDArray[np.float32] = (torch.cat(parts) + data.base).cpu().numpy()
     return result
 
 
 def get_weights(model: nn.Module) -> Weights:
     """A copy of the state as arrays."""
-    return {name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
+    return {name: value.detach().cpu().numpy().copy() for name, value in model.state_dict().items()}
 
 
 def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularMLP:
@@ -240,17 +249,20 @@ def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularM
 
 
 class Trainer:
-    """One model being trained. `fit` runs the epochs; the state can be taken out and put back between them."""
+    """One model being trained, on the device of its data.
+
+    `fit` runs the epochs; the state can be taken out and put back between them.
+    """
 
     def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
-        self.settings, self.seed = settings, seed
-        self.model = TabularMLP(spec)
+        self.settings, self.seed, self.device = settings, seed, data.x_cat.device
+        self.model = TabularMLP(spec).to(self.device)
         self.optimizer = make_optimizer(self.model, settings)
         self.average = Average(self.model, settings.average) if settings.average else None
         n_dates = int(data.date.max()) + 1 if len(data.date) else 0
         use_dates = settings.date_effect and n_dates and settings.loss != "pinball"
-        self.dates = DateEffects(n_dates, settings.date_effect) if use_dates else None
+        self.dates = DateEffects(n_dates, settings.date_effect, self.device) if use_dates else None
         self.n_steps = n_batches(len(data), settings.batch_size)
         self.bfloat16 = uses_bfloat16(settings)
         self.best: Weights = {}
@@ -264,26 +276,16 @@ class Trainer:
         settings, total = self.settings, self.settings.epochs * self.n_steps
         torch.manual_seed(epoch_seed(self.seed, epoch))
         self.model.train()
-        loss_sum = torch.zeros((), dtype=torch.float64)
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         for i, batch in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
             step = (epoch - 1) * self.n_steps + i
             _set_step(self.optimizer, *schedule(settings, step, total))
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                outputs = self.model(drop_categories(batch.x_cat, settings.category_dropout), batch.x_cont)
-            y = batch.y - batch.base
-            if self.dates is not None:
-                y_given_date = y - self.dates.of(batch.date)
-                self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())
-                y = y_given_date
-            loss = loss_of(outputs, y, settings)
-            self.optimizer.zero_grad(set_to_none=False)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss_sum += self.loss_with_gradient(batch)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_([g["params"][0] for g in self.optimizer.param_groups], settings.clip_norm)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
-            loss_sum += loss.detach()
             on_step(step + 1, total)
         mean = float(loss_sum) / self.n_steps
         if not math.isfinite(mean):
@@ -293,16 +295,30 @@ class Trainer:
             )
         return mean
 
+    def loss_with_gradient(self, batch: Batch) -> Tensor:
+        """The mean loss of a batch; its gradient is where the optimiser looks for it."""
+        with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+            outputs = self.model(drop_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont)
+        y = batch.y - batch.base
+        if self.dates is not None:
+            y_given_date = y - self.dates.of(batch.date)
+            self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())
+            y = y_given_date
+        loss = loss_of(outputs, y, self.settings)
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
     def state(self) -> Weights:
         """All tensors of model, optimiser, average and best weights, under prefixed names."""
         tensors = {f"model/{k}": v for k, v in get_weights(self.model).items()}
         for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{i}/{k}": v.numpy().copy() for k, v in state.items()}
+            tensors |= {f"optimizer/{i}/{k}": v.cpu().numpy().copy() for k, v in state.items()}
         if self.average is not None:
             tensors |= {f"average/{k}": v for k, v in get_weights(self.average.model).items()}
             tensors["n_updates"] = np.array(self.average.n_updates)
         if self.dates is not None:
-            tensors["date_effects"] = self.dates.values.numpy().copy()
+            tensors["date_effects"] = self.dates.values.cpu().numpy().copy()
         return tensors | {f"best/{k}": v for k, v in self.best.items()}
 
     def restore(self, tensors: Weights) -> None:
@@ -322,7 +338,7 @@ class Trainer:
             self.average.model.load_state_dict(below("average"))
             self.average.n_updates = int(tensors["n_updates"])
         if self.dates is not None:
-            self.dates.values = torch.from_numpy(tensors["date_effects"].copy())
+            self.dates.values = torch.from_numpy(tensors["date_effects"].copy()).to(self.device)
         self.best = {k: v.numpy() for k, v in below("best").items()}
 
 
@@ -348,6 +364,7 @@ def fit(
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
+    train, valid = (data.to(device_of(settings)) for data in (train, valid))
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     with torch.random.fork_rng(devices=[]):
@@ -417,17 +434,16 @@ def lr_find(
     losses: list[float] = []
     smooth, best = 0.0, math.inf
     with torch.random.fork_rng(devices=[]):
+        train = train.to(device_of(settings))
         trainer = Trainer(spec, settings, train, seed)
         trainer.model.train()
         epoch = 0
         while len(lrs) < steps:
             epoch += 1
-            for x_cat, x_cont, base, y, _ in train.batches(settings.batch_size, seed, epoch):
+            for batch in train.batches(settings.batch_size, seed, epoch):
                 lr = low * (high / low) ** (len(lrs) / (steps - 1))
                 _set_step(trainer.optimizer, lr, settings.momentum[0])
-                loss = loss_of(trainer.model(x_cat, x_cont), y - base, settings)
-                trainer.optimizer.zero_grad(set_to_none=False)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss = trainer.loss_with_gradient(batch)
                 trainer.optimizer.step()
                 smooth = 0.98 * smooth + 0.02 * loss.item()
                 lrs.append(lr)

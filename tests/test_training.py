@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 
 from tabcli import config as configs
 from tabcli.config import PRESETS, Train
-from tabcli.dataset import Dataset
+from tabcli.dataset import Batch, Dataset
 from tabcli.errors import ConfigError
 from tabcli.model import ModelSpec, TabularMLP, specify
 from tabcli.training import (
@@ -25,6 +26,7 @@ from tabcli.training import (
     Checkpoint,
     DateEffects,
     Fit,
+    Trainer,
     fit,
     get_weights,
     load_model,
@@ -242,6 +244,31 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options: dict
     torch.rand(7)  # the global state before makes no difference
     assert same(one, run(options, spec))
     assert not same(one, run(options, spec, seed=4))
+
+
+@pytest.mark.parametrize("model", [{}, {"kind": "tabm", "periodic": 2}, PRESETS["lesson6"]["model"]])
+def test_a_step_stays_on_the_device_of_its_data(model: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No graphics card here: torch's meta device computes nothing, but refuses to mix with tensors that lie elsewhere.
+
+    So does a card, at the first tensor that was forgotten on the processor.
+    """
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)  # which that device does not know
+    meta = torch.device("meta")
+    data = replace(TRAIN, date=TRAIN.date[:0]).to(meta)
+    spec = make_spec(**model)
+    trainer = Trainer(spec, make_settings(category_dropout=0.1, average=0.9, precision="float32"), data, seed=1)
+    batch = Batch(*(t[:64] for t in (data.x_cat, data.x_cont, data.base, data.y)), data.date)
+    assert trainer.loss_with_gradient(batch).device == meta
+    trainer.average.update(trainer.model)
+    placed = [*trainer.model.parameters(), *trainer.model.buffers(), *(p.grad for p in trainer.model.parameters())]
+    assert {t.device for t in placed} == {meta}
+
+
+def test_a_graphics_card_that_is_not_there_is_named() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(ConfigError, match=r"train\.device: torch sees no CUDA device"):
+        run({"device": "cuda"})
 
 
 def test_the_global_random_state_is_left_alone() -> None:
