@@ -61,6 +61,7 @@ class Draft:
     spans: dict[str, dict[str, Any]] = field(default_factory=dict)
     recurrences: dict[str, dict[str, Any]] = field(default_factory=dict)
     fourier: bool = False
+    month_end: str | None = None
     categorical: dict[str, str] = field(default_factory=dict)
     continuous: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -139,6 +140,8 @@ def _plan_dates(draft: Draft) -> None:
         start = len(names[0]) - len("Year")
         draft.parts = {name[start:]: name for name in names}
     draft.fourier = draft.days > 500
+    if found.step.unit == "d" and draft.days > 365 and "DaysToMonthEnd" not in found.rows.columns:
+        draft.month_end = "DaysToMonthEnd"
 
 
 def _plan_events(draft: Draft) -> None:
@@ -259,6 +262,8 @@ def _plan_made_inputs(draft: Draft) -> None:
         draft.continuous[parts["Dayofyear"]] = "of the date"
     draft.categorical |= dict.fromkeys((parts[p] for p in wanted), "of the date")
     draft.continuous[parts["Elapsed"]] = "of the date"
+    if draft.month_end is not None:
+        draft.categorical[draft.month_end] = "of the date"
     if draft.fourier:
         draft.continuous |= {f"Season_{wave}{k}": "season" for k in (1, 2, 3) for wave in ("sin", "cos")}
     for name in draft.events:
@@ -428,6 +433,8 @@ def _features(draft: Draft) -> Iterator[str]:
     yield _line("date_parts", [found.date if len(part) == 1 else part], indent=2)
     if draft.fourier:
         yield _line("fourier", {"Season": {"date": found.date, "period": 365.25, "order": 3}}, indent=2)
+    if draft.month_end is not None:
+        yield _line("to_month_end", {draft.month_end: {"date": found.date}}, "around it wages are paid", indent=2)
     for key, features in (("events", draft.events), ("spans", draft.spans), ("recurrences", draft.recurrences)):
         if features:
             yield f"  {key}:"

@@ -136,6 +136,8 @@ def test_the_tables_of_synth(tmp_path: Path) -> None:
     assert config["history"] == {"effects": ["day_of_week", "promo"], "columns": ["customers"]}
     assert config["tables"]["train"]["dtypes"] == {"state_holiday": "str"}
     assert set(config["features"]["events"]) == {"Closed", "Promo", "StateHoliday", "SchoolHoliday"}
+    assert config["features"]["to_month_end"] == {"DaysToMonthEnd": {"date": "date"}}
+    assert "DaysToMonthEnd" in config["categorical"]
     assert config["features"]["spans"]["Promo2Weeks"]["since"] == {
         "year": "promo2_since_year",
         "week": "promo2_since_week",
