@@ -24,6 +24,7 @@ from tabcli.fitting import make_inputs
 from tabcli.training import uses_bfloat16
 
 HERE = Path(__file__).parent
+LESSON = ("preset=lesson6", "model.history=none", "train.mixup=null")  # whatever the prep's config says
 
 
 class Worker:
@@ -67,7 +68,7 @@ def for_fastai(prepared: bundle.Prepared, directory: Path) -> tuple[str, str]:
 
 def start(prepared: bundle.Prepared, prep: str, fastai: str | None, directory: Path) -> dict[str, Worker]:
     """All contenders, with their data loaded."""
-    lesson = load(prepared.fitted.config, ["preset=lesson6", "variants=[]", "model.history=none"])
+    lesson = load(prepared.fitted.config, [*LESSON, "variants=[]"])
     spec = make_inputs(prepared, lesson, "valid", None).spec
     width = sum(w for _, w in spec.embeddings.values()) + spec.n_continuous
     dtype = "bfloat16" if uses_bfloat16(prepared.fitted.config.train) else "float32"
@@ -76,7 +77,7 @@ def start(prepared: bundle.Prepared, prep: str, fastai: str | None, directory: P
     shapes = [n_rows, f"{width},1000,500,1", "512", dtype]
     workers = {
         "matrix products": Worker(python, str(HERE / "worker_products.py"), *shapes),
-        "tabcli, the lesson's network": Worker(python, own, prep, "preset=lesson6"),
+        "tabcli, the lesson's network": Worker(python, own, prep, *LESSON),
         "tabcli, defaults": Worker(python, own, prep),
     }
     if fastai is not None:

@@ -170,7 +170,7 @@ def _run_fold(
     with files.atomic_directory(done, replace=True) as temporary:
         keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)
-        bundle.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor})
+        bundle.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor, "members": singles})
     shutil.rmtree(partial)
     return scores
 

@@ -437,8 +437,9 @@ class Train(Section):
     `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `date_effect`: the
     share of what all rows of a date have in common that is taken for chance, not for the network to learn (see
     `training.DateEffects`; a quantile has none, since that chance is part of it). `precision`: of the matrix products
-    while training; *auto* is bfloat16 where the processor computes in it. `device`: where training happens. A small
-    network gains little from a graphics card.
+    while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in pairs (see
+    `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training happens; a
+    small network gains little from a graphics card.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -458,6 +459,7 @@ class Train(Section):
     decay_embeddings: bool = False
     category_dropout: Probability = 0.005
     date_effect: Probability = 0.0
+    mixup: Annotated[float, Field(gt=0)] | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
@@ -597,6 +599,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "weight_decay": 0.2,
             "decay_embeddings": True,
             "category_dropout": 0.0,
+            "mixup": None,
             "average": None,
         },
     },
@@ -869,6 +872,10 @@ def _target_problems(config: Config) -> list[str]:
         problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
     if config.train.loss == "rmspe" and transform != "log":
         problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    if config.train.mixup is not None and config.train.loss == "pinball":
+        problems.append("train.mixup: mixed rows have less noise, and so other quantiles; set it to null")
+    if config.train.mixup is not None and config.train.date_effect:
+        problems.append("train.date_effect: mixed rows have no date of their own; set train.mixup: null")
     if config.train.loss == "pinball":
         if config.metric != "pinball" or config.train.quantile != config.quantile:
             problems.append(

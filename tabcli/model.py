@@ -18,7 +18,7 @@ mixed-effects model; weight decay shrinks v as the prior does there.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -270,6 +270,26 @@ class Residual(nn.Module):
         return out
 
 
+@dataclass(frozen=True)
+class Mix:
+    """Mixup (Zhang et al. 2018): `share` of each row and 1 − share of the row before it in its batch, as one row.
+
+    Rows are mixed where they are numbers: after the embeddings. What is learned is mixed likewise, so the network
+    becomes linear between rows, and remembers single ones less.
+    """
+
+    share: float
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Rows (B, …) → their mixtures, of the same shape and dtype."""
+        return torch.lerp(rows.roll(1, 0), rows, self.share)
+
+
+def unmixed(rows: Tensor) -> Tensor:
+    """What stands for a `Mix` where there is none."""
+    return rows
+
+
 class TabularMLP(nn.Module):
     """Entity embeddings and an MLP. Predicts the log of the target, in its own unit, whatever the output range."""
 
@@ -294,19 +314,19 @@ class TabularMLP(nn.Module):
         self.series_positions = [list(spec.embeddings).index(c) for c in spec.series_head]
         self.series_heads = nn.ParameterList(torch.zeros(spec.embeddings[c][0], d_out) for c in spec.series_head)
 
-    def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
+    def forward(self, x_cat: Tensor, x_cont: Tensor, mix: Callable[[Tensor], Tensor] = unmixed) -> Tensor:
         """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,); from `tabm` in training (B, heads)."""
         n = self.spec.n_continuous
         inputs = [self.periodic(self.continuous_norm(x_cont[:, :n]))]
         if self.embeddings is not None:
             embedded = self.embedding_dropout(self.embeddings(x_cat))
             inputs = [embedded, inputs[0].to(embedded.dtype)]
-        x = torch.cat(inputs, dim=1)
+        x = mix(torch.cat(inputs, dim=1))
         if self.spec.kind == "tabm":
             x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
-        out = self._head(self.blocks(x).float(), x_cat)  # sums that are not to be rounded to bfloat16
+        out = self._head(self.blocks(x).float(), x_cat, mix)  # sums that are not to be rounded to bfloat16
         if self.side is not None:
-            history = self.side(x_cont[:, n:])
+            history = self.side(mix(x_cont[:, n:]))
             out = out + (history if out.ndim == 2 else history[:, 0])
         if not self.training and out.ndim == 2:
             out = out.mean(1)
@@ -315,7 +335,7 @@ class TabularMLP(nn.Module):
         low, high = self.spec.output_range
         return torch.sigmoid(out) * (high - low) + low
 
-    def _head(self, h: Tensor, x_cat: Tensor) -> Tensor:
+    def _head(self, h: Tensor, x_cat: Tensor, mix: Callable[[Tensor], Tensor]) -> Tensor:
         """What the last layer gives, float32 (B, d) → (B,); of several heads (B · heads, d) → (B, heads)."""
         heads = self.spec.heads
         if heads == 1:
@@ -324,7 +344,7 @@ class TabularMLP(nn.Module):
             h = h.view(len(x_cat), heads, -1)
             out = (h * self.head.weight).sum(-1) + self.head.bias
         for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
-            own = F.embedding(x_cat[:, position], vectors)
+            own = mix(F.embedding(x_cat[:, position], vectors))
             out = out + (h * (own if heads == 1 else own.unsqueeze(1))).sum(-1)
         return out
 

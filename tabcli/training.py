@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tabcli.config import Train
 from tabcli.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.errors import ConfigError
-from tabcli.model import ModelSpec, TabularMLP, describe
+from tabcli.model import Mix, ModelSpec, TabularMLP, describe, unmixed
 from tabcli.preprocess import UNKNOWN
 
 Record = dict[str, Any]
@@ -297,9 +297,11 @@ class Trainer:
 
     def loss_with_gradient(self, batch: Batch) -> Tensor:
         """The mean loss of a batch; its gradient is where the optimiser looks for it."""
+        alpha = self.settings.mixup
+        mix = unmixed if alpha is None else Mix(float(torch.distributions.Beta(alpha, alpha).sample()))
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
-            outputs = self.model(drop_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont)
-        y = batch.y - batch.base
+            outputs = self.model(drop_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont, mix)
+        y = mix(batch.y - batch.base)
         if self.dates is not None:
             y_given_date = y - self.dates.of(batch.date)
             self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())

@@ -17,7 +17,7 @@ from tabcli import config as configs
 from tabcli.config import PRESETS, Train
 from tabcli.dataset import Batch, Dataset
 from tabcli.errors import ConfigError
-from tabcli.model import ModelSpec, TabularMLP, specify
+from tabcli.model import Mix, ModelSpec, TabularMLP, specify
 from tabcli.training import (
     DATE_RATE,
     DATE_SPAN,
@@ -236,7 +236,8 @@ def test_it_learns_down_to_the_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"average": 0.99, "date_effect": 0.5}, {"category_dropout": 0.1, "clip_norm": 0.5}]
+    "options",
+    [{}, {"average": 0.99, "date_effect": 0.5}, {"category_dropout": 0.1, "clip_norm": 0.5}, {"mixup": 0.4}],
 )
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.1, embedding_dropout=0.1)
@@ -271,6 +272,34 @@ def test_a_graphics_card_that_is_not_there_is_named() -> None:
         run({"device": "cuda"})
 
 
+def test_mixup_mixes_every_number_of_a_row_with_the_same_share_of_the_row_before() -> None:
+    """One layer without an activation is linear, so a mixture of rows must give the mixture of their outputs."""
+    spec = make_spec(layers=[8], history="none")
+    model = TabularMLP(spec).eval()
+    model.blocks[1] = nn.Identity()
+    with torch.no_grad():
+        for vectors in model.series_heads:
+            vectors.zero_()  # with them the head is a product, not linear
+        x_cat, x_cont, mix = TRAIN.x_cat[:50], TRAIN.x_cont[:50], Mix(0.3)
+        plain = model(x_cat, x_cont)
+        torch.testing.assert_close(model(x_cat, x_cont, mix), 0.3 * plain + 0.7 * plain.roll(1), rtol=1e-5, atol=1e-5)
+        assert torch.equal(mix(torch.tensor([1.0, 11.0, 21.0])), torch.tensor([14.3 + 0.7, 4.0, 14.0]))
+
+
+def test_mixed_rows_mix_series_vectors_and_targets_too() -> None:
+    """A series' own vector times the mixed features: by hand for two rows."""
+    model = TabularMLP(make_spec(layers=[4])).eval()
+    with torch.no_grad():
+        model.series_heads[0].normal_()
+        x_cat, x_cont, mix = TRAIN.x_cat[:2], TRAIN.x_cont[:2], Mix(0.3)
+        rows = torch.cat([model.embeddings(x_cat), x_cont], dim=1)
+        h = model.blocks(0.3 * rows + 0.7 * rows.flip(0))
+        own = model.series_heads[0][x_cat[:, 0].long()]
+        own = 0.3 * own + 0.7 * own.flip(0)
+        out = (h * (model.head.weight + own)).sum(1) + model.head.bias
+        torch.testing.assert_close(model(x_cat, x_cont, mix), out * model.spec.y_std + model.spec.y_mean)
+
+
 def test_the_global_random_state_is_left_alone() -> None:
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002 - the legacy state is what must not change
@@ -281,7 +310,9 @@ def test_the_global_random_state_is_left_alone() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # type: ignore[index]  # noqa: NPY002
 
 
-@pytest.mark.parametrize("options", [{}, {"average": 0.98, "date_effect": 0.5}, {"patience": 2, "lr": 0.05}])
+@pytest.mark.parametrize(
+    "options", [{"mixup": 1.0}, {"average": 0.98, "date_effect": 0.5}, {"patience": 2, "lr": 0.05}]
+)
 def test_resuming_after_any_epoch_gives_the_same_bits(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.2, batch_norm=True)
     points: list[Checkpoint] = []
