@@ -53,6 +53,9 @@ def date_features(rows: pd.DataFrame) -> None:
     sundays = rows["Year"].map({y: pd.Timestamp(easter(y)) for y in rows["Year"].unique()})
     days = (rows["Date"] - sundays).dt.days
     rows["Carnival"] = days.where(days.between(-52, -46))
+    left = (rows["Date"] + pd.offsets.MonthEnd(0) - rows["Date"]).dt.days
+    weekday = rows["Date"].dt.day_of_week
+    rows["TradingDaysLeft"] = left - ((weekday + left + 1) // 7 - (weekday + 1) // 7)  # less the Sundays
 
 
 def since_features(rows: pd.DataFrame) -> None:
