@@ -872,10 +872,7 @@ def _target_problems(config: Config) -> list[str]:
         problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
     if config.train.loss == "rmspe" and transform != "log":
         problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
-    if config.train.mixup is not None and config.train.loss == "pinball":
-        problems.append("train.mixup: mixed rows have less noise, and so other quantiles; set it to null")
-    if config.train.mixup is not None and config.train.date_effect:
-        problems.append("train.date_effect: mixed rows have no date of their own; set train.mixup: null")
+    problems += _mixup_problems(config.train, "train")
     if config.train.loss == "pinball":
         if config.metric != "pinball" or config.train.quantile != config.quantile:
             problems.append(
@@ -887,6 +884,15 @@ def _target_problems(config: Config) -> list[str]:
         problems.append(
             f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
         )
+    return problems
+
+
+def _mixup_problems(train: Train, path: str) -> list[str]:
+    problems = []
+    if train.mixup is not None and train.loss == "pinball":
+        problems.append(f"{path}.mixup: mixed rows have less noise, and so other quantiles; set it to null")
+    if train.mixup is not None and train.date_effect:
+        problems.append(f"{path}.date_effect: mixed rows have no date of their own; set {path}.mixup: null")
     return problems
 
 
@@ -909,7 +915,9 @@ def _variant_problems(config: Config) -> list[str]:
     for i, variant in enumerate(config.variants):
         for name, given in (("model", variant.model), ("train", variant.train)):
             try:
-                _changed(getattr(config, name), given)
+                changed = _changed(getattr(config, name), given)
+                if isinstance(changed, Train) and given:
+                    problems += _mixup_problems(changed, f"variants[{i}].train")
             except ValidationError as error:
                 problems += [f"variants[{i}].{name}.{_path(e['loc'])}: {e['msg']}" for e in error.errors()]
         problems += [

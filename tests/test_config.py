@@ -225,3 +225,13 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
 
 def test_the_schema_knows_every_key() -> None:
     assert set(configs.json_schema()["properties"]) == set(Config.model_fields)
+
+
+def test_mixup_is_refused_where_rows_must_stay_apart_in_variants_too() -> None:
+    from tests.conftest import CONFIG
+
+    values = {**CONFIG, "train": {"mixup": 0.4}, "variants": [{}, {"train": {"date_effect": 0.5}}]}
+    with pytest.raises(ConfigError) as error:
+        configs.parse(values)
+    assert "variants[1].train.date_effect: mixed rows have no date" in error.value.message
+    assert error.value.message.count("mixed rows") == 1
