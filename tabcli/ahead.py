@@ -22,13 +22,14 @@ from tabcli.config import Config, Duration, Rule, Table
 from tabcli.dates import date_parts
 from tabcli.errors import ConfigError
 from tabcli.frequency import Frequency
+from tabcli.joins import Joined
 from tabcli.tables import kind_of, read_table
 
 SERIES, AGO = ROW + "series", ROW + "ago"
 
 
 def tail_of(
-    rows: pd.DataFrame, config: Config, frequency: Frequency, series: NDArray[np.int64], end: pd.Timestamp
+    rows: Joined, config: Config, frequency: Frequency, series: NDArray[np.int64], end: pd.Timestamp
 ) -> pd.DataFrame:
     """What rules and static columns need of the train rows up to `end`: series, steps ago, and those columns.
 
@@ -43,7 +44,7 @@ def tail_of(
     kept = (ago >= 0) & ((ago < length) | (ago == last[series]))
     tail: dict[str, Any] = {SERIES: series[kept], AGO: ago[kept]}
     for name in columns:
-        column = rows.loc[kept, name]
+        column = rows[name][kept]
         tail[name] = column.astype("str").where(column.notna()) if kind_of(column) == "text" else column.to_numpy()
     return pd.DataFrame(tail)
 

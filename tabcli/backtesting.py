@@ -70,7 +70,7 @@ class Backtest:
 
 def fold_ends(source: pipeline.Source, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
     """When each fold's scored rows end: the last date and `folds` − 1 earlier ones, `step` apart; and `ends`."""
-    last = pd.Timestamp(source.rows.loc[source.kept, source.config.date].max())
+    last = pd.Timestamp(source.rows[source.config.date][source.kept].max())
     frequency = source.frequency
     apart = frequency.number(step) if step is not None else source.horizon
     found = [frequency.after(last, -i * apart) for i in range(folds)]
@@ -202,11 +202,12 @@ def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: 
     """A peer's forecast for the scored rows, in the target's unit."""
     config = source.config
     if peer in ("median", "seasonal_naive"):
-        dates, column = source.rows[config.date], config.target.column
+        rows = source.rows.frame({*config.series, config.date, *config.baseline, config.target.column})
+        dates = rows[config.date]
         moments = {k: pd.Timestamp(v) for k, v in prepared.fitted.dates.items()}
-        train = source.rows[source.kept & (dates <= moments["train_end"]).to_numpy()]
-        valid = source.rows[source.kept & dates.between(moments["valid_start"], end).to_numpy()]
-        target = train[column].to_numpy(dtype="float64")
+        train = rows[source.kept & (dates <= moments["train_end"]).to_numpy()]
+        valid = rows[source.kept & dates.between(moments["valid_start"], end).to_numpy()]
+        target = train[config.target.column].to_numpy(dtype="float64")
         if peer == "median":
             by = list(prepared.summary["baseline"]["by"])
             train, valid = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (train, valid))
@@ -214,10 +215,10 @@ def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: 
         return seasonal_naive(train, target, valid, config.series, config.date, source.frequency)
     fit, transform = TREES[peer], prepared.fitted.target
     factor, shift = 1.0, 0.0
-    for rows in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):
-        learned, y, scored, base, categorical = _matrices(prepared, config, rows)
+    for part in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):
+        learned, y, scored, base, categorical = _matrices(prepared, config, part)
         outputs = fit(learned, y, categorical, config.seed)(scored) + base
-        if rows == "probe":
+        if part == "probe":
             truth = make_inputs(prepared, config, "probe", None).scored
             actual = truth[ROW + config.target.column].to_numpy(dtype="float64")
             criterion = calibration_criterion(prepared, config, truth)

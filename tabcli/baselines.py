@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 
 from tabcli.errors import UsageError
 from tabcli.frequency import Frequency, season_of
+from tabcli.tables import IntArray, distinct_rows
 
 Matrix = NDArray[np.float32]
 Predictor = Callable[[Matrix], NDArray[np.float64]]
 
 
 N_TREES = {"histgb": 600, "lightgbm": 1200}
+
+
+def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Codes of the training rows and of the others, int64 each, which are equal where the values in `by` are."""
+    columns = list(by)
+    codes, _ = distinct_rows(pd.concat([train[columns], rows[columns]], ignore_index=True), columns)
+    return codes[: len(train)], codes[len(train) :]
 
 
 def group_medians(
@@ -28,13 +36,11 @@ def group_medians(
     """
     forecast = np.full(len(rows), np.nan)
     for n_keys in range(len(by), 0, -1):
-        keys = list(by[:n_keys])
-        medians = pd.Series(target, index=train.index).groupby([train[k] for k in keys], observed=True).median()
         gaps = np.isnan(forecast)
         if not gaps.any():
             break
-        wanted = pd.MultiIndex.from_frame(rows.loc[gaps, keys]) if n_keys > 1 else pd.Index(rows.loc[gaps, keys[0]])
-        forecast[gaps] = medians.reindex(wanted).to_numpy()
+        known, wanted = _group_codes(train, rows[gaps], by[:n_keys])
+        forecast[gaps] = pd.Series(target).groupby(known).median().reindex(wanted).to_numpy()
     return np.where(np.isnan(forecast), np.median(target), forecast)
 
 
@@ -42,12 +48,15 @@ def last_values(
     train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str], date: str
 ) -> NDArray[np.float64]:
     """The target of the last training row that shares a row's values in `by`, float64 (n,), NaN where none does."""
-    both = pd.concat([train[list(by)], rows[list(by)]], ignore_index=True)
-    codes = both.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
-    order = np.argsort(train[date].to_numpy(), kind="stable")
-    last = np.full(int(codes.max(initial=-1)) + 1, np.nan)
-    last[codes[order]] = target[order]  # of several values for one place the last stays
-    return last[codes[len(train) :]]
+    known, wanted = _group_codes(train, rows, by)
+    n_codes = max(known.max(initial=-1), wanted.max(initial=-1)) + 1
+    moments = train[date].to_numpy().astype("int64")
+    latest = np.full(n_codes, np.iinfo("int64").min)
+    np.maximum.at(latest, known, moments)
+    newest = moments == latest[known]
+    last = np.full(n_codes, np.nan)
+    last[known[newest]] = target[newest]
+    return last[wanted]
 
 
 def seasonal_naive(

@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
@@ -186,9 +188,14 @@ def verify(directory: Path, kind: str) -> dict[str, Any]:
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
-    texts = [str(c) for c in table.columns if not isinstance(table[c].dtype, np.dtype)]
-    # Looking numbers up in dictionaries would take longer than all else, and LZ4 finds most of what repeats.
-    table.to_parquet(path, index=False, compression="lz4", use_dictionary=texts)
+    made = pa.Table.from_pandas(table, preserve_index=False)
+    texts = [field.name for field in made.schema if not pa.types.is_primitive(field.type)]
+    # A column known to be without gaps is written without a note for each value that it is there.
+    whole = [f.with_nullable(made[i].null_count > 0) for i, f in enumerate(made.schema)]
+    made = pa.Table.from_arrays(made.columns, schema=pa.schema(whole, made.schema.metadata))
+    # Looking numbers up in dictionaries would take longer than all else, and LZ4 finds most of what repeats; nobody
+    # looks for single rows, which statistics would help with.
+    pyarrow.parquet.write_table(made, path, compression="lz4", use_dictionary=texts, write_statistics=False)
 
 
 def _save_fitted(directory: Path, fitted: Fitted) -> None:

@@ -19,7 +19,8 @@ from tabcli.config import Duration, Join, Table, nearest
 from tabcli.dates import date_parts
 from tabcli.errors import DataError, UsageError
 from tabcli.frequency import WEEK, Frequency
-from tabcli.tables import TEXT_ENDINGS, BoolArray, join_table, kind_of, read_table
+from tabcli.joins import join_table
+from tabcli.tables import TEXT_ENDINGS, BoolArray, kind_of, read_table
 from tabcli.texts import day_orders, decimal_comma, to_dates
 
 ENDINGS = (*TEXT_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pickle")
@@ -358,7 +359,7 @@ def _find_joins(found: Discovery, others: Iterable[Source]) -> None:
             if guess is None:
                 continue
             join = Join(**guess.join)
-            found.rows, _ = join_table(found.rows, guess.source.table, join, date=found.date)
+            found.rows = join_table(found.rows, guess.source.table, join, date=found.date)[0].frame()
             found.joins.append(guess)
             waiting.remove(source)
             moved = True

@@ -22,27 +22,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.config import Event
-from tabcli.tables import BoolArray, IntArray, distinct_rows, seconds_of
+from tabcli.joins import Joined, Rows
+from tabcli.tables import BoolArray, IntArray, seconds_of
 
 # A moment of a series as one sortable integer: series code · 2^36 + seconds since 1970 + 2^35 (room for ±1000 years).
 _BITS = 36
 _ZERO = 1 << 35
 
 
-def series_codes(rows: pd.DataFrame, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
+def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
     """Each row's position in `series` (one row per series, the key columns), which grows by the new ones of `rows`.
 
     int64 (n,) and the grown table; series that were there keep their positions. Only different keys are compared.
     """
     names = list(series.columns)
-    codes, first = distinct_rows(rows, names)
-    both = pd.concat([series.astype(object), rows[names].iloc[first].astype(object)], ignore_index=True)
+    keys, at = Joined.of(rows).keyed(names)
+    both = pd.concat([series.astype(object), keys.astype(object)], ignore_index=True)
     if len(names) == 1:
         places = pd.factorize(both[names[0]])[0].astype("int64")
     else:
         places = both.groupby(names, sort=False, dropna=False).ngroup().to_numpy(dtype="int64")
     kept = np.unique(places, return_index=True)[1]
-    return places[len(series) :][codes], both.iloc[kept].reset_index(drop=True)
+    codes = places[len(series) :]
+    return codes if at is None else codes[at], both.iloc[kept].reset_index(drop=True)
 
 
 def _order(series: IntArray, seconds: IntArray) -> IntArray:
@@ -86,7 +88,7 @@ class EventCalendar:
     def empty(cls, series_cols: Sequence[str], events: Mapping[str, Event]) -> "EventCalendar":
         return cls(pd.DataFrame(columns=list(series_cols)), {name: np.empty(0, dtype="int64") for name in events})
 
-    def overlay(self, rows: pd.DataFrame, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", Laid]:
+    def overlay(self, rows: Rows, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", Laid]:
         """The calendar with what `rows` say about their own moments, and the rows by series and time."""
         codes, series = series_codes(rows, self.series)
         laid = Laid.of(codes, seconds_of(rows[date]))
@@ -100,7 +102,7 @@ class EventCalendar:
             moments[name] = new
         return EventCalendar(series, moments), laid
 
-    def of_series(self, rows: pd.DataFrame) -> "EventCalendar":
+    def of_series(self, rows: Rows) -> "EventCalendar":
         """The part that rows of a few series can see: laying them over it need not look at all others."""
         codes = series_codes(rows, self.series)[0]
         there = np.unique(codes[codes < len(self.series)])

@@ -22,8 +22,9 @@ from tabcli.dates import (
 )
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, Laid, event_feature_names, event_features
+from tabcli.joins import Joined, join_table
 from tabcli.spans import recurrence_feature, span_feature
-from tabcli.tables import IntArray, each, frame_of, join_table, kind_of, matches
+from tabcli.tables import Columns, IntArray, each, kind_of, matches
 from tabcli.texts import decimal_comma, no_numbers
 
 
@@ -34,7 +35,7 @@ class Wide:
     `series`: each row's position among the calendar's series, int64 (n,).
     """
 
-    table: pd.DataFrame
+    table: Joined
     calendar: EventCalendar
     unmatched: dict[str, int]
     series: IntArray
@@ -110,39 +111,53 @@ def widen(
     Raises `DataError` or `ConfigError` where a table lacks a key, a key is not unique, or two columns share a name.
     """
     columns = source_columns(config)
-    table, unmatched = rows, {}
+    table, unmatched = Joined.of(rows), {}
     for join in config.joins:
         table, unmatched[join.table] = join_table(table, sides[join.table], join, date=config.date, columns=columns)
-    days = {name: holidays.count(rows[config.date], place) for name, place in config.features.holidays.items()}
-    _refuse_clashes(table, [days])
-    table = table.assign(**{name: values.astype("int64") for name, values in days.items()})
+    _refuse_clashes(table, [config.features.holidays])
+    keys, at = table.keyed([config.date])
+    days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
+    table = table.with_columns({name: values.astype("int64") for name, values in days.items()}, at)
     flags = {}
     for name, event in config.features.events.items():
         _require(table, event.where, f"features.events.{name}.where")
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
     calendar, laid = calendar.overlay(table, config.date, flags)
-    made = _made(table, config, calendar, laid)
     parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
     _refuse_clashes(table, [*parts, _other_columns(config)])
-    return Wide(pd.concat([table, frame_of(made, table.index)], axis=1), calendar, unmatched, laid.series)
+    table = _of_dates(table, config)
+    return Wide(table.with_columns(_of_rows(table, config, calendar, laid)), calendar, unmatched, laid.series)
 
 
-def _made(table: pd.DataFrame, config: Config, calendar: EventCalendar, laid: Laid) -> dict[str, Any]:
-    """The features that are made from the joined table, less those that nothing makes use of."""
+def _of_dates(table: Joined, config: Config) -> Joined:
+    """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
+    features, wanted = config.features, needed_columns(config)
+
+    def dates(column: str, path: str) -> tuple["pd.Series[Any]", IntArray | None]:
+        _require(table, [column], path)
+        keys, at = table.keyed([column])
+        return keys[column], at
+
+    for part in features.date_parts:
+        days, at = dates(part.column, "features.date_parts")
+        table = table.with_columns(dict(date_parts(days, part.prefix, time=part.time, wanted=wanted)), at)
+    for name, wave in features.fourier.items():
+        days, at = dates(wave.date, f"features.fourier.{name}.date")
+        table = table.with_columns(fourier_terms(days, name, wave.period, wave.order), at)
+    for name, window in features.from_easter.items():
+        days, at = dates(window.date, f"features.from_easter.{name}.date")
+        table = table.with_columns({name: days_from_easter(days, window.first, window.last)}, at)
+    for name, end in features.to_month_end.items():
+        days, at = dates(end.date, f"features.to_month_end.{name}.date")
+        counted = [day not in end.closed for day in WEEKDAYS]
+        table = table.with_columns({name: days_to_month_end(days, counted)}, at)
+    return table
+
+
+def _of_rows(table: Joined, config: Config, calendar: EventCalendar, laid: Laid) -> dict[str, Any]:
+    """The features of a row: distances to events, spans and recurrences, less those that nothing makes use of."""
     features, wanted = config.features, needed_columns(config)
     made: dict[str, Any] = {}
-    for part in features.date_parts:
-        parts = date_parts(table[part.column], part.prefix, time=part.time, wanted=wanted)
-        made |= {c: parts[c] for c in parts.columns}
-    for name, fourier in features.fourier.items():
-        _require(table, [fourier.date], f"features.fourier.{name}.date")
-        made |= fourier_terms(table[fourier.date], name, fourier.period, fourier.order)
-    for name, window in features.from_easter.items():
-        _require(table, [window.date], f"features.from_easter.{name}.date")
-        made[name] = days_from_easter(table[window.date], window.first, window.last)
-    for name, end in features.to_month_end.items():
-        _require(table, [end.date], f"features.to_month_end.{name}.date")
-        made[name] = days_to_month_end(table[end.date], [day not in end.closed for day in WEEKDAYS])
     events = features.events
 
     def of_event(name: str) -> dict[str, Any]:
@@ -160,13 +175,13 @@ def _made(table: pd.DataFrame, config: Config, calendar: EventCalendar, laid: La
     return made
 
 
-def _require(table: pd.DataFrame, columns: Iterable[str], path: str) -> None:
+def _require(table: Columns, columns: Iterable[str], path: str) -> None:
     problems = [f"  {path}: no column {c!r}{did_you_mean(c, table.columns)}" for c in columns if c not in table.columns]
     if problems:
         raise ConfigError("the joined table lacks columns\n" + "\n".join(problems))
 
 
-def _refuse_clashes(table: pd.DataFrame, new: Iterable[Iterable[str]]) -> None:
+def _refuse_clashes(table: Columns, new: Iterable[Iterable[str]]) -> None:
     seen = {*table.columns}
     for names in new:
         clash = sorted(seen & {*names})
@@ -189,18 +204,18 @@ class Variables:
     continuous: tuple[str, ...]
 
 
-def _usable(table: pd.DataFrame, config: Config, availability: Mapping[str, str]) -> list[str]:
+def _usable(table: Joined, config: Config, availability: Mapping[str, str]) -> list[str]:
     """Columns that a model may use, in the table's order: all but keys, target, dates and past-only ones."""
     return [
         c
         for c in table.columns
         if availability.get(c) != "past only"
         and c not in (config.date, config.id, config.target.column)
-        and kind_of(table[c]) != "date"
+        and kind_of(table.stored[c].values) != "date"
     ]
 
 
-def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[str, str]) -> Variables:
+def choose_variables(table: Joined, config: Config, availability: Mapping[str, str]) -> Variables:
     """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto.
 
     The rule: a float, or an integer with more than `max_card` different values, is continuous; all else, and the
@@ -213,7 +228,7 @@ def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[
     for column in _usable(table, config, availability):
         if column in named:
             continue
-        values = table[column]
+        values = table.stored[column].values
         kind = kind_of(values)
         if kind == "text" and decimal_comma(values):
             raise no_numbers(values, "auto: a number or a category?")
@@ -235,7 +250,7 @@ def choose_variables(table: pd.DataFrame, config: Config, availability: Mapping[
 
 
 def _variable_problems(
-    columns: Iterable[str], table: pd.DataFrame, config: Config, availability: Mapping[str, str]
+    columns: Iterable[str], table: Joined, config: Config, availability: Mapping[str, str]
 ) -> list[str]:
     problems = []
     for column in columns:
@@ -244,7 +259,7 @@ def _variable_problems(
             problems.append(f"no column {column!r}{did_you_mean(column, known)}")
         elif availability.get(column) == "past only":
             problems.append(f"{column!r} is past only: on the days to forecast nobody knows it")
-        elif kind_of(table[column]) == "date":
+        elif kind_of(table.stored[column].values) == "date":
             problems.append(f"{column!r} is a date; use its parts (features.date_parts)")
     return problems
 

@@ -94,12 +94,14 @@ class Frequency:
 
 def season_of(dates: "pd.Series[Any]", frequency: Frequency) -> "pd.Series[Any]":
     """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
-    season: pd.Series[Any] = dates.dt.month
+    codes, unique = pd.factorize(dates.to_numpy())
+    moments = pd.Series(unique).dt
+    season: Any = moments.month
     if frequency.seconds < WEEK:
-        season = dates.dt.day_of_week * 24 + dates.dt.hour
+        season = moments.day_of_week * 24 + moments.hour
     elif frequency.seconds < 28 * DAY:
-        season = dates.dt.isocalendar().week.astype("int32")
-    return season
+        season = moments.isocalendar().week.astype("int32")
+    return pd.Series(season.to_numpy()[codes], index=dates.index)
 
 
 def season_steps(frequency: Frequency) -> int:

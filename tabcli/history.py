@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from tabcli.config import Duration
 from tabcli.config import History as HistoryConfig
 from tabcli.frequency import DAY, HOUR, WEEK, Frequency
+from tabcli.joins import Joined, Rows
 from tabcli.preprocess import Categorify
-from tabcli.tables import seconds_of
+from tabcli.tables import require_columns, seconds_of
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.int64]
@@ -165,7 +166,7 @@ class Grid:
         n_steps = int(frequency.steps(known[date], start).max()) + 1
         return cls(start, frequency, n_steps, spec, codes, tuple(cells.tolist()))
 
-    def positions(self, rows: pd.DataFrame, date: str, series: IndexArray) -> Positions:
+    def positions(self, rows: Rows, date: str, series: IndexArray) -> Positions:
         """The rows' places; `series` are their codes, −1 where unknown."""
         combined = _combine(self.codes, rows)
         place = np.minimum(np.searchsorted(self.cells, combined), len(self.cells) - 1)
@@ -192,13 +193,16 @@ class Grid:
         )
 
 
-def _combine(codes: Categorify, rows: pd.DataFrame) -> IndexArray:
+def _combine(codes: Categorify, rows: Rows) -> IndexArray:
     """One number for each row's combination of codes, int64 (n,)."""
     combined = np.zeros(len(rows), dtype="int64")
     if codes.levels_:
-        table, _ = codes.transform(rows)
-        for column, n in codes.cardinalities().items():
-            combined = combined * n + table[column].to_numpy(dtype="int64")
+        rows = Joined.of(rows)
+        require_columns(rows, codes.levels_, "the columns of the history's effects")
+        for name, n in codes.cardinalities().items():
+            column = rows.stored[name]
+            own = codes.codes(column.values, name)
+            combined = combined * n + (own if column.places is None else own[column.places])
     return combined
 
 

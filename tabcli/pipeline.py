@@ -26,6 +26,7 @@ from tabcli.features import (
 )
 from tabcli.frequency import WEEK, Frequency
 from tabcli.history import Grid, Positions
+from tabcli.joins import Joined
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
 from tabcli.split import time_split, validation_steps
@@ -73,9 +74,9 @@ class Source:
     facts: dict[str, Any]
 
     @property
-    def rows(self) -> pd.DataFrame:
+    def rows(self) -> Joined:
         """The train rows."""
-        return self.wide.table.iloc[: len(self.kept)]
+        return self.wide.table.head(len(self.kept))
 
 
 def read(config: Config, data: DataSource, *, sample: int | None = None) -> Source:
@@ -105,7 +106,7 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
     horizon = validation_steps(config.validation, frequency, ahead)
     availability = availability_of(config, tables["train"], tables, horizon * frequency.seconds)
     check_available(config, availability)
-    kept, dropped = _scored_rows(wide.table.iloc[:n_train], config, train_where)
+    kept, dropped = _scored_rows(wide.table.head(n_train), config, train_where)
     facts = {
         "read": n_read,
         "sampled": sample is not None,
@@ -265,7 +266,7 @@ def _clipped(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
     return train.assign(**{name: train[name].clip(lower=0)}), int((train[name] < 0).sum())
 
 
-def _scored_rows(rows: pd.DataFrame, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
+def _scored_rows(rows: Joined, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
     """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
     target = rows[config.target.column]
     if kind_of(target) == "text":
@@ -321,8 +322,8 @@ def _history(
     if config.history is None:
         return None, None, Positions(wide.series, wide.series, wide.series)
     _check_history(config.history, rows, source.availability)
-    used = wide.table[list(dict.fromkeys([config.date, *config.history.effects]))]
-    known = used[: len(rows)]
+    used = wide.table.frame(dict.fromkeys([config.date, *config.history.effects]))
+    known = used.iloc[: len(rows)]
     grid = Grid.fit(
         known[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known[kept]
     )
@@ -356,7 +357,7 @@ def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Con
         )
 
 
-def _check_history(history: History, rows: pd.DataFrame, availability: Mapping[str, str]) -> None:
+def _check_history(history: History, rows: Joined, availability: Mapping[str, str]) -> None:
     require = {"history.effects": history.effects, "history.columns": history.columns}
     problems = [
         f"  {path}: no column {c!r}{did_you_mean(c, rows.columns)}"
@@ -387,7 +388,7 @@ def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:
 
 
 def _with_keys(
-    encoded: Encoded, table: pd.DataFrame, places: Positions, at: IntArray, fitted: Fitted, *, has_target: bool
+    encoded: Encoded, table: Joined, places: Positions, at: IntArray, fitted: Fitted, *, has_target: bool
 ) -> pd.DataFrame:
     """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`.
 
@@ -418,7 +419,7 @@ def _place_columns(fitted: Fitted, places: Positions) -> dict[str, NDArray[np.in
 
 
 def _baseline(
-    rows: pd.DataFrame,
+    rows: Joined,
     config: Config,
     frequency: Frequency,
     train: BoolArray,
@@ -431,11 +432,11 @@ def _baseline(
     longer, and `baseline` is given, also by the place in the season.
     """
     by = list(config.baseline) or [*config.series, "season"]
-    require_columns(rows.assign(season=0), by, "baseline")
+    require_columns(rows, [c for c in by if c != "season"], "baseline")
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
-    keys = rows[list(dict.fromkeys([*config.series, config.date, *config.baseline]))]
+    keys = rows.frame(dict.fromkeys([*config.series, config.date, *config.baseline]))
     known = keys[train], target[train], keys[valid], config.series, config.date, frequency
     scores = {name: criterion(target[valid], made) for name, made in naive_forecasts(*known, medians).items()}
     best = min(scores, key=lambda name: scores[name])

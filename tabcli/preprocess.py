@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabcli.config import Transform
 from tabcli.errors import BundleError, DataError
-from tabcli.tables import each, frame_of, kind_of, require_columns
+from tabcli.joins import Joined, Rows
+from tabcli.tables import IntArray, each, frame_of, kind_of, require_columns
 from tabcli.texts import MISSING_NUMBERS, no_numbers
 
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
@@ -187,8 +188,13 @@ def _continuous(column: "pd.Series[Any]") -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _median(values: NDArray[Any]) -> float:
-    """As `np.median`, of values none of which is missing; small whole numbers are only counted."""
+def _median(values: NDArray[Any], counts: IntArray | None = None) -> float:
+    """As `np.median`, of values none of which is missing, each so many times; small whole numbers are only counted."""
+    if counts is not None:
+        order = np.argsort(values)
+        below = np.cumsum(counts[order])
+        place = np.searchsorted(below, [(below[-1] - 1) // 2, below[-1] // 2], side="right")
+        return float(np.mean(values[order[place]]))
     middle = [(len(values) - 1) // 2, len(values) // 2]
     if not _small(values):
         return float(np.mean(np.partition(values, middle)[middle]))
@@ -219,18 +225,25 @@ class FillMissing:
         return cls(medians, tuple(flagged))
 
     @staticmethod
-    def learn(column: "pd.Series[Any]") -> tuple[float, FloatArray]:
-        """The median of a column, and the column as float64 (n,), NaN where it is missing."""
+    def learn(column: "pd.Series[Any]", counts: IntArray | None = None) -> tuple[float, FloatArray]:
+        """The median of a column, and the column as float64 (n,), NaN where it is missing.
+
+        `counts`: in how many rows each value stands, where that is not one.
+        """
         values = _continuous(column)
         missing = np.isnan(values) if kind_of(column) == "float" else np.zeros(len(values), dtype=bool)
         if missing.all():
+            n_rows = len(values) if counts is None else int(counts.sum())
             raise DataError(
-                f"column {column.name!r} has no value in any of the {len(values)} training rows",
+                f"column {column.name!r} has no value in any of the {n_rows} training rows",
                 hint="leave it out of `continuous`",
             )
         if kind_of(column) == "int":
-            return _median(column.to_numpy()), values
-        return _median(values[~missing] if missing.any() else values), values
+            return _median(column.to_numpy(), counts), values
+        if missing.any():
+            there = ~missing
+            return _median(values[there], None if counts is None else counts[there]), values
+        return _median(values, counts), values
 
     @property
     def flag_columns(self) -> list[str]:
@@ -281,9 +294,10 @@ class Normalize:
         return cls(means, stds)
 
     @staticmethod
-    def learn(values: FloatArray) -> tuple[float, float]:
-        """Mean and std of values (n,), none of which is missing."""
-        mean, std = float(values.mean()), float(values.std())
+    def learn(values: FloatArray, counts: IntArray | None = None) -> tuple[float, float]:
+        """Mean and std of values (n,), none of which is missing; `counts`: how often each is there, if not once."""
+        mean = float(np.average(values, weights=counts))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
         # Rounding alone gives a constant like 0.1 a std above zero.
         return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0
 
@@ -465,8 +479,16 @@ class Encoded:
     """Per row, how many continuous values were filled, int16 (n,): also those whose column has no flag."""
 
 
-Rows = NDArray[np.int64] | slice
+Chosen = IntArray | slice
+"""Which rows: their numbers, or all."""
+
 ALL = slice(None)
+
+
+def _keys_of(rows: Joined, names: Iterable[str]) -> dict[int, tuple[IntArray, int]]:
+    """For each set of keys that the columns are kept by: the place of every row (n,), and how many there are."""
+    columns = [rows.stored[name] for name in names if name in rows.stored]
+    return {id(c.places): (c.places, len(c.values)) for c in columns if c.places is not None}
 
 
 @dataclass(frozen=True)
@@ -479,25 +501,33 @@ class Preprocessor:
 
     @classmethod
     def fit(
-        cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str], rows: Rows = ALL
+        cls, table: Rows, categorical: Sequence[str], continuous: Sequence[str], at: Chosen = ALL
     ) -> "Preprocessor":
-        """Learns from the `rows` of a table. Raises `DataError` as its steps do."""
+        """Learns from the rows `at` of a table. Raises `DataError` as its steps do."""
+        rows = Joined.of(table)
+        keys = _keys_of(rows, [*categorical, *continuous])
+        n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in keys.items()}
 
-        def part(name: str) -> "pd.Series[Any]":
-            column: pd.Series[Any] = table[name]
-            return column.iloc[rows]
+        def part(name: str) -> tuple["pd.Series[Any]", IntArray | None]:
+            """The values in the chosen rows, and how often each is there, if not once."""
+            column = rows.stored[name]
+            if column.places is None:
+                return column.values.iloc[at], None
+            counts = n_seen[id(column.places)]
+            return column.values[counts > 0], counts[counts > 0]
 
         def learn(name: str) -> tuple[float, float, float, bool]:
-            median, values = FillMissing.learn(part(name))
-            missing = np.isnan(values)
+            values, counts = part(name)
+            median, numbers = FillMissing.learn(values, counts)
+            missing = np.isnan(numbers)
             flagged = bool(missing.any())
-            return median, *Normalize.learn(np.where(missing, median, values) if flagged else values), flagged
+            return median, *Normalize.learn(np.where(missing, median, numbers) if flagged else numbers, counts), flagged
 
         def levels(name: str) -> list[str] | list[int] | list[float]:
-            return Categorify.levels(part(name))
+            return Categorify.levels(part(name)[0])
 
-        numbers = dict(zip(continuous, each(learn, continuous, len(table)), strict=True))
-        learned = dict(zip(categorical, each(levels, categorical, len(table)), strict=True))
+        numbers = dict(zip(continuous, each(learn, continuous, len(rows)), strict=True))
+        learned = dict(zip(categorical, each(levels, categorical, len(rows)), strict=True))
         fill_missing = FillMissing(
             {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
         )
@@ -518,44 +548,52 @@ class Preprocessor:
         left = {*without, *(name + FLAG_SUFFIX for name in without)}
         return [c for c in self.categorical if c not in left], [c for c in self.continuous if c not in left]
 
-    def transform(self, table: pd.DataFrame) -> Encoded:
+    def transform(self, table: Rows) -> Encoded:
         """A wide table → what the model takes. Row by row: no row's result depends on another row."""
         return self.transform_parts(table, {"all": ALL})["all"]
 
-    def transform_parts(self, table: pd.DataFrame, parts: Mapping[str, Rows]) -> dict[str, Encoded]:
+    def transform_parts(self, table: Rows, parts: Mapping[str, Chosen]) -> dict[str, Encoded]:
         """The same for several choices of rows of a table."""
-        fill = self.fill_missing
+        rows, fill = Joined.of(table), self.fill_missing
         flags = dict(zip(fill.flag_columns, fill.flagged_, strict=True))
-        require_columns(table, fill.medians_, "the table to fill")
-        require_columns(table, [c for c in self.categorical if c not in flags], "the table to categorify")
+        plain = [c for c in self.categorical if c not in flags]
+        require_columns(rows, fill.medians_, "the table to fill")
+        require_columns(rows, plain, "the table to categorify")
+        places: dict[int, list[Chosen]] = {id(None): list(parts.values())}
+        for key, (place, _) in _keys_of(rows, [*plain, *self.continuous]).items():
+            places[key] = [place[at] for at in parts.values()]
+
+        def spread(values: NDArray[Any], name: str) -> list[NDArray[Any]]:
+            """The values of a column, or of its keys → those of the rows of each part."""
+            return [values[at] for at in places[id(rows.stored[name].places)]]
 
         def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
-            column = table[name]
+            column = rows.stored[name].values
             if kind_of(column) == "int" and _small(column.to_numpy()):
                 scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
             else:
                 values, gap = fill.filled(column, name)
                 scaled, missing = self.normalize.scaled(values, name), gap if gap.any() else None
-            return [scaled[rows] for rows in parts.values()], missing
+            return spread(scaled, name), missing
 
-        made = dict(zip(self.continuous, each(numbers, self.continuous, len(table)), strict=True))
-        gaps = {name: missing for name, (_, missing) in made.items() if missing is not None}
-        none = np.zeros(len(table), dtype=bool)
+        made = dict(zip(self.continuous, each(numbers, self.continuous, len(rows)), strict=True))
+        gaps = {name: spread(missing, name) for name, (_, missing) in made.items() if missing is not None}
 
         def codes(name: str) -> list[NDArray[np.int32]]:
-            column = pd.Series(gaps.get(flags[name], none)) if name in flags else table[name]
-            found = self.categorify.codes(column, name)
-            return [found[rows] for rows in parts.values()]
+            if name not in flags:
+                return spread(self.categorify.codes(rows.stored[name].values, name), name)
+            found = gaps.get(flags[name]) or [np.zeros(len(rows.index[at]), dtype=bool) for at in parts.values()]
+            return [self.categorify.codes(pd.Series(missing), name) for missing in found]
 
-        coded = dict(zip(self.categorical, each(codes, self.categorical, len(table)), strict=True))
+        coded = dict(zip(self.categorical, each(codes, self.categorical, len(rows)), strict=True))
         return {
             part: self._encoded(
                 {name: columns[i] for name, columns in coded.items()},
                 {name: columns[i] for name, (columns, _) in made.items()},
-                {name: missing[rows] for name, missing in gaps.items()},
-                table.index[rows],
+                {name: missing[i] for name, missing in gaps.items()},
+                rows.index[at],
             )
-            for i, (part, rows) in enumerate(parts.items())
+            for i, (part, at) in enumerate(parts.items())
         }
 
     def _encoded(

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tabcli.config import Recurrence, Since, Span
 from tabcli.errors import DataError
-from tabcli.tables import distinct_rows, kind_of
+from tabcli.joins import Joined, Rows, by_key
+from tabcli.tables import kind_of
 from tabcli.texts import no_numbers
 
 _MONTHS = {
@@ -46,17 +47,13 @@ def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray
     return values
 
 
+def since_columns(since: Since) -> list[str]:
+    """The columns that name the moment."""
+    return [c for c in (since.date, since.year, since.month, since.week) if c is not None]
+
+
 def since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
-    columns = [c for c in (since.date, since.year, since.month, since.week) if c is not None]
-    codes, first = distinct_rows(rows, columns)
-    try:
-        return _since_date(rows[columns].iloc[first], since)[codes]
-    except DataError:
-        return _since_date(rows, since)  # says how many rows are wrong
-
-
-def _since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     if since.date is not None:
         return rows[since.date].to_numpy().astype("datetime64[D]")
     assert since.year is not None
@@ -70,16 +67,35 @@ def _since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     return np.where(known, count.astype("datetime64[M]").astype("datetime64[D]"), np.datetime64("NaT", "D"))
 
 
-def span_feature(rows: pd.DataFrame, date: str, span: Span) -> FloatArray:
+def _numbered(moments: NDArray[np.datetime64], unit: str) -> FloatArray:
+    """Days, or months, since 1970, float64 (n,); NaN where the moment is not known."""
+    counted = moments.astype("datetime64[M]" if unit == "months" else "datetime64[D]").astype("int64")
+    return np.where(np.isnat(moments), np.nan, counted)
+
+
+def _start(rows: Joined, since: Since, unit: str) -> FloatArray:
+    """Each row's moment as a number, float64 (n,)."""
+    names = since_columns(since)
+    try:
+        number: FloatArray = by_key(rows, names, lambda keys: _numbered(since_date(keys, since), unit))
+    except DataError:
+        since_date(rows.frame(names), since)  # says how many rows are wrong
+        raise
+    return number
+
+
+def _today(rows: Joined, date: str, unit: str) -> FloatArray:
+    number: FloatArray = by_key(rows, [date], lambda keys: _numbered(keys[date].to_numpy(), unit))
+    return number
+
+
+def span_feature(rows: Rows, date: str, span: Span) -> FloatArray:
     """Whole units from the moment to the row's date, float64 (n,): 0 before it, `cap` at most, NaN if unknown."""
-    today = rows[date].to_numpy().astype("datetime64[D]")
-    start = since_date(rows, span.since)
-    known = ~np.isnat(start)
-    if span.unit == "months":
-        passed = (today.astype("datetime64[M]") - start.astype("datetime64[M]")).astype("int64")
-    else:
-        passed = (today - start).astype("int64") // {"days": 1, "weeks": 7}[span.unit]
-    return np.where(known, np.clip(passed, 0, span.cap), np.nan)
+    rows = Joined.of(rows)
+    passed = _today(rows, date, span.unit) - _start(rows, span.since, span.unit)
+    if span.unit == "weeks":
+        passed = np.floor(passed / 7)
+    return np.clip(passed, 0, span.cap, out=passed)
 
 
 def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
@@ -98,16 +114,16 @@ def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
     return listed
 
 
-def recurrence_feature(rows: pd.DataFrame, date: str, recurrence: Recurrence) -> NDArray[np.int32]:
+def recurrence_feature(rows: Rows, date: str, recurrence: Recurrence) -> NDArray[np.int32]:
     """1 where the row's month is in the row's list and `since` has come, int32 (n,); 0 where there is no list."""
-    column: Any = rows[recurrence.months]
+    rows, name = Joined.of(rows), recurrence.months
+    column: Any = rows.stored[name].values
     if kind_of(column) != "text":
-        raise DataError(f"column {recurrence.months!r} must hold lists of months as text")
-    listed = np.vstack([_listed_months(list(column.cat.categories), recurrence.months), np.zeros((1, 13), dtype=bool)])
-    month = rows[date].dt.month.to_numpy()
-    starts = listed[column.cat.codes.to_numpy(), month]
+        raise DataError(f"column {name!r} must hold lists of months as text")
+    listed = np.vstack([_listed_months(list(column.cat.categories), name), np.zeros((1, 13), dtype=bool)])
+    month = by_key(rows, [date], lambda keys: keys[date].dt.month.to_numpy())
+    starts = listed[by_key(rows, [name], lambda keys: keys[name].cat.codes.to_numpy()), month]
     if recurrence.since is not None:
-        begun = since_date(rows, recurrence.since)
-        starts &= ~np.isnat(begun) & (begun <= rows[date].to_numpy().astype("datetime64[D]"))
+        starts &= _start(rows, recurrence.since, "days") <= _today(rows, date, "days")  # never where unknown
     result: NDArray[np.int32] = starts.astype("int32")
     return result

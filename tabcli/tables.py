@@ -1,4 +1,4 @@
-"""Reads, checks and joins source tables.
+"""Reads and checks source tables.
 
 Within tabcli a table is a `pandas.DataFrame` with columns of five kinds only, so that every later step has few
 cases: *int* (int64), *float* (float64), *bool*, *date* (datetime64[us]) and *text* (category of str, so that
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype, union_categoricals
 
-from tabcli.config import Condition, Config, Duration, Join, Not, Scalar, Table, did_you_mean, nearest
+from tabcli.config import Condition, Config, Not, Scalar, Table, did_you_mean, nearest
 from tabcli.delimited import read_delimited
 from tabcli.errors import ConfigError, DataError
 from tabcli.pickles import read_pickle
@@ -273,7 +273,18 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     return table.assign(**parsed).reset_index(drop=True)
 
 
-def require_columns(table: pd.DataFrame, columns: Iterable[str], where: str) -> None:
+class Columns(Protocol):
+    """Whatever has rows and named columns: a DataFrame, or `tabcli.joins.Joined`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, name: str, /) -> "pd.Series[Any]": ...
+
+    @property
+    def columns(self) -> "Sequence[str] | pd.Index[str]": ...
+
+
+def require_columns(table: Columns, columns: Iterable[str], where: str) -> None:
     """Raises `DataError` naming all columns that the table lacks, each with the nearest it has."""
     missing = [c for c in columns if c not in table.columns]
     if missing:
@@ -376,7 +387,7 @@ def _one_match(column: "pd.Series[Any]", values: Sequence[Scalar], where: str) -
     return np.isin(column.to_numpy(), np.array(values, dtype="float64"))
 
 
-def matches(table: pd.DataFrame, condition: Condition, where: str) -> BoolArray:
+def matches(table: Columns, condition: Condition, where: str) -> BoolArray:
     """Which rows meet a condition; a missing value meets none, not even a `not`."""
     require_columns(table, condition, where)
     hit = np.ones(len(table), dtype=bool)
@@ -389,7 +400,7 @@ def matches(table: pd.DataFrame, condition: Condition, where: str) -> BoolArray:
     return hit
 
 
-# ----------------------------------------------------------------------------------------------- joins
+# ------------------------------------------------------------------------------------ taking and stacking
 
 
 def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
@@ -406,96 +417,9 @@ def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
     return np.append(column.to_numpy(dtype="float64"), np.nan)[positions]
 
 
-def _shared_codes(left: "pd.Series[Any]", right: "pd.Series[Any]", where: str) -> tuple[IntArray, IntArray, int]:
-    """Codes that are equal where two key columns are, and their number; -1 for missing, in `left` also for no match."""
-    kinds = kind_of(left), kind_of(right)
-    if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
-        raise DataError(
-            f"{where}: the key {left.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table",
-            hint=f"read both as text: `dtypes: {{{left.name}: str}}`; or, if leading zeros do not matter, "
-            f"both as numbers: `dtypes: {{{left.name}: int}}`",
-        )
-    if kinds == ("text", "text"):
-        to_right = right.cat.categories.get_indexer(left.cat.categories)
-        codes = left.cat.codes.to_numpy()
-        left_codes = np.append(to_right, -1)[codes]
-        return left_codes.astype("int64"), right.cat.codes.to_numpy().astype("int64"), len(right.cat.categories)
-    right_codes, uniques = pd.factorize(right.to_numpy())
-    left_codes = pd.Index(uniques).get_indexer(pd.Index(left.to_numpy()))
-    return left_codes.astype("int64"), right_codes.astype("int64"), len(uniques)
-
-
-def _combined_codes(
-    left: pd.DataFrame, right: pd.DataFrame, on: Sequence[str], where: str
-) -> tuple[IntArray, IntArray]:
-    """One code per row over several key columns; -1 where any part is."""
-    left_all, right_all = np.zeros(len(left), dtype="int64"), np.zeros(len(right), dtype="int64")
-    for column in on:
-        left_codes, right_codes, n_codes = _shared_codes(left[column], right[column], where)
-        left_all = np.where((left_codes < 0) | (left_all < 0), -1, left_all * n_codes + left_codes)
-        right_all = np.where((right_codes < 0) | (right_all < 0), -1, right_all * n_codes + right_codes)
-    return left_all, right_all
-
-
 def seconds_of(dates: "pd.Series[Any]") -> IntArray:
     """Whole seconds since 1970-01-01, int64."""
     return dates.to_numpy().astype("datetime64[s]").astype("int64")
-
-
-def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
-    """The moments that lie a duration before the dates, in seconds since 1970, int64 (n,); months by the calendar."""
-    if duration.unit == "mo":
-        return seconds_of(dates - pd.DateOffset(months=duration.count))
-    return seconds_of(dates) - duration.seconds
-
-
-def _as_of_positions(rows: pd.DataFrame, side: pd.DataFrame, join: Join, date: str, where: str) -> IntArray:
-    """Per row the last side row of its group whose date, plus the lag, is not after the row's."""
-    assert join.as_of is not None
-    groups, side_groups = _combined_codes(rows, side, join.on, where)
-    side_keys = (side_groups << 36) + seconds_of(side[join.as_of]) + (1 << 35)
-    order = np.argsort(side_keys, kind="stable")
-    wanted = (groups << 36) + _seconds_before(rows[date], join.lag) + (1 << 35)
-    found = np.searchsorted(side_keys[order], wanted, side="right") - 1
-    positions = order[np.maximum(found, 0)]
-    ok = (found >= 0) & (groups >= 0) & (side_groups[positions] == groups)
-    if join.max_age is not None:
-        ok &= seconds_of(side[join.as_of])[positions] >= _seconds_before(rows[date], join.max_age)
-    return np.where(ok, positions, -1)
-
-
-def join_table(
-    rows: pd.DataFrame, side: pd.DataFrame, join: Join, *, date: str, columns: Iterable[str] | None = None
-) -> tuple[pd.DataFrame, int]:
-    """`rows` with the side table's columns (or those of them in `columns`), and how many rows found no match.
-
-    Raises `DataError` where a key is missing from a table or names more than one side row.
-    """
-    where = f"table {join.table}"
-    require_columns(rows, join.on, f"join of {where}: the rows")
-    key = [*join.on, *([join.as_of] if join.as_of else [])]
-    require_columns(side, key, where)
-    check_unique(side, key, where)
-    used = [*join.on, *([date] if join.as_of else [])]
-    numbers, first = distinct_rows(rows, used)
-    keys = rows[used].iloc[first]
-    if join.as_of is not None:
-        found = _as_of_positions(keys, side, join, date, where)
-    else:
-        codes, side_codes = _combined_codes(keys, side, join.on, where)
-        found = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
-        found[codes < 0] = -1
-    positions = found[numbers]
-    wanted = [c for c in side.columns if c not in key and (columns is None or c in columns)]
-    clash = [c for c in wanted if c in rows.columns]
-    if clash:
-        raise ConfigError(
-            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
-            hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
-        )
-    taken = each(lambda c: take(side[c], positions), wanted, len(rows))
-    new = frame_of(dict(zip(wanted, taken, strict=True)), rows.index)
-    return pd.concat([rows, new], axis=1), int((positions < 0).sum())
 
 
 def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:

@@ -267,7 +267,7 @@ def test_holidays_are_kept_in_the_bundle(tmp_path: Path, monkeypatch: pytest.Mon
     from tabcli.pipeline import apply
 
     rows = future_rows(fitted, Duration(10, "d"))  # 31 May to 9 June
-    wide = apply(trained.run.fitted, tables, rows=rows).wide.table
+    wide = apply(trained.run.fitted, tables, rows=rows).wide.table.frame()
     day = wide["moment"].dt.strftime("%m-%d")
     assert rows["moment"].min() == pd.Timestamp("2018-05-31")
     assert (wide["holiday"] == day.isin(["06-04", "06-05"])).all()
@@ -297,7 +297,7 @@ def test_events_and_joins_count_calendar_months() -> None:
     from tabcli import config as configs
     from tabcli.pipeline import read
 
-    wide = read(configs.parse(settings), {"train": train, "index": index}).rows
+    wide = read(configs.parse(settings), {"train": train, "index": index}).rows.frame()
     months = (wide["moment"].dt.year - 2018) * 12 + wide["moment"].dt.month - 1
     # On 1 April, with a lag of 3 months, the last known is that of 31 December: number 0.
     expected = (months - 3).where(months >= 3).astype("float64")

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from tabcli import config as configs
 from tabcli.config import Join, Not, Table
 from tabcli.errors import ConfigError, DataError
-from tabcli.tables import Contract, check_unique, find_file, join_table, kind_of, matches, read_table, stack
+from tabcli.joins import join_table
+from tabcli.tables import Contract, check_unique, find_file, kind_of, matches, read_table, stack
 
 
 def read(path: Path, text: str | None = None, dates: tuple[str, ...] = (), **spec: Any) -> pd.DataFrame:
@@ -211,7 +212,7 @@ def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
     assert list(joined.columns) == ["k", "s", "n", "f", "w"]
     np.testing.assert_array_equal(joined["n"], [30, 10, np.nan, 10])
     assert joined["w"].isna().tolist() == [True, False, True, False]
-    pd.testing.assert_frame_equal(joined[["k", "s"]], rows)
+    pd.testing.assert_frame_equal(joined.frame(["k", "s"]), rows)
 
 
 def test_a_join_on_two_keys_of_different_categories() -> None:
