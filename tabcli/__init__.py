@@ -18,17 +18,16 @@ if TYPE_CHECKING:
         backtest,
         evaluate,
         forecaster,
-        init,
         inspect,
         lr_find,
         model_summary,
         predict,
         prep,
         run_step,
-        synth,
         train,
         tune,
     )
+    from tabcli.starting import init, synth
 
 __all__ = [
     "__version__",
@@ -52,7 +51,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The stages import torch and pandas, which `tabcli --help` must not wait for.
     if name in __all__:
-        from tabcli import stages
+        from importlib import import_module
 
-        return getattr(stages, name)
+        module = import_module("tabcli.starting" if name in ("init", "synth") else "tabcli.stages")
+        return getattr(module, name)
     raise AttributeError(f"module 'tabcli' has no attribute {name!r}")

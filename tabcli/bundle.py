@@ -20,6 +20,7 @@ transformed target), and `row.…` columns with the row's own key, target and co
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,8 +243,8 @@ def _load_fitted(directory: Path) -> Fitted:
 def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, Any]) -> None:
     """Writes a prep into an empty directory, the manifest last."""
     tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
-    each(lambda name: _write_table(tables[name], directory / f"{name}.parquet"), tables)
-    _save_fitted(directory, prepared.fitted)
+    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
+    each(lambda job: job(), [*jobs, partial(_save_fitted, directory, prepared.fitted)])
     files.write_json(directory / "summary.json", prepared.summary)
     write_manifest(directory, "prep", fingerprint, facts)
 

@@ -343,7 +343,7 @@ def synth(
 
     Example: tabcli synth data --stores 200 --seed 42
     """
-    from tabcli import stages
+    from tabcli import starting
 
     if products is not None and kind != "weekly":
         raise UsageError(f"--products goes with --kind weekly, not {kind}")
@@ -351,7 +351,7 @@ def synth(
     options: dict[str, Any] = {"stations" if kind == "hourly" else "stores": stores, "products": products, length: days}
     options |= {"horizon": horizon, "noise": noise, "start": start}
     given = {k: v for k, v in options.items() if v is not None}
-    made = stages.synth(directory, kind=kind, seed=seed, replace=force, **given)
+    made = starting.synth(directory, kind=kind, seed=seed, replace=force, **given)
     facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test}
     if as_json:
         _print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})
@@ -400,10 +400,10 @@ def init(
 
     Example: tabcli init data --out config.yaml
     """
-    from tabcli import stages
+    from tabcli import starting
     from tabcli.discover import refuse_to_guess
 
-    result = stages.init(
+    result = starting.init(
         directory,
         out,
         force=force,

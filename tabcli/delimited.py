@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,14 @@ def _head(path: Path, content: str | None) -> tuple[str, bool]:
 
 def _width(head: str, whole: bool, delimiter: str) -> int:
     """How many fields each of the first records has; 0 if they differ."""
+    if delimiter not in head:
+        return 1
     try:
-        records = list(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter))
+        records = list(islice(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), SNIFFED_RECORDS + 1))
     except csv.Error:
         return 0
-    complete = records if whole or len(records) == 1 else records[:-1]
-    widths = {len(r) for r in complete[:SNIFFED_RECORDS] if r}
+    complete = records if (whole and len(records) <= SNIFFED_RECORDS) or len(records) == 1 else records[:-1]
+    widths = {len(r) for r in complete if r}
     return widths.pop() if len(widths) == 1 else 0
 
 

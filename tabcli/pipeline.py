@@ -1,6 +1,7 @@
 """Raw tables → encoded tables: fitted once by prep, applied unchanged by predict. One code path for both."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tabcli.config import Config, History, Transform, did_you_mean
 from tabcli.errors import ConfigError, DataError
 from tabcli.events import EventCalendar
 from tabcli.features import (
+    Variables,
     Wide,
     availability_of,
     check_available,
@@ -29,7 +31,7 @@ from tabcli.history import Grid, Positions
 from tabcli.joins import Joined
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
-from tabcli.split import time_split, validation_steps
+from tabcli.split import Split, time_split, validation_steps
 from tabcli.tables import (
     BoolArray,
     Contract,
@@ -117,19 +119,27 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
     return Source(config, wide, contract, availability, kept, holidays, frequency, horizon, facts)
 
 
-def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
-    """Splits by time, fits the preprocessors on the training rows, encodes.
+@dataclass(frozen=True)
+class Cut:
+    """The split by time. `kept`: the train rows to learn from or be scored on, and of these `train` and `valid`, bool.
 
-    With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
-    forecast are left out.
+    `parts`: the numbers of the rows of each part in the wide table.
     """
-    config, table, kept = source.config, source.wide.table, source.kept
-    rows = source.rows
-    dates = rows[config.date]
+
+    split: Split
+    kept: BoolArray
+    train: BoolArray
+    valid: BoolArray
+    parts: dict[str, IntArray]
+
+
+def _cut(source: Source, until: pd.Timestamp | None) -> Cut:
+    """Raises `DataError` where no rows are left to learn from, or to be scored on."""
+    kept, dates = source.kept, source.rows[source.config.date]
     if until is not None:
         kept = kept & (dates <= until).to_numpy()
     known = dates if until is None else dates[dates <= until]
-    split = time_split(known, config.validation, source.horizon, source.frequency)
+    split = time_split(known, source.config.validation, source.horizon, source.frequency)
     train, valid = (kept & part(dates).to_numpy() for part in (split.is_train, split.is_valid))
     gap = kept & ~train & ~valid
     for name, mask in (("train", train), ("valid", valid)):
@@ -138,22 +148,45 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
     parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
     if gap.any():
         parts["gap"] = np.flatnonzero(gap)
-    if until is None and len(table) > len(rows):
-        parts["future"] = np.arange(len(rows), len(table))
-    variables = choose_variables(table, config, source.availability)
+    if until is None and len(source.wide.table) > len(dates):
+        parts["future"] = np.arange(len(dates), len(source.wide.table))
+    return Cut(split, kept, train, valid, parts)
+
+
+def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
+    """Splits by time, fits the preprocessors on the training rows, encodes.
+
+    With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
+    forecast are left out.
+    """
+    config, cut = source.config, _cut(source, until)
+    variables = choose_variables(source.wide.table, config, source.availability)
+    with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
+        naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
+        prepared = _encode(source, cut, variables)
+    criterion = prepared.criterion(prepared.tables["valid"])
+    actual = prepared.tables["valid"][ROW + config.target.column].to_numpy()
+    criterion.check(actual, "validation rows")
+    baseline = _baseline(config, criterion, actual, naive.result())
+    return replace(prepared, summary=prepared.summary | {"baseline": baseline})
+
+
+def _encode(source: Source, cut: Cut, variables: Variables) -> Prepared:
+    """All of it but the baseline."""
+    config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
     preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
     target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
-    grid, past, places = _history(source, kept, train, target)
+    grid, past, places = _history(source, cut.kept, cut.train, target)
     fitted = Fitted(
         config,
         source.contract,
         preprocessor,
         target,
         source.wide.calendar,
-        split.moments,
+        cut.split.moments,
         source.frequency,
         source.holidays,
-        tail_of(rows, config, source.frequency, source.wide.series[: len(rows)], split.valid_end),
+        tail_of(rows, config, source.frequency, source.wide.series[: len(rows)], cut.split.valid_end),
         grid,
     )
     encoded = preprocessor.transform_parts(table, parts)
@@ -161,13 +194,7 @@ def encode(source: Source, *, until: pd.Timestamp | None = None) -> Prepared:
         name: _with_keys(encoded[name], table, places, parts[name], fitted, has_target=name != "future")
         for name in parts
     }
-    prepared = Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
-    criterion = prepared.criterion(tables["valid"])
-    criterion.check(tables["valid"][ROW + config.target.column].to_numpy(), "validation rows")
-    return replace(
-        prepared,
-        summary=prepared.summary | {"baseline": _baseline(rows, config, source.frequency, train, valid, criterion)},
-    )
+    return Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
@@ -418,29 +445,35 @@ def _place_columns(fitted: Fitted, places: Positions) -> dict[str, NDArray[np.in
     return {f"{ROW}{name}": getattr(places, name).astype("int32") for name in names}
 
 
-def _baseline(
-    rows: Joined,
-    config: Config,
-    frequency: Frequency,
-    train: BoolArray,
-    valid: BoolArray,
-    criterion: Criterion,
-) -> dict[str, Any]:
-    """The validation scores of forecasts that need no learning, by name in `all`; the best one's name and score.
+def _baseline_columns(config: Config) -> list[str]:
+    """What rows are alike in whose median is a baseline."""
+    return list(config.baseline) or [*config.series, "season"]
 
-    Medians by the config's `baseline` columns, or by series and place in the season: `by`. Where steps are a week or
+
+def _naive(
+    rows: Joined, config: Config, frequency: Frequency, train: BoolArray, valid: BoolArray
+) -> dict[str, NDArray[np.float64]]:
+    """Forecasts of the validation rows that need no learning, by name, float64 (n_valid,) each.
+
+    Medians by the config's `baseline` columns, or by series and place in the season. Where steps are a week or
     longer, and `baseline` is given, also by the place in the season.
     """
-    by = list(config.baseline) or [*config.series, "season"]
+    by = _baseline_columns(config)
     require_columns(rows, [c for c in by if c != "season"], "baseline")
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
     keys = rows.frame(dict.fromkeys([*config.series, config.date, *config.baseline]))
-    known = keys[train], target[train], keys[valid], config.series, config.date, frequency
-    scores = {name: criterion(target[valid], made) for name, made in naive_forecasts(*known, medians).items()}
+    return naive_forecasts(keys[train], target[train], keys[valid], config.series, config.date, frequency, medians)
+
+
+def _baseline(
+    config: Config, criterion: Criterion, target: NDArray[np.float64], naive: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Any]:
+    """The validation scores of naive forecasts, by name in `all`; the best one's name and score; `by`: see above."""
+    scores = {name: criterion(target, made) for name, made in naive.items()}
     best = min(scores, key=lambda name: scores[name])
-    return {"by": by, "name": best, f"valid_{criterion.metric}": scores[best], "all": scores}
+    return {"by": _baseline_columns(config), "name": best, f"valid_{criterion.metric}": scores[best], "all": scores}
 
 
 # -------------------------------------------------------------------------------------------- applying

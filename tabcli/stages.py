@@ -1,4 +1,4 @@
-"""prep, train, predict, evaluate, lr-find and the single steps: compose the modules, record, return a frozen result.
+"""prep, train, predict, evaluate, backtest, tune and single steps: compose the modules, record, return frozen results.
 
 This is what `import tabcli` gives and what the command line calls; nothing here prints.
 
@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,17 +26,11 @@ from tabcli import config as configs
 from tabcli.bundle import Prepared, Run
 from tabcli.config import Config
 from tabcli.dates import date_parts
-from tabcli.discover import Wishes, discover
-from tabcli.draft import plan, reasons, write_config
 from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, Past, compare
 from tabcli.inspection import Inspection
 from tabcli.inspection import inspect as look_into
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
-from tabcli.synthetic import SynthResult
-from tabcli.synthetic import synth as make_tables
-from tabcli.synthetic_hourly import synth_hourly
-from tabcli.synthetic_weekly import synth_weekly
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.tuning import Trial, Tuning, search
 from tabcli.version import __version__
@@ -68,37 +61,6 @@ def _is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
         return bool(bundle.verify(out, kind)["fingerprint"] == fingerprint)
     except BundleError:
         return False
-
-
-# ------------------------------------------------------------------------------------------------ init
-
-
-@dataclass(frozen=True)
-class InitResult:
-    """`text`: the commented config, which `config` is when read. `reasons`: what was guessed and why."""
-
-    path: Path | None
-    text: str
-    config: Config
-    reasons: list[str]
-
-
-def init(directory: Path | str, out: Path | str | None = None, *, force: bool = False, **wishes: Any) -> InitResult:
-    """Looks at a folder of tables and writes a commented config that runs as it is.
-
-    `wishes` are the fields of `tabcli.discover.Wishes`: train, future, date, target, series, horizon, day_first, and
-    `ask`, which is called where two answers are as good as each other. Without it such a case raises `UsageError`
-    naming the option, as does an `out` that exists already unless `force` is given.
-    """
-    path = Path(out) if out is not None else None
-    if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
-    draft = plan(discover(Path(directory), Wishes(**wishes)))
-    text = write_config(draft, str(directory))
-    config = configs.parse(configs.parse_yaml(text, source="the draft"), source="the draft")
-    if path is not None:
-        files.write_text(path, text)
-    return InitResult(path, text, config, reasons(draft))
 
 
 # ------------------------------------------------------------------------------------------------ prep
@@ -761,34 +723,3 @@ def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
     except ValueError:
         raise BundleError(f"{path}: not JSON") from None
     return stage_from_state(stage, value, str(path))
-
-
-# ------------------------------------------------------------------------------------------------ synth
-
-
-def synth(
-    directory: Path | str,
-    *,
-    kind: Literal["retail", "weekly", "hourly"] = "retail",
-    start: date | str | None = None,
-    **options: Any,
-) -> SynthResult:
-    """Sales tables from a known process; `start` may be a text like 2013-01-01.
-
-    `kind`: *retail*, daily sales of stores (`tabcli.synthetic`); *weekly*, stores × products (`synthetic_weekly`);
-    *hourly*, rentals with weather (`synthetic_hourly`). The options are those of their functions.
-    """
-    if isinstance(start, str):
-        try:
-            start = date.fromisoformat(start)
-        except ValueError:
-            raise UsageError(f"--start {start}: expected a day like 2013-01-01") from None
-    if start is not None:
-        options["start"] = start
-    match kind:
-        case "retail":
-            return make_tables(Path(directory), **options)
-        case "weekly":
-            return synth_weekly(Path(directory), **options)
-        case "hourly":
-            return synth_hourly(Path(directory), **options)

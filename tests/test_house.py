@@ -16,8 +16,7 @@ ORDER = re.findall(r"^  (\w+)\.py ", README, flags=re.MULTILINE)
 """The README's list of modules is the order: a module imports only from above it."""
 
 LAZY = {
-    "cli": {"files", "stages", "config", "discover", "inspection", "training"},
-    "__init__": {"stages"},
+    "cli": {"files", "stages", "starting", "config", "discover", "inspection", "training"},
     "stages": {"backtesting", "fitting", "model", "prediction", "training"},
 }
 """Imports of the package inside functions: `tabcli --help` waits for neither torch nor pandas, prep not for torch."""
