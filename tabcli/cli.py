@@ -4,7 +4,9 @@ Results go to stdout (`--json` for machines), all else to stderr. The stages are
 because `tabcli --help` must not wait for torch and pandas.
 """
 
+import atexit
 import errno
+import gc
 import json
 import math
 import signal
@@ -136,6 +138,7 @@ def main(
     Start with: tabcli synth data && tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
     signal.signal(signal.SIGTERM, _on_sigterm)
+    atexit.register(gc.freeze)  # the memory goes as a whole: looking for cycles in it would only take time
 
 
 # ------------------------------------------------------------------------------------ shared options

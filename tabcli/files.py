@@ -23,9 +23,13 @@ _TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
 def keep_memory() -> None:
     """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
 
-    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a sixth
-    of the time that a prep takes. The peak stays as it is. For processes that do one thing and end.
+    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a fourth
+    of the time that a prep takes. Arrow's memory comes from the same store, which lowers the peak. For processes that
+    do one thing and end.
     """
+    import pyarrow  # here, for --help needs none of it
+
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     if sys.platform.startswith("linux"):
         set_option = getattr(ctypes.CDLL(None), "mallopt", None)
         for option, value in (_ARENAS, 1), (_MMAP_FROM, 32 << 20), (_TRIM_FROM, 2**31 - 1), (_AHEAD, 64 << 20):

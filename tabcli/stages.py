@@ -12,6 +12,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -143,12 +144,13 @@ def prep(
     if out is None:
         return PrepResult(None, pipeline.fit(settings, data, sample=sample), False)
     path = Path(out)
-    fingerprint = _prep_fingerprint(settings, data, sample)
-    if not force and _is_unchanged(path, "prep", fingerprint):
-        return PrepResult(path, bundle.load_prep(path), True)
-    with files.atomic_directory(path, replace=force) as temporary:
-        prepared = pipeline.fit(settings, data, sample=sample)
-        bundle.save_prep(temporary, prepared, fingerprint, {"versions": _versions()})
+    with ThreadPoolExecutor(1) as aside:
+        fingerprint = aside.submit(_prep_fingerprint, settings, data, sample)
+        if not force and path.exists() and _is_unchanged(path, "prep", fingerprint.result()):
+            return PrepResult(path, bundle.load_prep(path), True)
+        with files.atomic_directory(path, replace=force) as temporary:
+            prepared = pipeline.fit(settings, data, sample=sample)
+            bundle.save_prep(temporary, prepared, fingerprint.result(), {"versions": _versions()})
     return PrepResult(path, prepared, False)
 
 
