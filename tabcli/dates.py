@@ -41,29 +41,29 @@ def date_parts(
     `Is_…` False, as in fastai.
     """
     codes, unique = pd.factorize(dates.to_numpy())
-    moments = pd.Series(unique).dt
-    parts: dict[str, Any] = {
-        "Year": moments.year,
-        "Month": moments.month,
-        "Week": moments.isocalendar().week.astype("int32"),
-        "Day": moments.day,
-        "Dayofweek": moments.day_of_week,
-        "Dayofyear": moments.day_of_year,
-        **{name: getattr(moments, name.lower()) for name in PARTS if name.startswith("Is_")},
-    }
-    if time:
-        parts |= {"Hour": moments.hour, "Minute": moments.minute, "Second": moments.second}
-    parts["Elapsed"] = pd.Series(unique).to_numpy().astype("datetime64[s]").astype("float64")
-    names = date_part_names(str(dates.name), prefix, time=time)
+    moments = pd.DatetimeIndex(unique)
+    parts = [*PARTS, *(TIME_PARTS if time else ()), "Elapsed"]
     missing = codes < 0
     columns = {}
-    for name, values in zip(names, parts.values(), strict=True):
+    for part, name in zip(parts, date_part_names(str(dates.name), prefix, time=time), strict=True):
         if wanted is not None and name not in wanted:
             continue
-        values = np.asarray(values)
+        values = _part(moments, part)
         empty = np.zeros(1, dtype=bool) if values.dtype == bool else np.array([np.nan])
         columns[name] = np.concatenate([values, empty])[codes] if missing.any() else values[codes]
     return pd.DataFrame(columns, index=dates.index, copy=False)
+
+
+def _part(moments: pd.DatetimeIndex, part: str) -> NDArray[Any]:
+    """One of the parts of moments, (n,)."""
+    match part:
+        case "Week":
+            return np.asarray(moments.isocalendar().week, dtype="int32")
+        case "Elapsed":
+            return moments.to_numpy().astype("datetime64[s]").astype("float64")
+    return np.asarray(
+        getattr(moments, {"Dayofweek": "day_of_week", "Dayofyear": "day_of_year"}.get(part, part.lower()))
+    )
 
 
 def easter_sunday(year: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:

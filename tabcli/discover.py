@@ -19,7 +19,7 @@ from tabcli.config import Duration, Join, Table, nearest
 from tabcli.dates import date_parts
 from tabcli.errors import DataError, UsageError
 from tabcli.frequency import WEEK, Frequency
-from tabcli.joins import join_table
+from tabcli.joins import Side, join_table
 from tabcli.tables import TEXT_ENDINGS, BoolArray, kind_of, read_table
 from tabcli.texts import day_orders, decimal_comma, to_dates
 
@@ -359,7 +359,7 @@ def _find_joins(found: Discovery, others: Iterable[Source]) -> None:
             if guess is None:
                 continue
             join = Join(**guess.join)
-            found.rows = join_table(found.rows, guess.source.table, join, date=found.date)[0].frame()
+            found.rows = join_table(found.rows, Side.of(guess.source.table, join), date=found.date)[0].frame()
             found.joins.append(guess)
             waiting.remove(source)
             moved = True

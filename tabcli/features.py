@@ -22,7 +22,7 @@ from tabcli.dates import (
 )
 from tabcli.errors import ConfigError
 from tabcli.events import EventCalendar, Laid, event_feature_names, event_features
-from tabcli.joins import Joined, join_table
+from tabcli.joins import Joined, Side, join_table
 from tabcli.spans import recurrence_feature, span_feature
 from tabcli.tables import Columns, IntArray, each, kind_of, matches
 from tabcli.texts import decimal_comma, no_numbers
@@ -101,19 +101,20 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
 
 def widen(
     rows: pd.DataFrame,
-    sides: Mapping[str, pd.DataFrame],
+    sides: Iterable[Side],
     config: Config,
     calendar: EventCalendar,
     holidays: PublicHolidays,
 ) -> Wide:
     """Joins, holidays, date parts, events, spans and recurrences, in this order.
 
-    Raises `DataError` or `ConfigError` where a table lacks a key, a key is not unique, or two columns share a name.
+    `sides`: the joined tables, in the order of the config's joins. Raises `DataError` or `ConfigError` where the rows
+    lack a key, or two columns share a name.
     """
     columns = source_columns(config)
     table, unmatched = Joined.of(rows), {}
-    for join in config.joins:
-        table, unmatched[join.table] = join_table(table, sides[join.table], join, date=config.date, columns=columns)
+    for side in sides:
+        table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
     _refuse_clashes(table, [config.features.holidays])
     keys, at = table.keyed([config.date])
     days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}

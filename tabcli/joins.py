@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tabcli.config import Duration, Join
 from tabcli.errors import ConfigError, DataError
@@ -28,6 +29,8 @@ from tabcli.tables import (
     seconds_of,
     take,
 )
+
+FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than it saves
 
 
 class Column(NamedTuple):
@@ -101,6 +104,8 @@ class Joined:
         if at is not None and all(c.places is at for c in columns):
             return frame_of({name: c.values for name, c in zip(names, columns, strict=True)}), at
         rows = self.frame(names)
+        if len(rows) < FEW_ROWS:
+            return rows, None
         numbers, first = distinct_rows(rows, names)
         if 2 * len(first) > len(rows):
             return rows, None
@@ -125,37 +130,6 @@ def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], Any]
     return made if at is None else made[at]
 
 
-def _shared_codes(left: "pd.Series[Any]", right: "pd.Series[Any]", where: str) -> tuple[IntArray, IntArray, int]:
-    """Codes that are equal where two key columns are, and their number; -1 for missing, in `left` also for no match."""
-    kinds = kind_of(left), kind_of(right)
-    if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
-        raise DataError(
-            f"{where}: the key {left.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table",
-            hint=f"read both as text: `dtypes: {{{left.name}: str}}`; or, if leading zeros do not matter, "
-            f"both as numbers: `dtypes: {{{left.name}: int}}`",
-        )
-    if kinds == ("text", "text"):
-        to_right = right.cat.categories.get_indexer(left.cat.categories)
-        codes = left.cat.codes.to_numpy()
-        left_codes = np.append(to_right, -1)[codes]
-        return left_codes.astype("int64"), right.cat.codes.to_numpy().astype("int64"), len(right.cat.categories)
-    right_codes, uniques = pd.factorize(right.to_numpy())
-    left_codes = pd.Index(uniques).get_indexer(pd.Index(left.to_numpy()))
-    return left_codes.astype("int64"), right_codes.astype("int64"), len(uniques)
-
-
-def _combined_codes(
-    left: pd.DataFrame, right: pd.DataFrame, on: Sequence[str], where: str
-) -> tuple[IntArray, IntArray]:
-    """One code per row over several key columns; -1 where any part is."""
-    left_all, right_all = np.zeros(len(left), dtype="int64"), np.zeros(len(right), dtype="int64")
-    for column in on:
-        left_codes, right_codes, n_codes = _shared_codes(left[column], right[column], where)
-        left_all = np.where((left_codes < 0) | (left_all < 0), -1, left_all * n_codes + left_codes)
-        right_all = np.where((right_codes < 0) | (right_all < 0), -1, right_all * n_codes + right_codes)
-    return left_all, right_all
-
-
 def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
     """The moments that lie a duration before the dates, in seconds since 1970, int64 (n,); months by the calendar."""
     if duration.unit == "mo":
@@ -163,42 +137,101 @@ def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
     return seconds_of(dates) - duration.seconds
 
 
-def _as_of_positions(rows: pd.DataFrame, side: pd.DataFrame, join: Join, date: str, where: str) -> IntArray:
-    """Per row the last side row of its group whose date, plus the lag, is not after the row's."""
-    assert join.as_of is not None
-    groups, side_groups = _combined_codes(rows, side, join.on, where)
-    side_keys = (side_groups << 36) + seconds_of(side[join.as_of]) + (1 << 35)
-    order = np.argsort(side_keys, kind="stable")
-    wanted = (groups << 36) + _seconds_before(rows[date], join.lag) + (1 << 35)
-    found = np.searchsorted(side_keys[order], wanted, side="right") - 1
-    positions = order[np.maximum(found, 0)]
-    ok = (found >= 0) & (groups >= 0) & (side_groups[positions] == groups)
-    if join.max_age is not None:
-        ok &= seconds_of(side[join.as_of])[positions] >= _seconds_before(rows[date], join.max_age)
-    return np.where(ok, positions, -1)
+_BITS, _ZERO = 36, 1 << 35  # a moment of a group as one number: room for ±1000 years of seconds
 
 
-def join_table(
-    rows: Rows, side: pd.DataFrame, join: Join, *, date: str, columns: Iterable[str] | None = None
-) -> tuple[Joined, int]:
+@dataclass(frozen=True)
+class Side:
+    """A side table that was checked and can be looked up.
+
+    `levels`: of each key column the different values. `keys`: one number for the keys of each of the table's `rows`
+    that has all of them; with an as-of date these are sorted.
+    """
+
+    table: pd.DataFrame
+    join: Join
+    levels: "tuple[pd.Index[Any], ...]"
+    keys: "pd.Index[Any]"
+    rows: IntArray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, join: Join) -> "Side":
+        """Raises `DataError` where a key column is missing or a key names more than one row."""
+        where = f"table {join.table}"
+        key = [*join.on, *([join.as_of] if join.as_of else [])]
+        require_columns(table, key, where)
+        check_unique(table, key, where)
+        codes, levels = np.zeros(len(table), dtype="int64"), []
+        for name in join.on:
+            column: Any = table[name]
+            if kind_of(column) == "text":
+                own, level = column.cat.codes.to_numpy(), column.cat.categories
+            else:
+                own, unique = pd.factorize(column.to_numpy())
+                level = pd.Index(unique)
+            codes = _combined(codes, own, len(level))
+            levels.append(level)
+        rows = np.flatnonzero(codes >= 0)
+        keys = codes[rows]
+        if join.as_of is not None:
+            keys = (keys << _BITS) + seconds_of(table[join.as_of])[rows] + _ZERO
+            order = np.argsort(keys, kind="stable")
+            keys, rows = keys[order], rows[order]
+        return cls(table, join, tuple(levels), pd.Index(keys), rows)
+
+    def find(self, rows: pd.DataFrame, date: str) -> IntArray:
+        """The row of the table that belongs to each of `rows`, int64 (n,), −1 where none does.
+
+        As of a date: the last one of the keys whose date, plus the lag, is not after the row's. Raises `DataError`
+        where a key is of another kind than the table's.
+        """
+        codes = np.zeros(len(rows), dtype="int64")
+        for name, level in zip(self.join.on, self.levels, strict=True):
+            codes = _combined(codes, self._codes(rows[name], level), len(level))
+        if self.join.as_of is None:
+            found = self.keys.get_indexer(pd.Index(codes))
+        else:
+            wanted = (codes << _BITS) + _seconds_before(rows[date], self.join.lag) + _ZERO
+            keys = self.keys.to_numpy()
+            found = np.searchsorted(keys, wanted, side="right") - 1
+            found[np.append(keys >> _BITS, -1)[found] != codes] = -1
+        found = np.append(self.rows, -1)[np.where(codes < 0, -1, found)]
+        if self.join.max_age is not None and self.join.as_of is not None:
+            oldest = _seconds_before(rows[date], self.join.max_age)
+            found[seconds_of(self.table[self.join.as_of])[found] < oldest] = -1
+        return found
+
+    def _codes(self, column: "pd.Series[Any]", level: "pd.Index[Any]") -> IntArray:
+        """The places of values among the levels, −1 for others."""
+        kinds = kind_of(column), kind_of(self.table[str(column.name)])
+        if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
+            raise DataError(
+                f"table {self.join.table}: the key {column.name!r} is {kinds[0]} in the rows but {kinds[1]} in the "
+                "joined table",
+                hint=f"read both as text: `dtypes: {{{column.name}: str}}`; or, if leading zeros do not matter, "
+                f"both as numbers: `dtypes: {{{column.name}: int}}`",
+            )
+        if kinds[0] == "text":
+            return np.append(level.get_indexer(column.cat.categories), -1)[column.cat.codes.to_numpy()]
+        return level.get_indexer(pd.Index(column.to_numpy()))
+
+
+def _combined(codes: IntArray, own: NDArray[Any], n: int) -> IntArray:
+    """Codes of several columns with one more, which has `n` levels; −1 where any is."""
+    return np.where((own < 0) | (codes < 0), -1, codes * n + own)
+
+
+def join_table(rows: Rows, side: Side, *, date: str, columns: Iterable[str] | None = None) -> tuple[Joined, int]:
     """`rows` with the side table's columns (or those of them in `columns`), and how many rows found no match.
 
-    Raises `DataError` where a key is missing from a table or names more than one side row.
+    Raises `DataError` where the rows lack a key.
     """
-    rows = Joined.of(rows)
+    rows, join = Joined.of(rows), side.join
     where = f"table {join.table}"
     require_columns(rows, join.on, f"join of {where}: the rows")
-    key = [*join.on, *([join.as_of] if join.as_of else [])]
-    require_columns(side, key, where)
-    check_unique(side, key, where)
     keys, at = rows.keyed([*join.on, *([date] if join.as_of else [])])
-    if join.as_of is not None:
-        found = _as_of_positions(keys, side, join, date, where)
-    else:
-        codes, side_codes = _combined_codes(keys, side, join.on, where)
-        found = pd.Index(side_codes).get_indexer(pd.Index(codes)).astype("int64")
-        found[codes < 0] = -1
-    wanted = [c for c in side.columns if c not in key and (columns is None or c in columns)]
+    found = side.find(keys, date)
+    wanted = [c for c in side.table.columns if c not in (*join.on, join.as_of) and (columns is None or c in columns)]
     clash = [c for c in wanted if c in rows.stored]
     if clash:
         raise ConfigError(
@@ -207,4 +240,4 @@ def join_table(
         )
     unmatched = found < 0
     n_unmatched = int((unmatched if at is None or not unmatched.any() else unmatched[at]).sum())
-    return rows.with_columns({c: take(side[c], found) for c in wanted}, at), n_unmatched
+    return rows.with_columns({c: take(side.table[c], found) for c in wanted}, at), n_unmatched

@@ -1,6 +1,6 @@
 """Raw tables → encoded tables: fitted once by prep, applied unchanged by predict. One code path for both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +28,7 @@ from tabcli.features import (
 )
 from tabcli.frequency import WEEK, Frequency
 from tabcli.history import Grid, Positions
-from tabcli.joins import Joined
+from tabcli.joins import Joined, Side
 from tabcli.metrics import Criterion
 from tabcli.preprocess import Encoded, Preprocessor, TargetTransform
 from tabcli.split import Split, time_split, validation_steps
@@ -282,7 +282,8 @@ def _widen_all(tables: Tables, config: Config, holidays: PublicHolidays) -> tupl
         train = train.drop(columns=config.id)
     rows, filled = fill_rows(stack(train, future), config)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    return widen(rows, tables, config, calendar, holidays), len(train), filled
+    sides = [Side.of(tables[join.table], join) for join in config.joins]
+    return widen(rows, sides, config, calendar, holidays), len(train), filled
 
 
 def _clipped(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
@@ -489,18 +490,19 @@ class Applied:
     filled_inputs: dict[str, int]
 
 
-def side_tables(fitted: Fitted, data: DataSource) -> Tables:
-    """The side tables, read and of the kinds that they had. Raises `DataError`."""
-    tables = load_tables(fitted.config, data, side_names(fitted.config))
-    return {name: _as_before(fitted, table, name, data) for name, table in tables.items()}
+def side_tables(fitted: Fitted, data: DataSource) -> list[Side]:
+    """The side tables, read, of the kinds that they had, and ready to be joined. Raises `DataError`."""
+    return _sides(fitted, load_tables(fitted.config, data, side_names(fitted.config)), data)
 
 
-def _as_before(fitted: Fitted, table: pd.DataFrame, name: str, data: DataSource) -> pd.DataFrame:
-    return fitted.contract.conform(table, name, describe(fitted.config, data, name))
+def _sides(fitted: Fitted, tables: Tables, data: DataSource) -> list[Side]:
+    names, config = side_names(fitted.config), fitted.config
+    known = {name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in names}
+    return [Side.of(known[join.table], join) for join in config.joins]
 
 
 def apply(
-    fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None, sides: Tables | None = None
+    fitted: Fitted, data: DataSource, *, rows: pd.DataFrame | None = None, sides: Sequence[Side] | None = None
 ) -> Applied:
     """Encodes rows by what was fitted: those given, or of the table `future`. `sides`: `side_tables`, if at hand.
 
@@ -522,7 +524,7 @@ def apply(
         _check_future(rows, config, where)
     rows = fitted.contract.conform(_known_ahead(rows, config), "train", where)
     if sides is None:
-        sides = {name: _as_before(fitted, tables[name], name, data) for name in side_names(config)}
+        sides = _sides(fitted, tables, data)
     rows, filled = fill_rows(rows, config)
     wide = widen(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
     encoded = fitted.preprocessor.transform(wide.table)

@@ -15,8 +15,9 @@ from tabcli.config import Duration
 from tabcli.dataset import Dataset
 from tabcli.errors import BundleError
 from tabcli.history import Positions, standardised
+from tabcli.joins import Side
 from tabcli.model import ModelSpec, TabularMLP
-from tabcli.pipeline import Applied, Tables, apply, zero_rows
+from tabcli.pipeline import Applied, apply, zero_rows
 from tabcli.preprocess import UNKNOWN
 from tabcli.tables import DataSource, kind_of
 from tabcli.training import load_model, predict_log
@@ -82,7 +83,7 @@ def forecast(
     data: DataSource,
     horizon: Duration | None = None,
     columns: Sequence[str] = (),
-    sides: Tables | None = None,
+    sides: Sequence[Side] | None = None,
 ) -> Prediction:
     """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
 

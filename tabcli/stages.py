@@ -31,6 +31,7 @@ from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.evaluation import Evaluation, Past, compare
 from tabcli.inspection import Inspection
 from tabcli.inspection import inspect as look_into
+from tabcli.joins import Side
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
 from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
 from tabcli.tuning import Trial, Tuning, search
@@ -413,7 +414,7 @@ def _predict(
     *,
     columns: Sequence[str],
     horizon: str | None = None,
-    sides: pipeline.Tables | None = None,
+    sides: Sequence[Side] | None = None,
 ) -> PredictResult:
     from tabcli import prediction
 
@@ -437,7 +438,7 @@ class Forecaster:
     """A run and its side tables, read and checked once: a forecast of a few rows then takes milliseconds."""
 
     run: Run
-    sides: pipeline.Tables
+    sides: Sequence[Side]
 
     def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
         """Forecasts rows like those of the table `future`, a DataFrame or a file. As `predict` does, without an out."""

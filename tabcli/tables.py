@@ -147,7 +147,8 @@ def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
                 values = values.astype("Int64")
         column = values.astype("str").where(values.notna()).astype("category")
     column = column.cat.remove_unused_categories()
-    return column.cat.remove_categories([t for t in MISSING_TEXTS if t in column.cat.categories])
+    missing = [t for t in MISSING_TEXTS if t in column.cat.categories]
+    return column.cat.remove_categories(missing) if missing else column
 
 
 def _normalise(values: "pd.Series[Any]", where: str, timezone: str | None = None) -> "pd.Series[Any]":

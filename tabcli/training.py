@@ -222,11 +222,13 @@ def _state(model: nn.Module) -> list[Tensor]:
 def predict_log(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
     """The model's outputs for all rows, float32 (n,), in evaluation mode."""
     was_training = model.training
-    model.eval()
+    if was_training:  # of a small network, setting the mode of every layer takes longer than a row
+        model.eval()
     with torch.inference_mode():
         rows = range(0, len(data), PREDICT_ROWS)
         parts = [model(data.x_cat[i : i + PREDICT_ROWS], data.x_cont[i : i + PREDICT_ROWS]) for i in rows]
-    model.train(was_training)
+    if was_training:
+        model.train()
     if not parts:
         return np.empty(0, dtype="float32")
     result: NDArray[np.float32] = (torch.cat(parts) + data.base).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Reading, conditions and joins: every format alike, every refusal with its place."""
+"""Reading and conditions: every format alike, every refusal with its place."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tabcli import config as configs
-from tabcli.config import Join, Not, Table
+from tabcli.config import Not, Table
 from tabcli.errors import ConfigError, DataError
-from tabcli.joins import join_table
 from tabcli.tables import Contract, check_unique, find_file, kind_of, matches, read_table, stack
 
 
@@ -197,77 +194,6 @@ def test_conditions() -> None:
         matches(table, {"n": "a"}, "x")
     with pytest.raises(DataError, match="missing column 'nn'; did you mean 'n'"):
         matches(table, {"nn": 1}, "x")
-
-
-# ------------------------------------------------------------------------------------------------ joins
-
-
-def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
-    rows = pd.DataFrame({"k": [3, 1, 9, 1], "s": pd.Categorical(["b", "a", "b", "z"])})
-    side = pd.DataFrame(
-        {"k": [1, 3], "n": [10, 30], "f": [True, False], "w": pd.Categorical(["x", None]), "unused": [0, 0]}
-    )
-    joined, unmatched = join_table(rows, side, Join(table="t", on="k"), date="d", columns={"n", "f", "w"})  # type: ignore[arg-type]
-    assert unmatched == 1
-    assert list(joined.columns) == ["k", "s", "n", "f", "w"]
-    np.testing.assert_array_equal(joined["n"], [30, 10, np.nan, 10])
-    assert joined["w"].isna().tolist() == [True, False, True, False]
-    pd.testing.assert_frame_equal(joined.frame(["k", "s"]), rows)
-
-
-def test_a_join_on_two_keys_of_different_categories() -> None:
-    rows = pd.DataFrame({"s": pd.Categorical(["b", "a", "c", None]), "d": [1, 1, 2, 1]})
-    side = pd.DataFrame(
-        {"d": [1, 2, 1], "s": pd.Categorical(["a", "c", "b"], categories=["c", "b", "a"]), "v": [1, 2, 3]}
-    )
-    joined, unmatched = join_table(rows, side, Join(table="t", on=("s", "d")), date="d")
-    np.testing.assert_array_equal(joined["v"], [3, 1, 2, np.nan])
-    assert unmatched == 1
-
-
-def test_joins_that_are_not_many_to_one_or_clash_are_refused() -> None:
-    rows = pd.DataFrame({"k": [1, 2], "v": [0, 0]})
-    twice = pd.DataFrame({"k": [1, 1, 2], "x": [1, 2, 3]})
-    with pytest.raises(DataError, match=r"table t: 1 rows repeat the key \(k\) of another row: k=1"):
-        join_table(rows, twice, Join(table="t", on=("k",)), date="d")
-    with pytest.raises(DataError, match="'k' is int in the rows but text"):
-        join_table(rows, pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",)), date="d")
-    with pytest.raises(ConfigError, match="the column v stand in the rows already"):
-        join_table(rows, pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",)), date="d")
-    with pytest.raises(DataError, match="missing column 'key'"):
-        join_table(rows, twice, Join(table="t", on=("key",)), date="d")
-
-
-moments = st.integers(0, 40)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    rows=st.lists(st.tuples(st.sampled_from("abc"), moments), min_size=1, max_size=25),
-    side=st.sets(st.tuples(st.sampled_from("abd"), moments), min_size=1, max_size=25),
-    lag=st.integers(0, 9),
-    max_age=st.one_of(st.none(), st.integers(0, 20)),
-)
-def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
-    rows: list[tuple[str, int]], side: set[tuple[str, int]], lag: int, max_age: int | None
-) -> None:
-    def days(values: list[int]) -> Any:
-        return (np.array(values) * 86_400).astype("datetime64[s]").astype("datetime64[us]")
-
-    left = pd.DataFrame({"g": pd.Categorical([g for g, _ in rows]), "d": days([d for _, d in rows])})
-    ordered = list(side)
-    right = pd.DataFrame(
-        {"g": pd.Categorical([g for g, _ in ordered]), "end": days([d for _, d in ordered]), "v": range(len(ordered))}
-    )
-    join = Join(table="t", on=("g",), as_of="end", lag=f"{lag}d", max_age=None if max_age is None else f"{max_age}d")  # type: ignore[arg-type]
-    made, unmatched = join_table(left, right, join, date="d")
-    expected = []
-    for group, day in rows:
-        old = [(d, i) for i, (g, d) in enumerate(ordered) if g == group and d + lag <= day]
-        best = max(old, default=(None, np.nan))
-        expected.append(np.nan if best[0] is None or (max_age is not None and day - best[0] > max_age) else best[1])
-    np.testing.assert_array_equal(made["v"].astype("float64"), expected)
-    assert unmatched == np.isnan(np.array(expected, dtype="float64")).sum()
 
 
 # ------------------------------------------------------------------------------- stacking and contract

@@ -1,0 +1,185 @@
+"""Joins: against loops and pandas, and the table kept once per key against the same table laid out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabcli.config import Join
+from tabcli.errors import ConfigError, DataError
+from tabcli.joins import Joined, Side, by_key, join_table
+from tabcli.preprocess import Preprocessor
+
+
+def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
+    rows = pd.DataFrame({"k": [3, 1, 9, 1], "s": pd.Categorical(["b", "a", "b", "z"])})
+    side = pd.DataFrame(
+        {"k": [1, 3], "n": [10, 30], "f": [True, False], "w": pd.Categorical(["x", None]), "unused": [0, 0]}
+    )
+    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on="k")), date="d", columns={"n", "f", "w"})  # type: ignore[arg-type]
+    assert unmatched == 1
+    assert list(joined.columns) == ["k", "s", "n", "f", "w"]
+    np.testing.assert_array_equal(joined["n"], [30, 10, np.nan, 10])
+    assert joined["w"].isna().tolist() == [True, False, True, False]
+    pd.testing.assert_frame_equal(joined.frame(["k", "s"]), rows)
+
+
+def test_a_join_on_two_keys_of_different_categories() -> None:
+    rows = pd.DataFrame({"s": pd.Categorical(["b", "a", "c", None]), "d": [1, 1, 2, 1]})
+    side = pd.DataFrame(
+        {"d": [1, 2, 1], "s": pd.Categorical(["a", "c", "b"], categories=["c", "b", "a"]), "v": [1, 2, 3]}
+    )
+    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("s", "d"))), date="d")
+    np.testing.assert_array_equal(joined["v"], [3, 1, 2, np.nan])
+    assert unmatched == 1
+
+
+def test_joins_that_are_not_many_to_one_or_clash_are_refused() -> None:
+    rows = pd.DataFrame({"k": [1, 2], "v": [0, 0]})
+    twice = pd.DataFrame({"k": [1, 1, 2], "x": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"table t: 1 rows repeat the key \(k\) of another row: k=1"):
+        join_table(rows, Side.of(twice, Join(table="t", on=("k",))), date="d")
+    with pytest.raises(DataError, match="'k' is int in the rows but text"):
+        join_table(rows, Side.of(pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",))), date="d")
+    with pytest.raises(ConfigError, match="the column v stand in the rows already"):
+        join_table(rows, Side.of(pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",))), date="d")
+    with pytest.raises(DataError, match="missing column 'key'"):
+        join_table(rows, Side.of(twice, Join(table="t", on=("key",))), date="d")
+
+
+moments = st.integers(0, 40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abc"), moments), min_size=1, max_size=25),
+    side=st.sets(st.tuples(st.sampled_from("abd"), moments), min_size=1, max_size=25),
+    lag=st.integers(0, 9),
+    max_age=st.one_of(st.none(), st.integers(0, 20)),
+)
+def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
+    rows: list[tuple[str, int]], side: set[tuple[str, int]], lag: int, max_age: int | None
+) -> None:
+    def days(values: list[int]) -> Any:
+        return (np.array(values) * 86_400).astype("datetime64[s]").astype("datetime64[us]")
+
+    left = pd.DataFrame({"g": pd.Categorical([g for g, _ in rows]), "d": days([d for _, d in rows])})
+    ordered = list(side)
+    right = pd.DataFrame(
+        {"g": pd.Categorical([g for g, _ in ordered]), "end": days([d for _, d in ordered]), "v": range(len(ordered))}
+    )
+    join = Join(table="t", on=("g",), as_of="end", lag=f"{lag}d", max_age=None if max_age is None else f"{max_age}d")  # type: ignore[arg-type]
+    made, unmatched = join_table(left, Side.of(right, join), date="d")
+    expected = []
+    for group, day in rows:
+        old = [(d, i) for i, (g, d) in enumerate(ordered) if g == group and d + lag <= day]
+        best = max(old, default=(None, np.nan))
+        expected.append(np.nan if best[0] is None or (max_age is not None and day - best[0] > max_age) else best[1])
+    np.testing.assert_array_equal(made["v"].astype("float64"), expected)
+    assert unmatched == np.isnan(np.array(expected, dtype="float64")).sum()
+
+
+def test_side_rows_without_a_key_are_never_found() -> None:
+    side = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [1, 1, 2], "v": [10, 20, 30]})
+    rows = pd.DataFrame({"a": [1.0, np.nan, 2.0], "b": [1, 1, 1]})
+    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("a", "b"))), date="d")
+    np.testing.assert_array_equal(joined["v"], [10, np.nan, np.nan])
+    assert unmatched == 2
+
+
+# --------------------------------------------------------------------------- what is kept once per key
+
+
+def star(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, list[Side]]:
+    """Rows of few shops, a table of shops, one of their regions, and one of regions and days."""
+    shops, days = int(rng.integers(1, 6)), int(rng.integers(1, 5))
+    rows = pd.DataFrame(
+        {"shop": rng.integers(0, shops + 1, n), "day": rng.integers(0, days, n), "own": rng.normal(size=n)}
+    )
+    regions = pd.Categorical.from_codes(rng.integers(-1, 3, shops), categories=["n", "s", "w"])
+    size = np.where(rng.random(shops) < 0.3, np.nan, rng.integers(0, 4, shops) / 2)
+    shop = pd.DataFrame({"shop": np.arange(shops), "region": regions, "size": size, "kind": rng.integers(0, 3, shops)})
+    region = pd.DataFrame({"region": pd.Categorical(["s", "n"]), "people": [5, 7]})
+    weather = pd.DataFrame(
+        [(r, d, 10 * d + len(r)) for r in "nsw" for d in range(days - 1)], columns=["region", "day", "rain"]
+    )
+    weather = weather.astype({"region": "category", "day": "int64", "rain": "int64"})
+    on: list[tuple[pd.DataFrame, Any]] = [(shop, ["shop"]), (region, ["region"]), (weather, ["region", "day"])]
+    return rows, [Side.of(table, Join(table="t", on=tuple(keys))) for table, keys in on]
+
+
+def joined(rows: pd.DataFrame, sides: Sequence[Side]) -> tuple[Joined, list[int]]:
+    table, unmatched = Joined.of(rows), []
+    for side in sides:
+        table, n = join_table(table, side, date="day")
+        unmatched.append(n)
+    return table, unmatched
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+def test_joins_one_upon_another_equal_pandas_merges(seed: int, n: int) -> None:
+    rows, sides = star(np.random.default_rng(seed), n)
+    table, unmatched = joined(rows, sides)
+    expected = rows
+    for side, n_unmatched in zip(sides, unmatched, strict=True):
+        keys = list(side.join.on)
+        plain, other = (t.astype(dict.fromkeys(keys, object)) for t in (expected, side.table))
+        other = other.dropna(subset=keys)  # pandas would match a missing key with a missing one
+        merged = plain.merge(other, on=keys, how="left", indicator=True)
+        assert n_unmatched == (merged["_merge"] == "left_only").sum()
+        expected = merged.drop(columns="_merge")
+    assert table.columns == list(expected.columns)
+    for name in expected.columns:
+        found = table[name].astype(object)
+        assert [v if pd.notna(v) else None for v in found] == [v if pd.notna(v) else None for v in expected[name]]
+    pd.testing.assert_frame_equal(table.head(n // 2).frame(), table.frame().iloc[: n // 2])
+
+
+def test_what_a_shop_has_is_kept_once_per_shop() -> None:
+    rows, sides = star(np.random.default_rng(1), 1000)
+    table, _ = joined(rows, sides)
+    n_shops = rows["shop"].nunique()
+    assert {name: len(c.values) for name, c in table.stored.items() if name in ("size", "region", "people", "own")} == {
+        "size": n_shops,
+        "region": n_shops,
+        "people": n_shops,  # by the region, which is known by shop
+        "own": 1000,
+    }
+    assert len(table.stored["rain"].values) <= 4 * rows["day"].nunique()
+    asked = []
+    doubled = by_key(table, ["size"], lambda keys: asked.append(len(keys)) or 2 * keys["size"].to_numpy())
+    assert asked == [n_shops]
+    np.testing.assert_array_equal(doubled, 2 * table["size"].to_numpy())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(30, 200))
+def test_preprocessing_by_key_equals_preprocessing_row_by_row(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, sides = star(rng, n)
+    table, _ = joined(rows, sides)
+    roles = ["shop", "region", "kind", "rain"], [c for c in ("own", "size", "people") if table[c].notna().any()]
+    chosen = np.flatnonzero(rng.random(n) < 0.7)
+    try:
+        whole = Preprocessor.fit(table.frame(), *roles, chosen)
+    except DataError as error:  # no value in the chosen rows
+        with pytest.raises(DataError, match=str(error)[:60]):
+            Preprocessor.fit(table, *roles, chosen)
+        return
+    fitted = Preprocessor.fit(table, *roles, chosen)
+    assert fitted.categorify == whole.categorify
+    assert fitted.fill_missing == whole.fill_missing
+    for name in roles[1]:
+        assert fitted.normalize.means_[name] == pytest.approx(whole.normalize.means_[name], rel=1e-12, abs=1e-12)
+        assert fitted.normalize.stds_[name] == pytest.approx(whole.normalize.stds_[name], rel=1e-12)
+    parts = {"some": chosen, "all": slice(None)}
+    for part, made in whole.transform_parts(table, parts).items():
+        laid_out = whole.transform_parts(table.frame(), parts)[part]
+        pd.testing.assert_frame_equal(made.table, laid_out.table, check_exact=True)
+        assert (made.codes, made.filled) == (laid_out.codes, laid_out.filled)
+        np.testing.assert_array_equal(made.n_filled, laid_out.n_filled)
