@@ -64,7 +64,7 @@ bench: $(STAMP) $(FASTAI)/.installed  ## time prep, training and scaling beside 
 	  $(BIN)/tabcli prep --config configs/quickstart.yaml --data $(BENCH)/data --out $(BENCH)/prepared; \
 	fi
 	$(BIN)/python benchmarks/training.py $(BENCH)/prepared --out $(BENCH)/training.json --fastai $(FASTAI)/bin/python --accuracy
-	$(BIN)/python benchmarks/scaling.py --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
+	$(BIN)/python benchmarks/scaling.py --runs 5 --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
