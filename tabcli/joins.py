@@ -49,7 +49,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Joined:
-    """Rows and what was joined to them. Columns that share the very same `at` have the same keys.
+    """Rows and what was joined to them. Columns that share the very same `places` have the same keys.
 
     `keyed_`: what `keyed` found so far, for the next join on the same columns.
     """
@@ -82,9 +82,8 @@ class Joined:
 
     def head(self, n: int) -> "Joined":
         """The first rows."""
-        places = {
-            id(c.places): c.places[:n] for c in self.stored.values() if c.places is not None
-        }  # one slice for the same keys
+        # One slice for the columns of the same keys, so that they still share their places.
+        places = {id(c.places): c.places[:n] for c in self.stored.values() if c.places is not None}
         stored = {
             name: Column(c.values.iloc[:n]) if c.places is None else Column(c.values, places[id(c.places)])
             for name, c in self.stored.items()
@@ -92,7 +91,10 @@ class Joined:
         return Joined(self.index[:n], stored)
 
     def keyed(self, names: Sequence[str]) -> tuple[pd.DataFrame, IntArray | None]:
-        """The columns with fewer rows than there are, if that is possible, and for each row its place in them."""
+        """The columns with fewer rows than there are, and for each row its place in them.
+
+        The rows themselves, and None, where that would not be fewer than half. Some of the fewer may be alike.
+        """
         asked = tuple(names)
         if asked not in self.keyed_:
             self.keyed_[asked] = self._keyed(asked)
