@@ -202,7 +202,8 @@ def _peer_forecast(peer: str, source: pipeline.Source, prepared: Prepared, end: 
     """A peer's forecast for the scored rows, in the target's unit."""
     config = source.config
     if peer in ("median", "seasonal_naive"):
-        rows = source.rows.frame({*config.series, config.date, *config.baseline, config.target.column})
+        used = [*config.series, config.date, *config.baseline, config.target.column]
+        rows = source.rows.frame(dict.fromkeys(used))
         dates = rows[config.date]
         moments = {k: pd.Timestamp(v) for k, v in prepared.fitted.dates.items()}
         train = rows[source.kept & (dates <= moments["train_end"]).to_numpy()]
