@@ -126,17 +126,19 @@ def widen(
     calendar, laid = calendar.overlay(table, config.date, flags)
     parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
     _refuse_clashes(table, [*parts, _other_columns(config)])
-    table = _of_dates(table, config)
-    return Wide(table.with_columns(_of_rows(table, config, calendar, laid)), calendar, unmatched, laid.series)
+    made = _of_rows(table, config, calendar, laid)
+    return Wide(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
 
 
-def _of_dates(table: Joined, config: Config) -> Joined:
+def _with_dates(joined: Joined, config: Config) -> Joined:
     """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
-    features, wanted = config.features, needed_columns(config)
+    features, wanted, table = config.features, needed_columns(config), joined
 
     def dates(column: str, path: str) -> tuple["pd.Series[Any]", IntArray | None]:
-        _require(table, [column], path)
-        keys, at = table.keyed([column])
+        _require(joined, [column], path)
+        keys, at = joined.keyed([column])
+        if kind_of(keys[column]) != "date":
+            raise ConfigError(f"{path}: column {column!r} holds {kind_of(keys[column])} values, not dates")
         return keys[column], at
 
     for part in features.date_parts:
@@ -232,7 +234,7 @@ def choose_variables(table: Joined, config: Config, availability: Mapping[str, s
         values = table.stored[column].values
         kind = kind_of(values)
         if kind == "text" and decimal_comma(values):
-            raise no_numbers(values, "auto: a number or a category?")
+            raise no_numbers(table[column], "auto: a number or a category?")
         many = by_rule and kind == "int" and values.nunique() > config.max_card
         continuous = column not in config.series and (kind == "float" or many)
         by_role["continuous" if continuous else "categorical"].append(column)

@@ -119,7 +119,8 @@ class Joined:
         new = {
             name: Column(pd.Series(values, index=index, name=name, copy=False), at) for name, values in columns.items()
         }
-        return Joined(self.index, {**self.stored, **new}, self.keyed_)
+        keyed = self.keyed_ if not new.keys() & self.stored.keys() else {}
+        return Joined(self.index, {**self.stored, **new}, keyed)
 
 
 Rows = pd.DataFrame | Joined
@@ -147,7 +148,7 @@ class Side:
     """A side table that was checked and can be looked up.
 
     `levels`: of each key column the different values. `keys`: one number for the keys of each of the table's `rows`
-    that has all of them; with an as-of date these are sorted.
+    that has all of them; with an as-of date (which it must have too) these are sorted.
     """
 
     table: pd.DataFrame
@@ -173,7 +174,8 @@ class Side:
                 level = pd.Index(unique)
             codes = _combined(codes, own, len(level))
             levels.append(level)
-        rows = np.flatnonzero(codes >= 0)
+        dated = table[join.as_of].notna().to_numpy() if join.as_of else True
+        rows = np.flatnonzero((codes >= 0) & dated)
         keys = codes[rows]
         if join.as_of is not None:
             keys = (keys << _BITS) + seconds_of(table[join.as_of])[rows] + _ZERO

@@ -460,11 +460,12 @@ def _naive(
     longer, and `baseline` is given, also by the place in the season.
     """
     by = _baseline_columns(config)
-    require_columns(rows, [c for c in by if c != "season"], "baseline")
+    require_columns(rows.with_columns({"season": np.zeros(len(rows))}), by, "baseline")
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
-    keys = rows.frame(dict.fromkeys([*config.series, config.date, *config.baseline]))
+    used = [*config.series, config.date, *config.baseline]
+    keys = rows.frame(dict.fromkeys(c for c in used if c in rows.stored))
     return naive_forecasts(keys[train], target[train], keys[valid], config.series, config.date, frequency, medians)
 
 

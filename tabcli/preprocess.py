@@ -518,7 +518,11 @@ class Preprocessor:
 
         def learn(name: str) -> tuple[float, float, float, bool]:
             values, counts = part(name)
-            median, numbers = FillMissing.learn(values, counts)
+            try:
+                median, numbers = FillMissing.learn(values, counts)
+            except DataError:
+                FillMissing.learn(rows[name].iloc[at])  # says which rows are wrong
+                raise
             missing = np.isnan(numbers)
             flagged = bool(missing.any())
             return median, *Normalize.learn(np.where(missing, median, numbers) if flagged else numbers, counts), flagged

@@ -55,6 +55,8 @@ def since_columns(since: Since) -> list[str]:
 def since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
     if since.date is not None:
+        if kind_of(rows[since.date]) != "date":
+            raise DataError(f"column {since.date!r} must hold dates, but holds {kind_of(rows[since.date])} values")
         return rows[since.date].to_numpy().astype("datetime64[D]")
     assert since.year is not None
     year = _numbers(rows, since.year, 1, 9999)

@@ -12,7 +12,6 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +32,7 @@ from tabcli.inspection import Inspection
 from tabcli.inspection import inspect as look_into
 from tabcli.joins import Side
 from tabcli.preprocess import STAGES, Categorify, FillMissing, Normalize, stage_from_state, stage_state
-from tabcli.tables import DataSource, TableSource, kind_of, read_table, require_columns
+from tabcli.tables import DataSource, TableSource, each, kind_of, read_table, require_columns
 from tabcli.tuning import Trial, Tuning, search
 from tabcli.version import __version__
 
@@ -108,15 +107,18 @@ def _source_hash(source: TableSource) -> str:
 
 
 def _hashes(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
-    """What identifies the content of each table; empty where there is none."""
-    hashes = {}
-    for name in names:
+    """What identifies the content of each table; empty where there is none.
+
+    A table that changes after that and before it is read gets the hash of what it was, so the next prep runs again.
+    """
+
+    def identify(name: str) -> str:
         if isinstance(data, Mapping):
-            hashes[name] = _source_hash(data[name]) if name in data else ""
-        else:
-            path = Path(data) / config.tables[name].file
-            hashes[name] = files.sha256(path) if path.is_file() else ""
-    return hashes
+            return _source_hash(data[name]) if name in data else ""
+        path = Path(data) / config.tables[name].file
+        return files.sha256(path) if path.is_file() else ""
+
+    return dict(zip(names, each(identify, names), strict=True))
 
 
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
@@ -145,13 +147,12 @@ def prep(
     if out is None:
         return PrepResult(None, pipeline.fit(settings, data, sample=sample), False)
     path = Path(out)
-    with ThreadPoolExecutor(1) as aside:
-        fingerprint = aside.submit(_prep_fingerprint, settings, data, sample)
-        if not force and path.exists() and _is_unchanged(path, "prep", fingerprint.result()):
-            return PrepResult(path, bundle.load_prep(path), True)
-        with files.atomic_directory(path, replace=force) as temporary:
-            prepared = pipeline.fit(settings, data, sample=sample)
-            bundle.save_prep(temporary, prepared, fingerprint.result(), {"versions": _versions()})
+    fingerprint = _prep_fingerprint(settings, data, sample)  # before anything is read: see `_hashes`
+    if not force and _is_unchanged(path, "prep", fingerprint):
+        return PrepResult(path, bundle.load_prep(path), True)
+    with files.atomic_directory(path, replace=force) as temporary:
+        prepared = pipeline.fit(settings, data, sample=sample)
+        bundle.save_prep(temporary, prepared, fingerprint, {"versions": _versions()})
     return PrepResult(path, prepared, False)
 
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.config import Join
+from tabcli.config import History, Join
 from tabcli.errors import ConfigError, DataError
+from tabcli.frequency import Frequency
+from tabcli.history import Grid
 from tabcli.joins import Joined, Side, by_key, join_table
 from tabcli.preprocess import Preprocessor
 
@@ -89,6 +91,15 @@ def test_side_rows_without_a_key_are_never_found() -> None:
     joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("a", "b"))), date="d")
     np.testing.assert_array_equal(joined["v"], [10, np.nan, np.nan])
     assert unmatched == 2
+
+
+def test_side_rows_without_their_date_are_never_found() -> None:
+    days = pd.to_datetime(["2020-01-01", None, "2020-01-05"]).astype("datetime64[us]")
+    side = pd.DataFrame({"k": [1, 2, 2], "end": days, "v": [10, 20, 30]})
+    rows = pd.DataFrame({"k": [1, 2, 2], "d": pd.to_datetime(["2020-01-09", "2020-01-04", "2020-01-09"])})
+    made, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("k",), as_of="end")), date="d")
+    np.testing.assert_array_equal(made["v"], [10, np.nan, 30])
+    assert unmatched == 1
 
 
 # --------------------------------------------------------------------------- what is kept once per key
@@ -183,3 +194,36 @@ def test_preprocessing_by_key_equals_preprocessing_row_by_row(seed: int, n: int)
         pd.testing.assert_frame_equal(made.table, laid_out.table, check_exact=True)
         assert (made.codes, made.filled) == (laid_out.codes, laid_out.filled)
         np.testing.assert_array_equal(made.n_filled, laid_out.n_filled)
+
+
+def test_a_column_that_is_replaced_has_new_keys() -> None:
+    table = Joined.of(pd.DataFrame({"a": [1, 2] * 10}))
+    assert len(table.keyed(["a"])[0]) == 2
+    keys, at = table.with_columns({"a": np.array([5, 6, 7, 8, 9] * 4)}).keyed(["a"])
+    assert keys["a"].tolist() == [5, 6, 7, 8, 9]
+    assert at is not None
+    assert at.tolist() == [0, 1, 2, 3, 4] * 4
+
+
+def test_what_is_wrong_in_a_joined_column_is_told_by_the_rows() -> None:
+    side = pd.DataFrame({"shop": [4, 3, 2, 1], "size": pd.Categorical(["1", "2", "x", "3"])})
+    table, _ = join_table(
+        pd.DataFrame({"shop": np.repeat([1, 2, 3, 4], 30)}), Side.of(side, Join(table="t", on=("shop",))), date="d"
+    )
+    with pytest.raises(DataError, match=r"30 of 120 rows hold no number: 'x' in rows 31, 32, 33"):
+        Preprocessor.fit(table, ["shop"], ["size"])
+
+
+def test_the_cells_of_a_history_may_come_from_a_joined_table() -> None:
+    rows, sides = star(np.random.default_rng(3), 200)
+    days = np.datetime64("2020-01-01", "us") + np.arange(200).astype("timedelta64[D]")
+    table = joined(rows, sides)[0].with_columns({"date": days})
+    assert table.stored["region"].places is not None
+    config = History(effects=("region", "kind"))
+    frame = table.frame()
+    grid = Grid.fit(frame, "date", config, frequency=Frequency.of(frame["date"]), horizon=7, known=frame)
+    series = frame["shop"].to_numpy()
+    np.testing.assert_array_equal(
+        grid.positions(table, "date", series).cell, grid.positions(frame, "date", series).cell
+    )
+    assert len(grid.cells) > 4

@@ -264,3 +264,35 @@ def test_a_file_of_other_kinds_of_values_still_conforms(config: dict[str, Any]) 
     future = tables["future"].assign(holiday=0)
     applied = pipeline.apply(prepared.fitted, {**tables, "future": future})
     assert applied.encoded.codes["holiday"] == {"missing": 0, "unknown": 0}
+
+
+# ------------------------------------------------------------------------------ features and their columns
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"),
+    [
+        ({"fourier": {"F": {"date": "Elapsed"}}}, r"features\.fourier\.F\.date: no column 'Elapsed'"),
+        ({"to_month_end": {"F": {"date": "Year"}}}, r"features\.to_month_end\.F\.date: no column 'Year'"),
+        (
+            {"spans": {"F": {"since": {"year": "Year", "month": "Month"}, "unit": "days"}}},
+            r"features\.spans\.F: no column 'Year'",
+        ),
+        ({"recurrences": {"F": {"months": "Month"}}}, r"features\.recurrences\.F: no column 'Month'"),
+        ({"from_easter": {"F": {"date": "promo", "first": 0, "last": 2}}}, r"F\.date: column 'promo' holds int values"),
+    ],
+)
+def test_a_feature_is_made_from_the_joined_table_not_from_others(
+    config: dict[str, Any], tables: Tables, features: dict[str, Any], problem: str
+) -> None:
+    made = {"date_parts": [{"column": "day", "prefix": ""}], **features}
+    with pytest.raises(ConfigError, match=problem):
+        fit({**config, "features": made, "categorical": ["shop", "Year"], "continuous": ["Elapsed"]}, tables)
+
+
+def test_a_baseline_may_be_by_the_season(config: dict[str, Any], tables: Tables) -> None:
+    baseline = fit({**config, "baseline": ["shop", "season"]}, tables).summary["baseline"]
+    assert baseline["by"] == ["shop", "season"]
+    assert "the median by shop × season" in baseline["all"]
+    with pytest.raises(DataError, match="baseline: missing column 'seson'; did you mean 'season'"):
+        fit({**config, "baseline": ["shop", "seson"]}, tables)

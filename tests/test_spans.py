@@ -53,6 +53,26 @@ def test_a_week_that_does_not_exist_is_refused(year: int, week: int) -> None:
         span_feature(rows, "day", Span(since=Since(year="year", week="week"), unit="weeks"))
 
 
+def test_how_many_rows_are_wrong_is_counted_in_rows() -> None:
+    rows = table(day=["2015-01-01"] * 40, year=[2015] * 40, week=[1, 54] * 20)
+    with pytest.raises(DataError, match="'week': 20 rows are not between 1 and 53"):
+        span_feature(rows, "day", Span(since=Since(year="year", week="week"), unit="weeks"))
+
+
+def test_a_span_starts_with_a_date() -> None:
+    rows = table(day=["2015-01-01"], opened=[2015])
+    with pytest.raises(DataError, match="'opened' must hold dates, but holds int values"):
+        span_feature(rows, "day", Span(since=Since(date="opened"), unit="days"))
+
+
+def test_a_round_starts_on_the_day_it_began() -> None:
+    rows = table(day=["2015-01-04", "2015-01-05"], year=[2015, 2015], week=[2, 2], rounds=["Jan", "Jan"])
+    made = recurrence_feature(
+        rows.astype({"rounds": "category"}), "day", Recurrence(months="rounds", since=Since(year="year", week="week"))
+    )
+    assert made.tolist() == [0, 1]
+
+
 def test_a_round_starts_in_its_months_once_it_began() -> None:
     rows = table(
         day=["2015-09-10", "2015-09-10", "2015-10-01", "2015-07-01", "2015-07-01", "2015-01-31"],
