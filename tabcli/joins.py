@@ -29,6 +29,7 @@ from tabcli.tables import (
     seconds_of,
     take,
 )
+from tabcli.texts import no_numbers
 
 FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than it saves
 
@@ -207,17 +208,26 @@ class Side:
 
     def _codes(self, column: "pd.Series[Any]", level: "pd.Index[Any]") -> IntArray:
         """The places of values among the levels, −1 for others."""
-        kinds = kind_of(column), kind_of(self.table[str(column.name)])
+        own = self.table[str(column.name)]
+        kinds = kind_of(column), kind_of(own)
         if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
+            where = f"table {self.join.table}"
+            mixed = kinds[1] == "text" and kinds[0] != "date" and _some_are_numbers(own)
+            why = f"\n  {no_numbers(own, where).message}" if mixed else ""
             raise DataError(
-                f"table {self.join.table}: the key {column.name!r} is {kinds[0]} in the rows but {kinds[1]} in the "
-                "joined table",
+                f"{where}: the key {column.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table{why}",
                 hint=f"read both as text: `dtypes: {{{column.name}: str}}`; or, if leading zeros do not matter, "
                 f"both as numbers: `dtypes: {{{column.name}: int}}`",
             )
         if kinds[0] == "text":
             return np.append(level.get_indexer(column.cat.categories), -1)[column.cat.codes.to_numpy()]
         return level.get_indexer(pd.Index(column.to_numpy()))
+
+
+def _some_are_numbers(column: "pd.Series[Any]") -> bool:
+    """Whether among the texts of a column are numbers, and others."""
+    texts = column.dropna().cat.categories.astype("str").to_series()
+    return 0 < int(pd.to_numeric(texts, errors="coerce").isna().sum()) < len(texts)
 
 
 def _combined(codes: IntArray, own: NDArray[Any], n: int) -> IntArray:

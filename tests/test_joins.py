@@ -45,7 +45,13 @@ def test_joins_that_are_not_many_to_one_or_clash_are_refused() -> None:
     twice = pd.DataFrame({"k": [1, 1, 2], "x": [1, 2, 3]})
     with pytest.raises(DataError, match=r"table t: 1 rows repeat the key \(k\) of another row: k=1"):
         join_table(rows, Side.of(twice, Join(table="t", on=("k",))), date="d")
-    with pytest.raises(DataError, match="'k' is int in the rows but text"):
+    with pytest.raises(
+        DataError, match=r"'k' is int in the rows but text .*\n.*'k': 1 of 3 rows hold no number: 'x' in row 2"
+    ):
+        join_table(
+            rows, Side.of(pd.DataFrame({"k": pd.Categorical(["1", "x", "2"])}), Join(table="t", on=("k",))), date="d"
+        )
+    with pytest.raises(DataError, match=r"'k' is int in the rows but text in the joined table$"):
         join_table(rows, Side.of(pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",))), date="d")
     with pytest.raises(ConfigError, match="the column v stand in the rows already"):
         join_table(rows, Side.of(pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",))), date="d")
