@@ -329,6 +329,11 @@ class Since(Section):
     month: str | None = None
     week: str | None = None
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are given."""
+        return [c for c in (self.date, self.year, self.month, self.week) if c is not None]
+
 
 class Span(Section):
     """Whole units passed since a moment, 0 before it, `cap` at most, missing where the moment is."""
@@ -361,6 +366,12 @@ class Features(Section):
     events: dict[str, Event] = {}
     spans: dict[str, Span] = {}
     recurrences: dict[str, Recurrence] = {}
+
+    @property
+    def sinces(self) -> list[Since]:
+        """The moments that spans and recurrences begin with."""
+        spans = [span.since for span in self.spans.values()]
+        return [*spans, *(r.since for r in self.recurrences.values() if r.since is not None)]
 
 
 class History(Section):

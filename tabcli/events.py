@@ -23,11 +23,7 @@ from numpy.typing import NDArray
 
 from tabcli.config import Event
 from tabcli.joins import Joined, Rows
-from tabcli.tables import BoolArray, IntArray, seconds_of
-
-# A moment of a series as one sortable integer: series code · 2^36 + seconds since 1970 + 2^35 (room for ±1000 years).
-_BITS = 36
-_ZERO = 1 << 35
+from tabcli.tables import MOMENT_BITS, MOMENT_ZERO, BoolArray, IntArray, moment_keys, seconds_of
 
 
 def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
@@ -74,7 +70,7 @@ class Laid:
         order = _order(series, seconds)
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        return cls(((series << _BITS) + seconds + _ZERO)[order], order, place, series)
+        return cls(moment_keys(series, seconds)[order], order, place, series)
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ class EventCalendar:
         there = np.unique(codes[codes < len(self.series)])
         if 10 * len(there) > len(self.series):
             return self
-        edges = np.stack([there, there + 1]) << _BITS
+        edges = np.stack([there, there + 1]) << MOMENT_BITS
         moments = {}
         for name, keys in self.moments.items():
             parts = [keys[a:b] for a, b in np.searchsorted(keys, edges).T]
@@ -118,7 +114,13 @@ class EventCalendar:
     def to_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """`series` and the moments as plain columns: event, position in `series`, seconds since 1970."""
         parts = [
-            pd.DataFrame({"event": name, "series": keys >> _BITS, "seconds": (keys & ((1 << _BITS) - 1)) - _ZERO})
+            pd.DataFrame(
+                {
+                    "event": name,
+                    "series": keys >> MOMENT_BITS,
+                    "seconds": (keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO,
+                }
+            )
             for name, keys in self.moments.items()
         ]
         empty = pd.DataFrame({"event": pd.Series(dtype="str"), "series": [], "seconds": []})
@@ -127,16 +129,16 @@ class EventCalendar:
     @classmethod
     def from_tables(cls, series: pd.DataFrame, moments: pd.DataFrame, names: Sequence[str]) -> "EventCalendar":
         """What `to_tables` gave."""
-        keys = (moments["series"].to_numpy(dtype="int64") << _BITS) + moments["seconds"].to_numpy(dtype="int64") + _ZERO
+        keys = moment_keys(*(moments[name].to_numpy(dtype="int64") for name in ("series", "seconds")))
         events = moments["event"].to_numpy()
         return cls(series, {name: keys[events == name] for name in names})
 
 
 def _month_keys(keys: IntArray) -> IntArray:
     """Keys that count months since January 1970 in place of seconds."""
-    seconds = (keys & ((1 << _BITS) - 1)) - _ZERO
+    seconds = (keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO
     months = seconds.astype("datetime64[s]").astype("datetime64[M]").astype("int64")
-    counted: IntArray = ((keys >> _BITS) << _BITS) + months + _ZERO
+    counted: IntArray = moment_keys(keys >> MOMENT_BITS, months)
     return counted
 
 
@@ -168,7 +170,7 @@ def event_features(
     until_now = _count(moments, keys, at=True)
     once = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
     before_now = until_now - (padded[until_now] == keys) if once else _count(moments, keys, at=False)
-    start = keys >> _BITS << _BITS  # of the row's own series
+    start = keys >> MOMENT_BITS << MOMENT_BITS  # of the row's own series
 
     def distance(gap: IntArray, other_series: BoolArray) -> NDArray[np.int32]:
         units: NDArray[np.int32] = (np.minimum(gap, cap * unit, out=gap) // unit).astype("int32")
@@ -183,7 +185,7 @@ def event_features(
     def until() -> NDArray[np.int32]:
         following = padded[before_now + 1]
         with np.errstate(over="ignore"):
-            found = distance(following - keys, following - start >= 1 << _BITS)
+            found = distance(following - keys, following - start >= 1 << MOMENT_BITS)
         return np.minimum(found, cap)  # none known yet is no news: as if far away
 
     def run(neighbour: IntArray, edges: IntArray) -> NDArray[np.int32]:

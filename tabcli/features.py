@@ -66,8 +66,7 @@ def needed_columns(config: Config) -> set[str] | None:
     needed |= {c for event in features.events.values() for c in event.where}
     needed |= {*config.history.effects, *config.history.columns} if config.history else set()
     needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
-    sinces = [s.since for s in features.spans.values()] + [r.since for r in features.recurrences.values() if r.since]
-    needed |= {c for s in sinces for c in (s.date, s.year, s.month, s.week) if c is not None}
+    needed |= {c for since in features.sinces for c in since.columns}
     dated = (features.fourier, features.from_easter, features.to_month_end)
     needed |= {f.date for made in dated for f in made.values()}
     needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
@@ -169,11 +168,11 @@ def _of_rows(table: Joined, config: Config, calendar: EventCalendar, laid: Laid)
     for columns in each(of_event, events, len(table)):
         made |= columns
     for name, span in features.spans.items():
-        _require(table, [c for c in span.since.model_dump().values() if c], f"features.spans.{name}")
+        _require(table, span.since.columns, f"features.spans.{name}")
         made[name] = span_feature(table, config.date, span)
     for name, recurrence in features.recurrences.items():
-        since = recurrence.since.model_dump().values() if recurrence.since else []
-        _require(table, [recurrence.months, *(c for c in since if c)], f"features.recurrences.{name}")
+        since = recurrence.since.columns if recurrence.since else []
+        _require(table, [recurrence.months, *since], f"features.recurrences.{name}")
         made[name] = recurrence_feature(table, config.date, recurrence)
     return made
 
@@ -301,8 +300,9 @@ def check_available(config: Config, availability: Mapping[str, str]) -> None:
     uses |= {f"features.fourier.{n}.date": [f.date] for n, f in features.fourier.items()}
     uses |= {f"features.from_easter.{n}.date": [f.date] for n, f in features.from_easter.items()}
     uses |= {f"features.to_month_end.{n}.date": [f.date] for n, f in features.to_month_end.items()}
-    uses |= {f"features.spans.{n}.since": list(s.since.model_dump().values()) for n, s in features.spans.items()}
+    uses |= {f"features.spans.{n}.since": s.since.columns for n, s in features.spans.items()}
     uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
+    uses |= {f"features.recurrences.{n}.since": r.since.columns for n, r in features.recurrences.items() if r.since}
     uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}
     problems = [
         f"  {path}: {column!r} is past only: on the days to forecast nobody knows it"

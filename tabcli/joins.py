@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from tabcli.config import Duration, Join
 from tabcli.errors import ConfigError, DataError
 from tabcli.tables import (
+    MOMENT_BITS,
     IntArray,
     check_unique,
     distinct_rows,
     frame_of,
     kind_of,
+    moment_keys,
     require_columns,
     seconds_of,
     take,
@@ -61,7 +63,7 @@ class Joined:
 
     @classmethod
     def of(cls, table: "pd.DataFrame | Joined") -> "Joined":
-        """A table nothing was joined to yet."""
+        """A table that nothing was joined to yet; one that something was joined to as it is."""
         if isinstance(table, Joined):
             return table
         return cls(table.index, {str(name): Column(column) for name, column in table.items()})
@@ -141,9 +143,6 @@ def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
     return seconds_of(dates) - duration.seconds
 
 
-_BITS, _ZERO = 36, 1 << 35  # a moment of a group as one number: room for ±1000 years of seconds
-
-
 @dataclass(frozen=True)
 class Side:
     """A side table that was checked and can be looked up.
@@ -179,7 +178,7 @@ class Side:
         rows = np.flatnonzero((codes >= 0) & dated)
         keys = codes[rows]
         if join.as_of is not None:
-            keys = (keys << _BITS) + seconds_of(table[join.as_of])[rows] + _ZERO
+            keys = moment_keys(keys, seconds_of(table[join.as_of])[rows])
             order = np.argsort(keys, kind="stable")
             keys, rows = keys[order], rows[order]
         return cls(table, join, tuple(levels), pd.Index(keys), rows)
@@ -196,10 +195,10 @@ class Side:
         if self.join.as_of is None:
             found = self.keys.get_indexer(pd.Index(codes))
         else:
-            wanted = (codes << _BITS) + _seconds_before(rows[date], self.join.lag) + _ZERO
+            wanted = moment_keys(codes, _seconds_before(rows[date], self.join.lag))
             keys = self.keys.to_numpy()
             found = np.searchsorted(keys, wanted, side="right") - 1
-            found[np.append(keys >> _BITS, -1)[found] != codes] = -1
+            found[np.append(keys >> MOMENT_BITS, -1)[found] != codes] = -1
         found = np.append(self.rows, -1)[np.where(codes < 0, -1, found)]
         if self.join.max_age is not None and self.join.as_of is not None:
             oldest = _seconds_before(rows[date], self.join.max_age)
@@ -216,7 +215,8 @@ class Side:
             why = f"\n  {no_numbers(own, where).message}" if mixed else ""
             raise DataError(
                 f"{where}: the key {column.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table{why}",
-                hint=f"read both as text: `dtypes: {{{column.name}: str}}`; or, if leading zeros do not matter, "
+                hint=f"{'correct the values; or ' if mixed else ''}read both as text: "
+                f"`dtypes: {{{column.name}: str}}`; or, if leading zeros do not matter, "
                 f"both as numbers: `dtypes: {{{column.name}: int}}`",
             )
         if kinds[0] == "text":

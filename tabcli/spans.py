@@ -47,11 +47,6 @@ def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray
     return values
 
 
-def since_columns(since: Since) -> list[str]:
-    """The columns that name the moment."""
-    return [c for c in (since.date, since.year, since.month, since.week) if c is not None]
-
-
 def since_date(rows: pd.DataFrame, since: Since) -> NDArray[np.datetime64]:
     """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
     if since.date is not None:
@@ -77,7 +72,7 @@ def _numbered(moments: NDArray[np.datetime64], unit: str) -> FloatArray:
 
 def _start(rows: Joined, since: Since, unit: str) -> FloatArray:
     """Each row's moment as a number, float64 (n,)."""
-    names = since_columns(since)
+    names = since.columns
     try:
         number: FloatArray = by_key(rows, names, lambda keys: _numbered(since_date(keys, since), unit))
     except DataError:

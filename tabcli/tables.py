@@ -423,6 +423,17 @@ def seconds_of(dates: "pd.Series[Any]") -> IntArray:
     return dates.to_numpy().astype("datetime64[s]").astype("int64")
 
 
+MOMENT_BITS, MOMENT_ZERO = 36, 1 << 35
+
+
+def moment_keys(groups: IntArray, seconds: IntArray) -> IntArray:
+    """Moments of groups as numbers that sort by group, then time, int64 (n,): group · 2^36 + seconds + 2^35.
+
+    Seconds since 1970, with room for ±1000 years.
+    """
+    return (groups << MOMENT_BITS) + seconds + MOMENT_ZERO
+
+
 def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
     """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one."""
     none = np.full(len(lower), -1, dtype="int64")
@@ -485,8 +496,7 @@ def _plain(value: Any) -> Any:
 
 def _date_columns(config: Config, name: str) -> set[str]:
     sides = {j.as_of for j in config.joins if j.table == name and j.as_of}
-    spans = [s.since.date for s in config.features.spans.values()]
-    spans += [r.since.date for r in config.features.recurrences.values() if r.since]
+    spans = [since.date for since in config.features.sinces]
     return {config.date, *sides, *(c for c in spans if c), *(d.column for d in config.features.date_parts)}
 
 

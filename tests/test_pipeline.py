@@ -290,6 +290,13 @@ def test_a_feature_is_made_from_the_joined_table_not_from_others(
         fit({**config, "features": made, "categorical": ["shop", "Year"], "continuous": ["Elapsed"]}, tables)
 
 
+def test_a_recurrence_may_not_begin_with_what_is_known_afterwards(config: dict[str, Any], tables: Tables) -> None:
+    since = {"year": "visitors", "month": "since_month"}
+    features = {**config["features"], "recurrences": {"Round": {"months": "rounds", "since": since}}}
+    with pytest.raises(ConfigError, match=r"features\.recurrences\.Round\.since: 'visitors' is past only"):
+        fit({**config, "features": features}, {**tables, "train": tables["train"].assign(visitors=2020)})
+
+
 def test_a_baseline_may_be_by_the_season(config: dict[str, Any], tables: Tables) -> None:
     baseline = fit({**config, "baseline": ["shop", "season"]}, tables).summary["baseline"]
     assert baseline["by"] == ["shop", "season"]
