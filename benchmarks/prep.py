@@ -47,11 +47,12 @@ print("inside", time.perf_counter() - started[0], time.process_time() - started[
 """
 INSIDE = """
 import sys, time
-from tabcli import files, stages
+import tabcli
+from tabcli.memory import reuse_freed_memory
 config, data, out = sys.argv[1:]
-files.keep_memory()  # as the command does
+reuse_freed_memory()  # as the command does
 started = time.perf_counter(), time.process_time()
-stages.prep(config, data, out, force=True)
+tabcli.prep(config, data, out, force=True)
 print("inside", time.perf_counter() - started[0], time.process_time() - started[1])
 """
 RENAMED = {
@@ -112,7 +113,7 @@ def measure(data: Path, folder: Path, n: int, slow: bool) -> dict[str, dict[str,
             *("--data", str(data), "--out", str(prep), "--force"),
         ],
         "inside": [python, "-c", INSIDE, str(config), str(data), str(folder / "inside")],
-        "start": [python, "-c", "import tabcli.stages"],
+        "start": [python, "-c", "import tabcli.api.prep"],
         "read": [*floor, str(folder / "read")],
         "write": [*floor, str(folder / "write")],
         "pandas": [python, str(HERE / "features_pandas.py"), str(data), str(folder / "pandas")],

@@ -18,10 +18,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from tabcli import bundle
-from tabcli.config import load
-from tabcli.fitting import make_inputs
-from tabcli.training import uses_bfloat16
+from tabcli.artifacts import contents
+from tabcli.bundle import directories
+from tabcli.config.loading import load
+from tabcli.training.inputs import make_inputs
+from tabcli.training.loop import uses_bfloat16
 
 HERE = Path(__file__).parent
 LESSON = ("preset=lesson6", "model.history=none", "train.mixup=null")  # whatever the prep's config says
@@ -54,7 +55,7 @@ class Worker:
         self.process.wait()
 
 
-def for_fastai(prepared: bundle.Prepared, directory: Path) -> tuple[str, str]:
+def for_fastai(prepared: contents.Prepared, directory: Path) -> tuple[str, str]:
     """The encoded columns and their roles as files that fastai's environment can read."""
     preprocessor = prepared.fitted.preprocessor
     train, valid = prepared.tables["train"], prepared.tables["valid"]
@@ -66,7 +67,7 @@ def for_fastai(prepared: bundle.Prepared, directory: Path) -> tuple[str, str]:
     return str(table), str(roles)
 
 
-def start(prepared: bundle.Prepared, prep: str, fastai: str | None, directory: Path) -> dict[str, Worker]:
+def start(prepared: contents.Prepared, prep: str, fastai: str | None, directory: Path) -> dict[str, Worker]:
     """All contenders, with their data loaded."""
     lesson = load(prepared.fitted.config, [*LESSON, "variants=[]"])
     spec = make_inputs(prepared, lesson, "valid", None).spec
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accuracy", action="store_true", help="also fastai's five epochs, and LightGBM")
     options = parser.parse_args()
-    prepared = bundle.load_prep(Path(options.prep))
+    prepared = directories.load_prep(Path(options.prep))
     with tempfile.TemporaryDirectory() as directory:
         workers = start(prepared, options.prep, options.fastai, Path(directory))
         seconds = epochs_in_rounds(workers, options.rounds)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tabcli import bundle
-from tabcli.baselines import fit_lightgbm
-from tabcli.bundle import ROW
-from tabcli.config import load
-from tabcli.fitting import make_inputs
+from tabcli.artifacts.contents import ROW
+from tabcli.bundle import directories
+from tabcli.config.loading import load
+from tabcli.selection.trees import fit_lightgbm
+from tabcli.training.inputs import make_inputs
 
 
 def main() -> None:
-    prepared = bundle.load_prep(Path(sys.argv[1]))
+    prepared = directories.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", "model.history=none"])
     inputs = make_inputs(prepared, settings, "valid", None)
     data = (inputs.train, inputs.valid)

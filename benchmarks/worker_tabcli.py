@@ -7,20 +7,22 @@ import json
 import sys
 from pathlib import Path
 
-from tabcli import bundle, training
-from tabcli.config import load
-from tabcli.fitting import chosen_history, make_inputs, scorer
+from tabcli.bundle import directories
+from tabcli.config.loading import load
+from tabcli.training import loop
+from tabcli.training.inputs import chosen_history, make_inputs, scorer
+from tabcli.training.network import describe
 
 
 def main() -> None:
-    prepared = bundle.load_prep(Path(sys.argv[1]))
+    prepared = directories.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", *sys.argv[2:]])
     inputs = make_inputs(prepared, settings, "valid", chosen_history(prepared, settings))
     score = scorer(prepared, inputs.scored)
-    print(json.dumps({"network": training.describe(inputs.spec), "rows": len(inputs.train)}), flush=True)
+    print(json.dumps({"network": describe(inputs.spec), "rows": len(inputs.train)}), flush=True)
     for line in sys.stdin:
         train = settings.train.model_copy(update={"epochs": int(line), "keep": "last"})
-        fit = training.fit(inputs.spec, train, inputs.train, inputs.valid, score=score, seed=settings.seed)
+        fit = loop.fit(inputs.spec, train, inputs.train, inputs.valid, score=score, seed=settings.seed)
         seconds = sum(record["seconds"] for record in fit.history)  # without making the network, as with fastai
         print(json.dumps({"seconds": seconds, "rmspe": fit.history[-1]["valid_rmspe"]}), flush=True)
 

@@ -13,21 +13,32 @@ from typing import TYPE_CHECKING, Any
 from tabcli.version import __version__
 
 if TYPE_CHECKING:
-    from tabcli.stages import (
-        add_datepart,
-        backtest,
-        evaluate,
-        forecaster,
-        inspect,
-        lr_find,
-        model_summary,
-        predict,
-        prep,
-        run_step,
-        train,
-        tune,
-    )
-    from tabcli.starting import init, synth
+    from tabcli.api.backtest import backtest, tune
+    from tabcli.api.begin import init, synth
+    from tabcli.api.evaluate import evaluate
+    from tabcli.api.inspect import inspect
+    from tabcli.api.predict import forecaster, predict
+    from tabcli.api.prep import prep
+    from tabcli.api.steps import add_datepart, run_step
+    from tabcli.api.train import lr_find, model_summary, train
+
+_HOME = {
+    "add_datepart": "api.steps",
+    "backtest": "api.backtest",
+    "evaluate": "api.evaluate",
+    "forecaster": "api.predict",
+    "init": "api.begin",
+    "inspect": "api.inspect",
+    "lr_find": "api.train",
+    "model_summary": "api.train",
+    "predict": "api.predict",
+    "prep": "api.prep",
+    "run_step": "api.steps",
+    "synth": "api.begin",
+    "train": "api.train",
+    "tune": "api.backtest",
+}
+"""The module of each name, which is imported when the name is first used: `tabcli --help` waits for none of them."""
 
 __all__ = [
     "__version__",
@@ -49,10 +60,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The stages import torch and pandas, which `tabcli --help` must not wait for.
-    if name in __all__:
-        from importlib import import_module
+    if name in _HOME:
+        from importlib import import_module  # noqa: PLC0415
 
-        module = import_module("tabcli.starting" if name in ("init", "synth") else "tabcli.stages")
-        return getattr(module, name)
+        return getattr(import_module(f"tabcli.{_HOME[name]}"), name)
     raise AttributeError(f"module 'tabcli' has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """`python -m tabcli`."""
 
-from tabcli.cli import app
+from tabcli.cli.app import app
 
 if __name__ == "__main__":
     app()

@@ -13,6 +13,8 @@
 | 130, 143  | stopped by Ctrl-C, by SIGTERM                        |
 """
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -61,3 +63,23 @@ class WorkerError(TabcliError):
     """A process that trained one of several networks died or failed."""
 
     exit_code = 7
+
+
+# --------------------------------------------------------------------------------------- validating
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The most similar of the names, if any is similar; case does not count.
+
+    >>> nearest("stoer", ["Store", "Date"])
+    'Store'
+    """
+    folded = {str(n).casefold(): str(n) for n in names}
+    found = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing."""
+    found = nearest(name, names)
+    return f"; did you mean {found!r}?" if found else ""

@@ -1,40 +1,15 @@
-"""Atomic file and directory writes, hashes, exact JSON, and memory used. Knows nothing of tables or models."""
+"""Atomic file and directory writes, hashes, exact JSON. Knows nothing of tables or models."""
 
-import ctypes
 import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tabcli.errors import UsageError
-
-if sys.platform != "win32":
-    import resource
-
-_TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
-"""The numbers of glibc's malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD and M_ARENA_MAX."""
-
-
-def keep_memory() -> None:
-    """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
-
-    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a fourth
-    of the time that a prep takes. Arrow's memory comes from the same store, which lowers the peak. For processes that
-    do one thing and end.
-    """
-    import pyarrow  # here, for --help needs none of it
-
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
-    if sys.platform.startswith("linux"):
-        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-        for option, value in (_ARENAS, 1), (_MMAP_FROM, 32 << 20), (_TRIM_FROM, 2**31 - 1), (_AHEAD, 64 << 20):
-            if set_option is not None:
-                set_option(option, value)
 
 
 def _fsync(path: Path) -> None:
@@ -66,7 +41,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_free(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
+def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
     """Raises `UsageError` for an existing non-empty `path` without `replace`, and for one without the file `marker`.
 
     Only what tabcli wrote is ever removed.
@@ -83,9 +58,9 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str = "manife
     """Yields a temporary directory to fill; at the end it stands whole at `path`, or nothing changed.
 
     With `replace` an existing directory is moved aside first and removed last, so that at every moment one of the two
-    is whole on the disk. Raises `UsageError` as `require_free` does.
+    is whole on the disk. Raises `UsageError` as `require_writable` does.
     """
-    require_free(path, replace=replace, marker=marker)
+    require_writable(path, replace=replace, marker=marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     temporary.mkdir()
@@ -136,11 +111,3 @@ def sha256(path: Path) -> str:
 def digest(value: Any) -> str:
     """A SHA-256 over a JSON-able value, independent of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def peak_megabytes() -> int:
-    """The largest memory that this process or one of its children has had so far."""
-    if sys.platform == "win32":  # has no such count
-        return 0
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return round(max(peaks) / 1024)

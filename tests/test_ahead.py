@@ -167,9 +167,9 @@ RULES = {
 
 
 def test_each_rule_gives_what_it_says(tmp_path: Path) -> None:
-    from tabcli.ahead import future_rows
-    from tabcli.bundle import load_prep
-    from tabcli.config import Duration
+    from tabcli.bundle.directories import load_prep
+    from tabcli.config.values import Duration
+    from tabcli.pipeline.future import future_rows
 
     settings, tables = weekly(**RULES)
     path = tabcli.prep(settings, data=tables, out=tmp_path / "prep").path
@@ -262,9 +262,9 @@ def test_holidays_are_kept_in_the_bundle(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "holidays", None)
     made = tabcli.predict(tmp_path / "run", data=tables, horizon="10d").table
     assert len(made) == 40
-    from tabcli.ahead import future_rows
-    from tabcli.config import Duration
-    from tabcli.pipeline import apply
+    from tabcli.config.values import Duration
+    from tabcli.pipeline.apply import apply
+    from tabcli.pipeline.future import future_rows
 
     rows = future_rows(fitted, Duration(10, "d"))  # 31 May to 9 June
     wide = apply(trained.run.fitted, tables, rows=rows).wide.table.frame()
@@ -294,10 +294,10 @@ def test_events_and_joins_count_calendar_months() -> None:
     settings["joins"] = [{"table": "index", "as_of": "month_end", "lag": "3mo", "max_age": "4mo"}]
     settings["features"]["events"] = {"Promo": {"where": {"promo": 1}, "window": "3mo", "cap": "5mo"}}
     settings["continuous"] = ["size", "index", "AfterPromo", "BeforePromo", "Promo_bw", "Promo_fw", "Promo_last"]
-    from tabcli import config as configs
-    from tabcli.pipeline import read
+    from tabcli.config import loading
+    from tabcli.pipeline.prepare import read
 
-    wide = read(configs.parse(settings), {"train": train, "index": index}).rows.frame()
+    wide = read(loading.parse(settings), {"train": train, "index": index}).rows.frame()
     months = (wide["moment"].dt.year - 2018) * 12 + wide["moment"].dt.month - 1
     # On 1 April, with a lag of 3 months, the last known is that of 31 December: number 0.
     expected = (months - 3).where(months >= 3).astype("float64")
@@ -325,9 +325,9 @@ def test_events_and_joins_count_calendar_months() -> None:
     ],
 )
 def test_windows_suit_the_frequency(freq: str, windows: tuple[int, ...], base: int, season: int) -> None:
-    from tabcli.config import History
-    from tabcli.frequency import Frequency
-    from tabcli.history import HistorySpec
+    from tabcli.config.features import History
+    from tabcli.features.frequency import Frequency
+    from tabcli.target_history.windows import HistorySpec
 
     unit = Frequency.of(pd.Series(pd.date_range("2018-01-01", periods=30, freq=freq, unit="us"))).seconds
     spec = HistorySpec.of(History(), unit, 5, 1)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tabcli.cli import app
+from tabcli.cli.app import app
 from tests.conftest import CONFIG, make_tables, write_folder
 
 

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 import tabcli
-from tabcli.backtesting import PEERS
-from tabcli.baselines import N_TREES, group_medians
-from tabcli.config import load
+from tabcli.config.loading import load
 from tabcli.errors import ConfigError, UsageError
-from tabcli.metrics import rmspe
+from tabcli.evaluation.metrics import rmspe
+from tabcli.evaluation.naive import group_medians
+from tabcli.selection.peers import PEERS
+from tabcli.selection.trees import N_TREES
 from tests.conftest import HORIZON, N_DAYS, START, make_tables, write_folder
 
 FAST = ["train.epochs=2", "train.batch_size=32", "calibration.epochs=1"]
@@ -119,7 +120,7 @@ def test_an_interrupted_fold_of_another_config_is_not_gone_on_with(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tabcli.backtesting._peer_forecast", interrupt)
+        patch.setattr("tabcli.selection.folds.peer_forecast", interrupt)
         with pytest.raises(KeyboardInterrupt):
             tabcli.backtest(config, make_tables(), tmp_path / "a", overrides=[*FAST, "seed=1"], **options)
     assert list((tmp_path / "a").glob("*.partial/member-0.done.safetensors"))

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import tabcli
-from tabcli import bundle, files
-from tabcli.bundle import Run
+from tabcli import files
+from tabcli.artifacts.contents import Run
+from tabcli.bundle import directories, manifest
 from tabcli.errors import BundleError
 from tests.conftest import CONFIG, make_tables
 
@@ -48,12 +49,12 @@ def sign(directory: Path) -> None:
     manifest = files.read_json(directory / "manifest.json")
     (directory / "manifest.json").unlink()
     facts = {k: v for k, v in manifest.items() if k not in ("format", "format_version", "fingerprint", "files")}
-    bundle.write_manifest(directory, manifest["format"], manifest["fingerprint"], facts)
+    manifest.write_manifest(directory, manifest["format"], manifest["fingerprint"], facts)
 
 
 def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
     made = tabcli.prep(CONFIG, make_tables()).prepared
-    read = bundle.load_prep(job / "prep")
+    read = directories.load_prep(job / "prep")
     assert read.tables.keys() == made.tables.keys() == {"train", "valid", "future"}
     for name, table in made.tables.items():
         pd.testing.assert_frame_equal(read.tables[name], table, check_exact=True)
@@ -67,7 +68,7 @@ def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
 
 def test_a_run_survives_the_disk_bit_for_bit(job: Path) -> None:
     made = tabcli.train(job / "prep", overrides=["train.epochs=1"]).run
-    read = bundle.load_run(job / "run")
+    read = directories.load_run(job / "run")
     assert read.networks == json.loads(json.dumps(made.networks))
     assert len(read.members) == len(made.members) == 1
     assert read.members[0].keys() == made.members[0].keys()
@@ -83,7 +84,7 @@ def test_any_changed_byte_of_any_file_is_noticed(job: Path, tmp_path: Path, kind
         content[len(content) // 2] ^= 1
         (directory / file.name).write_bytes(content)
         with pytest.raises(BundleError):
-            bundle.verify(directory, kind)
+            manifest.verify(directory, kind)
 
 
 @pytest.mark.parametrize("kind", ["prep", "run"])
@@ -92,10 +93,10 @@ def test_any_missing_or_short_file_is_named(job: Path, tmp_path: Path, kind: str
         directory = shutil.copytree(job / kind, tmp_path / file.name)
         (directory / file.name).write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         with pytest.raises(BundleError, match=file.name):
-            bundle.verify(directory, kind)
+            manifest.verify(directory, kind)
         (directory / file.name).unlink()
         with pytest.raises(BundleError, match=file.name):
-            bundle.verify(directory, kind)
+            manifest.verify(directory, kind)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +113,14 @@ def test_any_missing_or_short_file_is_named(job: Path, tmp_path: Path, kind: str
 def test_wrong_manifests(run: Path, changes: dict[str, Any], message: str) -> None:
     rewrite_manifest(run, **changes)
     with pytest.raises(BundleError, match=message):
-        bundle.load_run(run)
+        directories.load_run(run)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": "run", "format_version": 2}'])
 def test_manifests_that_are_none(run: Path, text: str) -> None:
     (run / "manifest.json").write_text(text)
     with pytest.raises(BundleError, match="manifest"):
-        bundle.load_run(run)
+        directories.load_run(run)
 
 
 def test_a_link_out_of_the_directory_is_refused(run: Path, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_a_link_out_of_the_directory_is_refused(run: Path, tmp_path: Path) -> No
     (run / "model.json").unlink()
     (run / "model.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(BundleError, match="not a file inside"):
-        bundle.load_run(run)
+        directories.load_run(run)
 
 
 def edit_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
@@ -155,14 +156,14 @@ def test_content_that_makes_no_sense_is_refused_even_when_the_hashes_fit(run: Pa
     DAMAGES[damage](run)
     sign(run)
     with pytest.raises(BundleError, match="cannot be read"):
-        bundle.load_run(run)
+        directories.load_run(run)
 
 
 def changed_run(run: Path, change: Callable[[Run], Run]) -> Path:
-    bundle_run = change(bundle.load_run(run))
+    bundle_run = change(directories.load_run(run))
     shutil.rmtree(run)
     run.mkdir()
-    bundle.save_run(run, bundle_run, "f", {})
+    directories.save_run(run, bundle_run, "f", {})
     return run
 
 
@@ -173,7 +174,7 @@ def test_weights_that_are_no_numbers_are_refused(run: Path) -> None:
         return replace(made, members=[weights])
 
     with pytest.raises(BundleError, match="not finite"):
-        bundle.load_run(changed_run(run, spoil))
+        directories.load_run(changed_run(run, spoil))
 
 
 def test_weights_of_another_network_are_refused(run: Path) -> None:
@@ -201,12 +202,12 @@ def test_a_prep_without_a_column_is_refused(prep: Path) -> None:
 def test_a_checkpoint_survives_the_disk_and_damage_is_noticed(tmp_path: Path) -> None:
     tensors = {"a/b": np.arange(6, dtype="float32").reshape(2, 3).T, "n": np.array(3)}
     path = tmp_path / "member-0.safetensors"
-    bundle.save_tensors(path, tensors, {"epoch": 2, "loss": 0.1})
-    read, facts = bundle.load_tensors(path)
+    directories.save_tensors(path, tensors, {"epoch": 2, "loss": 0.1})
+    read, facts = directories.load_tensors(path)
     assert facts == {"epoch": 2, "loss": 0.1}
     assert read.keys() == tensors.keys()
     for name, values in tensors.items():
         np.testing.assert_array_equal(read[name], values, strict=True)
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(BundleError, match="cannot be read"):
-        bundle.load_tensors(path)
+        directories.load_tensors(path)

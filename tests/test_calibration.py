@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabcli.calibration import best_factor, best_shift, spread_calibration
-from tabcli.metrics import Criterion
-from tabcli.preprocess import TargetTransform
+from tabcli.evaluation.calibration import best_factor, best_shift, fit_calibration
+from tabcli.evaluation.metrics import Criterion
+from tabcli.preprocessing.target import TargetTransform
 
 METRICS = ("rmspe", "mape", "rmse", "wape", "mae", "mase", "rmsle", "pinball")
 positive = st.floats(0.1, 100.0)
@@ -60,11 +60,11 @@ def test_a_common_shift_of_all_forecasts_changes_nothing(shift: float) -> None:
     rng = np.random.default_rng(1)
     actual, outputs = np.exp(rng.normal(0, 0.1, 1000)), rng.normal(0, 0.1, 1000)
     target = TargetTransform.fit("log", actual)
-    once = spread_calibration(Criterion("rmspe"), target, actual, outputs)
-    assert spread_calibration(Criterion("rmspe"), target, actual, outputs + shift) == pytest.approx(once, rel=1e-9)
+    once = fit_calibration(Criterion("rmspe"), target, actual, outputs)
+    assert fit_calibration(Criterion("rmspe"), target, actual, outputs + shift) == pytest.approx(once, rel=1e-9)
     assert 0.96 < once[0] < 1
     assert once[1] == 0.0
-    assert spread_calibration(None, target, actual, outputs) == (1.0, 0.0)
+    assert fit_calibration(None, target, actual, outputs) == (1.0, 0.0)
 
 
 def test_a_target_learned_as_it_is_gets_a_shift() -> None:
@@ -73,18 +73,18 @@ def test_a_target_learned_as_it_is_gets_a_shift() -> None:
     actual = -50 + errors
     target = TargetTransform.fit("identity", actual)
     outputs = target.scaled(np.full(len(actual), 100.0))
-    factor, shift = spread_calibration(Criterion("mae"), target, actual, outputs)
+    factor, shift = fit_calibration(Criterion("mae"), target, actual, outputs)
     assert factor == 1.0
     assert shift == pytest.approx(np.median(errors) - errors.mean(), abs=0.01)
-    assert spread_calibration(Criterion("rmse"), target, actual, outputs)[1] == pytest.approx(0, abs=1e-9)
+    assert fit_calibration(Criterion("rmse"), target, actual, outputs)[1] == pytest.approx(0, abs=1e-9)
 
 
 def test_one_strange_day_does_not_decide() -> None:
     rng = np.random.default_rng(0)
     target, actual = TargetTransform("log"), np.full(20_000, 100.0)
     outputs = np.log(actual) + rng.normal(0, 0.1, len(actual))
-    usual, _ = spread_calibration(Criterion("rmspe"), target, actual, outputs)
+    usual, _ = fit_calibration(Criterion("rmspe"), target, actual, outputs)
     assert usual == pytest.approx(np.exp(-1.5 * 0.1**2), abs=0.002)
     outputs[:40] = np.log(actual[:40]) + 2.0  # 0.2 % of the rows, forecast seven times too high
-    strange, _ = spread_calibration(Criterion("rmspe"), target, actual, outputs)
+    strange, _ = fit_calibration(Criterion("rmspe"), target, actual, outputs)
     assert strange == pytest.approx(usual, abs=0.004)

@@ -16,8 +16,8 @@ import yaml
 from typer.testing import CliRunner, Result
 
 import tabcli
-from tabcli import bundle
-from tabcli.cli import app
+from tabcli.bundle import directories
+from tabcli.cli.app import app
 from tabcli.errors import DataError
 from tests.conftest import CONFIG, HORIZON, N_DAYS, N_SHOPS, make_tables, write_folder
 
@@ -288,7 +288,7 @@ def test_an_existing_run_is_replaced_only_with_force(job: Path, tmp_path: Path) 
     assert "exists already" in refused.stderr
     assert (out / "manifest.json").read_bytes() == first
     run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", "--force")
-    assert [r["epoch"] for r in bundle.load_run(out).history if r["network"] == "member-0"] == [1, 2]
+    assert [r["epoch"] for r in directories.load_run(out).history if r["network"] == "member-0"] == [1, 2]
 
 
 # ----------------------------------------------------------------------------------------- wrong inputs
@@ -427,7 +427,7 @@ def test_a_full_disk_is_one_message_and_code_6(job: Path, tmp_path: Path) -> Non
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
-        "from tabcli.cli import app\n"
+        "from tabcli.cli.app import app\n"
         "app(sys.argv[1:])\n"
     )
     words = ["prep", "-c", job / "config.yaml", "-d", job / "data", "-o", tmp_path / "prep"]

@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from tabcli.cli import app
+from tabcli.cli.app import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 

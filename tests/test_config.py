@@ -8,24 +8,26 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabcli import config as configs
-from tabcli.config import PRESETS, Config, Duration, nearest, parse_yaml
-from tabcli.errors import ConfigError
+from tabcli.config import loading, schema
+from tabcli.config.schema import PRESETS, Config
+from tabcli.config.values import Duration
+from tabcli.config.yaml12 import parse_yaml
+from tabcli.errors import ConfigError, nearest
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
 
 def problems(values: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        configs.parse(values)
+        loading.parse(values)
     return caught.value.message
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_shipped_configs_load_and_survive_a_round_trip(path: Path) -> None:
-    config = configs.load(path)
-    assert configs.parse(config.dump()) == config
-    assert configs.parse(parse_yaml(config.to_yaml(), source="s")) == config
+    config = loading.load(path)
+    assert loading.parse(config.dump()) == config
+    assert loading.parse(parse_yaml(config.to_yaml(), source="s")) == config
 
 
 def test_all_problems_come_at_once_each_with_its_path(config: dict[str, Any]) -> None:
@@ -145,7 +147,7 @@ words = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1
 
 @given(st.dictionaries(words, words, max_size=4))
 def test_any_text_survives_our_yaml_and_means_the_same_to_other_readers(values: dict[str, str]) -> None:
-    text = yaml.dump(values, Dumper=configs._Dumper, allow_unicode=True)
+    text = yaml.dump(values, Dumper=schema._Dumper, allow_unicode=True)
     assert parse_yaml(text, source="s") == values
     assert yaml.safe_load(text) == values
 
@@ -155,7 +157,7 @@ def test_any_text_survives_our_yaml_and_means_the_same_to_other_readers(values: 
 
 def test_overrides_win_and_are_read_as_yaml(config: dict[str, Any]) -> None:
     overrides = ["train.epochs=9", "model.layers=[4, 2]", "train.lr=1e-4", "categorical=auto", "baseline=[]"]
-    made = configs.load(config, [*overrides, "model.embedding_sizes.shop=2"])
+    made = loading.load(config, [*overrides, "model.embedding_sizes.shop=2"])
     assert (made.train.epochs, made.model.layers, made.train.lr) == (9, (4, 2), 1e-4)
     assert (made.categorical, made.baseline) == ("auto", ())
     assert made.model.embedding_sizes == {"shop": 2}
@@ -174,13 +176,13 @@ def test_overrides_win_and_are_read_as_yaml(config: dict[str, Any]) -> None:
 )
 def test_wrong_overrides(config: dict[str, Any], override: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        configs.load(config, [override])
+        loading.load(config, [override])
     assert message in str(caught.value.message) + str(caught.value.hint)
 
 
 def test_a_preset_gives_what_the_config_does_not_say(config: dict[str, Any]) -> None:
     config["train"] = {"epochs": 2}
-    made = configs.parse({**config, "preset": "lesson6", "model": {}})
+    made = loading.parse({**config, "preset": "lesson6", "model": {}})
     assert made.train.epochs == 2
     assert made.model.layers == (1000, 500)
     assert made.train.lr == PRESETS["lesson6"]["train"]["lr"]
@@ -189,10 +191,10 @@ def test_a_preset_gives_what_the_config_does_not_say(config: dict[str, Any]) -> 
 def test_another_preset_replaces_what_the_first_one_gave_in_a_resolved_config(config: dict[str, Any]) -> None:
     """A prep's own config is resolved; `-S preset=…` must still mean that preset."""
     config["train"], config["model"] = {"epochs": 2}, {}
-    resolved = configs.parse(config)
-    lesson = configs.load(resolved, ["preset=lesson6"])
-    assert lesson == configs.parse({**config, "preset": "lesson6"})
-    assert configs.load(lesson, ["preset=default"]) == resolved
+    resolved = loading.parse(config)
+    lesson = loading.load(resolved, ["preset=lesson6"])
+    assert lesson == loading.parse({**config, "preset": "lesson6"})
+    assert loading.load(lesson, ["preset=default"]) == resolved
 
 
 # ----------------------------------------------------------------------------------------------- parts
@@ -219,12 +221,12 @@ def test_nearest_ignores_case_and_knows_when_nothing_is_near() -> None:
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "rossmann.yaml").write_text("x")
     with pytest.raises(ConfigError, match="no such file") as caught:
-        configs.load(tmp_path / "rosmann.yaml")
+        loading.load(tmp_path / "rosmann.yaml")
     assert "rossmann.yaml" in str(caught.value.hint)
 
 
 def test_the_schema_knows_every_key() -> None:
-    assert set(configs.json_schema()["properties"]) == set(Config.model_fields)
+    assert set(loading.json_schema()["properties"]) == set(Config.model_fields)
 
 
 def test_mixup_is_refused_where_rows_must_stay_apart_in_variants_too() -> None:
@@ -232,6 +234,6 @@ def test_mixup_is_refused_where_rows_must_stay_apart_in_variants_too() -> None:
 
     values = {**CONFIG, "train": {"mixup": 0.4}, "variants": [{}, {"train": {"date_effect": 0.5}}]}
     with pytest.raises(ConfigError) as error:
-        configs.parse(values)
+        loading.parse(values)
     assert "variants[1].train.date_effect: mixed rows have no date" in error.value.message
     assert error.value.message.count("mixed rows") == 1

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabcli.dataset import Dataset, epoch_seed, n_batches
 from tabcli.errors import BundleError
+from tabcli.training.dataset import Dataset, epoch_seed, n_batches
 
 
 def dataset(n: int) -> Dataset:

@@ -9,7 +9,7 @@ from dateutil.easter import easter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.dates import (
+from tabcli.features.dates import (
     date_part_names,
     date_parts,
     days_from_easter,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from tabcli.cli import app
+from tabcli.cli.app import app
 
 
 def run(*words: object, code: int = 0) -> Result:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.config import Duration, Event
-from tabcli.events import EventCalendar, event_feature_names, event_features, series_codes
+from tabcli.config.features import Event
+from tabcli.config.values import Duration
+from tabcli.features.events import EventCalendar, event_feature_names, event_features, series_codes
 
 DAY = 86_400
 

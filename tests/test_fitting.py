@@ -14,12 +14,14 @@ import pandas as pd
 import pytest
 
 import tabcli
-from tabcli import bundle, pipeline
-from tabcli.bundle import Prepared
+from tabcli.artifacts.contents import Prepared
+from tabcli.bundle import directories
 from tabcli.errors import ConfigError
-from tabcli.fitting import chosen_history, fit_ensemble, make_inputs
-from tabcli.prediction import predict_target
-from tabcli.training import Callbacks
+from tabcli.forecasting.points import predict_target
+from tabcli.pipeline.prepare import fit as fit_prep
+from tabcli.training.ensemble import fit_ensemble
+from tabcli.training.inputs import chosen_history, make_inputs
+from tabcli.training.loop import Callbacks
 from tests.conftest import HORIZON, make_tables, write_folder
 
 FAST = ["train.epochs=3", "train.batch_size=32", "train.keep=last"]
@@ -39,13 +41,13 @@ def config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def prepare(config: dict[str, Any], tables: dict[str, pd.DataFrame], *overrides: str) -> Prepared:
-    return pipeline.fit(tabcli_config(config, *overrides), tables)
+    return fit_prep(tabcli_config(config, *overrides), tables)
 
 
 def tabcli_config(config: dict[str, Any], *overrides: str) -> Any:
-    from tabcli import config as configs
+    from tabcli.config import loading
 
-    return configs.load(config, [*FAST, *overrides])
+    return loading.load(config, [*FAST, *overrides])
 
 
 def with_other_validation_days(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -63,7 +65,7 @@ def test_nothing_that_is_fitted_sees_the_reported_rows(config: dict[str, Any], k
     results = []
     for tables in (make_tables(), with_other_validation_days(make_tables())):
         settings = tabcli_config(config, f"model.history={kind}")
-        prepared = pipeline.fit(settings, tables)
+        prepared = prepare.fit(settings, tables)
         results.append((prepared, fit_ensemble(prepared, settings, Callbacks())))
     (prep_a, a), (prep_b, b) = results
     pd.testing.assert_frame_equal(prep_a.tables["train"], prep_b.tables["train"])
@@ -103,7 +105,7 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[st
     folder = write_folder(tmp_path / "data", make_tables())
     prep = tabcli.prep(config, data=folder, out=tmp_path / "prep")
     run = tabcli.train(prep, out=tmp_path / "run", overrides=[*FAST, "train.members=3"]).run
-    loaded = bundle.load_run(tmp_path / "run")
+    loaded = directories.load_run(tmp_path / "run")
     assert len(run.members) == len(loaded.members) == 3
     assert loaded.factor == run.factor != 1.0
     encoded = prep.prepared.tables["future"]
@@ -129,7 +131,7 @@ def test_a_member_can_do_without_some_variables(config: dict[str, Any], tmp_path
     for name, given in (("a", tables), ("b", other)):
         prep = tabcli.prep(config, data=write_folder(tmp_path / name, given), out=tmp_path / f"{name}-prep")
         tabcli.train(prep, out=tmp_path / f"{name}-run", overrides=[*FAST, "train.members=2"])
-        runs.append(bundle.load_run(tmp_path / f"{name}-run"))
+        runs.append(directories.load_run(tmp_path / f"{name}-run"))
     assert "size_na" in runs[0].networks[1]["embeddings"]
     assert "size_na" not in runs[0].networks[0]["embeddings"]
     outputs = []
@@ -182,13 +184,13 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
     assert not (tmp_path / "run").exists()
     assert len(list(partial.glob("*.done.safetensors"))) == 1
     subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=120)
-    assert len(bundle.load_run(tmp_path / "run").members) == 2
+    assert len(directories.load_run(tmp_path / "run").members) == 2
     assert not partial.exists()
 
 
 def test_the_probe_learns_and_is_scored_before_the_validation_days(config: dict[str, Any]) -> None:
     settings = tabcli_config(config, "validation.gap=3d")
-    prepared = pipeline.fit(settings, make_tables())
+    prepared = prepare.fit(settings, make_tables())
     history = chosen_history(prepared, settings)
     inputs = make_inputs(prepared, settings, "probe", history)
     train = prepared.tables["train"]

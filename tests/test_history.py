@@ -7,19 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.config import History as HistoryConfig
-from tabcli.dataset import Dataset, Drawn
-from tabcli.frequency import Frequency
-from tabcli.history import (
-    Grid,
-    History,
-    HistorySpec,
-    Panel,
-    Positions,
-    draw_origins,
-    scale_of,
-    standardised,
-)
+from tabcli.config.features import History as HistoryConfig
+from tabcli.features.frequency import Frequency
+from tabcli.target_history.grid import Grid, Panel, Positions
+from tabcli.target_history.statistics import History, draw_origins, scale_of, standardised
+from tabcli.target_history.windows import HistorySpec
+from tabcli.training.dataset import Dataset, Drawn
 
 DAY = 86_400
 N_SERIES, N_STEPS, N_CELLS = 4, 60, 3

@@ -65,7 +65,7 @@ def test_no_imports_hidden_in_functions_but_the_lazy_ones() -> None:
 def test_help_imports_neither_torch_nor_pandas(command: list[str]) -> None:
     code = (
         "import sys\n"
-        "from tabcli.cli import app\n"
+        "from tabcli.cli.app import app\n"
         "try:\n    app(sys.argv[1:])\nexcept SystemExit as e:\n    assert not e.code\n"
         "heavy = {'torch', 'pandas', 'pyarrow', 'matplotlib', 'numpy'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"

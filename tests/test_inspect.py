@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 import tabcli
-from tabcli.cli import app
+from tabcli.cli.app import app
 from tests.conftest import CONFIG, make_tables, write_folder
 
 

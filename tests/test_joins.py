@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.config import History, Join
+from tabcli.config.data import Join
+from tabcli.config.features import History
 from tabcli.errors import ConfigError, DataError
-from tabcli.frequency import Frequency
-from tabcli.history import Grid
-from tabcli.joins import Joined, Side, by_key, join_table
-from tabcli.preprocess import Preprocessor
+from tabcli.features.frequency import Frequency
+from tabcli.preprocessing.columns import Preprocessor
+from tabcli.tables.joins import FactorizedTable, LookupTable, by_key, join_table
+from tabcli.target_history.grid import Grid
 
 
 def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
@@ -22,7 +23,9 @@ def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
     side = pd.DataFrame(
         {"k": [1, 3], "n": [10, 30], "f": [True, False], "w": pd.Categorical(["x", None]), "unused": [0, 0]}
     )
-    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on="k")), date="d", columns={"n", "f", "w"})  # type: ignore[arg-type]
+    joined, unmatched = join_table(
+        rows, LookupTable.of(side, Join(table="t", on="k")), date="d", columns={"n", "f", "w"}
+    )  # type: ignore[arg-type]
     assert unmatched == 1
     assert list(joined.columns) == ["k", "s", "n", "f", "w"]
     np.testing.assert_array_equal(joined["n"], [30, 10, np.nan, 10])
@@ -35,7 +38,7 @@ def test_a_join_on_two_keys_of_different_categories() -> None:
     side = pd.DataFrame(
         {"d": [1, 2, 1], "s": pd.Categorical(["a", "c", "b"], categories=["c", "b", "a"]), "v": [1, 2, 3]}
     )
-    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("s", "d"))), date="d")
+    joined, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("s", "d"))), date="d")
     np.testing.assert_array_equal(joined["v"], [3, 1, 2, np.nan])
     assert unmatched == 1
 
@@ -44,19 +47,23 @@ def test_joins_that_are_not_many_to_one_or_clash_are_refused() -> None:
     rows = pd.DataFrame({"k": [1, 2], "v": [0, 0]})
     twice = pd.DataFrame({"k": [1, 1, 2], "x": [1, 2, 3]})
     with pytest.raises(DataError, match=r"table t: 1 rows repeat the key \(k\) of another row: k=1"):
-        join_table(rows, Side.of(twice, Join(table="t", on=("k",))), date="d")
+        join_table(rows, LookupTable.of(twice, Join(table="t", on=("k",))), date="d")
     with pytest.raises(
         DataError, match=r"'k' is int in the rows but text .*\n.*'k': 1 of 3 rows hold no number: 'x' in row 2"
     ):
         join_table(
-            rows, Side.of(pd.DataFrame({"k": pd.Categorical(["1", "x", "2"])}), Join(table="t", on=("k",))), date="d"
+            rows,
+            LookupTable.of(pd.DataFrame({"k": pd.Categorical(["1", "x", "2"])}), Join(table="t", on=("k",))),
+            date="d",
         )
     with pytest.raises(DataError, match=r"'k' is int in the rows but text in the joined table$"):
-        join_table(rows, Side.of(pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",))), date="d")
+        join_table(
+            rows, LookupTable.of(pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",))), date="d"
+        )
     with pytest.raises(ConfigError, match="the column v stand in the rows already"):
-        join_table(rows, Side.of(pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",))), date="d")
+        join_table(rows, LookupTable.of(pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",))), date="d")
     with pytest.raises(DataError, match="missing column 'key'"):
-        join_table(rows, Side.of(twice, Join(table="t", on=("key",))), date="d")
+        join_table(rows, LookupTable.of(twice, Join(table="t", on=("key",))), date="d")
 
 
 moments = st.integers(0, 40)
@@ -81,7 +88,7 @@ def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
         {"g": pd.Categorical([g for g, _ in ordered]), "end": days([d for _, d in ordered]), "v": range(len(ordered))}
     )
     join = Join(table="t", on=("g",), as_of="end", lag=f"{lag}d", max_age=None if max_age is None else f"{max_age}d")  # type: ignore[arg-type]
-    made, unmatched = join_table(left, Side.of(right, join), date="d")
+    made, unmatched = join_table(left, LookupTable.of(right, join), date="d")
     expected = []
     for group, day in rows:
         old = [(d, i) for i, (g, d) in enumerate(ordered) if g == group and d + lag <= day]
@@ -94,7 +101,7 @@ def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
 def test_side_rows_without_a_key_are_never_found() -> None:
     side = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [1, 1, 2], "v": [10, 20, 30]})
     rows = pd.DataFrame({"a": [1.0, np.nan, 2.0], "b": [1, 1, 1]})
-    joined, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("a", "b"))), date="d")
+    joined, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("a", "b"))), date="d")
     np.testing.assert_array_equal(joined["v"], [10, np.nan, np.nan])
     assert unmatched == 2
 
@@ -103,7 +110,7 @@ def test_side_rows_without_their_date_are_never_found() -> None:
     days = pd.to_datetime(["2020-01-01", None, "2020-01-05"]).astype("datetime64[us]")
     side = pd.DataFrame({"k": [1, 2, 2], "end": days, "v": [10, 20, 30]})
     rows = pd.DataFrame({"k": [1, 2, 2], "d": pd.to_datetime(["2020-01-09", "2020-01-04", "2020-01-09"])})
-    made, unmatched = join_table(rows, Side.of(side, Join(table="t", on=("k",), as_of="end")), date="d")
+    made, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("k",), as_of="end")), date="d")
     np.testing.assert_array_equal(made["v"], [10, np.nan, 30])
     assert unmatched == 1
 
@@ -111,7 +118,7 @@ def test_side_rows_without_their_date_are_never_found() -> None:
 # --------------------------------------------------------------------------- what is kept once per key
 
 
-def star(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, list[Side]]:
+def star(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, list[LookupTable]]:
     """Rows of few shops, a table of shops, one of their regions, and one of regions and days."""
     shops, days = int(rng.integers(1, 6)), int(rng.integers(1, 5))
     rows = pd.DataFrame(
@@ -126,11 +133,11 @@ def star(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, list[Side]]:
     )
     weather = weather.astype({"region": "category", "day": "int64", "rain": "int64"})
     on: list[tuple[pd.DataFrame, Any]] = [(shop, ["shop"]), (region, ["region"]), (weather, ["region", "day"])]
-    return rows, [Side.of(table, Join(table="t", on=tuple(keys))) for table, keys in on]
+    return rows, [LookupTable.of(table, Join(table="t", on=tuple(keys))) for table, keys in on]
 
 
-def joined(rows: pd.DataFrame, sides: Sequence[Side]) -> tuple[Joined, list[int]]:
-    table, unmatched = Joined.of(rows), []
+def joined(rows: pd.DataFrame, sides: Sequence[LookupTable]) -> tuple[FactorizedTable, list[int]]:
+    table, unmatched = FactorizedTable.of(rows), []
     for side in sides:
         table, n = join_table(table, side, date="day")
         unmatched.append(n)
@@ -203,7 +210,7 @@ def test_preprocessing_by_key_equals_preprocessing_row_by_row(seed: int, n: int)
 
 
 def test_a_column_that_is_replaced_has_new_keys() -> None:
-    table = Joined.of(pd.DataFrame({"a": [1, 2] * 10}))
+    table = FactorizedTable.of(pd.DataFrame({"a": [1, 2] * 10}))
     assert len(table.keyed(["a"])[0]) == 2
     keys, at = table.with_columns({"a": np.array([5, 6, 7, 8, 9] * 4)}).keyed(["a"])
     assert keys["a"].tolist() == [5, 6, 7, 8, 9]
@@ -214,7 +221,9 @@ def test_a_column_that_is_replaced_has_new_keys() -> None:
 def test_what_is_wrong_in_a_joined_column_is_told_by_the_rows() -> None:
     side = pd.DataFrame({"shop": [4, 3, 2, 1], "size": pd.Categorical(["1", "2", "x", "3"])})
     table, _ = join_table(
-        pd.DataFrame({"shop": np.repeat([1, 2, 3, 4], 30)}), Side.of(side, Join(table="t", on=("shop",))), date="d"
+        pd.DataFrame({"shop": np.repeat([1, 2, 3, 4], 30)}),
+        LookupTable.of(side, Join(table="t", on=("shop",))),
+        date="d",
     )
     with pytest.raises(DataError, match=r"30 of 120 rows hold no number: 'x' in rows 31, 32, 33"):
         Preprocessor.fit(table, ["shop"], ["size"])

@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from tabcli.baselines import group_medians, seasonal_naive
 from tabcli.errors import DataError
-from tabcli.frequency import Frequency
-from tabcli.metrics import (
+from tabcli.evaluation.metrics import (
     METRICS,
     Criterion,
     bias,
@@ -25,6 +23,8 @@ from tabcli.metrics import (
     seasonal_scale,
     wape,
 )
+from tabcli.evaluation.naive import group_medians, seasonal_naive
+from tabcli.features.frequency import Frequency
 
 pairs = st.lists(st.tuples(st.floats(1, 1e5), st.floats(0, 1e5)), min_size=1, max_size=30)
 

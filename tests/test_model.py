@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tabcli import config as configs
-from tabcli.config import PRESETS
-from tabcli.model import Dropout, EntityEmbeddings, ModelSpec, TabularMLP, describe, embedding_size, specify
-from tabcli.preprocess import MISSING, UNKNOWN
-from tabcli.training import drop_categories, get_weights
+from tabcli.config import learning
+from tabcli.config.schema import PRESETS
+from tabcli.preprocessing.categorical import MISSING, UNKNOWN
+from tabcli.training.layers import Dropout, EntityEmbeddings
+from tabcli.training.loop import get_weights, mask_categories
+from tabcli.training.network import ModelSpec, TabularMLP, describe, embedding_size, spec_of
 
 SIZES = {"shop": 6, "weekday": 9, "kind": 4}
 
 
 def make_spec(model: dict[str, Any] | None = None, n_continuous: int = 3, series: tuple[str, ...] = ()) -> ModelSpec:
-    return specify(configs.Model.model_validate(model or {}), SIZES, (n_continuous, 0), (8.5, 0.4, 10.0), series)
+    return spec_of(learning.Model.model_validate(model or {}), SIZES, (n_continuous, 0), (8.5, 0.4, 10.0), series)
 
 
 def inputs(n: int, seed: int = 0, n_continuous: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,7 +123,7 @@ def test_the_lesson_s_network_is_fastai_s() -> None:
 
 
 def big_spec() -> ModelSpec:
-    return specify(configs.Model.model_validate(PRESETS["lesson6"]["model"]), {"a": 5000}, (0, 0), (0.0, 1.0, 1.0))
+    return spec_of(learning.Model.model_validate(PRESETS["lesson6"]["model"]), {"a": 5000}, (0, 0), (0.0, 1.0, 1.0))
 
 
 def test_a_new_network_predicts_near_the_mean_of_the_log_target() -> None:
@@ -156,7 +157,7 @@ def test_a_series_that_training_never_saw_uses_the_common_head() -> None:
 
 def test_networks_without_categories_or_without_numbers_work() -> None:
     x_cat, x_cont = inputs(9)
-    only_numbers = specify(configs.Model(), {}, (3, 0), (0.0, 1.0, 1.0), ("shop",))
+    only_numbers = spec_of(learning.Model(), {}, (3, 0), (0.0, 1.0, 1.0), ("shop",))
     assert TabularMLP(only_numbers)(x_cat[:, :0], x_cont).shape == (9,)
     only_categories = make_spec({"continuous_batch_norm": True}, n_continuous=0)
     assert TabularMLP(only_categories)(x_cat, x_cont[:, :0]).shape == (9,)
@@ -182,7 +183,7 @@ def test_the_description_counts_what_there_is() -> None:
 def test_category_dropout_marks_about_its_share_as_unknown(n: int, share: float) -> None:
     torch.manual_seed(n)
     codes = torch.full((n, 3), 5, dtype=torch.int32)
-    dropped = drop_categories(codes.clone(), share)
+    dropped = mask_categories(codes.clone(), share)
     hits = int((dropped == UNKNOWN).sum())
     assert set(dropped.unique().tolist()) <= {5, UNKNOWN}
     assert UNKNOWN != MISSING

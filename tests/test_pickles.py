@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tabcli.errors import DataError
-from tabcli.pickles import read_pickle
+from tabcli.tables.pickles import read_pickle
 
 AWKWARD = pd.DataFrame(
     {

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabcli import config as configs
-from tabcli import pipeline
-from tabcli.bundle import ROW, Prepared
+from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.config import loading
 from tabcli.errors import ConfigError, DataError
-from tabcli.preprocess import MISSING
+from tabcli.pipeline import apply, prepare
+from tabcli.preprocessing.categorical import MISSING
 from tests.conftest import HORIZON, N_DAYS, N_SHOPS, START, make_tables
 
 Tables = dict[str, pd.DataFrame]
@@ -19,7 +19,7 @@ CUTOFF = START + pd.Timedelta(N_DAYS - HORIZON - 1, unit="D")
 
 
 def fit(config: dict[str, Any], tables: Tables, **options: Any) -> Prepared:
-    return pipeline.fit(configs.parse(config), tables, **options)
+    return prepare.fit(loading.parse(config), tables, **options)
 
 
 def encoded_columns(prepared: Prepared) -> list[str]:
@@ -119,7 +119,7 @@ def test_train_rows_through_predict_equal_prep_bit_for_bit(config: dict[str, Any
     rows.insert(0, "row", np.arange(len(rows)))
     # All rows, a shuffled half, and a single row: what is around a row does not matter, the bundle knows its events.
     for chosen in (rows, rows.sample(frac=0.5, random_state=3), rows.iloc[[777]]):
-        applied = pipeline.apply(prepared.fitted, {**tables, "future": chosen})
+        applied = apply.apply(prepared.fitted, {**tables, "future": chosen})
         keys = applied.rows[["shop", "day"]].rename(columns=lambda c: ROW + c)
         again = pd.concat([keys, applied.encoded.table], axis=1)
         for part in ("train", "valid"):
@@ -131,7 +131,7 @@ def test_train_rows_through_predict_equal_prep_bit_for_bit(config: dict[str, Any
 def test_future_rows_through_predict_equal_prep_bit_for_bit(config: dict[str, Any], tables: Tables) -> None:
     prepared = fit(config, tables)
     columns = encoded_columns(prepared)
-    applied = pipeline.apply(prepared.fitted, tables)
+    applied = apply.apply(prepared.fitted, tables)
     pd.testing.assert_frame_equal(applied.encoded.table[columns], prepared.tables["future"][columns])
 
 
@@ -186,9 +186,9 @@ def test_missing_values_get_a_flag_and_their_own_code(config: dict[str, Any], ta
 def test_a_missing_open_day_ahead_is_filled_and_counted(config: dict[str, Any], tables: Tables) -> None:
     prepared = fit(config, tables)
     assert prepared.summary["filled_inputs"] == {"open": 1}
-    applied = pipeline.apply(prepared.fitted, tables)
+    applied = apply.apply(prepared.fitted, tables)
     assert applied.filled_inputs == {"open": 1}
-    closed = pipeline.zero_rows(applied, prepared.fitted.config)
+    closed = apply.zero_rows(applied, prepared.fitted.config)
     np.testing.assert_array_equal(closed, tables["future"]["open"].fillna(1).to_numpy() == 0)
 
 
@@ -262,7 +262,7 @@ def test_a_file_of_other_kinds_of_values_still_conforms(config: dict[str, Any]) 
     tables = make_tables()
     prepared = fit(config, tables)
     future = tables["future"].assign(holiday=0)
-    applied = pipeline.apply(prepared.fitted, {**tables, "future": future})
+    applied = apply.apply(prepared.fitted, {**tables, "future": future})
     assert applied.encoded.codes["holiday"] == {"missing": 0, "unknown": 0}
 
 

@@ -11,21 +11,12 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from tabcli.config import Transform
+from tabcli.config.values import Transform
 from tabcli.errors import BundleError, DataError
-from tabcli.preprocess import (
-    FIRST_LEVEL,
-    MISSING,
-    UNKNOWN,
-    Categorify,
-    FillMissing,
-    Normalize,
-    Preprocessor,
-    TargetTransform,
-    boxcox_power,
-    stage_from_state,
-    stage_state,
-)
+from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, UNKNOWN, Categorify
+from tabcli.preprocessing.columns import Preprocessor, step_from_state, step_state
+from tabcli.preprocessing.continuous import FillMissing, Normalize
+from tabcli.preprocessing.target import TargetTransform, boxcox_power
 
 numbers = st.one_of(st.none(), st.floats(-1e6, 1e6))
 
@@ -254,8 +245,8 @@ def test_a_calibrated_output_is_the_calibrated_target(kind: Transform) -> None:
 
 
 def test_the_state_of_a_stage_is_checked() -> None:
-    state = through_json(stage_state("normalize", Normalize({"x": 0.1}, {"x": 2.0})))
-    assert stage_from_state("normalize", state, "f") == Normalize({"x": 0.1}, {"x": 2.0})
+    state = through_json(step_state("normalize", Normalize({"x": 0.1}, {"x": 2.0})))
+    assert step_from_state("normalize", state, "f") == Normalize({"x": 0.1}, {"x": 2.0})
     for wrong in ({}, [], {**state, "format_version": 2}, {**state, "stage": "categorify"}):
         with pytest.raises(BundleError, match=r"^f: "):
-            stage_from_state("normalize", wrong, "f")
+            step_from_state("normalize", wrong, "f")

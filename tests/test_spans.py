@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabcli.config import Recurrence, Since, Span
+from tabcli.config.features import ActiveMonths, Moment, TimeSince
 from tabcli.errors import DataError
-from tabcli.spans import iso_week_start, recurrence_feature, span_feature
+from tabcli.features.elapsed import active_months, iso_week_start, time_since
 
 
 def table(**columns: Any) -> pd.DataFrame:
@@ -30,19 +30,19 @@ def test_months_count_calendar_months_from_0_to_the_cap_and_unknown_stays_unknow
         year=[2015.0, 2014, 2015, 2000, np.nan],
         month=[3.0, 12, 3, 1, 5],
     )
-    span = Span(since=Since(year="year", month="month"), unit="months", cap=24)
-    np.testing.assert_array_equal(span_feature(rows, "day", span), [0, 3, 0, 24, np.nan])
+    span = TimeSince(since=Moment(year="year", month="month"), unit="months", cap=24)
+    np.testing.assert_array_equal(time_since(rows, "day", span), [0, 3, 0, 24, np.nan])
 
 
 def test_weeks_since_an_iso_week_across_the_year_end() -> None:
     rows = table(day=["2014-12-28", "2014-12-29", "2015-01-05", "2015-01-04"], year=[2015] * 4, week=[1] * 4)
-    span = Span(since=Since(year="year", week="week"), unit="weeks")
-    assert span_feature(rows, "day", span).tolist() == [0, 0, 1, 0]
+    span = TimeSince(since=Moment(year="year", week="week"), unit="weeks")
+    assert time_since(rows, "day", span).tolist() == [0, 0, 1, 0]
 
 
 def test_days_since_a_date() -> None:
     rows = table(day=["2020-03-01", "2020-02-28"], opened=pd.to_datetime(["2020-02-28", None]))
-    made = span_feature(rows, "day", Span(since=Since(date="opened"), unit="days"))
+    made = time_since(rows, "day", TimeSince(since=Moment(date="opened"), unit="days"))
     np.testing.assert_array_equal(made, [2, np.nan])
 
 
@@ -50,25 +50,27 @@ def test_days_since_a_date() -> None:
 def test_a_week_that_does_not_exist_is_refused(year: int, week: int) -> None:
     rows = table(day=["2015-01-01"], year=[year], week=[week])
     with pytest.raises(DataError, match="'week': 1 rows are not between 1 and 53"):
-        span_feature(rows, "day", Span(since=Since(year="year", week="week"), unit="weeks"))
+        time_since(rows, "day", TimeSince(since=Moment(year="year", week="week"), unit="weeks"))
 
 
 def test_how_many_rows_are_wrong_is_counted_in_rows() -> None:
     rows = table(day=["2015-01-01"] * 40, year=[2015] * 40, week=[1, 54] * 20)
     with pytest.raises(DataError, match="'week': 20 rows are not between 1 and 53"):
-        span_feature(rows, "day", Span(since=Since(year="year", week="week"), unit="weeks"))
+        time_since(rows, "day", TimeSince(since=Moment(year="year", week="week"), unit="weeks"))
 
 
 def test_a_span_starts_with_a_date() -> None:
     rows = table(day=["2015-01-01"], opened=[2015])
     with pytest.raises(DataError, match="'opened' must hold dates, but holds int values"):
-        span_feature(rows, "day", Span(since=Since(date="opened"), unit="days"))
+        time_since(rows, "day", TimeSince(since=Moment(date="opened"), unit="days"))
 
 
 def test_a_round_starts_on_the_day_it_began() -> None:
     rows = table(day=["2015-01-04", "2015-01-05"], year=[2015, 2015], week=[2, 2], rounds=["Jan", "Jan"])
-    made = recurrence_feature(
-        rows.astype({"rounds": "category"}), "day", Recurrence(months="rounds", since=Since(year="year", week="week"))
+    made = active_months(
+        rows.astype({"rounds": "category"}),
+        "day",
+        ActiveMonths(months="rounds", since=Moment(year="year", week="week")),
     )
     assert made.tolist() == [0, 1]
 
@@ -80,12 +82,12 @@ def test_a_round_starts_in_its_months_once_it_began() -> None:
         year=[2014, 2014, 2014, 2014, 2016, np.nan],
         week=[1, 1, 1, 1, 1, np.nan],
     ).astype({"rounds": "category"})
-    since = Since(year="year", week="week")
-    assert recurrence_feature(rows, "day", Recurrence(months="rounds", since=since)).tolist() == [1, 0, 1, 0, 0, 0]
-    assert recurrence_feature(rows, "day", Recurrence(months="rounds")).tolist() == [1, 0, 1, 0, 1, 1]
+    since = Moment(year="year", week="week")
+    assert active_months(rows, "day", ActiveMonths(months="rounds", since=since)).tolist() == [1, 0, 1, 0, 0, 0]
+    assert active_months(rows, "day", ActiveMonths(months="rounds")).tolist() == [1, 0, 1, 0, 1, 1]
 
 
 def test_a_month_that_is_none_is_named() -> None:
     rows = table(day=["2015-01-01"], rounds=["Jan,Foo"]).astype({"rounds": "category"})
     with pytest.raises(DataError, match="'foo' in 'Jan,Foo' is no month"):
-        recurrence_feature(rows, "day", Recurrence(months="rounds"))
+        active_months(rows, "day", ActiveMonths(months="rounds"))

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabcli.config import Duration, Validation
+from tabcli.config.data import Validation
+from tabcli.config.values import Duration
 from tabcli.errors import DataError
-from tabcli.frequency import Frequency
-from tabcli.split import length_of, time_split, validation_steps
+from tabcli.features.frequency import Frequency
+from tabcli.pipeline.split import length_of, time_split, validation_steps
 
 
 def days(count: int, freq: str = "D") -> "pd.Series[Any]":

@@ -11,7 +11,8 @@ import pytest
 from dateutil.easter import easter as dateutil_easter
 
 from tabcli.errors import UsageError
-from tabcli.synthetic import easter, synth
+from tabcli.synthetic.retail import synth
+from tabcli.synthetic.world import easter
 
 SIZE: dict[str, Any] = {"stores": 60, "days": 700, "horizon": 30}
 

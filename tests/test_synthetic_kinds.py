@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tabcli
-from tabcli.metrics import rmsle, wape
+from tabcli.evaluation.metrics import rmsle, wape
 from tests.test_cli import run
 
 ROOT = Path(__file__).parents[1]

@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from tabcli import config as configs
-from tabcli.config import Not, Table
+from tabcli.config import loading
+from tabcli.config.data import Table
+from tabcli.config.values import Not
 from tabcli.errors import ConfigError, DataError
-from tabcli.tables import Contract, check_unique, find_file, kind_of, matches, read_table, stack
+from tabcli.tables.contract import Contract
+from tabcli.tables.kinds import kind_of
+from tabcli.tables.reading import find_file, read_table
+from tabcli.tables.rows import check_unique, matches, stack
 
 
 def read(path: Path, text: str | None = None, dates: tuple[str, ...] = (), **spec: Any) -> pd.DataFrame:
@@ -228,5 +232,5 @@ def test_check_unique_shows_dates_as_dates() -> None:
 def test_the_shipped_configs_load() -> None:
     folder = Path(__file__).parents[1] / "configs"
     for path in folder.glob("*.yaml"):
-        assert configs.load(path).format_version == 1
+        assert loading.load(path).format_version == 1
     assert len(list(folder.glob("*.yaml"))) >= 3

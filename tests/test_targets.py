@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 import tabcli
-from tabcli import stages
+from tabcli.api import backtest
 from tabcli.errors import ConfigError, DataError
-from tabcli.prediction import predict_target
+from tabcli.forecasting.points import predict_target
 from tests.conftest import CONFIG, make_tables, write_folder
 from tests.test_cli import run
 
@@ -232,7 +232,7 @@ def test_a_backtest_is_sorted_by_the_metric(config: dict[str, Any], tmp_path: Pa
     tables = with_units(make_tables(), small)
     settings = variant(config, transform="log1p") | {"metric": "mase"}
     peers = ["median", "histgb"]
-    result = stages.backtest(settings, tables, tmp_path / "folds", folds=2, step="2w", peers=peers)
+    result = backtest.backtest(settings, tables, tmp_path / "folds", folds=2, step="2w", peers=peers)
     summary = result.summary()
     assert list(summary.columns)[:4] == ["mase", "std over folds", "std over seeds", "mape"]
     assert summary["mase"].is_monotonic_increasing

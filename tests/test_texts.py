@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabcli.config import Table
+from tabcli.config.data import Table
 from tabcli.errors import DataError
-from tabcli.tables import kind_of
-from tabcli.texts import Numerals, decimal_comma, infer, to_dates, to_numbers
+from tabcli.tables.kinds import kind_of
+from tabcli.tables.texts import Numerals, decimal_comma, infer, to_dates, to_numbers
 
 STYLES = [Numerals(), Numerals(","), Numerals(",", "."), Numerals(".", ","), Numerals(".", "'"), Numerals(",", " ")]
 

@@ -13,29 +13,27 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
-from tabcli import config as configs
-from tabcli.config import PRESETS, Train
-from tabcli.dataset import Batch, Dataset
+from tabcli.config import learning
+from tabcli.config.learning import Train
+from tabcli.config.schema import PRESETS
 from tabcli.errors import ConfigError
-from tabcli.model import Mix, ModelSpec, TabularMLP, specify
-from tabcli.training import (
+from tabcli.training.dataset import Batch, Dataset
+from tabcli.training.loop import (
     DATE_RATE,
     DATE_SPAN,
-    Average,
     Callbacks,
     Checkpoint,
     DateEffects,
-    Fit,
+    FitResult,
     Trainer,
     fit,
     get_weights,
     load_model,
-    lr_find,
-    make_optimizer,
-    predict_log,
-    schedule,
-    valley,
+    predict_outputs,
 )
+from tabcli.training.lr_find import lr_find, valley
+from tabcli.training.network import Mix, ModelSpec, TabularMLP, spec_of
+from tabcli.training.optimizer import AveragedWeights, make_optimizer, schedule
 
 N_GROUPS = 12
 
@@ -61,15 +59,15 @@ def score(outputs: NDArray[np.float32]) -> dict[str, float]:
 
 def make_spec(**model: Any) -> ModelSpec:
     sizes = {"shop": N_GROUPS + 2, "other": N_GROUPS + 2}
-    options = configs.Model.model_validate({"layers": [16, 8], **model})
-    return specify(options, sizes, (2, 0), (8.0, 0.8, 10.0), ("shop",))
+    options = learning.Model.model_validate({"layers": [16, 8], **model})
+    return spec_of(options, sizes, (2, 0), (8.0, 0.8, 10.0), ("shop",))
 
 
 def make_settings(**train: Any) -> Train:
     return Train.model_validate({"epochs": 4, "batch_size": 64, "lr": 0.01, "threads": 1, **train})
 
 
-def run(options: dict[str, Any] | None = None, spec: ModelSpec | None = None, seed: int = 3, **rest: Any) -> Fit:
+def run(options: dict[str, Any] | None = None, spec: ModelSpec | None = None, seed: int = 3, **rest: Any) -> FitResult:
     return fit(
         spec or make_spec(),
         make_settings(**(options or {})),
@@ -81,7 +79,7 @@ def run(options: dict[str, Any] | None = None, spec: ModelSpec | None = None, se
     )
 
 
-def same(one: Fit, other: Fit) -> bool:
+def same(one: FitResult, other: FitResult) -> bool:
     def stripped(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{k: v for k, v in r.items() if k != "seconds"} for r in records]
 
@@ -215,13 +213,13 @@ def test_shocks_that_a_date_s_rows_share_are_not_remembered_as_the_date() -> Non
         return Dataset(codes, *tensors, torch.zeros(n), date=torch.from_numpy(day))
 
     sizes = {"shop": N_GROUPS + 2, "day": n_days + 2}
-    model = configs.Model.model_validate({"layers": [16, 8]})
-    spec = specify(model, sizes, (2, 0), (8.0, 0.8, 10.0))
+    model = learning.Model.model_validate({"layers": [16, 8]})
+    spec = spec_of(model, sizes, (2, 0), (8.0, 0.8, 10.0))
     errors = {}
     for share in (0.0, 0.9):
         settings = make_settings(epochs=3, batch_size=64, date_effect=share, keep="last")
         result = fit(spec, settings, data(day, y), VALID, score=lambda outputs: {"valid_rmspe": 1.0}, seed=1)
-        outputs = predict_log(load_model(spec, result.weights), data(day, y))
+        outputs = predict_outputs(load_model(spec, result.weights), data(day, y))
         errors[share] = float(np.std(outputs - (8 + np.sin(shops))))
     assert errors[0.9] < 0.8 * errors[0.0]  # 0.16 against 0.23; the shocks themselves have 0.3
 
@@ -338,7 +336,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
 
     result = run(score=scripted)
     assert result.best_epoch == 2
-    outputs = predict_log(load_model(make_spec(), result.weights), VALID)
+    outputs = predict_outputs(load_model(make_spec(), result.weights), VALID)
     np.testing.assert_array_equal(outputs, seen[1])
     assert not np.array_equal(outputs, seen[3])
 
@@ -379,7 +377,7 @@ def test_callbacks_hear_of_every_step_and_epoch() -> None:
 def test_the_average_equals_a_loop_over_all_states(decay: float, n: int) -> None:
     generator = torch.Generator().manual_seed(n)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    average = Average(model, decay)
+    average = AveragedWeights(model, decay)
     expected = torch.zeros(2, 3, dtype=torch.float64)
     for i in range(1, n + 1):
         with torch.no_grad():
@@ -394,12 +392,12 @@ def test_the_average_equals_a_loop_over_all_states(decay: float, n: int) -> None
 def test_prediction_leaves_the_mode_and_does_not_depend_on_the_rows_around() -> None:
     torch.manual_seed(0)
     model = TabularMLP(make_spec(dropout=0.5, batch_norm=True)).train()
-    outputs = predict_log(model, VALID)
+    outputs = predict_outputs(model, VALID)
     assert model.training
     one = Dataset(VALID.x_cat[7:8], VALID.x_cont[7:8], VALID.y[7:8], VALID.base[7:8])
-    np.testing.assert_allclose(predict_log(model, one), outputs[7:8], rtol=1e-6)
+    np.testing.assert_allclose(predict_outputs(model, one), outputs[7:8], rtol=1e-6)
     none = Dataset(VALID.x_cat[:0], VALID.x_cont[:0], VALID.y[:0], VALID.base[:0])
-    assert predict_log(model, none).shape == (0,)
+    assert predict_outputs(model, none).shape == (0,)
 
 
 # ---------------------------------------------------------------------------------------- learning rates

@@ -1,0 +1,124 @@
+"""backtest and tune: the whole pipeline on rolling-origin folds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tabcli import files
+from tabcli.api.sources import ConfigSource, hashes_of, parse_duration
+from tabcli.config import loading
+from tabcli.config.schema import Config
+from tabcli.errors import UsageError
+from tabcli.pipeline import joined
+from tabcli.selection.folds import Backtest, Scores, ensemble_name, run_folds, save_summary
+from tabcli.selection.peers import PEERS
+from tabcli.selection.search import Trial, Tuning, search
+from tabcli.tables.contract import DataSource
+from tabcli.training.loop import Callbacks
+from tabcli.version import __version__
+
+# -------------------------------------------------------------------------------------------- backtest
+
+
+LAST_EPOCH = ("train.keep=last", "train.patience=null")  # so that nothing is chosen on the scored rows
+
+
+def backtest(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    folds: int = 3,
+    step: str | None = None,
+    ends: Sequence[str] = (),
+    gap: str | None = None,
+    peers: Sequence[str] = ("seasonal_naive", "median", "histgb"),
+    callbacks: Callbacks | None = None,
+    on_fold: Callable[[str, Scores], None] = lambda name, scores: None,
+) -> Backtest:
+    """Trains and scores the whole pipeline on rolling-origin folds, with what it must beat on the very same rows.
+
+    The newest fold ends with the train table, the others `step` (by default the length of the validation rows)
+    earlier each; `ends` adds folds that end on these dates. Folds that `out` holds from an earlier call are not
+    trained again. The last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the
+    scores of a single one, over seeds, and of their mean. Raises what prep and train raise, and `UsageError`.
+    """
+    extra = [f"validation.gap={gap}"] if gap is not None else []
+    settings = loading.load(config, [*overrides, *extra, *LAST_EPOCH])
+    wrong = [p for p in peers if p not in PEERS]
+    if wrong:
+        raise UsageError(f"--peers {', '.join(wrong)}: expected some of {', '.join(PEERS)}")
+    if folds + len(ends) < 1:
+        raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
+    apart = parse_duration("--step", step)
+    fingerprint = _fold_fingerprint(settings, data, peers)
+    path = Path(out)
+    path.mkdir(parents=True, exist_ok=True)
+    result = run_folds(
+        joined.read(settings, data),
+        path,
+        fingerprint,
+        folds=folds,
+        step=apart,
+        ends=ends,
+        peers=peers,
+        callbacks=callbacks or Callbacks(),
+        on_fold=on_fold,
+    )
+    save_summary(result)
+    return result
+
+
+def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
+    """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
+    names = ["train", *(["future"] if "future" in settings.tables else []), *joined.side_names(settings)]
+    return files.digest([__version__, torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
+
+
+def tune(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    trials: int = 20,
+    folds: int = 2,
+    ends: Sequence[str] = (),
+    callbacks: Callbacks | None = None,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+) -> Tuning:
+    """Searches the config's `tune.space` for the least mean of its metric over rolling-origin folds, each from scratch.
+
+    `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
+    what `backtest` raises, and `ConfigError` where there is no space.
+    """
+    settings = loading.load(config, overrides)
+    if trials < 1 or folds + len(ends) < 1:
+        raise UsageError("a search needs at least one trial and one fold")
+    path = Path(out)
+    path.mkdir(parents=True, exist_ok=True)
+    identity = _fold_fingerprint(settings, data, [folds, *ends])
+    source = joined.read(settings, data)
+
+    def judge(candidate: Config, directory: Path) -> float:
+        candidate = loading.load(candidate, LAST_EPOCH)
+        directory.mkdir(exist_ok=True)
+        result = run_folds(
+            replace(source, config=candidate),
+            directory,
+            files.digest([identity, candidate.dump()]),
+            folds=folds,
+            step=None,
+            ends=ends,
+            peers=(),
+            callbacks=callbacks or Callbacks(),
+            on_fold=lambda name, scores: None,
+        )
+        ours = result.scores["forecast"] == ensemble_name(candidate.train.members)
+        return float(result.scores.loc[ours, settings.metric].mean())
+
+    return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)

@@ -1,0 +1,34 @@
+"""inspect: what is in a table, a prep or a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabcli.api.prep import PrepResult
+from tabcli.api.sources import read_options
+from tabcli.api.train import TrainResult
+from tabcli.artifacts.contents import Prepared, Run
+from tabcli.errors import UsageError
+from tabcli.reports.inspection import Inspection
+from tabcli.reports.inspection import inspect as look_into
+from tabcli.tables.reading import TableSource
+
+# --------------------------------------------------------------------------------------------- inspect
+
+
+def inspect(
+    source: PrepResult | TrainResult | Prepared | Run | TableSource, *, reading: Mapping[str, str] | None = None
+) -> Inspection:
+    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths.
+
+    `reading`: how a table is written, as in a config's table.
+    """
+    if isinstance(source, PrepResult):
+        source = source.prepared
+    if isinstance(source, TrainResult):
+        source = source.run
+    if isinstance(source, Path | str) and not Path(source).exists():
+        raise UsageError(f"{source}: no such file or directory")
+    file = str(source) if isinstance(source, Path | str) else ""
+    return look_into(source, read_options(reading or {}, file))

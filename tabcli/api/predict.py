@@ -1,0 +1,118 @@
+"""predict: a run and raw tables → forecasts."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tabcli import files
+from tabcli.api.sources import parse_duration
+from tabcli.api.train import TrainResult
+from tabcli.artifacts.contents import Run
+from tabcli.bundle import directories
+from tabcli.errors import UsageError
+from tabcli.forecasting import points
+from tabcli.pipeline import apply
+from tabcli.tables.contract import DataSource
+from tabcli.tables.joins import LookupTable
+from tabcli.tables.reading import TableSource
+
+# --------------------------------------------------------------------------------------------- predict
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """`table`: what was (or would be) written. `warnings`: what a reader of the forecast should know."""
+
+    path: Path | None
+    table: pd.DataFrame
+    counts: dict[str, Any]
+    warnings: list[str]
+    seconds: float
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """CSV, TSV, Parquet or Feather by the ending, atomically. Raises `UsageError` for another ending."""
+    ending = path.suffix.lower()
+    with files.atomic_file(path) as temporary:
+        match ending:
+            case ".csv" | ".tsv":
+                table.to_csv(temporary, index=False, sep="," if ending == ".csv" else "\t", lineterminator="\n")
+            case ".parquet" | ".pq":
+                table.to_parquet(temporary, index=False)
+            case ".feather" | ".arrow":
+                table.to_feather(temporary)
+            case _:
+                raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
+
+
+def predict(
+    run: TrainResult | Run | Path | str,
+    data: DataSource,
+    out: Path | str | None = None,
+    *,
+    columns: Sequence[str] = (),
+    horizon: str | None = None,
+) -> PredictResult:
+    """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
+
+    With a `horizon` such as 8w, the next steps of every series instead, made by the config's `forecast.rules`.
+
+    Where the config names no id, series and date stand for it; `columns` carries more of the rows along. Raises
+    `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
+    """
+    return _predict(_loaded(run), data, out, columns=columns, horizon=horizon)
+
+
+def _loaded(run: TrainResult | Run | Path | str) -> Run:
+    if isinstance(run, TrainResult):
+        return run.run
+    return run if isinstance(run, Run) else directories.load_run(Path(run))
+
+
+def _predict(
+    run: Run,
+    data: DataSource,
+    out: Path | str | None,
+    *,
+    columns: Sequence[str],
+    horizon: str | None = None,
+    sides: Sequence[LookupTable] | None = None,
+) -> PredictResult:
+    started = time.perf_counter()
+    config = run.fitted.config
+    made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, sides)
+    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
+    wanted = list(dict.fromkeys([*keys, *columns]))
+    missing = [c for c in wanted if c not in made.table.columns]
+    if missing:
+        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
+    table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
+    path = Path(out) if out is not None else None
+    if path is not None:
+        write_table(table, path)
+    return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A run and its side tables, read and checked once: a forecast of a few rows then takes milliseconds."""
+
+    run: Run
+    sides: Sequence[LookupTable]
+
+    def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
+        """Forecasts rows like those of the table `future`, a DataFrame or a file. As `predict` does, without an out."""
+        return _predict(self.run, {"future": rows}, None, columns=columns, sides=self.sides)
+
+
+def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:
+    """Loads a run and the side tables in `data`, for a service that forecasts rows as they come.
+
+    Raises `DataError` for tables that cannot be read, `BundleError` for a run that cannot be used.
+    """
+    loaded = _loaded(run)
+    return Forecaster(loaded, apply.side_tables(loaded.fitted, data))

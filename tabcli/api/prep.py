@@ -1,0 +1,82 @@
+"""prep: raw tables → a prep directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabcli import files, memory
+from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, hashes_of, is_unchanged, versions
+from tabcli.artifacts.contents import Prepared
+from tabcli.bundle import directories
+from tabcli.config import loading
+from tabcli.config.schema import Config
+from tabcli.errors import UsageError
+from tabcli.pipeline import joined, prepare
+from tabcli.tables.contract import DataSource
+from tabcli.version import __version__
+
+# ------------------------------------------------------------------------------------------------ prep
+
+
+@dataclass(frozen=True)
+class PrepResult:
+    """`path` is None when nothing was written; `unchanged` when the same prep stood there already.
+
+    `megabytes`: the encoded tables and the history's in memory, and the most that the process has had so far.
+    """
+
+    path: Path | None
+    prepared: Prepared
+    unchanged: bool
+
+    @property
+    def megabytes(self) -> tuple[float, float]:
+        tables = [*self.prepared.tables.values(), self.prepared.past]
+        encoded = sum(int(t.memory_usage().sum()) for t in tables if t is not None) / 2**20
+        return encoded, memory.peak_megabytes()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return self.prepared.summary
+
+
+def prep_sections(config: Config) -> dict[str, Any]:
+    return {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
+
+
+def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
+    names = ["train", *(["future"] if "future" in config.tables else []), *joined.side_names(config)]
+    drawn = [sample, config.seed] if sample is not None else None
+    return files.digest([__version__, prep_sections(config), hashes_of(config, data, names), drawn])
+
+
+def prep(
+    config: ConfigSource,
+    data: DataSource,
+    out: Path | str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    sample: int | None = None,
+    force: bool = False,
+) -> PrepResult:
+    """Raw tables → encoded tables, with all that was fitted on the training rows.
+
+    `data` is a directory, or a mapping from the config's table names to DataFrames or paths. Raises `ConfigError`,
+    `DataError`, and `UsageError` where `out` holds something else and `force` is not given.
+    """
+    if sample is not None and sample < 1:
+        raise UsageError(f"--sample {sample}: expected a number of rows, 1 or more")
+    settings = loading.load(config, overrides)
+    if out is None:
+        return PrepResult(None, prepare.fit(settings, data, sample=sample), False)
+    path = Path(out)
+    fingerprint = _prep_fingerprint(settings, data, sample)  # before anything is read: see `_hashes`
+    if not force and is_unchanged(path, "prep", fingerprint):
+        return PrepResult(path, directories.load_prep(path), True)
+    with files.atomic_directory(path, replace=force) as temporary:
+        prepared = prepare.fit(settings, data, sample=sample)
+        directories.save_prep(temporary, prepared, fingerprint, {"versions": versions()})
+    return PrepResult(path, prepared, False)

@@ -1,0 +1,100 @@
+"""What the verbs share: reading options, fingerprints of what a directory was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli import files
+from tabcli.bundle import manifest
+from tabcli.config import data, loading, values
+from tabcli.config.schema import Config
+from tabcli.errors import BundleError, ConfigError, DataError, UsageError
+from tabcli.parallel import parallel_map
+from tabcli.tables.contract import DataSource
+from tabcli.tables.reading import TableSource, read_table
+from tabcli.version import __version__
+
+ConfigSource = Config | Mapping[str, Any] | Path | str
+
+TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
+"""The parts of a config that training reads; prep depends on all others."""
+
+
+def versions() -> dict[str, Any]:
+    return {
+        "tabcli": __version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "pandas": pd.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
+    """Whether a whole directory made from the same inputs stands there already."""
+    try:
+        return bool(manifest.verify(out, kind)["fingerprint"] == fingerprint)
+    except BundleError:
+        return False
+
+
+def _source_hash(source: TableSource) -> str:
+    if isinstance(source, pd.DataFrame):
+        values = pd.util.hash_pandas_object(source, index=False).to_numpy()
+        return files.digest(
+            [
+                list(map(str, source.columns)),
+                source.dtypes.astype(str).tolist(),
+                hashlib.sha256(values.tobytes()).hexdigest(),
+            ]
+        )
+    return files.sha256(Path(source))
+
+
+def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
+    """What identifies the content of each table; empty where there is none.
+
+    A table that changes after that and before it is read gets the hash of what it was, so the next prep runs again.
+    """
+
+    def identify(name: str) -> str:
+        if isinstance(data, Mapping):
+            return _source_hash(data[name]) if name in data else ""
+        path = Path(data) / config.tables[name].file
+        return files.sha256(path) if path.is_file() else ""
+
+    return dict(zip(names, parallel_map(identify, names), strict=True))
+
+
+def parse_duration(option: str, text: str | None) -> values.Duration | None:
+    try:
+        return None if text is None else values.Duration.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text}: {error}") from None
+
+
+# -------------------------------------------------------------------------------------------- evaluate
+
+
+def read_options(options: Mapping[str, str], file: str) -> data.Table:
+    try:
+        return loading.parse_table(options, file)
+    except ConfigError as error:
+        raise UsageError(f"how to read tables: {error.message}") from None
+
+
+def read_any(
+    source: TableSource, name: str, dates: Sequence[str] = (), reading: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    file = "" if isinstance(source, pd.DataFrame) else str(source)
+    if file and not Path(file).is_file():
+        raise DataError(f"{file}: no such file")
+    return read_table(source, read_options(reading or {}, file), name=name, dates=dates)

@@ -1,0 +1,107 @@
+"""Each step of prep alone: table in, table out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from tabcli import files
+from tabcli.api.sources import read_any
+from tabcli.errors import BundleError, DataError, UsageError
+from tabcli.features.dates import date_parts
+from tabcli.preprocessing.categorical import Categorify
+from tabcli.preprocessing.columns import STEPS, step_from_state, step_state
+from tabcli.preprocessing.continuous import FillMissing, Normalize
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.reading import TableSource
+
+# ------------------------------------------------------------------------------------- the single steps
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`table`: the step's output; `counts`: per column what was missing, unknown or filled."""
+
+    table: pd.DataFrame
+    counts: dict[str, Any]
+
+
+def add_datepart(
+    table: TableSource,
+    column: str,
+    *,
+    prefix: str | None = None,
+    time: bool = False,
+    drop: bool = True,
+    reading: Mapping[str, str] | None = None,
+) -> StepResult:
+    """The table with fastai's 13 columns of a date (16 with `time`) at its end; the date is dropped by default."""
+    rows = read_any(table, "table", [column], reading)
+    require_columns(rows, [column], "the table")
+    if kind_of(rows[column]) != "date":
+        raise DataError(f"column {column!r} holds {kind_of(rows[column])} values, not dates")
+    parts = date_parts(rows[column], prefix, time=time)
+    clash = [c for c in parts.columns if c in rows.columns]
+    if clash:
+        raise UsageError(f"the table has the columns {', '.join(clash)} already", hint="give another --prefix")
+    kept = rows.drop(columns=column) if drop else rows
+    missing = int(rows[column].isna().sum())
+    return StepResult(pd.concat([kept, parts], axis=1), {column: missing} if missing else {})
+
+
+def _default_columns(stage: str, rows: pd.DataFrame) -> list[str]:
+    """Text and bool columns to categorify, numbers for the other two."""
+    wanted = ("text", "bool") if stage == "categorify" else ("int", "float")
+    return [c for c in rows.columns if kind_of(rows[c]) in wanted]
+
+
+def run_step(
+    stage: Literal["categorify", "fill-missing", "normalize"],
+    table: TableSource,
+    *,
+    fit: Path | str | None = None,
+    state: Path | str | None = None,
+    columns: Sequence[str] = (),
+    reading: Mapping[str, str] | None = None,
+) -> StepResult:
+    """One preprocessor alone: `fit` learns from this table and writes the state there; `state` applies a state.
+
+    The step's columns are replaced in the table, the others stay; flags come last. Raises `UsageError` unless
+    exactly one of `fit` and `state` is given.
+    """
+    if (fit is None) == (state is None):
+        raise UsageError("give either --fit STATE (learn from this table) or --state STATE (apply what was learned)")
+    rows = read_any(table, "table", reading=reading)
+    fitted: Categorify | FillMissing | Normalize
+    if fit is not None:
+        require_columns(rows, columns, "the table")
+        chosen = list(columns) or _default_columns(stage, rows)
+        fitted = STEPS[stage].fit(rows, chosen)
+        files.write_json(Path(fit), step_state(stage, fitted))
+    else:
+        if columns:
+            raise UsageError("--columns goes with --fit; a state knows its columns")
+        fitted = _read_state(stage, Path(str(state)))
+    if isinstance(fitted, Normalize):
+        new, counts = fitted.transform(rows), {}
+    else:
+        transformed = fitted.transform(rows)
+        new, counts = transformed[0], dict(transformed[1])
+    replaced = rows.assign(**{c: new[c] for c in new.columns})
+    return StepResult(replaced, counts)
+
+
+def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
+    try:
+        value = files.read_json(path)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: no such file", hint=f"make it with `tabcli {stage} TABLE OUT --fit {path}`"
+        ) from None
+    except ValueError:
+        raise BundleError(f"{path}: not JSON") from None
+    return step_from_state(stage, value, str(path))

@@ -1,0 +1,208 @@
+"""train, lr-find: a prep → a run directory."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from tabcli import files
+from tabcli.api.prep import PrepResult, prep_sections
+from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, is_unchanged, versions
+from tabcli.artifacts.contents import Prepared, Run
+from tabcli.bundle import directories, manifest
+from tabcli.config import loading
+from tabcli.config.schema import Config
+from tabcli.errors import ConfigError, UsageError
+from tabcli.reports import plots
+from tabcli.training.ensemble import Ensemble, fit_ensemble
+from tabcli.training.inputs import Inputs, chosen_history, make_inputs
+from tabcli.training.loop import Callbacks, Record
+from tabcli.training.lr_find import LRFind
+from tabcli.training.lr_find import lr_find as run_lr_find
+from tabcli.training.network import describe
+from tabcli.training.workers import TrainingJob
+from tabcli.version import __version__
+
+# ----------------------------------------------------------------------------------------------- train
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """`metrics`: of the kept weights on the validation rows, with the baseline they must beat."""
+
+    path: Path | None
+    run: Run
+    unchanged: bool
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.run.metrics
+
+    @property
+    def history(self) -> list[Record]:
+        return self.run.history
+
+
+def _open_prep(prep: PrepResult | Prepared | Path | str) -> tuple[Prepared, str]:
+    """A prep and what identifies it."""
+    if isinstance(prep, Prepared):
+        return prep, ""
+    if isinstance(prep, PrepResult):
+        if prep.path is None:
+            return prep.prepared, ""
+        prep = prep.path
+    path = Path(prep)
+    prepared = directories.load_prep(path)
+    return prepared, files.sha256(path / manifest.MANIFEST)
+
+
+def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Sequence[str]) -> Config:
+    """The config to train with. Raises `ConfigError` where it would have needed another prep."""
+    prepared_with = prepared.fitted.config
+    settings = loading.load(prepared_with if config is None else config, overrides)
+    before, now = prep_sections(prepared_with), prep_sections(settings)
+    changed = [key for key in now if now[key] != before[key]]
+    if changed:
+        raise ConfigError(
+            f"the prep was made with other values of {', '.join(changed)}",
+            hint="run `tabcli prep` again with this config, or train without --config to use the prep's own",
+        )
+    return settings
+
+
+def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
+    """What the bundle holds of a trained ensemble."""
+    first = ensemble.members[0]
+    metrics = {
+        "metric": settings.metric,
+        "best_epoch": first.fit.best_epoch,
+        **ensemble.scores,
+        "valid_rows": len(ensemble.scored),
+        "train_rows": first.n_rows,
+        "refitted": ensemble.refitted,
+        "baseline": prepared.summary["baseline"],
+        "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
+    }
+    own = replace(prepared.fitted, config=settings)
+    weights = [m.fit.weights for m in ensemble.members]
+    networks = [m.spec.to_dict() for m in ensemble.members]
+    calibration = ensemble.factor, ensemble.shift
+    return Run(own, networks, weights, metrics, ensemble.history, *calibration, ensemble.snapshot)
+
+
+def train(
+    prep: PrepResult | Prepared | Path | str,
+    out: Path | str | None = None,
+    *,
+    config: ConfigSource | None = None,
+    overrides: Sequence[str] = (),
+    refit: bool = False,
+    resume: bool = False,
+    force: bool = False,
+    callbacks: Callbacks | None = None,
+) -> TrainResult:
+    """A prep → a trained run.
+
+    `refit` trains the members anew on all rows, for as many epochs as were best on the validation rows; the metrics
+    stay those of the networks that had not seen them. While it trains, a checkpoint per epoch stands in
+    `OUT.partial`; `resume` goes on from it and ends with the same bits as a run that was never interrupted.
+    Raises `ConfigError` where the config would need another prep, `UsageError` where `out` is
+    taken and `force` is not given.
+    """
+    prepared, prep_id = _open_prep(prep)
+    settings = _train_config(prepared, config, overrides)
+    callbacks = callbacks or Callbacks()
+    if out is None:
+        return TrainResult(
+            None, _fit_run(prepared, fit_ensemble(prepared, settings, callbacks, refit=refit), settings), False
+        )
+    path = Path(out)
+    fingerprint = files.digest(
+        [__version__, torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
+    )
+    if prep_id and not force and is_unchanged(path, "run", fingerprint):
+        return TrainResult(path, directories.load_run(path), True)
+    files.require_writable(path, replace=force)
+    partial = path.parent / f"{path.name}.partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(partial / "lock", timeout=0):
+            _open_partial(partial, fingerprint, resume, force)
+            workshop = TrainingJob(_prep_path(prep, prepared, partial), settings, partial)
+            ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, workshop=workshop)
+            run = _fit_run(prepared, ensemble, settings)
+            with files.atomic_directory(path, replace=force) as temporary:
+                plots.plot_losses(run.history, temporary / "loss.png")
+                facts = {"versions": versions(), "threads": torch.get_num_threads(), "prep": prep_id}
+                directories.save_run(temporary, run, fingerprint, facts)
+    except Timeout:
+        raise UsageError(f"another process is training into {path}", hint="give another --out") from None
+    shutil.rmtree(partial)
+    return TrainResult(path, run, False)
+
+
+def _prep_path(prep: PrepResult | Prepared | Path | str, prepared: Prepared, partial: Path) -> Path:
+    """Where worker processes read the prep: its directory, or a copy of one that exists in memory only."""
+    if isinstance(prep, PrepResult) and prep.path is not None:
+        return prep.path
+    if isinstance(prep, Path | str):
+        return Path(prep).resolve()
+    with files.atomic_directory(partial / "prep", replace=True) as temporary:
+        directories.save_prep(temporary, prepared, "", {})
+    return partial / "prep"
+
+
+def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) -> None:
+    """Makes the working directory ready. Raises `UsageError` rather than lose an interrupted run unasked."""
+    label = partial / "fingerprint.json"
+    if label.exists() and resume:
+        if files.read_json(label) != fingerprint:
+            raise UsageError(
+                f"{partial}: the interrupted run had another prep, config or version",
+                hint="use the same ones to resume, or --force to start anew",
+            )
+        return
+    states = sorted(partial.glob("*.safetensors"))
+    if states and not force:
+        raise UsageError(
+            f"{partial} holds an interrupted run",
+            hint="--resume goes on from its last epoch, --force starts anew",
+        )
+    for state in states:
+        state.unlink()
+    files.write_json(label, fingerprint)
+
+
+def model_summary(
+    prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
+) -> str:
+    """The network as text, before any training."""
+    prepared, _ = _open_prep(prep)
+    return describe(_inputs(prepared, _train_config(prepared, config, overrides)).spec)
+
+
+def _inputs(prepared: Prepared, settings: Config) -> Inputs:
+    history = chosen_history(prepared, settings)
+    return make_inputs(prepared, settings, "valid", history)
+
+
+def lr_find(
+    prep: PrepResult | Prepared | Path | str,
+    *,
+    config: ConfigSource | None = None,
+    overrides: Sequence[str] = (),
+    plot: Path | str | None = None,
+) -> LRFind:
+    """Tries learning rates on a new network and suggests one; `plot` is where a PNG of the curve goes."""
+    prepared, _ = _open_prep(prep)
+    settings = _train_config(prepared, config, overrides)
+    inputs = _inputs(prepared, settings)
+    found = run_lr_find(inputs.spec, settings.train, inputs.train, seed=settings.seed)
+    if plot is not None:
+        with files.atomic_file(Path(plot)) as temporary:
+            plots.plot_lr_find(found.lrs, found.losses, found.suggestion, temporary)
+    return found

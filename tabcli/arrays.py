@@ -1,0 +1,9 @@
+"""The arrays that pass between modules, by what they hold; shapes stand in the docstrings."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]

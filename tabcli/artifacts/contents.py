@@ -1,0 +1,85 @@
+"""What is fitted, prepared and trained: the types that flow between stations and that `bundle` keeps on the disk."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.config.schema import Config
+from tabcli.evaluation.metrics import Criterion, seasonal_scale
+from tabcli.features.events import EventCalendar
+from tabcli.features.frequency import Frequency, season_steps
+from tabcli.features.holidays import PublicHolidays
+from tabcli.preprocessing.columns import Preprocessor
+from tabcli.preprocessing.target import TargetTransform
+from tabcli.tables.contract import Contract
+from tabcli.target_history.grid import Grid
+from tabcli.target_history.statistics import Snapshot
+
+ROW = "row."
+
+Weights = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class FittedPipeline:
+    """All that turns raw tables into the model's inputs, as it was learned from the training rows."""
+
+    config: Config
+    contract: Contract
+    preprocessor: Preprocessor
+    target: TargetTransform
+    calendar: EventCalendar
+    dates: dict[str, str]
+    """train_start, train_end, valid_start, valid_end in ISO format."""
+    frequency: Frequency
+    holidays: PublicHolidays
+    tail: pd.DataFrame
+    """What rows to forecast are made from where no table gives them: see `ahead`."""
+    grid: Grid | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prep: what was fitted, and the encoded tables train, valid and, where there are such rows, gap and future."""
+
+    fitted: FittedPipeline
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any]
+    past: pd.DataFrame | None = None
+    """With a history: series, step, cell, y and other columns of every row that has a target."""
+
+    def criterion(self, rows: pd.DataFrame, metric: str | None = None) -> Criterion:
+        """What the config judges by (or another metric), for encoded rows."""
+        config = self.fitted.config
+        name = metric or config.metric
+        scale = self._scale()[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
+        return Criterion(name, config.quantile, scale)
+
+    def _scale(self) -> NDArray[np.float64]:
+        """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
+        fitted, train = self.fitted, self.tables["train"]
+        dates, frequency = train[ROW + fitted.config.date], fitted.frequency
+        steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
+        target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+        series = train[ROW + "series"].to_numpy(dtype="int64")
+        return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained model with everything that predict needs: each member's network, as plain values, and its weights."""
+
+    fitted: FittedPipeline
+    networks: list[dict[str, Any]]
+    members: list[Weights]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]] = field(default_factory=list)
+    factor: float = 1.0
+    """What forecasts are multiplied with: the calibration."""
+    shift: float = 0.0
+    """What is added to them, in the target's unit."""
+    snapshot: Snapshot | None = None
+    """The history as of the last row that was known."""

@@ -1,0 +1,198 @@
+"""The directories that prep and train write, and the only code that knows their layout. No torch, no pickle.
+
+    PREP/                                        RUN/
+      config.json      the resolved config         config.json, contract.json, state.json,
+      contract.json    what the tables were        series.parquet, events.parquet, tail.parquet: as in PREP
+      state.json       the fitted preprocessors    model.json            sizes of the network
+      series.parquet   the series that are known   member-0.safetensors  its weights
+      events.parquet   when their events were      metrics.jsonl         a line per epoch
+      tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
+      train.parquet    encoded rows                history.safetensors   statistics as of the last known row
+      valid.parquet, gap.parquet, future.parquet   loss.png
+      past.parquet     the target's past           manifest.json
+      summary.json     what prep printed
+      manifest.json    sizes and hashes, last
+
+An encoded table has the model's inputs under their own names (int32 codes, float32 numbers), `y` (float32, the
+transformed target), and `row.…` columns with the row's own key, target and count of filled values.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from tabcli import files
+from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
+from tabcli.bundle.manifest import FORMAT_VERSION, verify, write_manifest
+from tabcli.config.loading import parse
+from tabcli.errors import BundleError, TabcliError
+from tabcli.features.events import EventCalendar
+from tabcli.features.frequency import Frequency
+from tabcli.features.holidays import PublicHolidays
+from tabcli.parallel import parallel_map
+from tabcli.preprocessing.columns import Preprocessor
+from tabcli.preprocessing.target import TargetTransform
+from tabcli.tables.contract import Contract
+from tabcli.target_history.grid import Grid
+from tabcli.target_history.statistics import Snapshot
+
+PARTS = ("train", "gap", "valid", "future")
+
+
+# ------------------------------------------------------------------------------------- what is fitted
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    made = pa.Table.from_pandas(table, preserve_index=False)
+    texts = [field.name for field in made.schema if not pa.types.is_primitive(field.type)]
+    # A column known to be without gaps is written without a note for each value that it is there.
+    whole = [f.with_nullable(made[i].null_count > 0) for i, f in enumerate(made.schema)]
+    made = pa.Table.from_arrays(made.columns, schema=pa.schema(whole, made.schema.metadata))
+    # Looking numbers up in dictionaries would take longer than all else, and LZ4 finds most of what repeats; nobody
+    # looks for single rows, which statistics would help with.
+    pyarrow.parquet.write_table(made, path, compression="lz4", use_dictionary=texts, write_statistics=False)
+
+
+def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
+    files.write_json(directory / "config.json", fitted.config.dump())
+    files.write_json(directory / "contract.json", {"format_version": FORMAT_VERSION, "tables": fitted.contract.tables})
+    state = {
+        "format_version": FORMAT_VERSION,
+        **fitted.preprocessor.to_state(),
+        "target": fitted.target.to_state(),
+        "dates": fitted.dates,
+        "frequency": fitted.frequency.to_state(),
+        "holidays": fitted.holidays.to_state(),
+        "grid": fitted.grid.to_state() if fitted.grid is not None else None,
+    }
+    files.write_json(directory / "state.json", state)
+    series, moments = fitted.calendar.to_tables()
+    _write_table(series.infer_objects(), directory / "series.parquet")
+    _write_table(moments, directory / "events.parquet")
+    _write_table(fitted.tail, directory / "tail.parquet")
+
+
+def _load_fitted(directory: Path) -> FittedPipeline:
+    state = files.read_json(directory / "state.json")
+    config = parse(files.read_json(directory / "config.json"), source=str(directory / "config.json"))
+    series = pd.read_parquet(directory / "series.parquet")
+    moments = pd.read_parquet(directory / "events.parquet")
+    return FittedPipeline(
+        config,
+        Contract(files.read_json(directory / "contract.json")["tables"]),
+        Preprocessor.from_state(state),
+        TargetTransform.from_state(state["target"]),
+        EventCalendar.from_tables(series, moments, list(config.features.events)),
+        state["dates"],
+        Frequency.from_state(state["frequency"]),
+        PublicHolidays.from_state(state["holidays"]),
+        pd.read_parquet(directory / "tail.parquet"),
+        Grid.from_state(state["grid"]) if state["grid"] is not None else None,
+    )
+
+
+# --------------------------------------------------------------------------------- prep directories
+
+
+def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Writes a prep into an empty directory, the manifest last."""
+    tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
+    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
+    parallel_map(lambda job: job(), [*jobs, partial(_save_fitted, directory, prepared.fitted)])
+    files.write_json(directory / "summary.json", prepared.summary)
+    write_manifest(directory, "prep", fingerprint, facts)
+
+
+def load_prep(directory: Path) -> Prepared:
+    """Reads and verifies a prep directory. Raises `BundleError`."""
+    verify(directory, "prep")
+    try:
+        tables = {
+            p: pd.read_parquet(directory / f"{p}.parquet") for p in PARTS if (directory / f"{p}.parquet").exists()
+        }
+        past = directory / "past.parquet"
+        return Prepared(
+            _load_fitted(directory),
+            tables,
+            files.read_json(directory / "summary.json"),
+            pd.read_parquet(past) if past.exists() else None,
+        )
+    except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
+
+
+# ---------------------------------------------------------------------------------- run directories
+
+
+def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) -> bytes:
+    """The library writes the memory as it lies, a transposed array in the wrong order: make each contiguous first."""
+    return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
+
+
+def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Writes a run into a directory (which may hold its plots already), the manifest last."""
+    _save_fitted(directory, run.fitted)
+    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "shift": run.shift, "networks": run.networks}
+    if run.snapshot is not None:
+        model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
+        (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
+    files.write_json(directory / "model.json", model)
+    for i, weights in enumerate(run.members):
+        (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
+    lines = [json.dumps(record, allow_nan=False) for record in run.history]
+    files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
+    files.write_json(directory / "metrics.json", run.metrics)
+    write_manifest(directory, "run", fingerprint, {**facts, "members": len(run.members)})
+
+
+def load_run(directory: Path) -> Run:
+    """Reads and verifies a run directory. Raises `BundleError`, also for weights that are not finite."""
+    manifest = verify(directory, "run")
+    try:
+        members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
+        model = dict(files.read_json(directory / "model.json"))
+        factor, shift = float(model["factor"]), float(model["shift"])
+        facts, fitted = model.get("snapshot"), _load_fitted(directory)
+        networks = [dict(network) for network in model["networks"]]
+        if len(networks) != len(members):
+            raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
+        snapshot = None
+        if facts is not None and fitted.grid is not None:
+            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
+        metrics = files.read_json(directory / "metrics.json")
+        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [json.loads(line) for line in lines]
+        run = Run(fitted, networks, members, metrics, records, factor, shift, snapshot)
+    except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
+    if not all(np.isfinite(values).all() for weights in members for values in weights.values()):
+        raise BundleError(f"{directory}: weights are not finite numbers")
+    return run
+
+
+# --------------------------------------------------------------------------------------- checkpoints
+
+
+def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
+    """Replaces a working file by this one; the old one stays until the new one is whole."""
+    with files.atomic_file(path) as temporary:
+        temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
+
+
+def load_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
+    """The tensors and facts of `save_tensors`. Raises `BundleError`."""
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            facts = json.loads(stream.metadata()["facts"])
+        return load_file(path), facts
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: this checkpoint cannot be read: {error}", hint="start anew with --force") from None

@@ -1,0 +1,85 @@
+"""The manifest of a directory: kind, fingerprint, every file with size and hash; written last, verified first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabcli import files
+from tabcli.errors import BundleError
+
+FORMAT_VERSION = 2
+
+MANIFEST = "manifest.json"
+
+
+# ---------------------------------------------------------------------------------------- the manifest
+
+
+def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, Any]) -> None:
+    """Lists every file of the directory with its size and hash. Written last: a directory without it is not whole."""
+    listed = {
+        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {"format": kind, "format_version": FORMAT_VERSION, "fingerprint": fingerprint, **facts, "files": listed}
+    files.write_json(directory / MANIFEST, manifest)
+
+
+def directory_kind(directory: Path) -> str:
+    """What a directory is by its manifest, "prep" or "run". Raises `BundleError` for anything else."""
+    try:
+        kind = str(files.read_json(directory / MANIFEST)["format"])
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = ""
+    if kind not in ("prep", "run"):
+        raise BundleError(
+            f"{directory}: neither a prep nor a run directory", hint="`tabcli prep` and `train` make them"
+        )
+    return kind
+
+
+def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a whole directory of this kind, "prep", "run" or "fold"; its `files`: name → (bytes, SHA-256).
+
+    Raises `BundleError` for anything else.
+    """
+    path = directory / MANIFEST
+    make = {
+        "prep": "tabcli prep --config C --data DIR --out PREP",
+        "run": "tabcli train --prep PREP --out RUN",
+        "fold": "tabcli backtest --config C --data DIR --out OUT",
+    }[kind]
+    if not directory.is_dir():
+        raise BundleError(f"{directory}: no such directory; expected a {kind} directory", hint=f"made by `{make}`")
+    if not path.is_file():
+        raise BundleError(f"{directory}: not a {kind} directory: it has no {MANIFEST}", hint=f"made by `{make}`")
+    try:
+        manifest = dict(files.read_json(path))
+        found, version = manifest["format"], manifest["format_version"]
+    except (ValueError, KeyError, TypeError):
+        raise BundleError(f"{path}: corrupt, or of something else than tabcli") from None
+    if found != kind:
+        raise BundleError(f"{directory}: a {found} directory, but a {kind} directory is needed", hint=f"see `{make}`")
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}")
+    try:
+        str(manifest["fingerprint"])
+        listed = {str(name): (int(facts["bytes"]), str(facts["sha256"])) for name, facts in manifest["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BundleError(f"{path}: corrupt: it does not list the directory's files") from None
+    return {**manifest, "files": listed}
+
+
+def verify(directory: Path, kind: str) -> dict[str, Any]:
+    """`read_manifest`, and every file present with the right size and hash."""
+    manifest = read_manifest(directory, kind)
+    for name, (n_bytes, sha256) in manifest["files"].items():
+        path = directory / name
+        if ".." in Path(name).parts or Path(name).is_absolute() or path.is_symlink():
+            raise BundleError(f"{directory}: the manifest names {name!r}, which is not a file inside the directory")
+        if not path.is_file():
+            raise BundleError(f"{path}: missing from the {kind} directory", hint="make it again")
+        if path.stat().st_size != n_bytes or files.sha256(path) != sha256:
+            raise BundleError(f"{path}: corrupt: its content is not what was written", hint="make it again")
+    return manifest

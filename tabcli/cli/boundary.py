@@ -1,0 +1,76 @@
+"""The error boundary: every exception → one message and an exit code, in a process and under `CliRunner` alike."""
+
+import errno
+import tempfile
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from tabcli.errors import ResourceError, TabcliError, UsageError
+
+# -------------------------------------------------------------------------------- the error boundary
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; like Ctrl-C it must pass every `except Exception`."""
+
+
+def on_sigterm(signum: int, frame: object) -> None:
+    raise Terminated
+
+
+def _as_expected(error: BaseException) -> TabcliError | None:
+    """The error a person can act on, if it is one: ours, or a full disk or memory."""
+    if isinstance(error, TabcliError):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full or "No space left on device" in str(error):
+        return ResourceError(f"the disk is full: {error}", hint="free some space; nothing was written at a final name")
+    if isinstance(error, MemoryError):
+        return ResourceError("the memory is full", hint="try fewer rows with --sample, or a smaller table")
+    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError) and error.filename:
+        return UsageError(f"{error.filename}: {error.strerror}")
+    return None
+
+
+def say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _report_bug(error: Exception) -> None:
+    with tempfile.NamedTemporaryFile("w", prefix="tabcli-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write("".join(traceback.format_exception(error)))
+    say(f"error: a bug in tabcli: {type(error).__name__}: {error}")
+    say(f"hint: please report it with {log.name}")
+
+
+class Boundary(TyperGroup):
+    """Turns every exception into a message and an exit code, in the real process and under `CliRunner` alike."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
+        except KeyboardInterrupt:
+            say("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+        except Terminated:
+            say("stopped by SIGTERM")
+            raise typer.Exit(143) from None
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            expected = _as_expected(error)
+            if expected is None:
+                _report_bug(error)
+                raise typer.Exit(1) from None
+            say(f"error: {expected.message}")
+            if expected.hint:
+                say(f"hint: {expected.hint}")
+            raise typer.Exit(expected.exit_code) from None

@@ -1,0 +1,58 @@
+"""Options that several commands share, and the parsing of their values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabcli.errors import UsageError
+
+EPILOG = (
+    "Exit codes: 0 ok, 1 a bug, 2 usage, 3 config, 4 data, 5 a prep or run directory that is corrupt or does not fit, "
+    "6 disk or memory full, 130 Ctrl-C, 143 SIGTERM."
+)
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+# ------------------------------------------------------------------------------------ shared options
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The YAML config of the dataset.")]
+
+OptionalConfig = Annotated[
+    Path | None, typer.Option("--config", "-c", help="A config; by default the one the prep was made with.")
+]
+
+DataOption = Annotated[Path, typer.Option("--data", "-d", help="The directory with the tables.")]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-S", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
+]
+
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands at --out.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="OPTION=VALUE",
+        help="How text tables are written: delimiter=';', decimal=',' and so on, as in a config; may be repeated.",
+    ),
+]
+
+Names = Annotated[str, typer.Option("--columns", metavar="A,B,…", help="Columns, separated by commas.")]
+
+
+def split_names(names: str) -> list[str]:
+    return [n.strip() for n in names.split(",") if n.strip()]
+
+
+def reading_options(given: Sequence[str] | None) -> dict[str, str]:
+    """`name=value` texts → values by name."""
+    wrong = [g for g in given or () if "=" not in g]
+    if wrong:
+        raise UsageError(f"--read {wrong[0]}: expected OPTION=VALUE, such as decimal=,")
+    return dict(g.split("=", 1) for g in given or ())

@@ -1,0 +1,233 @@
+"""Results → what a person reads on the terminal."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tabcli.cli.boundary import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tabcli.api.prep import PrepResult
+    from tabcli.api.train import TrainResult
+    from tabcli.reports.inspection import Inspection
+    from tabcli.training.loop import Callbacks, Record
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    typer.echo(json.dumps({"schema_version": 1, **_finite(value)}, indent=1, ensure_ascii=False, default=str))
+
+
+# ------------------------------------------------------------------------------------------ rendering
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def score_text(metric: str, value: float) -> str:
+    """A metric's value: a percentage where it is a fraction, else a number in its own unit."""
+    if not math.isfinite(value):
+        return "not defined"
+    return _percent(value) if metric in _FRACTIONS else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
+
+
+_FRACTIONS = ("rmspe", "mape", "wape", "bias")  # as in `metrics`, which --help must not wait for
+
+
+def first_few(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or "none"
+
+
+def render_prep(result: "PrepResult") -> Iterator[str]:
+    """The summary that prep prints: rows in and out, columns by role, the split, what is missing or unknown."""
+    summary = result.summary
+    rows, dates, columns = summary["rows"], summary["dates"], summary["columns"]
+    yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in rows["read"].items())
+    if rows["sampled"]:
+        yield f"sampled        {summary['series']} whole series"
+    yield "left out       " + first_few({**rows["dropped"], "in the gap": rows["gap"]})
+    yield f"train          {rows['train']:,} rows, {dates['train_start'][:10]} … {dates['train_end'][:10]}"
+    yield f"validation     {rows['valid']:,} rows, {dates['valid_start'][:10]} … {dates['valid_end'][:10]}"
+    if "future" in rows:
+        yield f"to forecast    {rows['future']:,} rows"
+    yield f"series         {summary['series']:,}, a row every {summary['frequency']}"
+    for role in ("categorical", "continuous", "past only"):
+        yield f"{role:<14} {len(columns[role])}: {', '.join(columns[role])}"
+    unmatched = {table: n for table, n in summary["unmatched"].items() if n}
+    if unmatched:
+        yield f"no match       {first_few(unmatched)} rows"
+    if any(summary["filled_inputs"].values()):
+        yield f"filled inputs  {first_few(summary['filled_inputs'])}"
+    for part, codes in summary["codes"].items():
+        yield f"missing        {part}: " + first_few(
+            {**{c: n["missing"] for c, n in codes.items()}, **summary["filled"][part]}
+        )
+    for part, codes in summary["codes"].items():
+        if any(n["unknown"] for n in codes.values()):
+            yield f"unknown        {part}: " + first_few({c: n["unknown"] for c, n in codes.items()})
+    if summary["clipped"]:
+        yield f"taken as 0     {summary['clipped']:,} negative targets"
+    baseline, metric = summary["baseline"], summary["metric"]
+    score = score_text(metric, baseline[f"valid_{metric}"])
+    yield f"to beat        {metric.upper()} {score}: {baseline['name']}"
+    for name in [n for n in baseline["all"] if n != baseline["name"]]:
+        yield f"               {' ' * len(metric)} {score_text(metric, baseline['all'][name])}: {name}"
+    if not result.unchanged:
+        encoded, peak = result.megabytes
+        yield f"memory         {peak:,.0f} MB at the peak; the encoded tables have {encoded:,.0f} MB"
+    yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
+
+
+def render_train(result: "TrainResult") -> Iterator[str]:
+    metrics = result.metrics
+    baseline = metrics["baseline"]
+    name, key = metrics["metric"].upper(), f"valid_{metrics['metric']}"
+    gain = 1 - metrics[key] / baseline[key] if baseline[key] else 0.0
+
+    def shown(value: float) -> str:
+        return score_text(metrics["metric"], value)
+
+    singles = metrics["members"]
+    epochs = f"epoch {metrics['best_epoch']}"
+    if len(singles) > 1:
+        mean = sum(singles) / len(singles)
+        epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
+    yield f"validation {name} {shown(metrics[key])} on {metrics['valid_rows']:,} rows ({epochs})"
+    if metrics["factor"] != 1 or metrics["shift"]:
+        how = f"{metrics['shift']:+,.4g}" if metrics["shift"] else f"× {metrics['factor']:.4f}"
+        yield (
+            f"calibration    forecasts {how}, fitted on earlier rows; "
+            f"without it {name} {shown(metrics[f'{key}_uncalibrated'])}"
+        )
+    yield (
+        f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the best of what needs no learning: "
+        f"{baseline['name']} ({shown(baseline[key])})"
+    )
+    if metrics["refitted"]:
+        yield f"refitted       on all {metrics['train_rows']:,} rows; the {name} is that of the networks before"
+    yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
+
+
+@contextmanager
+def progress_bar() -> Iterator["Callbacks"]:
+    """Callbacks that draw a bar on a terminal, and print plain lines elsewhere."""
+    from tabcli.training.loop import Callbacks
+
+    def say_epoch(record: "Record") -> None:
+        name = f"{record['network']:<10}" if "network" in record else ""
+        metric = record["by"].removeprefix("valid_")
+        of_log = f"RMSE of log {record['valid_rmse_log']:.4f}  " if "valid_rmse_log" in record else ""
+        text = (
+            f"{name}epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
+            f"valid loss {record['valid_loss']:.5f}  {of_log}"
+            f"{metric.upper()} {score_text(metric, record[record['by']])}  {record['seconds']:.1f} s"
+        )
+        console.print(text, highlight=False) if console else say(text)
+
+    console = None
+    if not sys.stderr.isatty():
+        yield Callbacks(on_model=say, on_epoch=say_epoch)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")]
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("training", total=None)
+        drawn = time.monotonic()
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal drawn
+            if time.monotonic() - drawn > 0.2 or done == total:
+                drawn = time.monotonic()
+                bar.update(task, completed=done, total=total)
+
+        yield Callbacks(on_model=say, on_step=on_step, on_epoch=say_epoch)
+
+
+def shown_number(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{path} = {value}" for path, value in changes.items())
+
+
+def echo_table(table: "pd.DataFrame") -> None:
+    """Right-aligned text columns."""
+    rows = [[c.upper() if c in _METRIC_NAMES and c != "bias" else c for c in table.columns]]
+    rows += [
+        [score_text(c, v) if isinstance(v, float) and c in _METRIC_NAMES else str(v) for c, v in record.items()]
+        for record in table.to_dict("records")
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+_METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias")
+
+
+def render_inspection(result: "Inspection") -> Iterator[str]:
+    """Facts, then aligned columns; in plain ASCII where the terminal can show no more."""
+    from tabcli.reports.inspection import ASCII_BLOCKS, BLOCKS, sparkline
+
+    rich = _can_show(f"{BLOCKS}…×")
+    blocks, dots = (BLOCKS, "…") if rich else (ASCII_BLOCKS, "..")
+    yield f"{result.what} {result.path}"
+    for name, fact in result.facts.items():
+        shown = _fact(fact)
+        yield f"{name:<16} {shown if rich else shown.replace('…', '..').replace('×', 'x')}"
+    rows = [["column", "role", "type", "missing", "unknown", "values", "range", "distribution"]]
+    for c in result.columns:
+        counts = ["" if n is None else f"{n:,}" for n in (c.missing, c.unknown, c.n_values)]
+        span = "" if c.low is None else f"{_short(c.low, dots)} {dots} {_short(c.high, dots)}"
+        rows.append([_short(c.name, dots, 30), c.role, c.kind, *counts, span, sparkline(c.bars, blocks)])
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    widths = {i: max(len(row[i]) for row in rows) for i in used}
+    yield ""
+    for row in rows:
+        cells = [row[i].rjust(widths[i]) if 3 <= i <= 5 else row[i].ljust(widths[i]) for i in used]
+        yield "  ".join(cells).rstrip()
+
+
+def _can_show(text: str) -> bool:
+    """Whether stdout's encoding has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _fact(value: Any) -> str:
+    """A fact in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(_fact(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _short(value: Any, dots: str, width: int = 14) -> str:
+    """A value in a few characters; what is cut or cannot be shown is marked."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = text.encode(sys.stdout.encoding or "ascii", errors="replace").decode(sys.stdout.encoding or "ascii")
+    text = " ".join(text.split())
+    return text if len(text) <= width else text[: width - len(dots)] + dots

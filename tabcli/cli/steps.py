@@ -1,0 +1,161 @@
+"""Commands: each step of prep alone, and the commands about configs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import tabcli
+from tabcli.cli.app import app, config_app
+from tabcli.cli.boundary import say
+from tabcli.cli.options import AsJson, Names, Overrides, Reading, reading_options, split_names
+from tabcli.cli.render import first_few
+
+# ------------------------------------------------------------------------------------- single steps
+
+TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
+
+TableOut = Annotated[Path, typer.Argument(help="The table to write; the ending gives the format.")]
+
+FitOption = Annotated[
+    Path | None, typer.Option("--fit", metavar="STATE", help="Learn from this table; write the state.")
+]
+
+StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", help="Apply what was learned.")]
+
+
+def _step(
+    stage: Literal["categorify", "fill-missing", "normalize"],
+    table: Path,
+    out: Path,
+    fit: Path | None,
+    state: Path | None,
+    columns: str,
+    reading: list[str] | None,
+) -> None:
+
+    result = tabcli.run_step(
+        stage, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
+    )
+    tabcli.write_table(result.table, out)
+    for column, counts in result.counts.items():
+        if isinstance(counts, Mapping):
+            counts = first_few(counts) if any(counts.values()) else None
+        elif counts:
+            counts = f"{counts:,} filled"
+        if counts:
+            say(f"{column}: {counts}")
+    typer.echo(f"written: {out}")
+
+
+@app.command("add-datepart")
+def add_datepart(
+    table: TableIn,
+    out: TableOut,
+    column: Annotated[str, typer.Option(help="The date column.")],
+    prefix: Annotated[str | None, typer.Option(help="By default the name without a final Date.")] = None,
+    time_of_day: Annotated[bool, typer.Option("--time", help="Also hour, minute and second.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the date column.")] = False,
+    reading: Reading = None,
+) -> None:
+    """Add fastai's 13 calendar columns of a date (16 with --time).
+
+    Example: tabcli add-datepart data/train.csv out.csv --column date
+    """
+
+    options = reading_options(reading)
+    result = tabcli.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep, reading=options)
+    tabcli.write_table(result.table, out)
+    for name, n in result.counts.items():
+        say(f"{name}: {n:,} missing")
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+def categorify(
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
+) -> None:
+    """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text columns.
+
+    Example: tabcli categorify train.csv out.csv --fit state.json --columns store,promo
+    """
+    _step("categorify", table, out, fit, state, columns, reading)
+
+
+@app.command("fill-missing")
+def fill_missing(
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
+) -> None:
+    """Fill missing numbers with the median learned with --fit, and add flag columns. By default all numbers.
+
+    Example: tabcli fill-missing train.csv out.csv --fit state.json
+    """
+    _step("fill-missing", table, out, fit, state, columns, reading)
+
+
+@app.command()
+def normalize(
+    table: TableIn,
+    out: TableOut,
+    fit: FitOption = None,
+    state: StateOption = None,
+    columns: Names = "",
+    reading: Reading = None,
+) -> None:
+    """Centre numbers and divide by their standard deviation, both learned with --fit. By default all numbers.
+
+    Example: tabcli normalize train.csv out.csv --fit state.json --columns distance
+    """
+    _step("normalize", table, out, fit, state, columns, reading)
+
+
+# ------------------------------------------------------------------------------------------- config
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.")]
+
+
+@config_app.command("check")
+def config_check(config: ConfigArgument, overrides: Overrides = None) -> None:
+    """Report all problems of a config at once.
+
+    Example: tabcli config check configs/quickstart.yaml
+    """
+    from tabcli.config.loading import load
+
+    load(config, overrides or ())
+    typer.echo(f"{config}: ok")
+
+
+@config_app.command("show")
+def config_show(config: ConfigArgument, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Print the config with presets, overrides and defaults filled in.
+
+    Example: tabcli config show configs/quickstart.yaml -S preset=lesson6
+    """
+    from tabcli.config.loading import load
+
+    loaded = load(config, overrides or ())
+    typer.echo(json.dumps(loaded.dump(), indent=1) if as_json else loaded.to_yaml().rstrip())
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of configs, for editors.
+
+    Example: tabcli config schema > tabcli.schema.json
+    """
+    from tabcli.config.loading import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))

@@ -1,0 +1,209 @@
+"""What is wrong with a config beyond the types of its keys: each problem with its path."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tabcli.config.features import Moment
+from tabcli.config.learning import Train
+from tabcli.config.schema import TUNABLE, Config, with_changes
+from tabcli.errors import did_you_mean
+
+
+def _fields_at(location: Sequence[str | int]) -> list[str]:
+    """The keys that a config may have at a path, found by walking the JSON schema."""
+    schema = Config.model_json_schema()
+    definitions = schema.get("$defs", {})
+
+    def options(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        if "$ref" in node:
+            return options(definitions[node["$ref"].rsplit("/", 1)[1]])
+        return [o for part in node["anyOf"] for o in options(part)] if "anyOf" in node else [node]
+
+    nodes = options(schema)
+    for key in location:
+        step: list[Mapping[str, Any]] = []
+        for node in nodes:
+            inner = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
+            if inner is None and isinstance(node.get("additionalProperties"), dict):
+                inner = node["additionalProperties"]
+            step += options(inner) if isinstance(inner, dict) else []
+        nodes = step or nodes  # the tags of unions are no keys: stay where we are
+    return sorted({name for node in nodes for name in node.get("properties", {})})
+
+
+def _path(location: Sequence[str | int]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else ("." if text else "") + part
+    return text
+
+
+def _keys_only(location: Sequence[str | int], values: Any) -> list[str | int]:
+    """pydantic's location without the names of union members, which are no keys of the file."""
+    keys: list[str | int] = []
+    for part in location:
+        in_list = isinstance(part, int) and isinstance(values, list | tuple) and part < len(values)
+        if in_list or (isinstance(values, dict) and part in values):
+            values = values[part]
+        elif part != location[-1] or not isinstance(values, dict):
+            continue
+        keys.append(part)
+    return keys
+
+
+def problem_text(error: ErrorDetails, values: Any) -> str:
+    """One line: the path, what was expected, what was there."""
+    location = _keys_only(error["loc"], values)
+    path = _path(location)
+    if error["type"] == "extra_forbidden":
+        fields = _fields_at(location[:-1])
+        return f"{path}: no such key{did_you_mean(str(location[-1]), fields)} (valid: {', '.join(fields)})"
+    if error["type"] == "missing":
+        return f"{path}: missing, but required"
+    message = error["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    return f"{path}: {message[0].lower()}{message[1:]}, not {error['input']!r}"
+
+
+def cross_problems(config: Config) -> list[str]:
+    """What no single field shows: names that must exist elsewhere in the config."""
+    problems = []
+    if "train" not in config.tables:
+        problems.append("tables: no table is called train; it is the one with the target")
+    if not config.series:
+        problems.append("series: name at least one column")
+    problems += [
+        f"tables.{name}.thousands: {table.thousands!r} is the decimal sign too"
+        for name, table in config.tables.items()
+        if table.thousands == table.decimal
+    ]
+    for i, join in enumerate(config.joins):
+        if join.table not in config.tables or join.table in ("train", "future"):
+            others = [t for t in config.tables if t not in ("train", "future")]
+            problems.append(
+                f"joins[{i}].table: {join.table!r} is no side table{did_you_mean(join.table, others)}"
+                f" (there are: {', '.join(others)})"
+            )
+        if not join.on and not join.as_of:
+            problems.append(f"joins[{i}]: give `on`, `as_of` or both")
+    for name, span in config.features.spans.items():
+        problems += _since_problems(f"features.spans.{name}.since", span.since)
+    for name, event in config.features.events.items():
+        if (event.cap.unit == "mo") != (event.window.unit == "mo"):
+            problems.append(f"features.events.{name}: window and cap must both be months, or neither")
+    for name, recurrence in config.features.recurrences.items():
+        if recurrence.since is not None:
+            problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
+    problems += [
+        f"tune.space: {path!r} can be no part of a search; expected a key below {', '.join(TUNABLE)}"
+        for path in config.tune.space
+        if path.split(".")[0] not in TUNABLE or "." not in path
+    ]
+    return (
+        problems + _rule_problems(config) + _role_problems(config) + _target_problems(config) + _model_problems(config)
+    )
+
+
+def _rule_problems(config: Config) -> list[str]:
+    problems = []
+    known = config.availability.known_in_advance
+    for name, rule in config.forecast.rules.items():
+        given = [k for k in ("constant", "last", "repeat", "calendar", "holidays") if getattr(rule, k) is not None]
+        if len(given) != 1:
+            problems.append(f"forecast.rules.{name}: give exactly one of constant, last, repeat, calendar, holidays")
+        if name not in known:
+            problems.append(f"forecast.rules.{name}: not in availability.known_in_advance{did_you_mean(name, known)}")
+    return problems
+
+
+def _since_problems(path: str, since: Moment) -> list[str]:
+    given = {k for k in ("date", "year", "month", "week") if getattr(since, k) is not None}
+    if given in ({"date"}, {"year", "month"}, {"year", "week"}):
+        return []
+    return [f"{path}: expected date, or year and month, or year and week, not {', '.join(sorted(given)) or 'nothing'}"]
+
+
+def _role_problems(config: Config) -> list[str]:
+    problems = []
+    lists = {"categorical": config.categorical, "continuous": config.continuous}
+    named = {role: list(columns) for role, columns in lists.items() if columns != "auto"}
+    for role, columns in named.items():
+        problems += [f"{role}: {c!r} is named twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
+        problems += [
+            f"{role}: {c!r} is past only: on the forecast's days nobody knows it"
+            for c in columns
+            if c in config.availability.past_only
+        ]
+        problems += [f"{role}: {c!r} is the target" for c in columns if c == config.target.column]
+    both = set(named.get("categorical", ())) & set(named.get("continuous", ()))
+    problems += [f"continuous: {c!r} is categorical too" for c in sorted(both)]
+    roles = config.availability
+    for one, other in (("known_in_advance", "past_only"), ("known_in_advance", "static"), ("past_only", "static")):
+        shared = set(getattr(roles, one)) & set(getattr(roles, other))
+        problems += [f"availability.{other}: {c!r} is in {one} too" for c in sorted(shared)]
+    return problems
+
+
+def _target_problems(config: Config) -> list[str]:
+    problems = []
+    transform = config.target.transform
+    if config.target.nonpositive == "clip" and transform != "log1p":
+        problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
+    if config.train.loss == "rmspe" and transform != "log":
+        problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
+    problems += _mixup_problems(config.train, "train")
+    if config.train.loss == "pinball":
+        if config.metric != "pinball" or config.train.quantile != config.quantile:
+            problems.append(
+                "train.loss: pinball goes with metric: pinball, and train.quantile with the same `quantile`"
+            )
+        if config.calibration.metric != "none":
+            problems.append("train.loss: pinball learns the quantile itself; set calibration.metric: none")
+    if config.model.output_range == "auto" and transform not in ("log", "log1p"):
+        problems.append(
+            f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
+        )
+    return problems
+
+
+def _mixup_problems(train: Train, path: str) -> list[str]:
+    problems = []
+    if train.mixup is not None and train.loss == "pinball":
+        problems.append(f"{path}.mixup: mixed rows have less noise, and so other quantiles; set it to null")
+    if train.mixup is not None and train.date_effect:
+        problems.append(f"{path}.date_effect: mixed rows have no date of their own; set {path}.mixup: null")
+    return problems
+
+
+def _model_problems(config: Config) -> list[str]:
+    problems = []
+    model = config.model
+    if isinstance(model.dropout, tuple) and len(model.dropout) != len(model.layers):
+        problems.append(f"model.dropout: {len(model.dropout)} values for {len(model.layers)} layers; give one for each")
+    if config.categorical != "auto":
+        problems += [
+            f"model.embedding_sizes.{c}: not categorical{did_you_mean(c, config.categorical)}"
+            for c in model.embedding_sizes
+            if c not in config.categorical and not c.endswith("_na")
+        ]
+    return problems + _variant_problems(config)
+
+
+def _variant_problems(config: Config) -> list[str]:
+    problems = []
+    for i, variant in enumerate(config.variants):
+        for name, given in (("model", variant.model), ("train", variant.train)):
+            try:
+                changed = with_changes(getattr(config, name), given)
+                if isinstance(changed, Train) and given:
+                    problems += _mixup_problems(changed, f"variants[{i}].train")
+            except ValidationError as error:
+                problems += [f"variants[{i}].{name}.{_path(e['loc'])}: {e['msg']}" for e in error.errors()]
+        problems += [
+            f"variants[{i}].train.{key}: holds for the whole ensemble; set train.{key}"
+            for key in ("members", "threads")
+            if key in variant.train
+        ]
+    return problems

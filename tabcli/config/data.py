@@ -1,0 +1,161 @@
+"""Sections that describe the data: tables, joins, availability, target, the rows to forecast."""
+
+import codecs
+import re
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from tabcli.config.values import CalendarPart, Columns, Condition, Duration, DurationField, Scalar, Section, Transform
+
+# -------------------------------------------------------------------------------------------- sections
+
+
+def _one_group(pattern: str) -> str:
+    try:
+        n_groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"expected a regular expression ({error})") from None
+    if n_groups != 1:
+        raise ValueError("expected a regular expression with exactly one group, in parentheses")
+    return pattern
+
+
+class Extract(Section):
+    """A column made of the part of a text column that a regular expression with one group matches."""
+
+    column: str
+    pattern: Annotated[str, AfterValidator(_one_group)]
+    into: str
+    no_match: Literal["error", "drop"] = "error"
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        raise ValueError("expected the name of an encoding, such as utf-8, cp1252 or utf-16") from None
+    return name
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("expected the name of a time zone, such as Europe/Berlin") from None
+    return name
+
+
+class Table(Section):
+    """A source file and how to read it. Steps in order: read, where, extract, rename, replace.
+
+    `encoding`: of a text file that is not UTF-8. `delimiter`: where it is not beyond doubt. `decimal`, `thousands`:
+    how numbers are written. `missing`: texts that mean missing, besides the empty one; among numbers NA and its like
+    do too. `date_format`: of dates that are not like 2015-07-31. `day_first`: whether 03/04/2015 is in April.
+    `timezone`: moments that name a time zone become what the clock says in this one; without it they are refused.
+    """
+
+    file: str
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    dtypes: dict[str, Literal["str", "int", "float"]] = {}
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[".", ",", " ", "'"] | None = None
+    missing: Columns = ()
+    date_format: str | None = None
+    day_first: bool | None = None
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    where: Condition = {}
+    extract: tuple[Extract, ...] = ()
+    rename: dict[str, str] = {}
+    replace: dict[str, dict[str, str]] = {}
+
+
+class Join(Section):
+    """Brings columns of a side table to each row; many rows to one.
+
+    With `as_of` the row dated t takes the last right row whose `as_of` date, plus `lag`, is not after t. The
+    right date must say when its row was complete: the end of a week, not its start.
+    """
+
+    table: str
+    on: Columns = ()
+    as_of: str | None = None
+    lag: DurationField = Duration(0, "d")
+    max_age: DurationField | None = None
+    known_in_advance: bool = False
+
+
+class Availability(Section):
+    """Which columns of the train table exist at forecast time.
+
+    *known in advance*: in the future table too. *past only*: never an input of its own day.
+    *static*: one value per series.
+    """
+
+    known_in_advance: tuple[str, ...] = ()
+    past_only: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+
+class Target(Section):
+    """What to forecast, on which scale it is learned, and which rows are left out of learning and scoring.
+
+    `transform`: *log* and *boxcox* (a power between −2 and 2, fitted to the training rows) take targets above zero,
+    *log1p* takes zeros too, *identity* any number. `nonpositive` says what happens to targets that it does not take,
+    and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0.
+    """
+
+    column: str
+    transform: Transform = "log"
+    drop_where: Condition = {}
+    nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
+
+
+class Holidays(Section):
+    """Public holidays of a country, or of a part of it (`subdivision: BY`), by the holidays package.
+
+    `window`: those are counted that lie in a window of whole days that starts with the row's date: 7d for weekly rows.
+    """
+
+    country: str
+    subdivision: str | None = None
+    window: DurationField = Duration(1, "d")
+
+    @property
+    def name(self) -> str:
+        return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
+
+
+class Rule(Section):
+    """What a column that is known in advance will be, where no table says it; exactly one of these, or just `last`.
+
+    `constant`: a value. `last`: the series' last. `repeat`: the series' own a whole number of such periods before.
+    `calendar`: a part of the date, such as Dayofweek or Month, `plus` a number. `holidays`: 1 on public holidays.
+    """
+
+    constant: Scalar | None = None
+    last: Literal[True] | None = None
+    repeat: DurationField | None = None
+    calendar: CalendarPart | None = None
+    plus: int = 0
+    holidays: Holidays | None = None
+
+
+class Forecast(Section):
+    """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says.
+
+    `rules`: what the columns known in advance are, where predict has no table with the rows to forecast.
+    """
+
+    fill: dict[str, Scalar] = {}
+    zero_where: Condition = {}
+    rules: dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]] = {}
+
+
+class Validation(Section):
+    """The last rows of the train table, kept out of training; `gap` rows before them are used for neither."""
+
+    last: DurationField | Literal["future"] = "future"
+    gap: DurationField = Duration(0, "d")

@@ -1,0 +1,127 @@
+"""Sections that describe learning: the network, its training, variants, calibration, the search."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from tabcli.config.values import Columns, DurationField, Metric, Probability, Section
+
+
+def _regular_range(value: Any) -> Any:
+    if isinstance(value, tuple) and value[0] >= value[1]:
+        raise ValueError("expected [low, high] with low < high")
+    return value
+
+
+class Model(Section):
+    """The network: embeddings ‖ continuous inputs → layers → one number, the log of the forecast.
+
+    `kind`: a plain MLP; one whose layers are residual blocks; or TabM's ensemble of `heads` in one network.
+    `periodic`: that many learned frequencies for each continuous input. `history`: where the prep has one, *side* adds
+    what a small network of `history_width` makes of its columns alone; *base* makes them inputs like others, and the
+    network learns what is added to the base level. `without`: variables that the network does not get, such as to see
+    what they are worth, or for members of an ensemble that err in other ways.
+    """
+
+    without: Columns = ()
+    embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
+    embedding_dropout: Probability = 0.0
+    embedding_std: Annotated[float, Field(gt=0)] = 0.3
+    kind: Literal["mlp", "residual", "tabm"] = "mlp"
+    heads: Annotated[int, Field(ge=2, le=64)] = 4
+    periodic: Annotated[int, Field(ge=1, le=256)] | None = None
+    layers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (256, 128, 64)
+    dropout: Probability | tuple[Probability, ...] = 0.0
+    activation: Literal["relu", "silu"] = "silu"
+    batch_norm: bool = False
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    continuous_batch_norm: bool = False
+    series_head: bool = True
+    history: Literal["side", "base", "none"] = "side"
+    history_width: Annotated[int, Field(ge=1)] = 32
+    output_range: Annotated[Literal["auto"] | tuple[float, float] | None, AfterValidator(_regular_range)] = None
+
+
+class Train(Section):
+    """Optimisation: schedule, regularisation, averaging and when to stop.
+
+    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `date_effect`: the
+    share of what all rows of a date have in common that is taken for chance, not for the network to learn (see
+    `training.DateEffects`; a quantile has none, since that chance is part of it). `precision`: of the matrix products
+    while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in pairs (see
+    `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training happens; a
+    small network gains little from a graphics card.
+    """
+
+    members: Annotated[int, Field(ge=1, le=100)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 8
+    keep: Literal["best", "last"] = "best"
+    loss: Literal["mse", "huber", "rmspe", "pinball"] = "mse"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    huber_delta: Annotated[float, Field(gt=0)] = 0.2
+    batch_size: Annotated[int, Field(ge=2)] = 1024
+    lr: Annotated[float, Field(gt=0)] = 3e-3
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    momentum: tuple[Probability, Probability] = (0.95, 0.85)
+    beta2: Probability = 0.99
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    decay_embeddings: bool = False
+    category_dropout: Probability = 0.005
+    date_effect: Probability = 0.0
+    mixup: Annotated[float, Field(gt=0)] | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    patience: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+class Variant(Section):
+    """What some members of an ensemble have otherwise: keys of `model` and `train`."""
+
+    model: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+class Calibration(Section):
+    """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
+
+    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high); *auto* is the
+    config's metric; with `transform: identity` something added in place of the factor.
+
+    It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
+    that was trained on the rows before them for `epochs` epochs.
+    """
+
+    metric: Literal["auto", "none"] | Metric = "auto"
+    length: DurationField | None = None
+    epochs: Annotated[int, Field(ge=1)] = 5
+
+
+def _rising(value: "Range") -> "Range":
+    if value.low >= value.high or (value.log and value.low <= 0):
+        raise ValueError("expected low < high, and with log both above 0")
+    return value
+
+
+class Range(Section):
+    """Numbers from `low` to `high`, whole ones if both are; with `log` evenly on the log scale."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class Choices(Section):
+    """One of these values."""
+
+    choices: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Tune(Section):
+    """What `tabcli tune` searches in: `key.path` of model, train, calibration or history → a range, or choices."""
+
+    space: dict[str, Annotated[Range, AfterValidator(_rising)] | Choices] = {}

@@ -1,0 +1,87 @@
+"""What keys of a config may hold: lengths of time, conditions, names; and the strict base of every section."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+# ---------------------------------------------------------------------------------------------- values
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A length of time in one unit, written `48d`, `8w`, `168h` or, in calendar months, `3mo`.
+
+    >>> Duration.parse("8w").seconds == Duration.parse("56d").seconds
+    True
+    """
+
+    count: int
+    unit: Literal["h", "d", "w", "mo"]
+
+    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "mo": 2629746}
+
+    @classmethod
+    def parse(cls, text: str) -> "Duration":
+        match = re.fullmatch(r"(\d{1,6})(h|d|w|mo)", text.strip()) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError("expected a number and a unit, like 48d, 8w, 168h or 3mo")
+        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the four units
+
+    @property
+    def unit_seconds(self) -> int:
+        return self.SECONDS[self.unit]
+
+    @property
+    def seconds(self) -> int:
+        """Its length; of months the mean length, a twelfth of 365.2425 days."""
+        return self.count * self.unit_seconds
+
+    def __str__(self) -> str:
+        return f"{self.count}{self.unit}"
+
+
+DurationField = Annotated[
+    Duration,
+    BeforeValidator(lambda v: v if isinstance(v, Duration) else Duration.parse(v)),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}(h|d|w|mo)$", "examples": ["48d", "8w", "168h", "3mo"]}),
+]
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+Scalar = bool | int | float | str
+
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+CalendarPart = Literal["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"]
+
+Transform = Literal["log", "log1p", "identity", "boxcox"]
+
+Metric = Literal["rmspe", "wape", "rmsle", "rmse", "mape", "mae", "mase", "pinball"]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Not(Section):
+    """Any value but these; a missing value is neither one of them nor another."""
+
+    not_: Scalar | tuple[Scalar, ...] = Field(alias="not")
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+
+S = TypeVar("S", bound=Section)
+
+Condition = dict[str, Scalar | tuple[Scalar, ...] | Not]
+"""Column → the value, list of values, or `{not: …}` that rows must have; all columns must agree."""

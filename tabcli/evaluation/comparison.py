@@ -1,0 +1,207 @@
+"""A forecast against what happened: rows matched by key, metrics over all of them and by the values of a column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.errors import DataError
+from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
+from tabcli.evaluation.naive import naive_forecasts
+from tabcli.features.frequency import Frequency, season_steps
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import check_unique
+
+_PREDICTED = " (predicted)"
+
+
+@dataclass(frozen=True)
+class PastActuals:
+    """Rows of before the scored ones: `table`, its date and the columns of a series.
+
+    `events`: columns for medians by them too, which the scored rows must have as well.
+    """
+
+    table: pd.DataFrame
+    date: str
+    series: Sequence[str]
+    events: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`metrics`: over all rows, NaN where one is not defined. `by`: the same per value of a column, worst first.
+
+    With a past, *mase* is among them, and `naive` has the metrics of forecasts that need no learning, of the same rows.
+    `n_zero` actual values are 0 and left out of the percentage metrics; `n_unused` predictions have no actual row.
+    """
+
+    metrics: dict[str, float]
+    n_rows: int
+    n_zero: int
+    n_unused: int
+    on: list[str]
+    target: str
+    by: pd.DataFrame | None
+    quantile: float | None = None
+    naive: pd.DataFrame | None = None
+
+
+def compare(
+    forecast: pd.DataFrame,
+    truth: pd.DataFrame,
+    target: str,
+    *,
+    on: Sequence[str] = (),
+    by: str | None = None,
+    quantile: float | None = None,
+    past: PastActuals | None = None,
+) -> Evaluation:
+    """Scores the column `target` of two tables whose rows are matched by `on` (by default all columns they share).
+
+    With `quantile` also the pinball loss of forecasts of that quantile. With a `past` also MASE, and what naive
+    forecasts of the same rows would have got; only its rows before the first scored date are looked at.
+
+    Raises `DataError` where a key is not unique, an actual row has no prediction, or a value is no number.
+    """
+    require_columns(forecast, [target, *on], "predictions")
+    require_columns(truth, [target, *on], "actuals")
+    keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
+    merged = _match(forecast, truth, target, keys)
+    actual, predicted = _numbers(merged, target, "actuals"), _numbers(merged, target + _PREDICTED, "predictions")
+    known = None if past is None else _Known.of(past, merged, target)
+
+    def scores(made: NDArray[np.float64]) -> dict[str, float]:
+        extra = {} if quantile is None else {"pinball": pinball(actual, made, quantile)}
+        extra |= {} if known is None else {"mase": known.mase(actual, made)}
+        return {**scores_of(actual, made), **extra}
+
+    naive = {} if known is None else known.naive
+    return Evaluation(
+        metrics=scores(predicted),
+        n_rows=len(truth),
+        n_zero=int((actual == 0).sum()),
+        n_unused=len(forecast) - len(truth),
+        on=keys,
+        target=target,
+        by=None if by is None else _by_value(merged, by, actual, predicted),
+        quantile=quantile,
+        naive=pd.DataFrame([{"forecast": name, **scores(made)} for name, made in naive.items()]) if naive else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the past says of n scored rows: MASE's scale (n,), or None where none is defined, and naive forecasts."""
+
+    scale: NDArray[np.float64] | None
+    naive: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, past: PastActuals, rows: pd.DataFrame, target: str) -> "_Known":
+        keys, date = list(past.series), past.date
+        used = [*keys, date, *past.events]
+        require_columns(past.table, [*used, target], "the history")
+        _require_keys(rows, used, past.table)
+        train = past.table[past.table[date] < rows[date].min()]
+        train = train[train[target].notna()]
+        if train.empty:
+            raise DataError(
+                f"the history has no row with a target before {rows[date].min()}, the first date that is scored",
+                hint="give the rows that were known when the forecast was made",
+            )
+        texts = [c for c in used if c != date]
+        train, rows = _plain_keys(train, texts), _plain_keys(rows, texts)
+        values, frequency = _numbers(train, target, "the history"), Frequency.of(past.table[date])
+        medians = [[*keys, *more] for more in (past.events, ["season", *past.events])]
+        naive = naive_forecasts(train, values, rows, keys, date, frequency, medians)
+        return cls(_scale(train, rows, values, keys, date, frequency), naive)
+
+    def mase(self, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+        return float("nan") if self.scale is None else mase(actual, predicted, self.scale)
+
+
+def _require_keys(rows: pd.DataFrame, columns: Sequence[str], history: pd.DataFrame) -> None:
+    """The scored rows must have the columns that place them in the past, of the same kinds."""
+    missing = [c for c in columns if c not in rows.columns]
+    if missing:
+        raise DataError(
+            f"neither predictions nor actuals have the column {', '.join(missing)} of the history",
+            hint=f"carry it along: tabcli predict … --columns {','.join(columns)}",
+        )
+    for c in columns:
+        kinds = kind_of(rows[c]), kind_of(history[c])
+        if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
+            raise DataError(f"column {c!r} is {kinds[0]} in the scored rows and {kinds[1]} in the history")
+
+
+def _scale(
+    train: pd.DataFrame,
+    rows: pd.DataFrame,
+    target: NDArray[np.float64],
+    series: list[str],
+    date: str,
+    frequency: Frequency,
+) -> NDArray[np.float64] | None:
+    """MASE's scale of each scored row, float64 (n,)."""
+    both = pd.concat([train[series], rows[series]], ignore_index=True)
+    codes: NDArray[np.int64] = both.groupby(series, sort=False, observed=True).ngroup().to_numpy().astype("int64")
+    steps = frequency.steps(train[date], int(pd.Timestamp(train[date].min()).timestamp()))
+    known = codes[: len(train)]
+    try:
+        scale = seasonal_scale(known, steps, target, season_steps(frequency), int(codes.max()) + 1)
+    except DataError:
+        return None
+    return scale[codes[len(train) :]]
+
+
+def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[str]) -> pd.DataFrame:
+    """The actual rows with their predictions, and the columns that only the predictions have."""
+    if not keys:
+        raise DataError(
+            f"predictions and actuals share no column but {target!r}",
+            hint=f"predictions: {', '.join(forecast.columns)}; actuals: {', '.join(truth.columns)}",
+        )
+    for key in keys:
+        kinds = kind_of(forecast[key]), kind_of(truth[key])
+        if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
+            raise DataError(f"column {key!r} is {kinds[0]} in the predictions and {kinds[1]} in the actuals")
+    check_unique(forecast, keys, "predictions")
+    check_unique(truth, keys, "actuals")
+    extra = [c for c in forecast.columns if c not in truth.columns]
+    wanted = _plain_keys(forecast[[*keys, *extra, target]], keys).rename(columns={target: target + _PREDICTED})
+    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator="matched")
+    alone = merged["matched"] == "left_only"
+    if alone.any():
+        first = ", ".join(f"{k}={merged.loc[alone, k].iloc[0]}" for k in keys)
+        raise DataError(f"{int(alone.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
+    return merged
+
+
+def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Text keys as plain str: the categories of two tables do not merge."""
+    return table.assign(**{k: table[k].astype("str") for k in keys if kind_of(table[k]) == "text"})
+
+
+def _numbers(merged: pd.DataFrame, column: str, where: str) -> NDArray[np.float64]:
+    if kind_of(merged[column]) not in ("int", "float"):
+        raise DataError(f"{where}: column {column.removesuffix(_PREDICTED)!r} holds no numbers")
+    values = merged[column].to_numpy(dtype="float64")
+    if not np.isfinite(values).all():
+        n_wrong = int((~np.isfinite(values)).sum())
+        raise DataError(f"{where}: column {column.removesuffix(_PREDICTED)!r}: {n_wrong} rows have no number")
+    return values
+
+
+def _by_value(
+    merged: pd.DataFrame, by: str, actual: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> pd.DataFrame:
+    require_columns(merged, [by], "predictions and actuals")
+    rows = []
+    for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
+        rows.append({by: value, "rows": len(index), **scores_of(actual[index], predicted[index])})
+    table = pd.DataFrame(rows)
+    worst = "rmspe" if table["rmspe"].notna().any() else "mae"
+    return table.sort_values(worst, ascending=False, ignore_index=True)

@@ -1,0 +1,197 @@
+"""Metrics over a whole set of rows, in original units, in plain numpy.
+
+Every function takes `actual` and `predicted`, float arrays of one length n, and returns one float. Rows with a
+zero actual are left out of the sum *and* the count of the percentage metrics (`rmspe`, `mape`), as Kaggle's
+Rossmann competition scored them. All are errors (lower is better) but `bias`, which is best at 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tabcli.arrays import FloatArray, IntArray
+from tabcli.errors import DataError
+
+
+def _pair(actual: ArrayLike, predicted: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    y = np.asarray(actual, dtype=np.float64)
+    p = np.asarray(predicted, dtype=np.float64)
+    if y.ndim != 1 or y.shape != p.shape:
+        raise ValueError(f"actual and predicted must be one-dimensional and of one length, not {y.shape} and {p.shape}")
+    return y, p
+
+
+def _relative_errors(actual: ArrayLike, predicted: ArrayLike) -> FloatArray:
+    y, p = _pair(actual, predicted)
+    scored = y != 0
+    if not scored.any():
+        raise DataError("no row has a non-zero actual value, so a percentage error is not defined")
+    errors: FloatArray = (y[scored] - p[scored]) / y[scored]
+    return errors
+
+
+def rmspe(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Root mean squared percentage error, sqrt(mean(((y - p) / y)²)), as a fraction.
+
+    >>> round(rmspe([100.0, 200.0, 0.0], [110.0, 180.0, 5.0]), 6)
+    0.1
+    """
+    return float(np.sqrt(np.mean(_relative_errors(actual, predicted) ** 2)))
+
+
+def mape(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Mean absolute percentage error, mean(|y - p| / |y|), as a fraction."""
+    return float(np.mean(np.abs(_relative_errors(actual, predicted))))
+
+
+def rmse(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Root mean squared error, in the unit of the target."""
+    y, p = _pair(actual, predicted)
+    return float(np.sqrt(np.mean((y - p) ** 2)))
+
+
+def mae(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Mean absolute error, in the unit of the target."""
+    y, p = _pair(actual, predicted)
+    return float(np.mean(np.abs(y - p)))
+
+
+def rmsle(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Root mean squared error of log(1 + value). Predictions below 0 count as 0; raises `DataError` for such actuals.
+
+    >>> rmsle([0.0, 1.0], [0.0, 3.0]) == rmse([0.0, np.log(2)], [0.0, np.log(4)])
+    True
+    """
+    y, p = _pair(actual, predicted)
+    if (y < 0).any():
+        raise DataError(f"{int((y < 0).sum())} actual values are negative, so RMSLE is not defined")
+    return float(np.sqrt(np.mean((np.log1p(y) - np.log1p(np.maximum(p, 0))) ** 2)))
+
+
+def pinball(actual: ArrayLike, predicted: ArrayLike, quantile: float) -> float:
+    """Mean pinball loss: a row that lies d above the forecast costs quantile · d, one below (1 − quantile) · d.
+
+    >>> pinball([10.0, 10.0], [8.0, 12.0], 0.9)
+    1.0
+    """
+    y, p = _pair(actual, predicted)
+    return float(np.mean(np.maximum(quantile * (y - p), (quantile - 1) * (y - p))))
+
+
+def mase(actual: ArrayLike, predicted: ArrayLike, scale: ArrayLike) -> float:
+    """Mean absolute scaled error, mean(|y - p| / scale); `scale` (n,): of each row's series, by `seasonal_scale`."""
+    y, p = _pair(actual, predicted)
+    return float(np.mean(np.abs(y - p) / np.asarray(scale, dtype=np.float64)))
+
+
+def _total(actual: FloatArray) -> float:
+    total = float(np.sum(np.abs(actual)))
+    if total == 0:
+        raise DataError("all actual values are zero, so an error relative to their sum is not defined")
+    return total
+
+
+def wape(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Weighted absolute percentage error, sum(|y - p|) / sum(|y|), as a fraction."""
+    y, p = _pair(actual, predicted)
+    return float(np.sum(np.abs(y - p)) / _total(y))
+
+
+def bias(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Sum of the forecasts over the sum of the actuals, minus 1: positive means forecast too high."""
+    y, p = _pair(actual, predicted)
+    return float(np.sum(p - y) / _total(y))
+
+
+METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
+    "rmspe": rmspe,
+    "rmse": rmse,
+    "mape": mape,
+    "wape": wape,
+    "mae": mae,
+    "rmsle": rmsle,
+    "bias": bias,
+}
+"""What `evaluate` reports, in this order."""
+
+FRACTIONS = ("rmspe", "mape", "wape", "bias")
+"""Those that are printed as a percentage."""
+
+
+def scores_of(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """All of `METRICS`, NaN where one is not defined for these actual values."""
+    scores = {}
+    for name, metric in METRICS.items():
+        try:
+            scores[name] = metric(actual, predicted)
+        except DataError:
+            scores[name] = float("nan")
+    return scores
+
+
+# ------------------------------------------------------------------------------- what a config judges by
+
+
+def seasonal_scale(series: IntArray, step: IntArray, target: FloatArray, season: int, n_series: int) -> FloatArray:
+    """Each series' mean |target − target one season before| over training rows (n,): float64 (n_series + 1,).
+
+    A series without such a pair, or whose target never changes, has the mean of the others, as has one that is not
+    known: the last. Raises `DataError` where there is no pair at all.
+    """
+    known = series >= 0
+    series, step, target = series[known], step[known], target[known]
+    span = int(step.max() - step.min()) + season + 1 if len(step) else 1
+    keys = series * span + (step - step.min() + season if len(step) else step)
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], keys - season), max(len(keys) - 1, 0))
+    paired = (keys[order][place] == keys - season) & (series[order][place] == series)
+    changes = np.abs(target - target[order][place])[paired]
+    n = np.bincount(series[paired], minlength=n_series)
+    means = np.bincount(series[paired], changes, minlength=n_series) / np.maximum(n, 1)
+    if not (means > 0).any():
+        raise DataError(
+            "MASE is not defined: no series has two training rows a season apart with different targets",
+            hint="use another metric, such as wape",
+        )
+    scale: FloatArray = np.append(np.where(means > 0, means, means[means > 0].mean()), means[means > 0].mean())
+    return scale
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The metric that a config judges by, with what it needs besides actual and predicted values.
+
+    `quantile`: of *pinball*. `scale` (n,): of *mase*, for each row.
+    """
+
+    metric: str
+    quantile: float = 0.5
+    scale: FloatArray | None = None
+
+    def __call__(self, actual: ArrayLike, predicted: ArrayLike) -> float:
+        """The metric over all rows, (n,)."""
+        match self.metric:
+            case "pinball":
+                return pinball(actual, predicted, self.quantile)
+            case "mase":
+                assert self.scale is not None
+                return mase(actual, predicted, self.scale)
+            case name:
+                return METRICS[name](actual, predicted)
+
+    def check(self, actual: FloatArray, where: str) -> None:
+        """Raises `DataError` with the count where the metric is not defined for these actual values."""
+        wrong = 0
+        if self.metric in ("rmspe", "mape"):
+            wrong, what, others = int((actual == 0).sum()), "0", "wape, mae or rmsle"
+        elif self.metric == "rmsle":
+            wrong, what, others = int((actual < 0).sum()), "negative", "wape, mae or rmse"
+        elif self.metric == "wape" and not np.abs(actual).sum():
+            wrong, what, others = len(actual), "0", "mae or rmsle"
+        if wrong:
+            raise DataError(
+                f"metric {self.metric} is not defined for {wrong} of the {len(actual)} {where}, whose target is {what}",
+                hint=f"choose another metric, such as {others}, or leave these rows out with target.drop_where",
+            )

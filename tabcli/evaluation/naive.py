@@ -1,0 +1,86 @@
+"""Forecasts that need no learning, which a model must beat."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import IntArray
+from tabcli.features.frequency import Frequency, season_of
+from tabcli.tables.rows import distinct_rows
+
+
+def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Codes of the training rows and of the others, int64 each, which are equal where the values in `by` are."""
+    columns = list(by)
+    codes, _ = distinct_rows(pd.concat([train[columns], rows[columns]], ignore_index=True), columns)
+    return codes[: len(train)], codes[len(train) :]
+
+
+def group_medians(
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str]
+) -> NDArray[np.float64]:
+    """The median target of the training rows that share a row's values in `by`, float64 (n,).
+
+    Where there is no such training row, one column less is compared, from the end of `by`; at last the median of all.
+    """
+    forecast = np.full(len(rows), np.nan)
+    for n_keys in range(len(by), 0, -1):
+        gaps = np.isnan(forecast)
+        if not gaps.any():
+            break
+        known, wanted = _group_codes(train, rows[gaps], by[:n_keys])
+        forecast[gaps] = pd.Series(target).groupby(known).median().reindex(wanted).to_numpy()
+    return np.where(np.isnan(forecast), np.median(target), forecast)
+
+
+def last_values(
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str], date: str
+) -> NDArray[np.float64]:
+    """The target of the last training row that shares a row's values in `by`, float64 (n,), NaN where none does."""
+    known, wanted = _group_codes(train, rows, by)
+    n_codes = max(known.max(initial=-1), wanted.max(initial=-1)) + 1
+    moments = train[date].to_numpy().astype("int64")
+    latest = np.full(n_codes, np.iinfo("int64").min)
+    np.maximum.at(latest, known, moments)
+    newest = moments == latest[known]
+    last = np.full(n_codes, np.nan)
+    last[known[newest]] = target[newest]
+    return last[wanted]
+
+
+def seasonal_naive(
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    series: Sequence[str],
+    date: str,
+    frequency: Frequency,
+) -> NDArray[np.float64]:
+    """The series' last target of the same place in the season, float64 (n,); else that of any, else the median."""
+    known, wanted = (t[[*series, date]].assign(season=season_of(t[date], frequency)) for t in (train, rows))
+    forecast = last_values(known, target, wanted, [*series, "season"], date)
+    if np.isnan(forecast).any():
+        forecast = np.where(np.isnan(forecast), last_values(train, target, rows, series, date), forecast)
+    return np.where(np.isnan(forecast), np.median(target), forecast)
+
+
+def naive_forecasts(
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    series: Sequence[str],
+    date: str,
+    frequency: Frequency,
+    medians: Sequence[Sequence[str]],
+) -> dict[str, NDArray[np.float64]]:
+    """What needs no learning, float64 (n,) each by its name: medians, the last season's value, the last value.
+
+    `medians`: the columns of each; *season* is a row's place in its season.
+    """
+    train, rows = (t.assign(season=season_of(t[date], frequency)) for t in (train, rows))
+    made = {f"the median by {' × '.join(by)}": group_medians(train, target, rows, by) for by in medians}
+    made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency)
+    last = last_values(train, target, rows, series, date)
+    return made | {"the last value": np.where(np.isnan(last), np.median(target), last)}

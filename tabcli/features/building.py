@@ -1,0 +1,154 @@
+"""The joined and expanded table: every column a model may use, with nothing fitted.
+
+The same function serves prep and predict. A feature of a row depends on that row, the side tables, and the event
+calendar; never on the target, and never on which other rows happen to be in the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tabcli.arrays import IntArray
+from tabcli.config.features import WEEKDAYS
+from tabcli.config.schema import Config
+from tabcli.errors import ConfigError, did_you_mean
+from tabcli.features.availability import needed_columns, other_columns, source_columns
+from tabcli.features.dates import date_part_names, date_parts, days_from_easter, days_to_month_end, fourier_terms
+from tabcli.features.elapsed import active_months, time_since
+from tabcli.features.events import EventCalendar, SortedRows, event_features
+from tabcli.features.holidays import PublicHolidays
+from tabcli.parallel import parallel_map
+from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
+from tabcli.tables.kinds import Columns, kind_of
+from tabcli.tables.rows import matches
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """`table`: the rows, in their order, with all columns. `calendar`: the events that the rows were laid over.
+
+    `series`: each row's position among the calendar's series, int64 (n,).
+    """
+
+    table: FactorizedTable
+    calendar: EventCalendar
+    unmatched: dict[str, int]
+    series: IntArray
+
+
+def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Rows with the config's values for missing known-in-advance inputs, and how many of each were filled."""
+    filled: dict[str, Any] = {}
+    counts = {}
+    for name, value in config.forecast.fill.items():
+        if name not in rows.columns:
+            continue
+        missing = rows[name].isna().to_numpy()
+        counts[name] = int(missing.sum())
+        if missing.any():
+            column = rows[name]
+            if kind_of(column) == "text":
+                new = [] if str(value) in column.cat.categories else [str(value)]
+                filled[name] = column.cat.add_categories(new).fillna(str(value))
+            else:
+                filled[name] = column.fillna(float(value))
+    return rows.assign(**filled), counts
+
+
+def build_features(
+    rows: pd.DataFrame,
+    sides: Iterable[LookupTable],
+    config: Config,
+    calendar: EventCalendar,
+    holidays: PublicHolidays,
+) -> FeatureTable:
+    """Joins, holidays, date parts, events, spans and recurrences, in this order.
+
+    `sides`: the joined tables, in the order of the config's joins. Raises `DataError` or `ConfigError` where the rows
+    lack a key, or two columns share a name.
+    """
+    columns = source_columns(config)
+    table, unmatched = FactorizedTable.of(rows), {}
+    for side in sides:
+        table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
+    _refuse_clashes(table, [config.features.holidays])
+    keys, at = table.keyed([config.date])
+    days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
+    table = table.with_columns({name: values.astype("int64") for name, values in days.items()}, at)
+    flags = {}
+    for name, event in config.features.events.items():
+        _require(table, event.where, f"features.events.{name}.where")
+        flags[name] = matches(table, event.where, f"features.events.{name}.where")
+    calendar, laid = calendar.overlay(table, config.date, flags)
+    parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
+    _refuse_clashes(table, [*parts, other_columns(config)])
+    made = _of_rows(table, config, calendar, laid)
+    return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
+
+
+def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
+    """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
+    features, wanted, table = config.features, needed_columns(config), joined
+
+    def dates(column: str, path: str) -> tuple["pd.Series[Any]", IntArray | None]:
+        _require(joined, [column], path)
+        keys, at = joined.keyed([column])
+        if kind_of(keys[column]) != "date":
+            raise ConfigError(f"{path}: column {column!r} holds {kind_of(keys[column])} values, not dates")
+        return keys[column], at
+
+    for part in features.date_parts:
+        days, at = dates(part.column, "features.date_parts")
+        table = table.with_columns(dict(date_parts(days, part.prefix, time=part.time, wanted=wanted)), at)
+    for name, wave in features.fourier.items():
+        days, at = dates(wave.date, f"features.fourier.{name}.date")
+        table = table.with_columns(fourier_terms(days, name, wave.period, wave.order), at)
+    for name, window in features.from_easter.items():
+        days, at = dates(window.date, f"features.from_easter.{name}.date")
+        table = table.with_columns({name: days_from_easter(days, window.first, window.last)}, at)
+    for name, end in features.to_month_end.items():
+        days, at = dates(end.date, f"features.to_month_end.{name}.date")
+        counted = [day not in end.closed for day in WEEKDAYS]
+        table = table.with_columns({name: days_to_month_end(days, counted)}, at)
+    return table
+
+
+def _of_rows(table: FactorizedTable, config: Config, calendar: EventCalendar, laid: SortedRows) -> dict[str, Any]:
+    """The features of a row: distances to events, spans and recurrences, less those that nothing makes use of."""
+    features, wanted = config.features, needed_columns(config)
+    made: dict[str, Any] = {}
+    events = features.events
+
+    def of_event(name: str) -> dict[str, Any]:
+        return dict(event_features(laid, calendar.moments[name], events[name], name, wanted))
+
+    for columns in parallel_map(of_event, events, len(table)):
+        made |= columns
+    for name, span in features.spans.items():
+        _require(table, span.since.columns, f"features.spans.{name}")
+        made[name] = time_since(table, config.date, span)
+    for name, recurrence in features.recurrences.items():
+        since = recurrence.since.columns if recurrence.since else []
+        _require(table, [recurrence.months, *since], f"features.recurrences.{name}")
+        made[name] = active_months(table, config.date, recurrence)
+    return made
+
+
+def _require(table: Columns, columns: Iterable[str], path: str) -> None:
+    problems = [f"  {path}: no column {c!r}{did_you_mean(c, table.columns)}" for c in columns if c not in table.columns]
+    if problems:
+        raise ConfigError("the joined table lacks columns\n" + "\n".join(problems))
+
+
+def _refuse_clashes(table: Columns, new: Iterable[Iterable[str]]) -> None:
+    seen = {*table.columns}
+    for names in new:
+        clash = sorted(seen & {*names})
+        if clash:
+            raise ConfigError(
+                f"features: the columns {', '.join(clash)} exist already",
+                hint="give `date_parts` another `prefix`, or the feature another name",
+            )
+        seen |= {*names}

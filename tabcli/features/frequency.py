@@ -1,0 +1,122 @@
+"""How far apart the rows of a series are: a number of seconds, or of calendar months.
+
+All of splits, horizons and windows count in steps, so that a month is a month however many days it has.
+
+    frequency   count, unit      dates                        steps before 1 April
+    daily       86400 s          30 Mar, 31 Mar, 1 Apr        2, 1, 0
+    monthly     1 mo             1 Jan, 1 Mar, 1 Apr          3, 1, 0
+    quarterly   3 mo             31 Dec, 31 Mar               1, 0      (before 31 March)
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import IntArray
+from tabcli.config.values import Duration
+from tabcli.tables.rows import seconds_of
+
+HOUR, DAY, WEEK, MONTH = (Duration.SECONDS[unit] for unit in ("h", "d", "w", "mo"))
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """From one step to the next it is `count` seconds (`s`) or calendar months (`mo`)."""
+
+    count: int
+    unit: Literal["s", "mo"]
+
+    @classmethod
+    def of(cls, dates: "pd.Series[Any]", declared: Duration | None = None) -> "Frequency":
+        """As declared, or found in the dates of all series.
+
+        - Dates that are all on one day of the month, or all on the last, are calendar months.
+        - Otherwise a step is the longest time of which every distance between two dates is a multiple: a week for
+          weekly rows, a day where some days are missing.
+        - Irregular times, for which that is shorter than an hour and than every distance, are laid on days.
+        """
+        if declared is not None:
+            return cls(declared.count, "mo") if declared.unit == "mo" else cls(declared.seconds, "s")
+        moments = pd.DatetimeIndex(np.sort(dates.unique()))
+        if len(moments) < 2:
+            return cls(DAY, "s")
+        gaps = np.diff(moments.to_numpy().astype("datetime64[s]").astype("int64"))
+        if gaps.min() >= 28 * DAY and _monthly(moments):
+            return cls(int(np.gcd.reduce(np.diff(_months(moments.to_numpy())))), "mo")
+        common = int(np.gcd.reduce(gaps))
+        return cls(common if common >= HOUR or common == gaps.min() else DAY, "s")
+
+    @property
+    def seconds(self) -> int:
+        """A step's length, of months the mean length."""
+        return self.count * (MONTH if self.unit == "mo" else 1)
+
+    def steps(self, dates: "pd.Series[Any]", start: int) -> IntArray:
+        """Whole steps from `start` (seconds since 1970) to each date, int64 (n,)."""
+        if self.unit == "s":
+            return (seconds_of(dates) - start) // self.count
+        return (_months(dates.to_numpy()) - _months(np.array([start], dtype="datetime64[s]"))) // self.count
+
+    def ago(self, dates: "pd.Series[Any]", end: pd.Timestamp) -> IntArray:
+        """How many steps before `end` each date lies, int64 (n,): 0 at the end, −1 one step after it."""
+        if self.unit == "s":
+            return (int(end.timestamp()) - seconds_of(dates)) // self.count
+        return (_months(np.array([end.to_datetime64()])) - _months(dates.to_numpy())) // self.count
+
+    def number(self, duration: Duration) -> int:
+        """How many steps begin within a duration: two of a week within 10 days."""
+        return -(-duration.seconds // self.seconds)
+
+    def after(self, moment: pd.Timestamp, n: int) -> pd.Timestamp:
+        """The moment n steps later, or earlier for a negative n; the last of a month stays the last."""
+        if self.unit == "s":
+            return moment + pd.Timedelta(n * self.count, unit="s")
+        later = moment + pd.DateOffset(months=n * self.count)
+        return later + pd.offsets.MonthEnd(0) if moment.is_month_end else later
+
+    def __str__(self) -> str:
+        if self.unit == "mo":
+            return f"{self.count}mo"
+        unit = next((u for u in ("w", "d", "h") if self.count % Duration.SECONDS[u] == 0), None)
+        return f"{self.count // Duration.SECONDS[unit]}{unit}" if unit else f"{self.count}s"
+
+    def to_state(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Frequency":
+        return cls(**state)
+
+
+def season_of(dates: "pd.Series[Any]", frequency: Frequency) -> "pd.Series[Any]":
+    """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
+    codes, unique = pd.factorize(dates.to_numpy())
+    moments = pd.Series(unique).dt
+    season: Any = moments.month
+    if frequency.seconds < WEEK:
+        season = moments.day_of_week * 24 + moments.hour
+    elif frequency.seconds < 28 * DAY:
+        season = moments.isocalendar().week.astype("int32")
+    return pd.Series(season.to_numpy()[codes], index=dates.index)
+
+
+def season_steps(frequency: Frequency) -> int:
+    """How many steps a season has: a year of weeks or months, a week of days or hours."""
+    if frequency.seconds >= WEEK:
+        return max(1, round(12 * MONTH / frequency.seconds))
+    return max(1, round(WEEK / frequency.seconds))
+
+
+def _months(moments: NDArray[Any]) -> IntArray:
+    """Months since January 1970, int64 (n,)."""
+    return moments.astype("datetime64[M]").astype("int64")
+
+
+def _monthly(moments: pd.DatetimeIndex) -> bool:
+    """Whether all moments are one day of the month that every month has, or all the last day of theirs."""
+    same = moments.day.nunique() == 1 and bool(moments.day[0] <= 28)
+    return bool((moments == moments.normalize()).all()) and (same or bool(moments.is_month_end.all()))

@@ -1,0 +1,171 @@
+"""A trained run + raw tables → forecasts, one for every row, in the order of the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.artifacts.contents import ROW, Run
+from tabcli.config.values import Duration
+from tabcli.errors import BundleError
+from tabcli.pipeline.apply import Applied, apply, zero_rows
+from tabcli.pipeline.future import ended_series, future_rows
+from tabcli.preprocessing.categorical import UNKNOWN
+from tabcli.tables.contract import DataSource
+from tabcli.tables.joins import LookupTable
+from tabcli.tables.kinds import kind_of
+from tabcli.target_history.grid import Positions
+from tabcli.target_history.statistics import standardised
+from tabcli.training.dataset import Dataset
+from tabcli.training.loop import load_model, predict_outputs
+from tabcli.training.network import ModelSpec, TabularMLP
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`table`: series, date, the id (where the config has one), columns asked for, and the forecast, in row order.
+
+    `columns`: all that can be asked for.
+    """
+
+    table: pd.DataFrame
+    columns: list[str]
+    counts: dict[str, Any]
+    warnings: list[str]
+
+
+def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
+    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the scale of y, calibrated."""
+    try:
+        members = _networks(run)
+        specs = [member.spec for member in members]
+        kinds = {_kind(spec): spec for spec in specs}
+        inputs = {kind: _inputs(run, encoded, spec) for kind, spec in kinds.items()}
+        for spec in specs:
+            inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
+        outputs = [predict_outputs(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
+    except (RuntimeError, TypeError) as error:
+        raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
+    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
+
+
+_LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()
+
+
+def _networks(run: Run) -> list[TabularMLP]:
+    """The run's members, made once: for a single row that takes longer than all else."""
+    if run not in _LOADED:
+        specs = [ModelSpec.from_dict(network) for network in run.networks]
+        _LOADED[run] = [load_model(spec, weights) for spec, weights in zip(specs, run.members, strict=True)]
+    return _LOADED[run]
+
+
+def _kind(spec: ModelSpec) -> tuple[str, tuple[str, ...]]:
+    """Networks of one kind take the same inputs."""
+    return spec.history, spec.without
+
+
+def _inputs(run: Run, encoded: pd.DataFrame, spec: ModelSpec) -> Dataset:
+    """What a network takes."""
+    data = Dataset.from_table(encoded, *run.fitted.preprocessor.inputs(spec.without))
+    if run.snapshot is not None and spec.history != "none":
+        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+        base, columns = run.snapshot.columns(rows)
+        base = base if spec.history == "base" else np.zeros_like(base)
+        data = data.with_history(base, standardised(columns, run.snapshot.arrays["mean"], run.snapshot.arrays["std"]))
+    return data
+
+
+def forecast(
+    run: Run,
+    data: DataSource,
+    horizon: Duration | None = None,
+    columns: Sequence[str] = (),
+    sides: Sequence[LookupTable] | None = None,
+) -> Prediction:
+    """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
+
+    `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
+    place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read,
+    `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
+    """
+    config = run.fitted.config
+    made = None if horizon is None else future_rows(run.fitted, horizon)
+    applied = apply(run.fitted, data, rows=made, sides=sides)
+    values = predict_target(run, applied.encoded.table)
+    zero = zero_rows(applied, config)
+    values = np.where(zero, 0.0, np.round(values, 2))
+    if not np.isfinite(values).all():
+        raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
+    rows = applied.rows
+    keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
+    known = [c for c in columns if c not in keys and c in rows.columns]
+    table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
+    table[config.target.column] = values
+    notes = _warnings(applied, run) + ([] if made is None else _ended(run))
+    return Prediction(table, [*rows.columns, config.target.column], {"rows": len(rows), "zero": int(zero.sum())}, notes)
+
+
+def _ended(run: Run) -> list[str]:
+    """Which series stop long before the others: they may be gone, and rows were made for them all the same."""
+    fitted = run.fitted
+    first, last = (pd.Timestamp(fitted.dates[k]) for k in ("valid_start", "valid_end"))
+    n_steps = int(fitted.frequency.ago(pd.Series([first]), last)[0]) + 1
+    ended = ended_series(fitted, n_steps)
+    if not ended:
+        return []
+    keys = fitted.calendar.series.iloc[list(ended)[:3]]
+    shown = ", ".join(" ".join(map(str, row)) for row in keys.itertuples(index=False))
+    return [
+        f"{len(ended)} series have no row in the last {n_steps} steps ({shown}{', …' if len(ended) > 3 else ''}); "
+        "they are forecast like the others"
+    ]
+
+
+def _plain(column: "pd.Series[Any]") -> Any:
+    return column.astype("str") if kind_of(column) == "text" else column.to_numpy()
+
+
+def _warnings(applied: Applied, run: Run) -> list[str]:
+    """What a careful reader of the forecast must know: unknown series and values, filled gaps, joins without match."""
+    config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
+    notes = []
+    keyed = [c for c in config.series if c in encoded.table.columns]
+    if keyed:
+        unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy()
+        if unknown.any():
+            series = applied.rows.loc[unknown, list(config.series)].drop_duplicates()
+            shown = ", ".join(" ".join(map(str, row)) for row in series.head(3).itertuples(index=False))
+            notes.append(
+                f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
+                f"{unknown.sum()} rows are forecast from their other columns alone, as of an average series"
+            )
+    for column, counts in encoded.codes.items():
+        if counts["unknown"] and column not in config.series:
+            notes.append(f"column {column}: {counts['unknown']} of {n_rows} rows hold a value that training never saw")
+    flagged = run.fitted.preprocessor.fill_missing.flagged_
+    for column, n in encoded.filled.items():
+        if n and column not in flagged:
+            notes.append(
+                f"column {column}: {n} of {n_rows} values are missing, none were in training; median filled in"
+            )
+    for column, n in applied.filled_inputs.items():
+        if n:
+            notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
+    if run.snapshot is not None:
+        ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
+        horizon = run.snapshot.spec.horizon
+        for n, what in (
+            (int((ahead >= horizon).sum()), f"lie further ahead than the {horizon} steps that training looked at"),
+            (int((ahead < 0).sum()), "lie before the end of the known past, which the forecast makes use of"),
+        ):
+            if n:
+                notes.append(f"{n} of {n_rows} rows {what}")
+    notes += [
+        f"table {t}: {n} of {n_rows} rows found no match" for t, n in applied.wide.unmatched.items() if n == n_rows
+    ]
+    return notes

@@ -1,0 +1,36 @@
+"""The memory of this process: kept for its next arrays, and measured."""
+
+import ctypes
+import sys
+
+if sys.platform != "win32":
+    import resource
+
+
+_TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
+"""The numbers of glibc's malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD and M_ARENA_MAX."""
+
+
+def reuse_freed_memory() -> None:
+    """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
+
+    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a fourth
+    of the time that a prep takes. Arrow's memory comes from the same store, which lowers the peak. For processes that
+    do one thing and end.
+    """
+    import pyarrow  # here, for --help needs none of it
+
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    if sys.platform.startswith("linux"):
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        for option, value in (_ARENAS, 1), (_MMAP_FROM, 32 << 20), (_TRIM_FROM, 2**31 - 1), (_AHEAD, 64 << 20):
+            if set_option is not None:
+                set_option(option, value)
+
+
+def peak_megabytes() -> int:
+    """The largest memory that this process or one of its children has had so far."""
+    if sys.platform == "win32":  # has no such count
+        return 0
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(max(peaks) / 1024)

@@ -1,0 +1,218 @@
+"""A plan → a commented config."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli.config.yaml12 import inline_yaml
+from tabcli.onboarding.discovery import rule_candidates
+from tabcli.onboarding.findings import Discovery, FolderTable
+from tabcli.onboarding.plan import Draft
+from tabcli.tables.kinds import kind_of
+
+# ---------------------------------------------------------------------------------------------- writing
+
+
+def _line(key: str, value: Any, comment: str = "", indent: int = 0) -> str:
+    text = f"{' ' * indent}{inline_yaml(key)}: {inline_yaml(value)}"
+    return f"{text:<60}  # {comment}" if comment else text
+
+
+def _item(value: Any, comment: str = "", indent: int = 2) -> str:
+    text = f"{' ' * indent}- {inline_yaml(value)}"
+    return f"{text:<{60 if isinstance(value, dict) else 32}}  # {comment}" if comment else text
+
+
+def write_config(draft: Draft, directory: str) -> str:
+    """The commented config, YAML."""
+    parts = [_head(draft, directory), _tables(draft), _keys(draft), _availability(draft), _joins(draft)]
+    parts += [_features(draft), _inputs(draft), _learning(draft)]
+    return "\n".join("\n".join(part) + "\n" for part in (list(p) for p in parts) if part)
+
+
+def reasons(draft: Draft) -> list[str]:
+    """What was guessed and why, and what to check: a line for each."""
+    found = draft.found
+    lines = [f"rows: {found.train.file}: {found.why['rows']}"]
+    lines += [f"target {found.target}: {found.why['target']}"]
+    lines += [f"series {', '.join(found.series)}: {found.why['series']}"]
+    lines += [f"step {found.step}: {_why_step(found)}"]
+    lines += [f"scale {draft.scale.target['transform']}, metric {draft.scale.metric.upper()}: {draft.scale.why}"]
+    if draft.closed:
+        lines.append(f"closed where {draft.closed} is 0: {found.target} is 0 in all such rows")
+    for source in (found.train, found.future, *(g.source for g in found.joins)):
+        lines += [f"{source.file}: {note}" for note in source.notes] if source else []
+    lines += [
+        f"{g.source.file} joined by {', '.join(g.join.get('on', []) or [g.join['as_of']])}: {g.why}"
+        for g in found.joins
+    ]
+    lines += [f"{file} not used: {why}" for file, why in found.unjoined.items()]
+    lines += [f"column {c} of the future not used: {why}" for c, why in found.ignored.items()]
+    if found.future is None and found.past_only:
+        lines.append(f"past only: {', '.join(found.past_only)}; move what is known for the days to forecast")
+    return lines
+
+
+def _why_step(found: Discovery) -> str:
+    if found.step.unit == "mo":
+        return f"the dates of {found.date} are all on one day of the month, or on the last"
+    return f"the longest time that every distance between two dates of {found.date} is a multiple of"
+
+
+def _head(draft: Draft, directory: str) -> Iterator[str]:
+    yield f"# Written by `tabcli init {directory}`, to be checked: what was guessed, and why."
+    yield "#"
+    for reason in reasons(draft):
+        yield f"#   {reason}"
+    yield "#"
+    yield "# configs/quickstart.yaml explains each key; `tabcli config show` prints all defaults."
+    yield "format_version: 1"
+
+
+def _spec(draft: Draft, source: FolderTable) -> dict[str, Any]:
+    """How to read a table; columns that are text in the past or in the future are text in both."""
+    found = draft.found
+    if found.future is None or source.name not in (found.train.name, found.future.name):
+        return source.spec
+    one, other = found.train.table, found.future.table
+    mixed = [
+        c for c in one.columns if c in other.columns and (kind_of(one[c]) == "text") != (kind_of(other[c]) == "text")
+    ]
+    return {**source.spec, **({"dtypes": dict.fromkeys(mixed, "str")} if mixed else {})}
+
+
+def _tables(draft: Draft) -> Iterator[str]:
+    found = draft.found
+    yield "tables:"
+    for name, source in (("train", found.train), ("future", found.future)):
+        if source is not None:
+            yield _line(name, _spec(draft, source), f"{len(source.table):,} rows", 2)
+    for guess in found.joins:
+        yield _line(guess.source.name, guess.source.spec, f"{len(guess.source.table):,} rows", 2)
+    for file, why in found.unjoined.items():
+        yield f"  # {file} is not used: {why}"
+
+
+def _keys(draft: Draft) -> Iterator[str]:
+    found = draft.found
+    rows = found.rows
+    n_series = len(rows[list(found.series)].drop_duplicates())
+    first, last = (rows[found.date].agg(f) for f in ("min", "max"))
+    yield _line("series", list(found.series), f"{n_series:,} series; {found.why['series']}")
+    yield _line("date", found.date, f"{first.date()} … {last.date()}, a row each {found.step}")
+    if found.id is not None:
+        yield _line("id", found.id, "names the rows of the forecast")
+    yield f"# {found.why['target']}; {draft.scale.why}."
+    yield _line("target", draft.scale.target)
+    yield _line("metric", draft.scale.metric)
+    yield from _forecast(draft)
+
+
+def _forecast(draft: Draft) -> Iterator[str]:
+    """Rules for the rows to forecast; where no table has these rows, what their columns will be."""
+    found = draft.found
+    zero: dict[str, Any] = {"fill": {draft.closed: 1}} if draft.closed and _gaps(found, draft.closed) else {}
+    zero |= {"zero_where": {draft.closed: 0}} if draft.closed else {}
+    candidates = rule_candidates(found)
+    if zero and not (found.rules or candidates):
+        yield _line("forecast", zero, f"0 wherever {draft.closed} is, as ever")
+        return
+    off = "" if found.rules or zero else "# "
+    if off and not candidates:
+        return
+    yield f"{off}forecast:"
+    yield from (_line(key, value, indent=2) for key, value in zero.items())
+    yield f"{'' if found.rules else '# '}  rules:"
+    yield from (_line(column, rule, "follows from the date", 4) for column, rule in found.rules.items())
+    if candidates:
+        yield "    # CHECK: what you will know of the days to forecast; take away the #, and move these from past_only"
+        yield "    # to known_in_advance below."
+        yield from (f"    # {inline_yaml(column)}: {inline_yaml(rule)}" for column, rule in candidates.items())
+
+
+def _gaps(found: Discovery, column: str) -> bool:
+    """Whether rows to forecast have no value of a column."""
+    return found.future is not None and bool(found.future.table[column].isna().any())
+
+
+def _availability(draft: Draft) -> Iterator[str]:
+    found = draft.found
+    comments = {
+        "known_in_advance": "stand in the rows to forecast" if found.future else "follow from the date",
+        "past_only": "do not, and never become inputs of their own day"
+        if found.future
+        else "not known to be known: CHECK, and move what is",
+        "static": "one value for each series",
+    }
+    values = {"known_in_advance": found.known, "past_only": found.past_only, "static": found.static}
+    if any(values.values()):
+        yield "availability:"
+    for key, columns in values.items():
+        if columns:
+            yield _line(key, columns, comments[key], 2)
+
+
+def _joins(draft: Draft) -> Iterator[str]:
+    if draft.found.joins:
+        yield "joins:"
+    for guess in draft.found.joins:
+        yield f"  # {guess.source.name}: {guess.why}"
+        yield _item(guess.join)
+
+
+def _features(draft: Draft) -> Iterator[str]:
+    found = draft.found
+    yield "features:"
+    part: dict[str, Any] = {"column": found.date}
+    part |= {"prefix": draft.prefix} if draft.prefix is not None else {}
+    part |= {"time": True} if found.step.unit == "h" else {}
+    yield _line("date_parts", [found.date if len(part) == 1 else part], indent=2)
+    if draft.fourier:
+        yield _line("fourier", {"Season": {"date": found.date, "period": 365.25, "order": 3}}, indent=2)
+    if draft.month_end is not None:
+        yield _line("to_month_end", {draft.month_end: {"date": found.date}}, "around it wages are paid", indent=2)
+    for key, features in (("events", draft.events), ("spans", draft.spans), ("recurrences", draft.recurrences)):
+        if features:
+            yield f"  {key}:"
+            yield from (_line(name, value, indent=4) for name, value in features.items())
+    history: dict[str, Any] = {"effects": draft.effects}
+    others = [c for c in found.past_only if c in found.rows.columns and _is_measure(found.rows[c])]
+    history |= {"columns": others} if others else {}
+    yield ""
+    yield "# The past of the target itself, as old in training as it will be in a forecast."
+    yield _line("history", history, f"{draft.promo} moves {found.target} most" if draft.promo else "")
+
+
+def _is_measure(column: "pd.Series[Any]") -> bool:
+    """Whether a column's logs can tell of its level: numbers, positive in most rows."""
+    return kind_of(column) in ("int", "float") and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
+
+
+def _inputs(draft: Draft) -> Iterator[str]:
+    for role, columns in (("categorical", draft.categorical), ("continuous", draft.continuous)):
+        yield f"{role}:"
+        yield from (_item(name, facts) for name, facts in columns.items())
+    if draft.left_out:
+        yield "# No inputs:"
+        yield from (f"#   {name}: {why}" for name, why in draft.left_out.items())
+
+
+def _learning(draft: Draft) -> Iterator[str]:
+    found = draft.found
+    by = [*found.series, *draft.effects]
+    by += [draft.weekday or draft.parts["Dayofweek"]] if found.step.unit == "h" else []
+    by += [draft.parts["Month"]] if found.step.unit == "mo" else []
+    yield _line("baseline", by, "a forecast must beat the median of these")
+    if found.future is not None and not found.horizon_given:
+        yield _line("validation", {"last": "future"}, f"as long as the rows to forecast, {found.horizon}")
+    else:
+        why = "as you say" if found.horizon_given else "CHECK: as far ahead as forecasts are needed"
+        yield _line("validation", {"last": str(found.horizon)}, why)
+    if found.step.unit == "w":  # measured on weekly tables: docs/results.md
+        yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
+    n = len(found.rows)
+    batch = 64 if n < 20_000 else 256 if n < 500_000 else 512
+    epochs = int(np.clip(round(6000 * batch / max(n, 1)), 5, 30))
+    yield _line("train", {"epochs": epochs, "batch_size": batch}, f"about {epochs * n // batch:,} steps")

@@ -1,0 +1,190 @@
+"""A folder of tables → what each is, and which columns play which part in a forecast. Says why; never guesses silently.
+
+Where two answers are as good as each other it asks, or is refused with the option that decides. The order of the
+questions: which files are tables, how each is written, which rows are the past and which the future, the date, the
+target, the series, the joins; then what each column is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import BoolArray
+from tabcli.config.values import Duration
+from tabcli.errors import UsageError
+from tabcli.features.dates import date_parts
+from tabcli.features.frequency import WEEK, Frequency
+from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, length_of_time
+from tabcli.onboarding.folder import is_binary, open_folder
+from tabcli.onboarding.rows import CALENDARS, find_date, find_rows, find_series, find_target, snake_case
+from tabcli.onboarding.sides import find_joins
+from tabcli.tables.kinds import kind_of
+
+
+def _find_roles(found: Discovery) -> None:
+    """Which columns are an id, static, known in advance, past only."""
+    train, date = found.train.table, found.date
+    future = found.future.table if found.future is not None else None
+    own = {*found.series, date, found.target}
+    first = train.groupby(list(found.series), sort=False, observed=True)
+    for column in [c for c in train.columns if c not in own]:
+        in_future = future is not None and column in future.columns
+        if (first[column].nunique(dropna=False) <= 1).all() and (future is None or in_future):
+            found.static.append(column)
+        elif in_future:
+            found.known.append(column)
+        elif future is None and (rule := _calendar_rule(train[column], train[date])):
+            found.known.append(column)
+            found.rules[column] = rule
+        else:
+            found.past_only.append(column)
+    if future is not None:
+        ids = [c for c in future.columns if c not in train.columns or _is_id(train[c])]
+        unique = [c for c in ids if c not in own and _is_id(future[c])]
+        found.id = unique[0] if len(unique) == 1 else None
+        for name in ("known", "static"):
+            setattr(found, name, [c for c in getattr(found, name) if c != found.id])
+        found.ignored |= {c: "stands in the future only" for c in future.columns if c not in train.columns}
+        found.ignored.pop(found.id or "", None)
+
+
+def _is_id(column: "pd.Series[Any]") -> bool:
+    return kind_of(column) in ("int", "text") and bool(column.is_unique and column.notna().all())
+
+
+def _follows_weekday(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> bool:
+    """Whether a column names the day of the week: another value on each of the seven days."""
+    days = dates.dt.day_of_week
+    if days.nunique() < 7 or column.isna().any() or column.nunique() != 7:
+        return False
+    return len(pd.DataFrame({"a": column, "b": days}).drop_duplicates()) == 7
+
+
+def _calendar_rule(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> dict[str, Any] | None:
+    """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
+    if kind_of(column) == "int" and column.notna().all() and column.nunique() > 1:
+        parts = date_parts(dates, "", time=True)
+        for part in ("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"):
+            shift = int(column.iloc[0]) - int(parts[part].iloc[0])
+            sure = column.nunique() > 2 or shift == 0
+            if sure and (column.to_numpy() - parts[part].to_numpy() == shift).all():
+                return {"calendar": part, **({"plus": shift} if shift else {})}
+    return {"repeat": "1w"} if _follows_weekday(column, dates) else None
+
+
+def rule_candidates(found: Discovery) -> dict[str, Any]:
+    """Columns that may be known in advance though no table says so → a forecast rule that may be right for them."""
+    rules: dict[str, Any] = {}
+    for column in found.past_only if found.future is None else []:
+        values = found.train.table[column]
+        usual = usual_level(values)
+        if is_binary(values):
+            mostly = bool(values.mean() > 0.5)
+            usually = mostly if kind_of(values) == "bool" else int(mostly)
+            weekly = mostly and found.frequency.seconds < WEEK  # such as open
+            rules[column] = {"repeat": "1w"} if weekly else {"constant": usually}
+        elif usual:
+            rules[column] = {"constant": usual}
+        elif CALENDARS.search(snake_case(column)):
+            rules[column] = "last"
+    return rules
+
+
+def weekday_column(found: Discovery) -> str | None:
+    """The column known in advance that names the day of the week, if there is one."""
+    rows = found.rows
+    return next((c for c in found.known if _follows_weekday(rows[c], rows[found.date])), None)
+
+
+def closed_column(found: Discovery) -> str | None:
+    """The 0/1 column known in advance without which nothing is sold: the target is 0 wherever it is."""
+    target = found.rows[found.target].to_numpy()
+    for column in [c for c in found.known if is_binary(found.rows[c])]:
+        off = (found.rows[column] == 0).to_numpy()
+        if off.any() and (target[off] == 0).all() and (target[~off] != 0).any():
+            return column
+    return None
+
+
+def usual_level(column: "pd.Series[Any]") -> str | None:
+    """The level of a text column that stands for an ordinary day, 80 % of the rows at least; "" for missing."""
+    shares = column.value_counts(normalize=True, dropna=False)
+    top = shares.index[0]
+    if kind_of(column) != "text" or shares.iloc[0] < 0.8 or len(shares) < 2:
+        return None
+    return "" if pd.isna(top) else str(top)
+
+
+def effect_sizes(found: Discovery, columns: Sequence[str]) -> dict[str, float]:
+    """How much the log target differs with each 0/1 column, within series and days of the week."""
+    rows = found.rows
+    positive: BoolArray = (rows[found.target] > 0).to_numpy()
+    part = rows.loc[positive, [*found.series, *columns]].assign(
+        weekday=rows.loc[positive, found.date].dt.day_of_week, y=np.log(rows.loc[positive, found.target])
+    )
+    sizes = {}
+    for column in columns:
+        groups = part.groupby([*found.series, "weekday"], sort=False, observed=True)
+        flag = part[column].astype("float64").fillna(0.0)
+        flag = flag - flag.groupby([part[c] for c in [*found.series, "weekday"]], observed=True).transform("mean")
+        y = part["y"] - groups["y"].transform("mean")
+        spread = float((flag * flag).sum())
+        sizes[column] = abs(float((flag * y).sum()) / spread) if spread > 0 else 0.0
+    return sizes
+
+
+# ------------------------------------------------------------------------------------------ everything
+
+
+def discover(directory: Path, wishes: InitHints) -> Discovery:
+    """Looks at a folder of tables. Raises `UsageError` where something is not beyond doubt, naming the option."""
+    sources, others = open_folder(directory, wishes)
+    train, future, why_rows = find_rows(sources, wishes)
+    date = find_date(train, future, wishes)
+    target, why_target = find_target(train, future, date, wishes)
+    series, why_series = find_series(train, future, date, target, wishes)
+    frequency = Frequency.of(train.table[date])
+    horizon = _horizon(future, date, frequency, wishes)
+    found = Discovery(train, future, date, target, series, frequency, horizon, wishes.horizon is not None)
+    found.why = {"rows": why_rows, "target": why_target, "series": why_series}
+    found.unjoined |= others
+    _find_roles(found)
+    rows = train.table.drop(columns=found.id, errors="ignore") if found.id else train.table
+    found.rows = rows
+    sides = [s for s in sources.values() if s is not train and s is not future]
+    find_joins(found, [replace(s, name=f"{s.name}_table") if s.name in ("train", "future") else s for s in sides])
+    _find_availability(found)
+    return found
+
+
+def _horizon(future: FolderTable | None, date: str, frequency: Frequency, wishes: InitHints) -> Duration:
+    """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours, 3 months."""
+    if wishes.horizon is not None:
+        try:
+            return Duration.parse(wishes.horizon)
+        except ValueError as error:
+            raise UsageError(f"--horizon {wishes.horizon}: {error}") from None
+    if future is not None:
+        ahead = future.table[date]
+        return length_of_time(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)
+    return length_of_time(frequency, {"h": 168, "d": 28, "w": 8, "mo": 3}[length_of_time(frequency, 1).unit])
+
+
+def _find_availability(found: Discovery) -> None:
+    """Column of the joined rows → static, known in advance or past only."""
+    found.roles = dict.fromkeys(found.past_only, "past only")
+    found.roles |= dict.fromkeys(found.known, "known in advance") | dict.fromkeys(found.static, "static")
+    found.roles |= dict.fromkeys(found.series, "static") | {found.date: "known in advance"}
+    for guess in found.joins:
+        on = guess.join.get("on", [])
+        roles = {found.roles.get(c, "past only") for c in on}
+        role = next((r for r in ("past only", "known in advance", "static") if r in roles), "static")
+        if "as_of" in guess.join or found.date in on:
+            role = "known in advance" if guess.join.get("known_in_advance") else "past only"
+        for column in guess.source.table.columns:
+            if column not in (*on, guess.join.get("as_of")):
+                found.roles[column] = role

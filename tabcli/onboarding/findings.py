@@ -1,0 +1,119 @@
+"""What is found in a folder of tables, and what a person may say beforehand."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from tabcli.config.values import Duration
+from tabcli.errors import UsageError
+from tabcli.features.frequency import Frequency
+from tabcli.tables.kinds import kind_of
+
+Ask = Callable[[str, str, Sequence[str]], str]
+"""A question, the option that answers it, and the possible answers → one of them."""
+
+
+def refuse_to_guess(question: str, option: str, answers: Sequence[str]) -> str:
+    """The answer where nobody can be asked. Raises `UsageError`."""
+    raise UsageError(f"{question}: it may be {' or '.join(answers)}", hint=f"say which: {option} {answers[0]}")
+
+
+@dataclass(frozen=True)
+class InitHints:
+    """What the caller knows already; None or empty where it is to be found out."""
+
+    train: str | None = None
+    future: str | None = None
+    date: str | None = None
+    target: str | None = None
+    series: tuple[str, ...] = ()
+    horizon: str | None = None
+    day_first: bool | None = None
+    ask: Ask = refuse_to_guess
+
+
+@dataclass(frozen=True)
+class FolderTable:
+    """A file that is a table. `spec`: how to read it, as in a config. `notes`: why so."""
+
+    name: str
+    spec: dict[str, Any]
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        return str(self.spec["file"])
+
+    def dates(self) -> list[str]:
+        return [c for c in self.table.columns if kind_of(self.table[c]) == "date"]
+
+
+@dataclass(frozen=True)
+class JoinGuess:
+    """A side table, how it joins, and why."""
+
+    source: FolderTable
+    join: dict[str, Any]
+    why: str
+
+
+def duration_of(length: pd.Timedelta) -> Duration:
+    """A length in the largest unit that divides it; days at least where it is not below one."""
+    seconds = int(length.total_seconds())
+    if seconds % (7 * 86400) == 0:
+        return Duration(seconds // (7 * 86400), "w")
+    if seconds % 86400 == 0:
+        return Duration(seconds // 86400, "d")
+    return Duration(max(1, seconds // 3600), "h")
+
+
+def length_of_time(frequency: Frequency, n: int) -> Duration:
+    """n steps, in the unit of one."""
+    if frequency.unit == "mo":
+        return Duration(n * frequency.count, "mo")
+    step = duration_of(pd.Timedelta(frequency.count, unit="s"))
+    return Duration(n * step.count, step.unit)
+
+
+@dataclass
+class Discovery:
+    """What was found. `rows`: the past with all joins; `why`: a reason for each decision.
+
+    `rules`: what columns follow from the date, where no table has the rows to forecast.
+    """
+
+    train: FolderTable
+    future: FolderTable | None
+    date: str
+    target: str
+    series: tuple[str, ...]
+    frequency: Frequency
+    horizon: Duration
+    horizon_given: bool
+    id: str | None = None
+    known: list[str] = field(default_factory=list)
+    past_only: list[str] = field(default_factory=list)
+    static: list[str] = field(default_factory=list)
+    ignored: dict[str, str] = field(default_factory=dict)
+    joins: list[JoinGuess] = field(default_factory=list)
+    unjoined: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def step(self) -> Duration:
+        """How far apart the rows of a series are."""
+        return length_of_time(self.frequency, 1)
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """The last date to forecast."""
+        if self.future is not None:
+            return pd.Timestamp(self.future.table[self.date].max())
+        last = pd.Timestamp(self.train.table[self.date].max())
+        return self.frequency.after(last, self.frequency.number(self.horizon))

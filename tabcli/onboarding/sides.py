@@ -1,0 +1,156 @@
+"""How the other tables join the rows."""
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from tabcli.config.data import Join
+from tabcli.config.values import Duration
+from tabcli.features.frequency import Frequency
+from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, length_of_time
+from tabcli.onboarding.rows import CALENDARS, MAX_SERIES_COLUMNS, is_measured, is_regular, snake_case
+from tabcli.tables.joins import LookupTable, join_table
+from tabcli.tables.kinds import kind_of
+
+# ----------------------------------------------------------------------------------------------- joins
+
+
+def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
+    """Joins every side table that has a key in the rows, in turns: one may bring the key of another."""
+    waiting, moved = list(others), True
+    while moved:
+        moved = False
+        for source in list(waiting):
+            guess = _guess_join(found, source)
+            if guess is None:
+                continue
+            join = Join(**guess.join)
+            found.rows = join_table(found.rows, LookupTable.of(guess.source.table, join), date=found.date)[0].frame()
+            found.joins.append(guess)
+            waiting.remove(source)
+            moved = True
+    for source in waiting:
+        found.unjoined[source.file] = _why_unjoined(found, source.table)
+
+
+def _why_unjoined(found: Discovery, side: pd.DataFrame) -> str:
+    if found.target in side.columns:
+        return f"it holds {found.target}"
+    for column in [c for c in side.columns if c in found.rows.columns]:
+        kinds = kind_of(side[column]), kind_of(found.rows[column])
+        if kinds[0] != kinds[1] and "text" in kinds:
+            return f"its {column} is {kinds[0]}, but {kinds[1]} in the rows: read both alike with `dtypes`"
+    return "no key of it was found in the rows"
+
+
+def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
+    """How a side table joins the rows as they are now, if it does. One that holds the target is never joined."""
+    if found.target in source.table.columns:
+        return None
+    source = _with_common_names(found, source)
+    side, rows, date = source.table, found.rows, found.date
+    shared = [c for c in side.columns if c in rows.columns and c != date and kind_of(side[c]) != "float"]
+    keys = [c for c in shared if _overlap(rows[c], side[c]) >= 0.5]
+    dates = source.dates()
+    for size in range(1, min(len(keys), MAX_SERIES_COLUMNS) + 1):
+        for on in combinations(keys, size):
+            if not side.duplicated(list(on)).any():
+                return _joined(found, source, {"table": source.name, "on": list(on)}, "one row for each key")
+    for size in range(min(len(keys), MAX_SERIES_COLUMNS) + 1):
+        for on in combinations(keys, size):
+            for day in sorted(dates, key=lambda c: c != date):
+                if not side.duplicated([*on, day]).any():
+                    return _dated_join(found, source, list(on), day)
+    return None
+
+
+def _overlap(rows: "pd.Series[Any]", side: "pd.Series[Any]") -> float:
+    """The share of the rows' different values that the side has too; 0 where their kinds differ."""
+    if ("text" in (kind_of(rows), kind_of(side)) and kind_of(rows) != kind_of(side)) or kind_of(side) == "date":
+        return 0.0
+    values = pd.Series(rows.dropna().unique())
+    return float(values.isin(side.dropna().unique()).mean()) if len(values) else 0.0
+
+
+_KEY_WORDS = {"id", "nr", "no", "nbr", "num", "number", "code", "key", "name"}
+
+
+def _related(own: str, table: str, name: str) -> bool:
+    """Whether a side table's column may name the same thing as one of the rows: store_nbr, or id in stores, store."""
+    words = {w.rstrip("s") for w in [*snake_case(own).split("_"), *snake_case(table).split("_")]} - _KEY_WORDS
+    return bool(words & ({w.rstrip("s") for w in snake_case(name).split("_")} - _KEY_WORDS))
+
+
+def _with_common_names(found: Discovery, source: FolderTable) -> FolderTable:
+    """The source with a key under the rows' name where the values agree but the names do not.
+
+    Texts that agree say enough; numbers agree by chance, so their names must be related.
+    """
+    side, rows = source.table, found.rows
+    if any(c in rows.columns and c != found.date and _overlap(rows[c], side[c]) >= 0.5 for c in side.columns):
+        return source
+    for own in [c for c in side.columns if kind_of(side[c]) in ("int", "text")]:
+        for name in [c for c in rows.columns if c not in side.columns and kind_of(rows[c]) == kind_of(side[own])]:
+            sure = kind_of(rows[name]) == "text" or (_related(own, source.name, name) and side[own].nunique() > 2)
+            if sure and rows[name].nunique() > 2 and _overlap(rows[name], side[own]) >= 0.8:
+                note = f"its {own} holds the values of {name}"
+                return _renamed(source, {own: name}, note)
+    return source
+
+
+def _renamed(source: FolderTable, names: dict[str, str], *notes: str) -> FolderTable:
+    """The source with other names for some columns."""
+    if not names:
+        return source
+    spec = {**source.spec, "rename": {**source.spec.get("rename", {}), **names}}
+    return FolderTable(source.name, spec, source.table.rename(columns=names), (*source.notes, *notes))
+
+
+def _joined(found: Discovery, source: FolderTable, join: dict[str, Any], why: str) -> JoinGuess:
+    """The guess, with other names for what would stand in the rows twice."""
+    key = {*join.get("on", []), join.get("as_of")}
+    twice = [c for c in source.table.columns if c in found.rows.columns and c not in key]
+    return JoinGuess(_renamed(source, {c: f"{source.name}_{c}" for c in twice}), join, why)
+
+
+def _planned(found: Discovery, source: FolderTable, key: Iterable[str], day: str) -> bool:
+    """Whether a dated table looks planned ahead: by its name or all its columns' names, and it covers the future."""
+    columns = [c for c in source.table.columns if c not in key]
+    named = CALENDARS.search(snake_case(source.name)) or all(CALENDARS.search(snake_case(c)) for c in columns)
+    if not (named and columns):
+        return False
+    # A list of holidays need not reach the end.
+    ahead = found.train.table[found.date].max() if found.future is None else found.future.table[found.date].min()
+    return bool(source.table[day].max() >= (found.end if is_regular(source.table[day]) else ahead))
+
+
+def _dated_join(found: Discovery, source: FolderTable, on: list[str], day: str) -> JoinGuess | None:
+    """A join of a table with a row for each key and date: on the date itself, or as of it where the steps differ."""
+    rows, side, date = found.rows, source.table, found.date
+    planned = _planned(found, source, [*on, day], day)
+    extra = {"known_in_advance": True} if planned else {}
+    why = "its name says that it is planned ahead" if planned else "known only once the day has passed, unless you say"
+    regular, measured = is_regular(side[day]), any(is_measured(side[c]) for c in side.columns if c not in (*on, day))
+    matching = float(pd.Series(rows[date].unique()).isin(side[day].unique()).mean())
+    if matching >= 0.5 or (not regular and not measured and matching > 0):
+        named = _renamed(source, {day: date} if day != date else {})
+        return _joined(found, named, {"table": source.name, "on": [*on, date], **extra}, f"by date; {why}")
+    if side[day].max() < rows[date].min() or side[day].min() > rows[date].max():
+        return None
+    own = f"{source.name}_{day}" if day in rows.columns else day
+    source = _renamed(source, {day: own} if own != day else {})
+    as_of = {"table": source.name, **({"on": on} if on else {}), "as_of": own}
+    if not regular:
+        lag = Duration(0 if planned else 1, "d")
+        return _joined(found, source, {**as_of, "lag": str(lag), **extra}, f"the last row dated {lag} before; {why}")
+    step = _complete_after(side[day])
+    as_of |= {"lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
+    return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
+
+
+def _complete_after(dates: "pd.Series[Any]") -> Duration:
+    """How long after its date a row of a regular table is surely complete: a step, of months the longest."""
+    frequency = Frequency.of(dates.dropna())
+    return Duration(31 * frequency.count, "d") if frequency.unit == "mo" else length_of_time(frequency, 1)

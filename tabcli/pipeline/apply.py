@@ -1,0 +1,89 @@
+"""Rows to forecast, encoded by what was fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.artifacts.contents import FittedPipeline
+from tabcli.config.schema import Config
+from tabcli.errors import ConfigError
+from tabcli.features.building import FeatureTable, build_features, fill_rows
+from tabcli.pipeline.encoding import known_series, place_columns
+from tabcli.pipeline.joined import Tables, check_future, known_ahead, side_names
+from tabcli.preprocessing.columns import Encoded
+from tabcli.tables.contract import DataSource, describe, load_tables
+from tabcli.tables.joins import LookupTable
+from tabcli.tables.rows import matches
+from tabcli.target_history.grid import Positions
+
+# -------------------------------------------------------------------------------------------- applying
+
+
+@dataclass(frozen=True)
+class Applied:
+    """Rows to forecast: as they came, widened, and encoded, all in the same order."""
+
+    rows: pd.DataFrame
+    wide: FeatureTable
+    encoded: Encoded
+    filled_inputs: dict[str, int]
+
+
+def side_tables(fitted: FittedPipeline, data: DataSource) -> list[LookupTable]:
+    """The side tables, read, of the kinds that they had, and ready to be joined. Raises `DataError`."""
+    return _sides(fitted, load_tables(fitted.config, data, side_names(fitted.config)), data)
+
+
+def _sides(fitted: FittedPipeline, tables: Tables, data: DataSource) -> list[LookupTable]:
+    names, config = side_names(fitted.config), fitted.config
+    known = {name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in names}
+    return [LookupTable.of(known[join.table], join) for join in config.joins]
+
+
+def apply(
+    fitted: FittedPipeline,
+    data: DataSource,
+    *,
+    rows: pd.DataFrame | None = None,
+    sides: Sequence[LookupTable] | None = None,
+) -> Applied:
+    """Encodes rows by what was fitted: those given, or of the table `future`. `sides`: `side_tables`, if at hand.
+
+    No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
+    another kind, and repeated keys, and `ConfigError` where there are no rows.
+    """
+    config = fitted.config
+    if rows is None and "future" not in config.tables:
+        raise ConfigError(
+            "tables: no table is called future; it is the one with the rows to forecast",
+            hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
+        )
+    tables = load_tables(
+        config, data, [*(["future"] if rows is None else []), *(side_names(config) if sides is None else [])]
+    )
+    where = describe(config, data, "future") if rows is None else "the rows to forecast"
+    if rows is None:
+        rows = tables["future"]
+        check_future(rows, config, where)
+    rows = fitted.contract.conform(known_ahead(rows, config), "train", where)
+    if sides is None:
+        sides = _sides(fitted, tables, data)
+    rows, filled = fill_rows(rows, config)
+    wide = build_features(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
+    encoded = fitted.preprocessor.transform(wide.table)
+    series = known_series(fitted.calendar, wide.series)
+    places = Positions(series, series, series)
+    if fitted.grid is not None:
+        places = fitted.grid.positions(wide.table, config.date, series)
+    table_out = encoded.table.assign(**place_columns(fitted, places))
+    return Applied(rows, wide, replace(encoded, table=table_out), filled)
+
+
+def zero_rows(applied: Applied, config: Config) -> NDArray[np.bool_]:
+    """Which rows the config says are zero whatever the model says, bool (n,)."""
+    if not config.forecast.zero_where:
+        return np.zeros(len(applied.rows), dtype=bool)
+    return matches(applied.wide.table, config.forecast.zero_where, "forecast.zero_where")

@@ -1,0 +1,123 @@
+"""Rows to forecast where no table gives them: every known series × the next steps, filled by the config's rules.
+
+    rule                                   the value of a step after the end of training
+    {constant: 0}                          always this
+    last                                   the series' last
+    {repeat: 1w}                           the series' own a whole number of weeks before: the same weekday
+    {calendar: Dayofweek, plus: 1}         a part of its date, as `date_parts` has it
+    {holidays: {country: DE}}              1 on public holidays, else 0
+
+Static columns keep their value. What the rules need of the past, the *tail*, is kept with what is fitted.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.artifacts.contents import ROW, FittedPipeline
+from tabcli.config.data import Rule, Table
+from tabcli.config.schema import Config
+from tabcli.config.values import Duration
+from tabcli.errors import ConfigError
+from tabcli.features.dates import date_parts
+from tabcli.features.frequency import Frequency
+from tabcli.tables.joins import FactorizedTable
+from tabcli.tables.kinds import kind_of
+from tabcli.tables.reading import read_table
+
+SERIES, AGO = ROW + "series", ROW + "ago"
+
+
+def recent_rows(
+    rows: FactorizedTable, config: Config, frequency: Frequency, series: NDArray[np.int64], end: pd.Timestamp
+) -> pd.DataFrame:
+    """What rules and static columns need of the train rows up to `end`: series, steps ago, and those columns.
+
+    The last row of every series, and those of its last steps that a rule repeats.
+    """
+    rules = config.forecast.rules
+    columns = [c for c, rule in rules.items() if rule.last or rule.repeat] + list(config.availability.static)
+    ago = frequency.ago(rows[config.date], end)
+    length = max([frequency.number(rule.repeat) for rule in rules.values() if rule.repeat], default=1)
+    last = np.full(int(series.max(initial=-1)) + 1, np.iinfo("int64").max)
+    np.minimum.at(last, series[ago >= 0], ago[ago >= 0])
+    kept = (ago >= 0) & ((ago < length) | (ago == last[series]))
+    tail: dict[str, Any] = {SERIES: series[kept], AGO: ago[kept]}
+    for name in columns:
+        column = rows[name][kept]
+        tail[name] = column.astype("str").where(column.notna()) if kind_of(column) == "text" else column.to_numpy()
+    return pd.DataFrame(tail)
+
+
+def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
+    """The next steps of every series of the train table: keys, static columns and those known in advance.
+
+    Raises `ConfigError` where a column that is known in advance has no rule.
+    """
+    config, tail, frequency = fitted.config, fitted.tail, fitted.frequency
+    _check_rules(config)
+    end, n = pd.Timestamp(fitted.dates["valid_end"]), max(1, frequency.number(horizon))
+    moments = pd.Series([frequency.after(end, i) for i in range(1, n + 1)]).astype("datetime64[us]")
+    known = np.unique(tail[SERIES].to_numpy())
+    series, step = np.repeat(known, n), np.tile(np.arange(n), len(known))
+    dates = pd.Series(moments.to_numpy()[step], name=config.date)
+    keys = fitted.calendar.series.infer_objects()
+    columns: dict[str, Any] = {c: keys[c].to_numpy()[series] for c in config.series}
+    columns[config.date] = dates
+    for name in config.availability.static:
+        columns[name] = _last(tail, name)[series]
+    for name, rule in config.forecast.rules.items():
+        columns[name] = _by_rule(name, rule, fitted, dates, series, step)
+    spec = Table(file="")
+    return read_table(pd.DataFrame(columns), spec, name="of the rows to forecast", dates=[config.date])
+
+
+def _check_rules(config: Config) -> None:
+    given = {*config.series, config.date, *config.forecast.rules}
+    missing = [c for c in config.availability.known_in_advance if c not in given]
+    if missing:
+        raise ConfigError(
+            f"the rows to forecast cannot be made: no rule says what {', '.join(missing)} will be",
+            hint=f"give forecast.rules, such as {{{missing[0]}: {{repeat: 1w}}}}, or a table `future` with the rows",
+        )
+
+
+def _by_rule(
+    name: str,
+    rule: Rule,
+    fitted: FittedPipeline,
+    dates: "pd.Series[Any]",
+    series: NDArray[np.int64],
+    step: NDArray[np.int64],
+) -> Any:
+    """A column's values for rows of these dates, series and steps after the end (from 0), all (n,)."""
+    if rule.constant is not None:
+        return [rule.constant] * len(dates)
+    if rule.calendar is not None:
+        return date_parts(dates, "", time=True)[rule.calendar].to_numpy() + rule.plus
+    if rule.holidays is not None:
+        return fitted.holidays.count(dates, rule.holidays)
+    last = _last(fitted.tail, name)[series]
+    if rule.repeat is None:
+        return last
+    length = fitted.frequency.number(rule.repeat)
+    values = fitted.tail.set_index([SERIES, AGO])[name]
+    wanted = pd.MultiIndex.from_arrays([series, length - 1 - step % length])
+    repeated = values.reindex(wanted)
+    return repeated.where(repeated.index.isin(values.index), last).to_numpy()
+
+
+def _last(tail: pd.DataFrame, name: str) -> NDArray[Any]:
+    """The last value of each series, by position."""
+    newest = tail.sort_values(AGO, kind="stable").drop_duplicates(SERIES).set_index(SERIES)[name]
+    values: NDArray[Any] = newest.reindex(range(int(tail[SERIES].max()) + 1)).to_numpy()
+    return values
+
+
+def ended_series(fitted: FittedPipeline, n_steps: int) -> Mapping[Any, int]:
+    """The series whose last row lies more than `n_steps` before the end: position → how many steps."""
+    last = fitted.tail.groupby(SERIES)[AGO].min()
+    return {position: int(ago) for position, ago in last.items() if ago >= n_steps}

@@ -1,0 +1,67 @@
+"""Which rows have a target to learn from or to be scored on, and how many were left out for which reason."""
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import BoolArray
+from tabcli.config.schema import Config
+from tabcli.errors import DataError
+from tabcli.preprocessing.target import TargetTransform
+from tabcli.tables.joins import FactorizedTable
+from tabcli.tables.kinds import kind_of
+from tabcli.tables.rows import matches
+from tabcli.tables.texts import not_numeric_error
+
+
+def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
+    """The rows with negative targets taken as 0 where the config says so, and how many those were."""
+    name = config.target.column
+    if config.target.nonpositive != "clip" or kind_of(train[name]) not in ("int", "float"):
+        return train, 0
+    return train.assign(**{name: train[name].clip(lower=0)}), int((train[name] < 0).sum())
+
+
+def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
+    """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
+    target = rows[config.target.column]
+    if kind_of(target) == "text":
+        raise not_numeric_error(target, where)
+    if kind_of(target) == "date":
+        raise DataError(f"{where}: the target {target.name!r} holds {kind_of(target)} values, not numbers")
+    left_out = {}
+    kept = np.ones(len(rows), dtype=bool)
+    if config.target.drop_where:
+        hit = matches(rows, config.target.drop_where, "target.drop_where")
+        left_out[", ".join(f"{c} = {v}" for c, v in config.target.drop_where.items())] = int(hit.sum())
+        kept &= ~hit
+    values = target.to_numpy(dtype="float64")
+    refused = TargetTransform.refused(config.target.transform, values)
+    for reason, wrong in (("missing", np.isnan(values)), ("zero", values == 0), ("negative", values < 0)):
+        n_wrong = int((wrong & refused & kept).sum())
+        if n_wrong and config.target.nonpositive != "drop":
+            raise DataError(
+                f"{where}: the target {target.name!r} is {reason} in {n_wrong} of {int(kept.sum())} rows, "
+                f"which target.transform: {config.target.transform} does not take",
+                hint=_ways_out(config, reason),
+            )
+        if n_wrong:
+            left_out[f"{target.name} {reason}"] = n_wrong
+        kept &= ~(wrong & refused)
+    kept &= ~refused
+    if not kept.any():
+        raise DataError(f"{where}: no row with a target that can be learned is left")
+    return kept, left_out
+
+
+def _ways_out(config: Config, reason: str) -> str:
+    """What the config can say about targets that its transform does not take."""
+    ways = {
+        "missing": [],
+        "zero": ["learn them with `target.transform: log1p`"],
+        "negative": ["learn them with `target.transform: identity`"],
+    }[reason]
+    if reason == "negative":
+        ways.append("take them as 0 with `target.transform: log1p` and `target.nonpositive: clip`")
+    if reason == "zero":
+        ways.append(f"leave them out with `target.drop_where: {{{config.target.column}: 0}}`")
+    return "; ".join([*ways, "leave out all such rows with `target.nonpositive: drop`"])

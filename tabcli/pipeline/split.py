@@ -1,0 +1,67 @@
+"""Which rows may be learned from: the split by time, with a gap. The one decision that can invalidate every number."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tabcli.config.data import Validation
+from tabcli.errors import DataError
+from tabcli.features.frequency import Frequency
+
+
+@dataclass(frozen=True)
+class Split:
+    """The first and last moments of the rows to learn from and to be scored on. Rows between them lie in the gap."""
+
+    train_start: pd.Timestamp
+    train_end: pd.Timestamp
+    valid_start: pd.Timestamp
+    valid_end: pd.Timestamp
+
+    def is_train(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+        """Which rows may be learned from."""
+        return dates <= self.train_end
+
+    def is_valid(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+        """Which rows a forecast is scored on."""
+        return dates.between(self.valid_start, self.valid_end)
+
+    @property
+    def moments(self) -> dict[str, str]:
+        """The four, in ISO format."""
+        return {name: moment.isoformat() for name, moment in vars(self).items()}
+
+
+def validation_steps(validation: Validation, frequency: Frequency, future: "pd.Series[Any] | None") -> int:
+    """How many steps the validation rows cover: as the config says, or as many as the rows to forecast."""
+    if validation.last != "future":
+        return frequency.number(validation.last)
+    if future is None:
+        raise DataError("validation.last: future, but there is no table called future", hint="set it, e.g. last: 48d")
+    return length_of(future, frequency)
+
+
+def length_of(dates: "pd.Series[Any]", frequency: Frequency) -> int:
+    """How many steps rows cover, the first and the last included: 48 days for dates from 14 June to 31 July."""
+    return int(frequency.ago(dates, pd.Timestamp(dates.max())).max()) + 1
+
+
+def time_split(dates: "pd.Series[Any]", validation: Validation, last: int, frequency: Frequency) -> Split:
+    """The `last` steps of the dates for validation, `gap` before them unused, the rest for training.
+
+    Raises `DataError` if no rows are left to learn from.
+    """
+    end = pd.Timestamp(dates.max())
+    ago = frequency.ago(dates, end)
+    valid = ago < last
+    train = ago >= last + frequency.number(validation.gap)
+    if not train.any() or not valid.any():
+        start = pd.Timestamp(dates.min())
+        raise DataError(
+            f"no rows are left to learn from: the rows cover {start.date()} … {end.date()}, "
+            f"validation takes the last {last} steps of {frequency} and the gap is {validation.gap}",
+            hint="make validation.last or validation.gap shorter",
+        )
+    moments = (dates[train].min(), dates[train].max(), dates[valid].min(), end)
+    return Split(*(pd.Timestamp(m) for m in moments))

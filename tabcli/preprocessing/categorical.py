@@ -1,0 +1,160 @@
+"""categorify: the values of a column → codes, with one for missing and one for what training never saw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from tabcli.errors import DataError
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import frame_of
+from tabcli.tables.texts import MISSING_NUMBERS
+
+MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
+"""Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""
+
+Counts = dict[str, int]
+
+
+def _text_levels(column: "pd.Series[Any]") -> list[str]:
+    n = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(column.cat.categories) + 1)
+    return sorted(str(c) for c in column.cat.categories[n[1:] > 0])
+
+
+def narrowed(values: NDArray[Any]) -> bool:
+    """Whether a table of all whole numbers between the least and the largest value is small beside the values."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The different values, sorted, as `np.unique` gives them; small whole numbers are only counted."""
+    if not len(values) or not narrowed(values):
+        return np.unique(values)
+    low = values.min()
+    seen: NDArray[Any] = (np.flatnonzero(np.bincount(values - low)) + low).astype(values.dtype)
+    return seen
+
+
+def _number_levels(column: "pd.Series[Any]") -> list[int] | list[float]:
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+        whole = (np.abs(values) < 2**53).all() and (values == np.round(values)).all()
+        values = _distinct(values.astype("int64") if whole else values)
+    else:
+        values = _distinct(values.astype("int64"))
+    levels: list[int] | list[float] = values.tolist()
+    return levels
+
+
+def _number_codes(values: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int32]:
+    """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number."""
+    if not len(levels):
+        codes = np.full(len(values), UNKNOWN, dtype="int32")
+    elif narrowed(levels):
+        codes = _looked_up(values, levels)
+    else:
+        place = np.minimum(np.searchsorted(levels, values), len(levels) - 1)
+        codes = np.where(levels[place] == values, place + FIRST_LEVEL, UNKNOWN).astype("int32")
+    if values.dtype.kind == "f":
+        codes[np.isnan(values)] = MISSING
+    return codes
+
+
+def _looked_up(values: NDArray[Any], levels: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Codes by a table of all whole numbers from one below the levels to one above them, int32 (n,)."""
+    low, high = levels[0] - 1, levels[-1] + 1
+    table = np.full(high - low + 1, UNKNOWN, dtype="int32")
+    table[levels - low] = np.arange(len(levels), dtype="int32") + FIRST_LEVEL
+    near = values if low <= values.min(initial=low) and values.max(initial=high) <= high else np.clip(values, low, high)
+    if values.dtype.kind == "f":
+        near = np.where(np.isnan(near), low, near).astype("int64")
+    codes: NDArray[np.int32] = table[near - low]
+    if values.dtype.kind == "f":
+        codes[near != values] = UNKNOWN  # fractions
+    return codes
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.inf  # a text that is no number is unknown, not missing; no level is infinite
+
+
+@dataclass(frozen=True)
+class Categorify:
+    """Values → codes: 0 missing, 1 unknown, 2… the levels seen in training, sorted.
+
+    `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1).
+    """
+
+    levels_: dict[str, list[str] | list[int] | list[float]]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
+        """Learns the levels of the columns. Raises `DataError` for dates."""
+        return cls({name: cls.levels(table[name]) for name in columns})
+
+    @staticmethod
+    def levels(column: "pd.Series[Any]") -> list[str] | list[int] | list[float]:
+        """The values of a column, sorted. Raises `DataError` for dates."""
+        kind = kind_of(column)
+        if kind == "date":
+            raise DataError(f"column {column.name!r} holds dates and cannot be categorical; use its parts")
+        return _text_levels(column) if kind == "text" else _number_levels(column)
+
+    def codes(self, column: "pd.Series[Any]", name: str) -> NDArray[np.int32]:
+        """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
+        levels = self.levels_[name]
+        textual = any(isinstance(level, str) for level in levels)
+        if kind_of(column) == "text":
+            categories = [str(c) for c in column.cat.categories]
+            if textual or not levels:
+                known = {level: i for i, level in enumerate(levels, start=FIRST_LEVEL)}
+                by_category = np.array([known.get(c, UNKNOWN) for c in categories], dtype="int32")
+            else:
+                numbers = np.array([_parse_number(c) for c in categories], dtype="float64")
+                by_category = _number_codes(numbers, np.asarray(levels))
+                by_category[np.isin(categories, MISSING_NUMBERS)] = MISSING
+            return np.append(by_category, np.int32(MISSING))[column.cat.codes.to_numpy()]
+        if textual:
+            whole = column.astype("Int64") if kind_of(column) == "float" and _is_whole(column) else column
+            return self.codes(whole.astype("str").where(column.notna()).astype("category"), name)
+        values = column.to_numpy()
+        return _number_codes(values.astype("int64") if values.dtype == bool else values, np.asarray(levels))
+
+    def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Counts]]:
+        """Table → int32 codes of the learned columns, in their order, and per column how many missing and unknown."""
+        require_columns(table, self.levels_, "the table to categorify")
+        codes = {name: self.codes(table[name], name) for name in self.levels_}
+        return frame_of(codes, table.index), {name: count_codes(c) for name, c in codes.items()}
+
+    def decode(self, codes: ArrayLike, name: str) -> "pd.Series[Any]":
+        """Codes → the levels, missing for both missing and unknown."""
+        levels = pd.Series(self.levels_[name])
+        return levels.reindex(np.asarray(codes) - FIRST_LEVEL).reset_index(drop=True)
+
+    def cardinalities(self) -> dict[str, int]:
+        """Column → number of codes, with missing and unknown."""
+        return {name: len(levels) + FIRST_LEVEL for name, levels in self.levels_.items()}
+
+    def to_state(self) -> dict[str, Any]:
+        return {"levels": self.levels_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Categorify":
+        return cls(state["levels"])
+
+
+def count_codes(codes: NDArray[np.int32]) -> Counts:
+    return {"missing": int((codes == MISSING).sum()), "unknown": int((codes == UNKNOWN).sum())}
+
+
+def _is_whole(column: "pd.Series[Any]") -> bool:
+    values = column.dropna().to_numpy(dtype="float64")
+    return bool(np.isfinite(values).all() and (values == np.round(values)).all())

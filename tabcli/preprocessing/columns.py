@@ -1,0 +1,211 @@
+"""The fitted steps: categorify, fill-missing, normalize, and the scale of the target. Fit decides, transform obeys.
+
+Each is fitted on training rows only, keeps what it learned as plain numbers and texts, and never changes columns,
+order or dtypes afterwards: a strange value becomes the missing or the unknown code, and is counted.
+
+    column          after categorify     after fill-missing            after normalize
+    "b" | NaN | "z"      3 | 0 | 1
+    2.0 | NaN                              2.0 | median (+ flag column)   (x − mean) / std, float32
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import IntArray
+from tabcli.errors import BundleError, DataError
+from tabcli.parallel import parallel_map
+from tabcli.preprocessing.categorical import Categorify, Counts, count_codes, narrowed
+from tabcli.preprocessing.continuous import FLAG_SUFFIX, FillMissing, Normalize
+from tabcli.tables.joins import FactorizedTable, Rows
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import frame_of
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`table`: int32 codes of `categorical`, then float32 of `continuous`; what was missing, unknown and filled."""
+
+    table: pd.DataFrame
+    codes: dict[str, Counts]
+    filled: Counts
+    n_filled: NDArray[np.int16]
+    """Per row, how many continuous values were filled, int16 (n,): also those whose column has no flag."""
+
+
+Chosen = IntArray | slice
+"""Which rows: their numbers, or all."""
+
+ALL = slice(None)
+
+
+def _keys_of(rows: FactorizedTable, names: Iterable[str]) -> dict[int, tuple[IntArray, int]]:
+    """For each set of keys that the columns are kept by: the place of every row (n,), and how many there are."""
+    columns = [rows.stored[name] for name in names if name in rows.stored]
+    return {id(c.places): (c.places, len(c.values)) for c in columns if c.places is not None}
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """Fill-missing, categorify (with the flags) and normalize as one step, a column at a time on all cores."""
+
+    fill_missing: FillMissing
+    categorify: Categorify
+    normalize: Normalize
+
+    @classmethod
+    def fit(
+        cls, table: Rows, categorical: Sequence[str], continuous: Sequence[str], at: Chosen = ALL
+    ) -> "Preprocessor":
+        """Learns from the rows `at` of a table. Raises `DataError` as its steps do."""
+        rows = FactorizedTable.of(table)
+        keys = _keys_of(rows, [*categorical, *continuous])
+        n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in keys.items()}
+
+        def part(name: str) -> tuple["pd.Series[Any]", IntArray | None]:
+            """The values in the chosen rows, and how often each is there, if not once."""
+            column = rows.stored[name]
+            if column.places is None:
+                return column.values.iloc[at], None
+            counts = n_seen[id(column.places)]
+            return column.values[counts > 0], counts[counts > 0]
+
+        def learn(name: str) -> tuple[float, float, float, bool]:
+            values, counts = part(name)
+            try:
+                median, numbers = FillMissing.learn(values, counts)
+            except DataError:
+                FillMissing.learn(rows[name].iloc[at])  # says which rows are wrong
+                raise
+            missing = np.isnan(numbers)
+            flagged = bool(missing.any())
+            return median, *Normalize.learn(np.where(missing, median, numbers) if flagged else numbers, counts), flagged
+
+        def levels(name: str) -> list[str] | list[int] | list[float]:
+            return Categorify.levels(part(name)[0])
+
+        numbers = dict(zip(continuous, parallel_map(learn, continuous, len(rows)), strict=True))
+        learned = dict(zip(categorical, parallel_map(levels, categorical, len(rows)), strict=True))
+        fill_missing = FillMissing(
+            {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
+        )
+        means, stds = ({name: found[i] for name, found in numbers.items()} for i in (1, 2))
+        flags: dict[str, list[int]] = {name: [0, 1] for name in fill_missing.flag_columns}
+        return cls(fill_missing, Categorify({**learned, **flags}), Normalize(means, stds))
+
+    @property
+    def categorical(self) -> list[str]:
+        return list(self.categorify.levels_)
+
+    @property
+    def continuous(self) -> list[str]:
+        return list(self.normalize.means_)
+
+    def inputs(self, without: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+        """The categorical and the continuous variables, but for these and their flags of missing values."""
+        left = {*without, *(name + FLAG_SUFFIX for name in without)}
+        return [c for c in self.categorical if c not in left], [c for c in self.continuous if c not in left]
+
+    def transform(self, table: Rows) -> Encoded:
+        """A wide table → what the model takes. Row by row: no row's result depends on another row."""
+        return self.transform_parts(table, {"all": ALL})["all"]
+
+    def transform_parts(self, table: Rows, parts: Mapping[str, Chosen]) -> dict[str, Encoded]:
+        """The same for several choices of rows of a table."""
+        rows, fill = FactorizedTable.of(table), self.fill_missing
+        flags = dict(zip(fill.flag_columns, fill.flagged_, strict=True))
+        plain = [c for c in self.categorical if c not in flags]
+        require_columns(rows, fill.medians_, "the table to fill")
+        require_columns(rows, plain, "the table to categorify")
+        places: dict[int, list[Chosen]] = {id(None): list(parts.values())}
+        for key, (place, _) in _keys_of(rows, [*plain, *self.continuous]).items():
+            places[key] = [place[at] for at in parts.values()]
+
+        def spread(values: NDArray[Any], name: str) -> list[NDArray[Any]]:
+            """The values of a column, or of its keys → those of the rows of each part."""
+            return [values[at] for at in places[id(rows.stored[name].places)]]
+
+        def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
+            column = rows.stored[name].values
+            if kind_of(column) == "int" and narrowed(column.to_numpy()):
+                scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
+            else:
+                values, gap = fill.filled(column, name)
+                scaled, missing = self.normalize.scaled(values, name), gap if gap.any() else None
+            return spread(scaled, name), missing
+
+        made = dict(zip(self.continuous, parallel_map(numbers, self.continuous, len(rows)), strict=True))
+        gaps = {name: spread(missing, name) for name, (_, missing) in made.items() if missing is not None}
+
+        def codes(name: str) -> list[NDArray[np.int32]]:
+            if name not in flags:
+                return spread(self.categorify.codes(rows.stored[name].values, name), name)
+            found = gaps.get(flags[name]) or [np.zeros(len(rows.index[at]), dtype=bool) for at in parts.values()]
+            return [self.categorify.codes(pd.Series(missing), name) for missing in found]
+
+        coded = dict(zip(self.categorical, parallel_map(codes, self.categorical, len(rows)), strict=True))
+        return {
+            part: self._encoded(
+                {name: columns[i] for name, columns in coded.items()},
+                {name: columns[i] for name, (columns, _) in made.items()},
+                {name: missing[i] for name, missing in gaps.items()},
+                rows.index[at],
+            )
+            for i, (part, at) in enumerate(parts.items())
+        }
+
+    def _encoded(
+        self,
+        codes: dict[str, NDArray[np.int32]],
+        numbers: dict[str, NDArray[np.float32]],
+        gaps: dict[str, NDArray[np.bool_]],
+        index: "pd.Index[Any]",
+    ) -> Encoded:
+        counts = {name: count_codes(found) for name, found in codes.items()}
+        filled = {name: int(gaps[name].sum()) if name in gaps else 0 for name in numbers}
+        n_filled = np.zeros(len(index), dtype="int16")
+        for missing in gaps.values():
+            n_filled += missing
+        return Encoded(frame_of({**codes, **numbers}, index), counts, filled, n_filled)
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "fill_missing": self.fill_missing.to_state(),
+            "categorify": self.categorify.to_state(),
+            "normalize": self.normalize.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
+        return cls(
+            FillMissing.from_state(state["fill_missing"]),
+            Categorify.from_state(state["categorify"]),
+            Normalize.from_state(state["normalize"]),
+        )
+
+
+# ------------------------------------------------------------------------------------ each stage alone
+
+STEPS: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
+    "categorify": Categorify,
+    "fill-missing": FillMissing,
+    "normalize": Normalize,
+}
+
+
+def step_state(stage: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, Any]:
+    """The state file of a single stage."""
+    return {"format": "tabcli-stage", "format_version": 1, "stage": stage, "state": fitted.to_state()}
+
+
+def step_from_state(stage: str, state: Any, where: str) -> Categorify | FillMissing | Normalize:
+    """What `stage_state` gave. Raises `BundleError` for the state of another stage, or something else."""
+    if not isinstance(state, dict) or state.get("format") != "tabcli-stage" or state.get("format_version") != 1:
+        raise BundleError(f"{where}: not the state of a stage", hint=f"make one with `tabcli {stage} --fit`")
+    if state.get("stage") != stage:
+        raise BundleError(f"{where}: the state of {state.get('stage')}, not of {stage}")
+    return STEPS[stage].from_state(state["state"])

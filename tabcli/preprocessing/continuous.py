@@ -1,0 +1,175 @@
+"""fill-missing and normalize: medians with flags, means and standard deviations."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import FloatArray, IntArray
+from tabcli.errors import DataError
+from tabcli.preprocessing.categorical import Counts, narrowed
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import frame_of
+from tabcli.tables.texts import not_numeric_error
+
+FLAG_SUFFIX = "_na"
+
+
+def _continuous(column: "pd.Series[Any]") -> FloatArray:
+    """A column as float64, NaN where it is missing or not finite. Raises `DataError` for text and dates."""
+    kind = kind_of(column)
+    if kind in ("text", "date"):
+        example = column.dropna().iloc[:1].tolist()
+        message = f"column {column.name!r} is to be continuous but holds {kind} values: {example}"
+        hint = "list it under `categorical`, or correct the values"
+        if kind == "text":
+            found = not_numeric_error(column, message)
+            message, hint = found.message, f"list it under `categorical`; or {found.hint}"
+        raise DataError(message, hint=hint)
+    values = column.to_numpy(dtype="float64")
+    if kind != "float" or np.isfinite(values).all():
+        return values
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _median(values: NDArray[Any], counts: IntArray | None = None) -> float:
+    """As `np.median`, of values none of which is missing, each so many times; small whole numbers are only counted."""
+    if counts is not None:
+        order = np.argsort(values)
+        below = np.cumsum(counts[order])
+        place = np.searchsorted(below, [(below[-1] - 1) // 2, below[-1] // 2], side="right")
+        return float(np.mean(values[order[place]]))
+    middle = [(len(values) - 1) // 2, len(values) // 2]
+    if not narrowed(values):
+        return float(np.mean(np.partition(values, middle)[middle]))
+    low = values.min()
+    below = np.cumsum(np.bincount(values - low))
+    return float(np.mean(np.searchsorted(below, middle, side="right") + low))
+
+
+@dataclass(frozen=True)
+class FillMissing:
+    """Missing numbers → the training rows' median.
+
+    A median is learned for every column, so that a value missing only later is filled and counted too.
+    `flagged_`: the columns that get a bool column `…_na`, those with missing values in training.
+    """
+
+    medians_: dict[str, float]
+    flagged_: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "FillMissing":
+        """Learns medians and flags. Raises `DataError` for a column without any value."""
+        medians, flagged = {}, []
+        for name in columns:
+            medians[name], values = cls.learn(table[name])
+            if np.isnan(values).any():
+                flagged.append(name)
+        return cls(medians, tuple(flagged))
+
+    @staticmethod
+    def learn(column: "pd.Series[Any]", counts: IntArray | None = None) -> tuple[float, FloatArray]:
+        """The median of a column, and the column as float64 (n,), NaN where it is missing.
+
+        `counts`: in how many rows each value stands, where that is not one.
+        """
+        values = _continuous(column)
+        missing = np.isnan(values) if kind_of(column) == "float" else np.zeros(len(values), dtype=bool)
+        if missing.all():
+            n_rows = len(values) if counts is None else int(counts.sum())
+            raise DataError(
+                f"column {column.name!r} has no value in any of the {n_rows} training rows",
+                hint="leave it out of `continuous`",
+            )
+        if kind_of(column) == "int":
+            return _median(column.to_numpy(), counts), values
+        if missing.any():
+            there = ~missing
+            return _median(values[there], None if counts is None else counts[there]), values
+        return _median(values, counts), values
+
+    @property
+    def flag_columns(self) -> list[str]:
+        return [name + FLAG_SUFFIX for name in self.flagged_]
+
+    def filled(self, column: "pd.Series[Any]", name: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """One column, filled, and where it was missing: float64 and bool (n,)."""
+        values = _continuous(column)
+        missing = np.isnan(values)
+        return np.where(missing, self.medians_[name], values) if missing.any() else values, missing
+
+    def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
+        """Table → filled float64 columns then bool flags, in the learned order, and how many were filled per column."""
+        require_columns(table, self.medians_, "the table to fill")
+        filled: dict[str, NDArray[Any]] = {}
+        flags, counts = {}, {}
+        for name in self.medians_:
+            filled[name], missing = self.filled(table[name], name)
+            counts[name] = int(missing.sum())
+            if name in self.flagged_:
+                flags[name + FLAG_SUFFIX] = missing
+        return frame_of({**filled, **flags}, table.index), counts
+
+    def to_state(self) -> dict[str, Any]:
+        return {"medians": self.medians_, "flagged": list(self.flagged_)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "FillMissing":
+        return cls(state["medians"], tuple(state["flagged"]))
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """(x − mean) / std, with the training rows' mean and population std; a constant column is only centred."""
+
+    means_: dict[str, float]
+    stds_: dict[str, float]
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Normalize":
+        """Learns means and stds of columns without missing values. Raises `DataError` where one has some."""
+        means, stds = {}, {}
+        for name in columns:
+            values = _continuous(table[name])
+            if np.isnan(values).any():
+                raise DataError(f"column {name!r} has missing values", hint="run fill-missing first")
+            means[name], stds[name] = cls.learn(values)
+        return cls(means, stds)
+
+    @staticmethod
+    def learn(values: FloatArray, counts: IntArray | None = None) -> tuple[float, float]:
+        """Mean and std of values (n,), none of which is missing; `counts`: how often each is there, if not once."""
+        mean = float(np.average(values, weights=counts))
+        std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+        # Rounding alone gives a constant like 0.1 a std above zero.
+        return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0
+
+    def scaled(self, values: FloatArray, name: str) -> NDArray[np.float32]:
+        """One column's values, normalised, float32 (n,)."""
+        scaled = values - self.means_[name]
+        scaled /= self.stds_[name]
+        result: NDArray[np.float32] = np.clip(scaled, -3e38, 3e38, out=scaled).astype("float32")
+        return result
+
+    def looked_up(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
+        """The same for small whole numbers: each is normalised once."""
+        low = values.min(initial=0)
+        table = self.scaled(np.arange(low, values.max(initial=0) + 1, dtype="float64"), name)
+        result: NDArray[np.float32] = table[values - low]
+        return result
+
+    def transform(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Table → float32 columns in the learned order."""
+        require_columns(table, self.means_, "the table to normalize")
+        return frame_of({name: self.scaled(_continuous(table[name]), name) for name in self.means_}, table.index)
+
+    def to_state(self) -> dict[str, Any]:
+        return {"means": self.means_, "stds": self.stds_}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Normalize":
+        return cls(state["means"], state["stds"])

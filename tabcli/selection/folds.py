@@ -1,0 +1,200 @@
+"""Rolling-origin folds over the whole pipeline, and what a forecast must beat on the very same rows.
+
+    fold 3   ├── train ──┤├ scored ┤
+    fold 2   ├──────── train ──────┤├ scored ┤
+    fold 1   ├────────────── train ──────────┤├ scored ┤
+
+Features that are known in advance are computed once. Everything that is fitted (preprocessors, history, network,
+calibration) is fitted anew in each fold, from rows before the scored ones.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli import files, memory
+from tabcli.artifacts.contents import ROW
+from tabcli.bundle import directories, manifest
+from tabcli.config.values import Duration
+from tabcli.errors import BundleError, UsageError
+from tabcli.evaluation.metrics import Criterion, scores_of
+from tabcli.pipeline import joined, prepare
+from tabcli.selection.peers import peer_forecast
+from tabcli.training.ensemble import fit_ensemble, mean_outputs
+from tabcli.training.loop import Callbacks
+from tabcli.training.workers import TrainingJob
+
+Scores = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """`folds`: the ends; `scores`: a row per fold and forecast: metrics, seconds, megabytes at the peak."""
+
+    path: Path
+    folds: list[str]
+    scores: pd.DataFrame
+    metric: str = "rmspe"
+
+    def summary(self) -> pd.DataFrame:
+        """Per forecast the mean over folds, and the spread over folds and over seeds, of the config's metric."""
+        groups = self.scores.groupby("forecast", sort=False)
+        others = [m for m in ("mape", "wape") if m != self.metric and m in self.scores.columns]
+        return pd.DataFrame(
+            {
+                self.metric: groups[self.metric].mean(),
+                "std over folds": groups[self.metric].std(ddof=0),
+                "std over seeds": groups["std_seeds"].mean(),
+                **{name: groups[name].mean() for name in others},
+                "seconds": groups["seconds"].mean().round(1),
+                "MB": groups["megabytes"].max(),
+            }
+        ).sort_values(self.metric)
+
+
+def fold_ends(source: joined.JoinedData, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
+    """When each fold's scored rows end: the last date and `folds` − 1 earlier ones, `step` apart; and `ends`."""
+    last = pd.Timestamp(source.rows[source.config.date][source.kept].max())
+    frequency = source.frequency
+    apart = frequency.number(step) if step is not None else source.horizon
+    found = [frequency.after(last, -i * apart) for i in range(folds)]
+    try:
+        found += [pd.Timestamp(e) for e in ends]
+    except ValueError as error:
+        raise UsageError(f"--end {', '.join(ends)}: expected dates like 2015-06-13 ({error})") from None
+    return list(dict.fromkeys(found))
+
+
+def run_folds(
+    source: joined.JoinedData,
+    out: Path,
+    fingerprint: str,
+    *,
+    folds: int,
+    step: Duration | None,
+    ends: Sequence[str],
+    peers: Sequence[str],
+    callbacks: Callbacks,
+    on_fold: Callable[[str, Scores], None],
+) -> Backtest:
+    """Trains and scores every fold that `out` does not hold yet; a fold's results appear there when it is whole."""
+    wanted = fold_ends(source, folds, step, ends)
+    rows = []
+    for end in wanted:
+        name = end.isoformat()[:10] if end == end.normalize() else end.isoformat().replace(":", "")
+        done = out / f"fold-{name}"
+        scores = _finished(done, fingerprint)
+        if scores is None:
+            scores = _run_fold(source, end, done, fingerprint, peers, callbacks)
+        on_fold(name, scores)
+        rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
+    return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows), source.config.metric)
+
+
+def _finished(directory: Path, fingerprint: str) -> Scores | None:
+    try:
+        if manifest.verify(directory, "fold")["fingerprint"] != fingerprint:
+            raise UsageError(
+                f"{directory}: a fold of another config, data or version", hint="give another --out, or delete it"
+            )
+    except BundleError:
+        return None
+    scores: Scores = files.read_json(directory / "scores.json")
+    return scores
+
+
+def _is_of(prep: Path, fingerprint: str) -> bool:
+    """Whether an interrupted fold of this config left its prep here."""
+    try:
+        return bool(manifest.read_manifest(prep, "prep")["fingerprint"] == fingerprint)
+    except BundleError:
+        return False
+
+
+def _run_fold(
+    source: joined.JoinedData,
+    end: pd.Timestamp,
+    done: Path,
+    fingerprint: str,
+    peers: Sequence[str],
+    callbacks: Callbacks,
+) -> Scores:
+    prepared = prepare.encode(source, until=end)
+    config = source.config
+    partial = done.parent / f"{done.name}.partial"
+    prep = partial / "prep"
+    if not _is_of(prep, fingerprint):
+        shutil.rmtree(partial, ignore_errors=True)  # networks of another config must not be taken for this one's
+        with files.atomic_directory(prep, replace=True) as temporary:
+            directories.save_prep(temporary, prepared, fingerprint, {})
+    started = time.perf_counter()
+    ensemble = fit_ensemble(prepared, config, callbacks, workshop=TrainingJob(prep, config, partial))
+    seconds = time.perf_counter() - started
+    scored = ensemble.scored
+    actual = scored[ROW + config.target.column].to_numpy(dtype="float64")
+    forecasts = {"network": prepared.fitted.target.inverse(mean_outputs(ensemble.outputs))}
+    criterion, singles = prepared.criterion(scored), ensemble.scores["members"]
+    scores: Scores = {}
+    if len(singles) > 1:
+        outputs = [prepared.fitted.target.inverse(output) for output in ensemble.outputs]
+        scores["network, single"] = {
+            **_mean_scores(criterion, actual, outputs),
+            "seconds": seconds / len(singles),
+            "megabytes": memory.peak_megabytes(),
+        }
+    scores[ensemble_name(len(singles))] = {
+        **_scores(criterion, actual, forecasts["network"]),
+        "seconds": seconds,
+        "megabytes": memory.peak_megabytes(),
+    }
+    for peer in peers:
+        started = time.perf_counter()
+        forecasts[peer] = peer_forecast(peer, source, prepared, end)
+        scores[peer] = {
+            **_scores(criterion, actual, forecasts[peer]),
+            "seconds": time.perf_counter() - started,
+            "megabytes": memory.peak_megabytes(),
+        }
+    keys = scored[[ROW + c for c in (*config.series, config.date)]].rename(columns=lambda c: c.removeprefix(ROW))
+    with files.atomic_directory(done, replace=True) as temporary:
+        keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
+        files.write_json(temporary / "scores.json", scores)
+        manifest.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor, "members": singles})
+    shutil.rmtree(partial)
+    return scores
+
+
+def ensemble_name(n: int) -> str:
+    """What the scores call the mean of n networks."""
+    return f"network, mean of {n}" if n > 1 else "network"
+
+
+def _scores(criterion: Criterion, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
+    chosen: dict[str, float] = {criterion.metric: criterion(actual, predicted)}
+    others = {name: value for name, value in scores_of(actual, predicted).items() if name in ("rmspe", "mape", "wape")}
+    return {**chosen, **{k: v for k, v in others.items() if np.isfinite(v)}, "std_seeds": 0.0}
+
+
+def _mean_scores(
+    criterion: Criterion, actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]
+) -> dict[str, float]:
+    """The mean of the scores of several seeds, and the standard deviation of the chosen one."""
+    table = pd.DataFrame([_scores(criterion, actual, p) for p in predictions])
+    means = {str(name): float(values.mean()) for name, values in table.items()}
+    return {**means, "std_seeds": float(table[criterion.metric].std(ddof=0))}
+
+
+def save_summary(result: Backtest) -> None:
+    """`scores.json` in the folder: every fold's scores."""
+    records = [
+        {name: None if pd.isna(value) else value for name, value in row.items()}
+        for row in result.scores.to_dict(orient="records")
+    ]
+    files.write_json(result.path / "scores.json", records)

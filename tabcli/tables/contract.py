@@ -1,0 +1,116 @@
+"""All tables that a config names, checked; and the kinds that prep saw, which later tables are held to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli.config.schema import Config
+from tabcli.errors import DataError
+from tabcli.parallel import FEW, parallel_map
+from tabcli.tables.kinds import kind_of, require_columns, to_kind
+from tabcli.tables.reading import TableSource, find_file, read_table
+from tabcli.tables.rows import check_unique
+from tabcli.tables.texts import rows_text
+
+DataSource = Path | str | Mapping[str, TableSource]
+
+
+# -------------------------------------------------------------------------------------------- contract
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the tables were when the preprocessors were fitted: each column's kind, range and missing count."""
+
+    tables: dict[str, dict[str, dict[str, Any]]]
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
+        columns = [(name, c) for name, table in tables.items() for c in table.columns]
+        profiles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in tables}
+        for (name, c), profile in zip(
+            columns, parallel_map(lambda at: _profile(tables[at[0]][at[1]]), columns), strict=True
+        ):
+            profiles[name][c] = profile
+        return cls(profiles)
+
+    def conform(self, table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
+        """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
+        known = self.tables.get(name, {})
+        cast = {c: to_kind(table[c], known[c]["kind"], where) for c in table.columns if c in known}
+        return table.assign(**cast)
+
+
+def _profile(column: "pd.Series[Any]") -> dict[str, Any]:
+    kind = kind_of(column)
+    profile: dict[str, Any] = {"kind": kind, "rows": len(column), "missing": int(column.isna().sum())}
+    present = column.dropna()
+    if kind == "text":
+        profile["levels"] = len(column.cat.categories)
+    elif len(present):
+        low, high = present.min(), present.max()
+        profile |= {"min": _plain(low), "max": _plain(high)}
+    return profile
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    number = value.item() if hasattr(value, "item") else value
+    return str(number) if isinstance(number, float) and not np.isfinite(number) else number
+
+
+# ---------------------------------------------------------------------------------------- all tables
+
+
+def _date_columns(config: Config, name: str) -> set[str]:
+    sides = {j.as_of for j in config.joins if j.table == name and j.as_of}
+    spans = [since.date for since in config.features.sinces]
+    return {config.date, *sides, *(c for c in spans if c), *(d.column for d in config.features.date_parts)}
+
+
+def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The config's tables of these names, from a directory or a mapping of DataFrames or paths.
+
+    Raises `DataError` for what cannot be read; train and future tables are checked for their key.
+    """
+
+    def load(name: str) -> pd.DataFrame:
+        spec = config.tables[name]
+        if isinstance(data, Mapping):
+            if name not in data:
+                raise DataError(f"the table {name} was not given", hint=f"given: {', '.join(data)}")
+            source = data[name]
+        else:
+            source = find_file(Path(data), spec.file)
+        table = read_table(source, spec, name=name, dates=_date_columns(config, name))
+        if name in ("train", "future"):
+            check_row_keys(table, config, describe(config, data, name))
+        return table
+
+    wanted = list(names)
+    return dict(zip(wanted, parallel_map(load, wanted, 0 if isinstance(data, Mapping) else FEW), strict=True))
+
+
+def describe(config: Config, data: DataSource, name: str) -> str:
+    """How messages call a table: its path, or its name where it is a DataFrame."""
+    if isinstance(data, Mapping):
+        source = data.get(name)
+        return f"table {name}" if isinstance(source, pd.DataFrame) else str(source)
+    return str(Path(data) / config.tables[name].file)
+
+
+def check_row_keys(table: pd.DataFrame, config: Config, where: str) -> None:
+    """A table of rows must have series and date, complete and unique."""
+    require_columns(table, [*config.series, config.date], where)
+    for column in [*config.series, config.date]:
+        gone = np.flatnonzero(table[column].isna().to_numpy())
+        if len(gone):
+            raise DataError(
+                f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}"
+            )
+    check_unique(table, [*config.series, config.date], where)

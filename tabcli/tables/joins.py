@@ -1,0 +1,251 @@
+"""Joins. What a side table adds is kept once per key, with the place of each row: a *factorized* table.
+
+    rows    store  day  sales        at   kind  state            rows["state"]
+            7      Mo   100          0    a     north     →      north
+            9      Mo   200          1    b     south            south
+            7      Tu   110          0                           north
+
+A million rows of a thousand stores have a thousand kinds to encode, not a million. Whoever asks for a column as a whole
+gets it laid out; whoever can do with `stored` saves the time and the memory.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import IntArray
+from tabcli.config.data import Join
+from tabcli.config.values import Duration
+from tabcli.errors import ConfigError, DataError
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import MOMENT_BITS, check_unique, distinct_rows, frame_of, moment_keys, seconds_of, take
+from tabcli.tables.texts import not_numeric_error
+
+FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than it saves
+
+
+class Column(NamedTuple):
+    """`values` (k,), and for each row the place of its own, int64 (n,); None where the values are the rows'."""
+
+    values: "pd.Series[Any]"
+    places: IntArray | None = None
+
+    def laid_out(self, index: "pd.Index[Any]") -> "pd.Series[Any]":
+        """The value of every row, (n,)."""
+        if self.places is None:
+            return self.values
+        values: Any = self.values.array if kind_of(self.values) == "text" else self.values.to_numpy()
+        return pd.Series(values.take(self.places), index=index, name=self.values.name, copy=False)
+
+
+@dataclass(frozen=True)
+class FactorizedTable:
+    """Rows and what was joined to them. Columns that share the very same `places` have the same keys.
+
+    `keyed_`: what `keyed` found so far, for the next join on the same columns.
+    """
+
+    index: "pd.Index[Any]"
+    stored: dict[str, Column]
+    keyed_: dict[tuple[str, ...], tuple[pd.DataFrame, IntArray | None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: "pd.DataFrame | FactorizedTable") -> "FactorizedTable":
+        """A table that nothing was joined to yet; one that something was joined to as it is."""
+        if isinstance(table, FactorizedTable):
+            return table
+        return cls(table.index, {str(name): Column(column) for name, column in table.items()})
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, name: str) -> "pd.Series[Any]":
+        """A column as a whole, (n,)."""
+        return self.stored[name].laid_out(self.index)
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.stored)
+
+    def frame(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """These columns, or all, as an ordinary table."""
+        return frame_of({name: self[name] for name in (self.stored if names is None else names)}, self.index)
+
+    def head(self, n: int) -> "FactorizedTable":
+        """The first rows."""
+        # One slice for the columns of the same keys, so that they still share their places.
+        places = {id(c.places): c.places[:n] for c in self.stored.values() if c.places is not None}
+        stored = {
+            name: Column(c.values.iloc[:n]) if c.places is None else Column(c.values, places[id(c.places)])
+            for name, c in self.stored.items()
+        }
+        return FactorizedTable(self.index[:n], stored)
+
+    def keyed(self, names: Sequence[str]) -> tuple[pd.DataFrame, IntArray | None]:
+        """The columns with fewer rows than there are, and for each row its place in them.
+
+        The rows themselves, and None, where that would not be fewer than half. Some of the fewer may be alike.
+        """
+        asked = tuple(names)
+        if asked not in self.keyed_:
+            self.keyed_[asked] = self._keyed(asked)
+        return self.keyed_[asked]
+
+    def _keyed(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, IntArray | None]:
+        columns = [self.stored[name] for name in names]
+        at = columns[0].places
+        if at is not None and all(c.places is at for c in columns):
+            return frame_of({name: c.values for name, c in zip(names, columns, strict=True)}), at
+        rows = self.frame(names)
+        if len(rows) < FEW_ROWS:
+            return rows, None
+        numbers, first = distinct_rows(rows, names)
+        if 2 * len(first) > len(rows):
+            return rows, None
+        return rows.iloc[first].reset_index(drop=True), numbers
+
+    def with_columns(self, columns: Mapping[str, Any], at: IntArray | None = None) -> "FactorizedTable":
+        """With new columns: arrays of the rows' values (n,), or with `at` of the keys' values (k,)."""
+        index = self.index if at is None else None
+        new = {
+            name: Column(pd.Series(values, index=index, name=name, copy=False), at) for name, values in columns.items()
+        }
+        keyed = self.keyed_ if not new.keys() & self.stored.keys() else {}
+        return FactorizedTable(self.index, {**self.stored, **new}, keyed)
+
+
+Rows = pd.DataFrame | FactorizedTable
+
+
+def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], Any]) -> Any:
+    """What `make` gives for the columns `names`, an array (n,): made once per key where there are fewer of them."""
+    keys, at = FactorizedTable.of(rows).keyed(names)
+    made = make(keys)
+    return made if at is None else made[at]
+
+
+def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
+    """The moments that lie a duration before the dates, in seconds since 1970, int64 (n,); months by the calendar."""
+    if duration.unit == "mo":
+        return seconds_of(dates - pd.DateOffset(months=duration.count))
+    return seconds_of(dates) - duration.seconds
+
+
+@dataclass(frozen=True)
+class LookupTable:
+    """A side table that was checked and can be looked up.
+
+    `levels`: of each key column the different values. `keys`: one number for the keys of each of the table's `rows`
+    that has all of them; with an as-of date (which it must have too) these are sorted.
+    """
+
+    table: pd.DataFrame
+    join: Join
+    levels: "tuple[pd.Index[Any], ...]"
+    keys: "pd.Index[Any]"
+    rows: IntArray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, join: Join) -> "LookupTable":
+        """Raises `DataError` where a key column is missing or a key names more than one row."""
+        where = f"table {join.table}"
+        key = [*join.on, *([join.as_of] if join.as_of else [])]
+        require_columns(table, key, where)
+        check_unique(table, key, where)
+        codes, levels = np.zeros(len(table), dtype="int64"), []
+        for name in join.on:
+            column: Any = table[name]
+            if kind_of(column) == "text":
+                own, level = column.cat.codes.to_numpy(), column.cat.categories
+            else:
+                own, unique = pd.factorize(column.to_numpy())
+                level = pd.Index(unique)
+            codes = _combined(codes, own, len(level))
+            levels.append(level)
+        dated = table[join.as_of].notna().to_numpy() if join.as_of else True
+        rows = np.flatnonzero((codes >= 0) & dated)
+        keys = codes[rows]
+        if join.as_of is not None:
+            keys = moment_keys(keys, seconds_of(table[join.as_of])[rows])
+            order = np.argsort(keys, kind="stable")
+            keys, rows = keys[order], rows[order]
+        return cls(table, join, tuple(levels), pd.Index(keys), rows)
+
+    def find(self, rows: pd.DataFrame, date: str) -> IntArray:
+        """The row of the table that belongs to each of `rows`, int64 (n,), −1 where none does.
+
+        As of a date: the last one of the keys whose date, plus the lag, is not after the row's. Raises `DataError`
+        where a key is of another kind than the table's.
+        """
+        codes = np.zeros(len(rows), dtype="int64")
+        for name, level in zip(self.join.on, self.levels, strict=True):
+            codes = _combined(codes, self._codes(rows[name], level), len(level))
+        if self.join.as_of is None:
+            found = self.keys.get_indexer(pd.Index(codes))
+        else:
+            wanted = moment_keys(codes, _seconds_before(rows[date], self.join.lag))
+            keys = self.keys.to_numpy()
+            found = np.searchsorted(keys, wanted, side="right") - 1
+            found[np.append(keys >> MOMENT_BITS, -1)[found] != codes] = -1
+        found = np.append(self.rows, -1)[np.where(codes < 0, -1, found)]
+        if self.join.max_age is not None and self.join.as_of is not None:
+            oldest = _seconds_before(rows[date], self.join.max_age)
+            found[seconds_of(self.table[self.join.as_of])[found] < oldest] = -1
+        return found
+
+    def _codes(self, column: "pd.Series[Any]", level: "pd.Index[Any]") -> IntArray:
+        """The places of values among the levels, −1 for others."""
+        own = self.table[str(column.name)]
+        kinds = kind_of(column), kind_of(own)
+        if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
+            where = f"table {self.join.table}"
+            mixed = kinds[1] == "text" and kinds[0] != "date" and _some_are_numbers(own)
+            why = f"\n  {not_numeric_error(own, where).message}" if mixed else ""
+            raise DataError(
+                f"{where}: the key {column.name!r} is {kinds[0]} in the rows but {kinds[1]} in the joined table{why}",
+                hint=f"{'correct the values; or ' if mixed else ''}read both as text: "
+                f"`dtypes: {{{column.name}: str}}`; or, if leading zeros do not matter, "
+                f"both as numbers: `dtypes: {{{column.name}: int}}`",
+            )
+        if kinds[0] == "text":
+            return np.append(level.get_indexer(column.cat.categories), -1)[column.cat.codes.to_numpy()]
+        return level.get_indexer(pd.Index(column.to_numpy()))
+
+
+def _some_are_numbers(column: "pd.Series[Any]") -> bool:
+    """Whether among the texts of a column are numbers, and others."""
+    texts = column.dropna().cat.categories.astype("str").to_series()
+    return 0 < int(pd.to_numeric(texts, errors="coerce").isna().sum()) < len(texts)
+
+
+def _combined(codes: IntArray, own: NDArray[Any], n: int) -> IntArray:
+    """Codes of several columns with one more, which has `n` levels; −1 where any is."""
+    return np.where((own < 0) | (codes < 0), -1, codes * n + own)
+
+
+def join_table(
+    rows: Rows, side: LookupTable, *, date: str, columns: Iterable[str] | None = None
+) -> tuple[FactorizedTable, int]:
+    """`rows` with the side table's columns (or those of them in `columns`), and how many rows found no match.
+
+    Raises `DataError` where the rows lack a key.
+    """
+    rows, join = FactorizedTable.of(rows), side.join
+    where = f"table {join.table}"
+    require_columns(rows, join.on, f"join of {where}: the rows")
+    keys, at = rows.keyed([*join.on, *([date] if join.as_of else [])])
+    found = side.find(keys, date)
+    wanted = [c for c in side.table.columns if c not in (*join.on, join.as_of) and (columns is None or c in columns)]
+    clash = [c for c in wanted if c in rows.stored]
+    if clash:
+        raise ConfigError(
+            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
+            hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
+        )
+    unmatched = found < 0
+    n_unmatched = int((unmatched if at is None or not unmatched.any() else unmatched[at]).sum())
+    return rows.with_columns({c: take(side.table[c], found) for c in wanted}, at), n_unmatched

@@ -1,0 +1,158 @@
+"""Source files and DataFrames → tables of five kinds, after the config's steps."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+
+from tabcli.config.data import Table
+from tabcli.errors import DataError, nearest
+from tabcli.parallel import parallel_map
+from tabcli.tables.delimited import read_delimited
+from tabcli.tables.kinds import as_text, kind_of, normalise, require_columns, to_kind
+from tabcli.tables.pickles import read_pickle
+from tabcli.tables.rows import condition_text, frame_of, matches
+from tabcli.tables.texts import EXAMPLES, infer, numerals_of, rows_text, set_missing, to_dates
+
+TableSource = pd.DataFrame | Path | str
+
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+
+
+# --------------------------------------------------------------------------------------------- reading
+
+
+def _from_arrow(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, integer_object_nulls=False)
+    return frame
+
+
+def _read_file(path: Path, spec: Table) -> pd.DataFrame:
+    match path.suffix.lower():
+        case ending if ending in TEXT_ENDINGS:
+            return read_delimited(path, spec)
+        case ".pkl" | ".pickle":
+            return read_pickle(path)
+        case ".parquet" | ".pq":
+            reader: Any = pyarrow.parquet.read_table
+        case ".feather" | ".arrow":
+            reader = pyarrow.feather.read_table
+        case other:
+            raise DataError(
+                f"{path}: cannot tell the format from the ending {other!r}",
+                hint="use .csv, .tsv, .parquet, .feather or .pkl",
+            )
+    try:
+        return _from_arrow(reader(path))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from None
+
+
+def find_file(directory: Path, name: str) -> Path:
+    """The path of a table's file. Raises `DataError` that names what lies there instead."""
+    path = directory / name
+    if path.is_file():
+        return path
+    if not directory.is_dir():
+        raise DataError(f"{directory}: no such directory", hint="--data takes the directory that holds the tables")
+    there = sorted(p.name for p in directory.iterdir() if p.is_file())
+    same = [n for n in there if Path(n).stem == Path(name).stem]
+    hint = f"{same[0]} is there: change the table's `file`" if same else f"there are: {', '.join(there) or 'no files'}"
+    stems = {Path(n).stem: n for n in there}  # every name ends alike, so the ending must not count as similar
+    similar = nearest(Path(name).stem, stems) if not same else None
+    raise DataError(f"{path}: no such file{f'; did you mean {stems[similar]!r}?' if similar else ''}", hint=hint)
+
+
+# --------------------------------------------------------------------------------------- one table
+
+
+def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
+    for step in spec.extract:
+        require_columns(table, [step.column], where)
+        source = as_text(table[step.column])
+        found = pd.Series(source.cat.categories.astype("str")).str.extract(f"^(?:{step.pattern})$", expand=True)
+        codes = source.cat.codes.to_numpy()
+        texts = found[0].to_numpy(dtype=object)
+        values = pd.Series([texts[c] if c >= 0 else None for c in codes], index=table.index, dtype="str")
+        missed = values.isna().to_numpy()
+        if missed.any() and step.no_match == "error":
+            raise DataError(
+                f"{where}: column {step.column!r}: {missed.sum()} rows do not match {step.pattern!r}: "
+                f"{source[missed].iloc[0]!r} in {rows_text(np.flatnonzero(missed), table.index)}",
+                hint="correct the pattern, or set `no_match: drop` to leave such rows out",
+            )
+        table = table.assign(**{step.into: as_text(values)})[~missed]
+    return table
+
+
+def _typed_texts(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+    """A column of a text file: as the spec says, a date's text as it stands, else what it is beyond doubt."""
+    if column.name in spec.dtypes or is_date:
+        return _typed(column, spec, where, is_date)
+    return infer(column, spec)
+
+
+def _typed(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+    """A column that knows its type, as one of the five kinds and as the spec says."""
+    column = normalise(column, where, spec.timezone)
+    if kind_of(column) == "text":
+        column = set_missing(column, spec.missing)
+    wanted = spec.dtypes.get(str(column.name))
+    if wanted is None or is_date:
+        return column
+    return to_kind(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
+
+
+def _to_dates(column: "pd.Series[Any]", spec: Table, where: str) -> "pd.Series[Any]":
+    kind = kind_of(column)
+    if kind == "date":
+        return column
+    if kind != "text" and (column.isna().all() or (kind == "int" and spec.date_format is not None)):
+        column = as_text(column)
+    if kind_of(column) != "text":
+        raise DataError(
+            f"{where}: column {column.name!r} holds numbers ({column.dropna().iloc[:1].tolist()}), not dates",
+            hint='for dates like 20150731 set `date_format: "%Y%m%d"` for this table',
+        )
+    return to_dates(column, spec, where)
+
+
+def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[str] = ()) -> pd.DataFrame:
+    """A source → a normalised table, after the spec's steps; the columns named in `dates` are parsed as dates.
+
+    Raises `DataError` for a file that is missing, empty, or not as the spec says.
+    """
+    if isinstance(source, pd.DataFrame):
+        where, table = f"table {name}", source.reset_index(drop=True)
+    else:
+        where, table = str(source), _read_file(Path(source), spec).reset_index(drop=True)
+    columns = [str(c) for c in table.columns]
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise DataError(f"{where}: {len(twice)} column names stand twice: {', '.join(twice[:EXAMPLES])}")
+    if table.empty:
+        raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
+    require_columns(table, spec.dtypes, where)
+    dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
+    is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
+    typed = _typed_texts if is_text else _typed
+    made = parallel_map(
+        lambda i: typed(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table)
+    )
+    table = frame_of(dict(zip(columns, made, strict=True)))
+    if spec.where:
+        table = table[matches(table, spec.where, where)]
+        if table.empty:
+            raise DataError(f"{where}: no row is left after `where: {condition_text(spec.where)}`")
+    table = _extract(table, spec, where).rename(columns=spec.rename)
+    for column, mapping in spec.replace.items():
+        require_columns(table, [column], where)
+        text = as_text(table[column])
+        table[column] = as_text(text.astype("str").replace(mapping).where(text.notna()))
+    parsed = {c: _to_dates(table[c], spec, where) for c in dates if c in table.columns}
+    return table.assign(**parsed).reset_index(drop=True)

@@ -1,0 +1,140 @@
+"""Rows of tables: put together, told apart, sorted by series and time, matched with a condition."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import union_categoricals
+
+from tabcli.arrays import BoolArray, IntArray
+from tabcli.config.values import Condition, Not, Scalar
+from tabcli.errors import ConfigError, DataError
+from tabcli.tables.kinds import Columns, kind_of, require_columns
+from tabcli.tables.texts import EXAMPLES
+
+
+def frame_of(columns: Mapping[str, Any], index: "pd.Index[Any] | None" = None) -> pd.DataFrame:
+    """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
+    return pd.DataFrame(dict(columns), index=index, copy=False)
+
+
+def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Numbers of the different keys in the order in which they come, int64 (n,), and the first row of each."""
+    codes, n_codes = np.zeros(len(table), dtype="int64"), 1
+    for name in columns:
+        column = table[name]
+        values = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
+        own, unique = pd.factorize(values.to_numpy(), use_na_sentinel=False)
+        codes, n_codes = (codes * len(unique) + own, n_codes * len(unique)) if n_codes > 1 else (own, len(unique))
+        if n_codes > max(2 * len(table), 1 << 16):
+            codes, unique = pd.factorize(codes)
+            n_codes = len(unique)
+    first_of = np.full(n_codes, -1, dtype="int64")
+    first_of[codes[::-1]] = np.arange(len(table) - 1, -1, -1)  # of rows with the same key the first is written last
+    is_first = np.zeros(len(table), dtype=bool)
+    is_first[first_of[first_of >= 0]] = True
+    first = np.flatnonzero(is_first)
+    numbers = np.empty(n_codes, dtype="int64")
+    numbers[codes[first]] = np.arange(len(first))
+    return numbers[codes], first
+
+
+def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+    """Raises `DataError` where two rows have the same key, with examples."""
+    if len(distinct_rows(table, columns)[1]) < len(table):
+        repeated = table.duplicated(list(columns)).to_numpy()
+        examples = table.loc[repeated, list(columns)].drop_duplicates().head(EXAMPLES)
+        shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
+        raise DataError(
+            f"{where}: {repeated.sum()} rows repeat the key ({', '.join(columns)}) of another row: {shown}",
+            hint="a key must name one row; remove the repeated rows",
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return str(value.date()) if value == value.normalize() else str(value)
+    return str(value)
+
+
+# ------------------------------------------------------------------------------------------ conditions
+
+
+def condition_text(condition: Condition) -> str:
+    return ", ".join(f"{c}: {v}" for c, v in condition.items())
+
+
+def _one_match(column: "pd.Series[Any]", values: Sequence[Scalar], where: str) -> BoolArray:
+    kind = kind_of(column)
+    if kind == "text":
+        wanted = {str(v) for v in values}
+        codes = column.cat.codes.to_numpy()
+        hits = np.append(column.cat.categories.isin(wanted), False)  # code -1 takes the last
+        return hits[codes]
+    if kind == "date" or any(isinstance(v, str) for v in values):
+        raise ConfigError(
+            f"{where}: the condition on {column.name!r} compares {kind} values with {values[0]!r}",
+            hint=f"to read the column as text set `dtypes: {{{column.name}: str}}` for its table",
+        )
+    return np.isin(column.to_numpy(), np.array(values, dtype="float64"))
+
+
+def matches(table: Columns, condition: Condition, where: str) -> BoolArray:
+    """Which rows meet a condition; a missing value meets none, not even a `not`."""
+    require_columns(table, condition, where)
+    hit = np.ones(len(table), dtype=bool)
+    for name, wanted in condition.items():
+        column = table[name]
+        negate = isinstance(wanted, Not)
+        values = wanted.not_ if isinstance(wanted, Not) else wanted
+        found = _one_match(column, values if isinstance(values, tuple) else (values,), where)
+        hit &= (~found & column.notna().to_numpy()) if negate else found
+    return hit
+
+
+# ------------------------------------------------------------------------------------ taking and stacking
+
+
+def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
+    """Values at positions, missing at -1: an array of the column's kind (int and bool turn float if any is missing)."""
+    missing = positions < 0
+    kind = kind_of(column)
+    if kind == "text":
+        codes = np.append(column.cat.codes.to_numpy(), -1)[positions]
+        return pd.Categorical.from_codes(codes, dtype=cast("pd.CategoricalDtype[Any]", column.dtype))
+    if not missing.any():
+        return column.to_numpy()[positions]
+    if kind == "date":
+        return np.append(column.to_numpy(), np.datetime64("NaT", "us"))[positions]
+    return np.append(column.to_numpy(dtype="float64"), np.nan)[positions]
+
+
+def seconds_of(dates: "pd.Series[Any]") -> IntArray:
+    """Whole seconds since 1970-01-01, int64."""
+    return dates.to_numpy().astype("datetime64[s]").astype("int64")
+
+
+MOMENT_BITS, MOMENT_ZERO = 36, 1 << 35
+
+
+def moment_keys(groups: IntArray, seconds: IntArray) -> IntArray:
+    """Moments of groups as numbers that sort by group, then time, int64 (n,): group · 2^36 + seconds + 2^35.
+
+    Seconds since 1970, with room for ±1000 years.
+    """
+    return (groups << MOMENT_BITS) + seconds + MOMENT_ZERO
+
+
+def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
+    """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one."""
+    none = np.full(len(lower), -1, dtype="int64")
+    columns: dict[str, Any] = {}
+    for name in upper.columns:
+        top = upper[name]
+        bottom = lower[name] if name in lower.columns else pd.Series(take(top, none), name=name)
+        if kind_of(top) == "text":
+            columns[name] = union_categoricals([top, bottom])
+        else:
+            columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])
+    return frame_of(columns)

@@ -1,0 +1,126 @@
+"""Series × steps: where rows lie, and the past laid out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabcli.arrays import Float32Array, IntArray
+from tabcli.config.features import History as HistoryConfig
+from tabcli.features.frequency import Frequency
+from tabcli.preprocessing.categorical import Categorify
+from tabcli.tables.joins import FactorizedTable, Rows
+from tabcli.tables.kinds import require_columns
+from tabcli.tables.rows import seconds_of
+from tabcli.target_history.windows import HistorySpec
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where rows lie on the grid, int64 (n,) each. −1: a series or a cell that is not known."""
+
+    series: IntArray
+    step: IntArray
+    cell: IntArray
+
+    def take(self, index: Any) -> "Positions":
+        """Some of the rows."""
+        return Positions(self.series[index], self.step[index], self.cell[index])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where rows lie: step 0 at `start` (seconds since 1970), one step of `frequency` apart, `n_steps` known ones.
+
+    `cells`: the combinations of the effect columns' codes that the training rows have, as one number each, sorted.
+    """
+
+    start: int
+    frequency: Frequency
+    n_steps: int
+    spec: HistorySpec
+    codes: Categorify
+    cells: tuple[int, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        rows: pd.DataFrame,
+        date: str,
+        config: HistoryConfig,
+        *,
+        frequency: Frequency,
+        horizon: int,
+        known: pd.DataFrame,
+    ) -> "Grid":
+        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in steps."""
+        codes = Categorify.fit(rows, list(config.effects))
+        start = int(seconds_of(known[date]).min())
+        cells = np.unique(_combine(codes, rows))
+        spec = HistorySpec.of(config, frequency.seconds, horizon, len(cells))
+        n_steps = int(frequency.steps(known[date], start).max()) + 1
+        return cls(start, frequency, n_steps, spec, codes, tuple(cells.tolist()))
+
+    def positions(self, rows: Rows, date: str, series: IntArray) -> Positions:
+        """The rows' places; `series` are their codes, −1 where unknown."""
+        combined = _combine(self.codes, rows)
+        place = np.minimum(np.searchsorted(self.cells, combined), len(self.cells) - 1)
+        cell = np.where(np.asarray(self.cells)[place] == combined, place, -1)
+        return Positions(series, self.step_of(rows[date]), cell)
+
+    def step_of(self, dates: "pd.Series[Any]") -> IntArray:
+        """Dates → steps, int64 (n,)."""
+        return self.frequency.steps(dates, self.start)
+
+    def to_state(self) -> dict[str, Any]:
+        return {**asdict(self), "codes": self.codes.to_state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Grid":
+        spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state["spec"].items()}
+        return cls(
+            state["start"],
+            Frequency.from_state(state["frequency"]),
+            state["n_steps"],
+            HistorySpec(**spec),
+            Categorify.from_state(state["codes"]),
+            tuple(state["cells"]),
+        )
+
+
+def _combine(codes: Categorify, rows: Rows) -> IntArray:
+    """One number for each row's combination of codes, int64 (n,)."""
+    combined = np.zeros(len(rows), dtype="int64")
+    if codes.levels_:
+        rows = FactorizedTable.of(rows)
+        require_columns(rows, codes.levels_, "the columns of the history's effects")
+        for name, n in codes.cardinalities().items():
+            column = rows.stored[name]
+            own = codes.codes(column.values, name)
+            combined = combined * n + (own if column.places is None else own[column.places])
+    return combined
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The past as a grid: `y` and each of `others` float32 (S, T), logs, NaN where there is no row; `cell` (S, T)."""
+
+    y: Float32Array
+    cell: NDArray[np.int32]
+    others: dict[str, Float32Array]
+
+    @classmethod
+    def of(cls, rows: Positions, y: Float32Array, others: dict[str, Float32Array], shape: tuple[int, int]) -> "Panel":
+        """Rows (n,) laid out on the grid of `shape`; those at or after its last step are left out."""
+        inside = rows.step < shape[1]
+
+        def grid(values: NDArray[Any], empty: float) -> Any:
+            table = np.full(shape, empty, dtype=values.dtype)
+            table[rows.series[inside], rows.step[inside]] = values[inside]
+            return table
+
+        columns = {name: grid(values.astype("float32"), np.nan) for name, values in others.items()}
+        return cls(grid(y.astype("float32"), np.nan), grid(rows.cell.astype("int32"), -1), columns)

@@ -1,0 +1,127 @@
+"""Encoded tables → whole-table tensors and seeded batches: one gather per batch, no loader, no workers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tabcli.arrays import Float32Array
+from tabcli.errors import BundleError
+from tabcli.target_history.grid import Positions
+from tabcli.target_history.statistics import History, draw_origins, standardised
+
+BLOCK_ROWS = 32768  # rows that are gathered at a time
+
+
+class Batch(NamedTuple):
+    """Some rows of a `Dataset`; `x_cont` with the columns of the history."""
+
+    x_cat: Tensor
+    x_cont: Tensor
+    base: Tensor
+    y: Tensor
+    date: Tensor
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The history of rows whose origins are drawn anew in each epoch; `mean`, `std`: of its columns."""
+
+    history: History
+    rows: Positions
+    mean: Float32Array
+    std: Float32Array
+    gap: int = 0
+    use_base: bool = True
+
+    def columns(self, index: NDArray[np.int64], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Standardised columns float32 (n, k) and bases (n,) of some rows, from origins that `generator` draws."""
+        rows = self.rows.take(index)
+        origin = draw_origins(rows.step, self.history, generator, self.gap)
+        base, columns = self.history.columns(rows, origin)
+        base = base if self.use_base else np.zeros_like(base)
+        return torch.from_numpy(standardised(columns, self.mean, self.std)), torch.from_numpy(base)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
+
+    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` the columns
+    of the history and the bases come with each batch. `date`: int64 (n,), each row's date as a number from 0, for rows
+    to learn from; else empty.
+    """
+
+    x_cat: Tensor
+    x_cont: Tensor
+    y: Tensor
+    base: Tensor
+    drawn: Drawn | None = None
+    date: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
+        """Columns of an encoded table, and its `y` if it has one. Raises `BundleError` where one is missing."""
+        missing = [c for c in (*categorical, *continuous) if c not in table.columns]
+        if missing:
+            raise BundleError(f"the encoded table lacks the columns {', '.join(missing)}")
+        x_cat = table[list(categorical)].to_numpy(dtype="int32")
+        x_cont = table[list(continuous)].to_numpy(dtype="float32")
+        y = table["y"].to_numpy(dtype="float32", copy=True) if "y" in table.columns else np.empty(0, dtype="float32")
+        tensors = [torch.from_numpy(np.array(a, order="C")) for a in (x_cat, x_cont, y)]
+        return cls(tensors[0], tensors[1], tensors[2], torch.zeros(len(table)))
+
+    def with_history(self, base: Float32Array, columns: Float32Array) -> "Dataset":
+        """The same rows with standardised columns of one history at the end of `x_cont`, and its bases."""
+        x_cont = torch.cat([self.x_cont, torch.from_numpy(columns)], dim=1)
+        return replace(self, x_cont=x_cont, base=torch.from_numpy(base))
+
+    def __len__(self) -> int:
+        return len(self.x_cat)
+
+    def to(self, device: torch.device) -> "Dataset":
+        """The same rows, their tensors on another device."""
+        names = ("x_cat", "x_cont", "y", "base", "date")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def check_codes(self, cardinalities: Sequence[int]) -> None:
+        """Raises `BundleError` where a code lies outside its embedding (which torch would call an index error)."""
+        if len(self) and len(cardinalities):
+            low, high = self.x_cat.amin(0), self.x_cat.amax(0)
+            if (low < 0).any() or (high >= torch.tensor(cardinalities)).any():
+                raise BundleError("a categorical code of the encoded table lies outside the learned levels")
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """Shuffled full batches; a function of (seed, epoch) alone, so a resumed run agrees.
+
+        The rows of the incomplete last batch are left out; they are others in each epoch.
+        """
+        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+        order = torch.randperm(len(self), generator=generator)[: n_batches(len(self), batch_size) * batch_size]
+        draws = np.random.default_rng(epoch_seed(seed, epoch))
+        block = max(1, BLOCK_ROWS // batch_size) * batch_size
+        for start in range(0, len(order), block):
+            rows = order[start : start + block]
+            columns, device = (self.x_cat, self.x_cont, self.base, self.y, self.date), self.x_cat.device
+            there = rows.to(device)
+            x_cat, x_cont, base, y, date = (t.index_select(0, there) if len(t) else t for t in columns)
+            if self.drawn is not None:
+                history, base = (t.to(device) for t in self.drawn.columns(rows.numpy(), draws))
+                x_cont = torch.cat([x_cont, history], dim=1)
+            for i in range(0, len(rows), batch_size):
+                yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y, date)))
+
+
+def n_batches(n_rows: int, batch_size: int) -> int:
+    """How many batches `Dataset.batches` gives."""
+    return max(1, n_rows // batch_size)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed for one epoch, far from those of other epochs and seeds."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)

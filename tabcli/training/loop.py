@@ -1,0 +1,319 @@
+"""The training loop: optimise, evaluate, average, stop early. Reports through callbacks and writes nothing."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabcli.artifacts.contents import Weights
+from tabcli.config.learning import Train
+from tabcli.errors import ConfigError
+from tabcli.preprocessing.categorical import UNKNOWN
+from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
+from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
+from tabcli.training.optimizer import AveragedWeights, make_optimizer, schedule, set_step
+
+Record = dict[str, Any]
+
+Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
+
+PREDICT_ROWS = 2048  # activations that stay in the cache
+
+DATE_RATE = 0.02  # how far one row moves its date's effect
+
+DATE_SPAN = 28  # dates on either side whose mean is no chance
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The weights of the best epoch, that epoch's number (from 1), and a record per epoch."""
+
+    weights: Weights
+    best_epoch: int
+    history: list[Record]
+
+
+@dataclass
+class Checkpoint:
+    """All that a run needs to go on as if it had never stopped, after `epoch` epochs."""
+
+    epoch: int
+    tensors: Weights
+    history: list[Record] = field(default_factory=list)
+    best_epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """`on_model(text)` before the first epoch; `on_step(done, total)` after each batch; the others after each epoch."""
+
+    on_model: Callable[[str], None] = lambda text: None
+    on_step: Callable[[int, int], None] = lambda done, total: None
+    on_epoch: Callable[[Record], None] = lambda record: None
+    on_checkpoint: Callable[[Checkpoint], None] | None = None
+
+
+# ------------------------------------------------------------------------------------------ the parts
+
+
+def mask_categories(x_cat: Tensor, share: float) -> Tensor:
+    """Codes (B, n_cat), changed in place: a share becomes the unknown code, so that its embedding is trained."""
+    n = round(share * x_cat.numel())
+    if n:
+        x_cat.view(-1)[torch.randint(x_cat.numel(), (n,), device=x_cat.device)] = UNKNOWN
+    return x_cat
+
+
+def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
+    """The mean loss of outputs (B,), or (B, heads), for y (B,) on the log scale.
+
+    `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², with the log error held within ±1 so that
+    an early step cannot explode.
+    """
+    if outputs.ndim == 2:
+        y = y.unsqueeze(1).expand_as(outputs)
+    match settings.loss:
+        case "mse":
+            return F.mse_loss(outputs, y)
+        case "huber":
+            return F.huber_loss(outputs, y, delta=settings.huber_delta)
+        case "rmspe":
+            return torch.expm1((outputs - y).clamp(-1, 1)).square().mean()
+        case "pinball":
+            above = y - outputs
+            return torch.maximum(settings.quantile * above, (settings.quantile - 1) * above).mean()
+
+
+def uses_bfloat16(settings: Train) -> bool:
+    """Whether training multiplies matrices in bfloat16. *auto*: only where the processor has instructions for it.
+
+    Emulated, it is many times slower than float32.
+    """
+    if settings.precision != "auto":
+        return settings.precision == "bfloat16"
+    if settings.device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def device_of(settings: Train) -> torch.device:
+    """Where to train. Raises `ConfigError` for a graphics card that is not there."""
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device: torch sees no CUDA device here", hint="set train.device: cpu")
+    return torch.device(settings.device)
+
+
+class DateEffects:
+    """A random effect of each training date: what its rows have in common that the network does not say (yet).
+
+    All series of a date share its weather, a strike, the news. Least squares takes a date's n rows for n independent
+    witnesses, so a network soon remembers single dates. Generalised least squares for y = f(x) + u[date] + e weighs a
+    date's mean error by 1 / (var u + var e / n) instead of n / var e. To that end u follows the mean error of its date
+    (an exponential average over rows), and `share` of what it is above the mean of the dates around is taken out of
+    what the network is to learn: what is common to a date is learned 1 − share as fast as what tells its rows apart,
+    or the weeks. A forecast has no such effect.
+    """
+
+    def __init__(self, n_dates: int, share: float, device: torch.device | str = "cpu") -> None:
+        self.share = share
+        self.values = torch.zeros(n_dates, device=device)
+
+    def of(self, date: Tensor) -> Tensor:
+        """What is taken out of y, float32 (B,)."""
+        around = F.avg_pool1d(self.values[None], 2 * DATE_SPAN + 1, 1, DATE_SPAN, count_include_pad=False)[0]
+        return self.share * (self.values - around)[date]
+
+    @torch.no_grad()
+    def update(self, date: Tensor, errors: Tensor) -> None:
+        """Moves the effects of these rows' dates towards their mean errors y − f(x), float32 (B,)."""
+        n = torch.zeros_like(self.values).index_add_(0, date, torch.ones_like(errors))
+        total = torch.zeros_like(self.values).index_add_(0, date, errors)
+        self.values += (1 - (1 - DATE_RATE) ** n) * (total / n.clamp(min=1) - self.values)
+
+
+def predict_outputs(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
+    """The model's outputs for all rows, float32 (n,), in evaluation mode."""
+    was_training = model.training
+    if was_training:  # of a small network, setting the mode of every layer takes longer than a row
+        model.eval()
+    with torch.inference_mode():
+        rows = range(0, len(data), PREDICT_ROWS)
+        parts = [model(data.x_cat[i : i + PREDICT_ROWS], data.x_cont[i : i + PREDICT_ROWS]) for i in rows]
+    if was_training:
+        model.train()
+    if not parts:
+        return np.empty(0, dtype="float32")
+    result: NDArray[np.float32] = (torch.cat(parts) + data.base).cpu().numpy()
+    return result
+
+
+def get_weights(model: nn.Module) -> Weights:
+    """A copy of the state as arrays."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in model.state_dict().items()}
+
+
+def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularMLP:
+    """The network with these weights, in evaluation mode."""
+    model = TabularMLP(spec)
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return model.eval()
+
+
+# ------------------------------------------------------------------------------------------- the loop
+
+
+class Trainer:
+    """One model being trained, on the device of its data.
+
+    `fit` runs the epochs; the state can be taken out and put back between them.
+    """
+
+    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
+        torch.manual_seed(epoch_seed(seed, 0))
+        self.settings, self.seed, self.device = settings, seed, data.x_cat.device
+        self.model = TabularMLP(spec).to(self.device)
+        self.optimizer = make_optimizer(self.model, settings)
+        self.average = AveragedWeights(self.model, settings.average) if settings.average else None
+        n_dates = int(data.date.max()) + 1 if len(data.date) else 0
+        use_dates = settings.date_effect and n_dates and settings.loss != "pinball"
+        self.dates = DateEffects(n_dates, settings.date_effect, self.device) if use_dates else None
+        self.n_steps = n_batches(len(data), settings.batch_size)
+        self.bfloat16 = uses_bfloat16(settings)
+        self.best: Weights = {}
+
+    @property
+    def evaluated(self) -> nn.Module:
+        return self.average.model if self.average else self.model
+
+    def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
+        """One pass over the rows; returns the mean loss, in squared log units. All randomness is of (seed, epoch)."""
+        settings, total = self.settings, self.settings.epochs * self.n_steps
+        torch.manual_seed(epoch_seed(self.seed, epoch))
+        self.model.train()
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        for i, batch in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
+            step = (epoch - 1) * self.n_steps + i
+            set_step(self.optimizer, *schedule(settings, step, total))
+            loss_sum += self.loss_with_gradient(batch)
+            if settings.clip_norm is not None:
+                nn.utils.clip_grad_norm_([g["params"][0] for g in self.optimizer.param_groups], settings.clip_norm)
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(self.model)
+            on_step(step + 1, total)
+        mean = float(loss_sum) / self.n_steps
+        if not math.isfinite(mean):
+            raise ConfigError(
+                f"training diverged in epoch {epoch}: the loss is not finite",
+                hint=f"lower train.lr (it is {settings.lr:g}; `tabcli lr-find` suggests one) or set train.clip_norm",
+            )
+        return mean
+
+    def loss_with_gradient(self, batch: Batch) -> Tensor:
+        """The mean loss of a batch; its gradient is where the optimiser looks for it."""
+        alpha = self.settings.mixup
+        mix = no_mixup if alpha is None else Mix(float(torch.distributions.Beta(alpha, alpha).sample()))
+        with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
+            outputs = self.model(mask_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont, mix)
+        y = mix(batch.y - batch.base)
+        if self.dates is not None:
+            y_given_date = y - self.dates.of(batch.date)
+            self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())
+            y = y_given_date
+        loss = loss_of(outputs, y, self.settings)
+        self.optimizer.zero_grad(set_to_none=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def state(self) -> Weights:
+        """All tensors of model, optimiser, average and best weights, under prefixed names."""
+        tensors = {f"model/{k}": v for k, v in get_weights(self.model).items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{i}/{k}": v.cpu().numpy().copy() for k, v in state.items()}
+        if self.average is not None:
+            tensors |= {f"average/{k}": v for k, v in get_weights(self.average.model).items()}
+            tensors["n_updates"] = np.array(self.average.n_updates)
+        if self.dates is not None:
+            tensors["date_effects"] = self.dates.values.cpu().numpy().copy()
+        return tensors | {f"best/{k}": v for k, v in self.best.items()}
+
+    def restore(self, tensors: Weights) -> None:
+        """Puts back what `state` gave."""
+
+        def below(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}/"
+            return {k.removeprefix(start): torch.from_numpy(v) for k, v in tensors.items() if k.startswith(start)}
+
+        self.model.load_state_dict(below("model"))
+        saved = self.optimizer.state_dict()
+        for name, value in below("optimizer").items():
+            index, key = name.split("/")
+            saved["state"].setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict(saved)
+        if self.average is not None:
+            self.average.model.load_state_dict(below("average"))
+            self.average.n_updates = int(tensors["n_updates"])
+        if self.dates is not None:
+            self.dates.values = torch.from_numpy(tensors["date_effects"].copy()).to(self.device)
+        self.best = {k: v.numpy() for k, v in below("best").items()}
+
+
+def fit(
+    spec: ModelSpec,
+    settings: Train,
+    train: Dataset,
+    valid: Dataset,
+    *,
+    score: Score,
+    by: str = "valid_rmspe",
+    seed: int,
+    stop_after: int | None = None,
+    callbacks: Callbacks | None = None,
+    resume: Checkpoint | None = None,
+) -> FitResult:
+    """Trains, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or the last.
+
+    `stop_after` ends the schedule early, after that epoch.
+
+    `score` takes the outputs for the validation rows, float32 (n,), and returns metrics for the record. The same
+    versions, thread count, seed and data give the same bits, resumed or not. Raises `ConfigError` on divergence.
+    """
+    callbacks = callbacks or Callbacks()
+    callbacks.on_model(describe(spec))
+    train, valid = (data.to(device_of(settings)) for data in (train, valid))
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    with torch.random.fork_rng(devices=[]):
+        trainer = Trainer(spec, settings, train, seed)
+        done = resume or Checkpoint(0, {})
+        if resume is not None:
+            trainer.restore(resume.tensors)
+        history, best_epoch = list(done.history), done.best_epoch
+        best = min((r[by] for r in history), default=math.inf)
+        for epoch in range(done.epoch + 1, (stop_after or settings.epochs) + 1):
+            if settings.patience is not None and best_epoch and epoch - 1 - best_epoch >= settings.patience:
+                break
+            started = time.perf_counter()
+            loss = trainer.run_epoch(train, epoch, callbacks.on_step)
+            lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
+            scores = score(predict_outputs(trainer.evaluated, valid))
+            record: Record = {"epoch": epoch, "lr": lr, "train_loss": loss, **scores, "by": by}
+            record["seconds"] = round(time.perf_counter() - started, 3)
+            history.append(record)
+            if record[by] < best or settings.keep == "last":
+                best, best_epoch, trainer.best = record[by], epoch, get_weights(trainer.evaluated)
+            callbacks.on_epoch(record)
+            if callbacks.on_checkpoint is not None:
+                callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), history, best_epoch))
+    if not best_epoch:
+        metric = by.removeprefix("valid_").upper()
+        raise ConfigError(f"no epoch gave a finite validation {metric}", hint="lower train.lr")
+    return FitResult(trainer.best, best_epoch, history)

@@ -1,0 +1,254 @@
+"""The network: an embedding per categorical variable ‖ continuous inputs → MLP → the log of the target.
+
+    x_cat (B, n_cat) ─ embeddings ─ dropout ┐
+                                            ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ h ─ head ─ y
+    x_cont (B, n_cont) ─ (batch norm) ──────┘                                                           (B, d)    (B,)
+
+A layer of `kind: residual` is h → h + W₂ activation(W₁ h), after a linear map (Gorishniy et al. 2021). `tabm` runs the
+same layers for k inputs, each scaled by a vector of its own, with k heads whose mean is the output: an ensemble in one
+network (TabM-mini, Gorishniy et al. 2024). `periodic` puts beside a number x what a small layer makes of sin 2πfx and
+cos 2πfx with learned frequencies f (PLR-lite, Gorishniy et al. 2022).
+
+Columns of a history (see `history`) have a path of their own, which knows neither the series nor the calendar: given
+all at once, a network recognises single series and times by their levels, and remembers instead of learning.
+
+The head is (w + v[series]) · h: one vector w for all, and one v for each series (zero at first, and for a series that
+training never saw), so that each series weighs the common features h in its own way. That is a random slope of a
+mixed-effects model; weight decay shrinks v as the prior does there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tabcli.config.learning import Model as ModelConfig
+from tabcli.errors import ConfigError
+from tabcli.training.layers import PERIODIC_WIDTH, Dropout, EntityEmbeddings, Periodic, Residual
+
+
+def embedding_size(cardinality: int) -> int:
+    """fastai's rule of thumb for the width of an embedding (`emb_sz_rule`), from the number of codes.
+
+    >>> [embedding_size(n) for n in (3, 8, 53, 1116)]
+    [3, 5, 15, 81]
+    """
+    return int(min(600, round(1.6 * cardinality**0.56)))
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is needed to build the network again.
+
+    `embeddings`: column → (codes, width). `n_continuous` counts the history's columns with *base*, which are
+    `n_history` with *side*. `series_head`: the columns that have head vectors of their own. `without`: variables of the
+    prep that are no inputs.
+    """
+
+    embeddings: dict[str, tuple[int, int]]
+    n_continuous: int
+    history: Literal["side", "base", "none"]
+    n_history: int
+    history_width: int
+    kind: Literal["mlp", "residual", "tabm"]
+    heads: int
+    periodic: int | None
+    layers: tuple[int, ...]
+    dropout: tuple[float, ...]
+    embedding_dropout: float
+    embedding_std: float
+    activation: str
+    batch_norm: bool
+    batch_norm_momentum: float
+    continuous_batch_norm: bool
+    series_head: tuple[str, ...]
+    y_mean: float
+    y_std: float
+    output_range: tuple[float, float] | None
+    without: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelSpec":
+        return cls(**{k: _tuples(v) for k, v in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists → the tuples they were."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def spec_of(
+    config: ModelConfig,
+    cardinalities: Mapping[str, int],
+    n_numbers: tuple[int, int],
+    y: tuple[float, float, float],
+    series: Sequence[str] = (),
+) -> ModelSpec:
+    """The network for these inputs; `y` is the mean, std and maximum of what the training rows make it learn.
+
+    `n_numbers`: how many continuous inputs there are, and how many columns of a history. Series columns that are no
+    inputs get no head of their own. Raises `ConfigError` for an output range where the output is added to a base.
+
+    `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
+    """
+    n_continuous, n_history = n_numbers
+    side = config.history == "side"
+    if n_history and not side and config.output_range is not None:
+        raise ConfigError(
+            "model.output_range: with `history: base` the network learns what is added to its base, which has no range",
+            hint="set model.output_range: null, or model.history: side",
+        )
+    y_mean, y_std, y_max = y
+    dropout = config.dropout if isinstance(config.dropout, tuple) else (config.dropout,) * len(config.layers)
+    # fastai counts one code for missing and unknown together; the width follows its count.
+    sizes = {c: (n, config.embedding_sizes.get(c, embedding_size(n - 1))) for c, n in cardinalities.items()}
+    auto = (0.0, y_max + 0.1823215567939546)  # log(1.2)
+    return ModelSpec(
+        embeddings=sizes,
+        n_continuous=n_continuous + (0 if side else n_history),
+        history=config.history if n_history else "none",
+        n_history=n_history if side else 0,
+        history_width=config.history_width,
+        kind=config.kind,
+        heads=config.heads if config.kind == "tabm" else 1,
+        periodic=config.periodic,
+        layers=config.layers,
+        dropout=dropout,
+        embedding_dropout=config.embedding_dropout,
+        embedding_std=config.embedding_std,
+        activation=config.activation,
+        batch_norm=config.batch_norm,
+        batch_norm_momentum=config.batch_norm_momentum,
+        continuous_batch_norm=config.continuous_batch_norm,
+        series_head=tuple(c for c in series if c in sizes) if config.series_head else (),
+        y_mean=y_mean,
+        y_std=y_std,
+        output_range=auto if config.output_range == "auto" else config.output_range,
+        without=config.without,
+    )
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Mixup (Zhang et al. 2018): `share` of each row and 1 − share of the row before it in its batch, as one row.
+
+    Rows are mixed where they are numbers: after the embeddings. What is learned is mixed likewise, so the network
+    becomes linear between rows, and remembers single ones less.
+    """
+
+    share: float
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Rows (B, …) → their mixtures, of the same shape and dtype."""
+        return torch.lerp(rows.roll(1, 0), rows, self.share)
+
+
+def no_mixup(rows: Tensor) -> Tensor:
+    """What stands for a `Mix` where there is none."""
+    return rows
+
+
+class TabularMLP(nn.Module):
+    """Entity embeddings and an MLP. Predicts the log of the target, in its own unit, whatever the output range."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embeddings = EntityEmbeddings(spec.embeddings, spec.embedding_std) if spec.embeddings else None
+        self.embedding_dropout = Dropout(spec.embedding_dropout, inplace=True)
+        n, d_numbers = spec.n_continuous, spec.n_continuous
+        normed = spec.continuous_batch_norm and n
+        self.continuous_norm = nn.BatchNorm1d(n, momentum=spec.batch_norm_momentum) if normed else nn.Identity()
+        self.periodic: nn.Module = nn.Identity()
+        if spec.periodic and n:
+            self.periodic, d_numbers = Periodic(n, spec.periodic), n * (1 + PERIODIC_WIDTH)
+        d_in = sum(width for _, width in spec.embeddings.values()) + d_numbers
+        if spec.kind == "tabm":
+            self.scales = nn.Parameter(1.0 + 0.5 * torch.randn(spec.heads, d_in))
+        self.blocks, d_out = _layers(spec, d_in)
+        self.side = _side_path(spec) if spec.n_history else None
+        self.head = nn.Linear(d_out, spec.heads)
+        nn.init.zeros_(self.head.bias)
+        self.series_positions = [list(spec.embeddings).index(c) for c in spec.series_head]
+        self.series_heads = nn.ParameterList(torch.zeros(spec.embeddings[c][0], d_out) for c in spec.series_head)
+
+    def forward(self, x_cat: Tensor, x_cont: Tensor, mix: Callable[[Tensor], Tensor] = no_mixup) -> Tensor:
+        """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,); from `tabm` in training (B, heads)."""
+        n = self.spec.n_continuous
+        inputs = [self.periodic(self.continuous_norm(x_cont[:, :n]))]
+        if self.embeddings is not None:
+            embedded = self.embedding_dropout(self.embeddings(x_cat))
+            inputs = [embedded, inputs[0].to(embedded.dtype)]
+        x = mix(torch.cat(inputs, dim=1))
+        if self.spec.kind == "tabm":
+            x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
+        out = self._head(self.blocks(x).float(), x_cat, mix)  # sums that are not to be rounded to bfloat16
+        if self.side is not None:
+            history = self.side(mix(x_cont[:, n:]))
+            out = out + (history if out.ndim == 2 else history[:, 0])
+        if not self.training and out.ndim == 2:
+            out = out.mean(1)
+        if self.spec.output_range is None:
+            return out * self.spec.y_std + self.spec.y_mean
+        low, high = self.spec.output_range
+        return torch.sigmoid(out) * (high - low) + low
+
+    def _head(self, h: Tensor, x_cat: Tensor, mix: Callable[[Tensor], Tensor]) -> Tensor:
+        """What the last layer gives, float32 (B, d) → (B,); of several heads (B · heads, d) → (B, heads)."""
+        heads = self.spec.heads
+        if heads == 1:
+            out = torch.mv(h, self.head.weight[0]) + self.head.bias
+        else:
+            h = h.view(len(x_cat), heads, -1)
+            out = (h * self.head.weight).sum(-1) + self.head.bias
+        for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
+            own = mix(F.embedding(x_cat[:, position], vectors))
+            out = out + (h * (own if heads == 1 else own.unsqueeze(1))).sum(-1)
+        return out
+
+
+def _side_path(spec: ModelSpec) -> nn.Sequential:
+    """Columns of the history float32 (B, n_history) → (B, 1), 0 at first."""
+    last = nn.Linear(spec.history_width, 1, bias=False)
+    nn.init.zeros_(last.weight)
+    return nn.Sequential(nn.Linear(spec.n_history, spec.history_width), nn.SiLU(), last)
+
+
+def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
+    """The layers between input and head, and the width of what they give."""
+    blocks: list[nn.Module] = []
+    for d_out, p in zip(spec.layers, spec.dropout, strict=True):
+        activation = nn.ReLU(inplace=True) if spec.activation == "relu" else nn.SiLU()
+        if spec.kind == "residual":
+            blocks.append(Residual(d_in, d_out, activation, p))
+        else:
+            blocks += [nn.Linear(d_in, d_out), activation]
+        if spec.batch_norm:
+            blocks.append(nn.BatchNorm1d(d_out, momentum=spec.batch_norm_momentum))
+        if p > 0 and spec.kind != "residual":
+            blocks.append(Dropout(p, inplace=spec.batch_norm))
+        d_in = d_out
+    return nn.Sequential(*blocks), d_in
+
+
+def describe(spec: ModelSpec) -> str:
+    """The network as text: each embedding's codes × width, the layers, the number of parameters."""
+    sizes = "  ".join(f"{c} {n}×{d}" for c, (n, d) in spec.embeddings.items())
+    with torch.device("meta"):  # shapes only: no memory, no random numbers drawn
+        n_parameters = sum(p.numel() for p in TabularMLP(spec).parameters())
+    width = sum(d for _, d in spec.embeddings.values())
+    history = f" (+ {spec.n_history} of the history, by a side path)" if spec.n_history else ""
+    heads = f", a head for each {' and '.join(spec.series_head)}" if spec.series_head else ""
+    return (
+        f"embeddings: {sizes or 'none'}\n"
+        f"network: {width} embedded + {spec.n_continuous} continuous{history} → "
+        f"{' → '.join(map(str, (*spec.layers, 1)))}{heads}, {n_parameters:,} parameters"
+    )

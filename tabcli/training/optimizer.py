@@ -1,0 +1,96 @@
+"""The optimiser, its schedule, and the average of weights."""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tabcli.config.learning import Train
+from tabcli.training.network import TabularMLP
+
+ONE_CYCLE_DIV, ONE_CYCLE_DIV_FINAL = 25.0, 1e5  # fastai's
+
+
+# ------------------------------------------------------------------------------------------- schedule
+
+
+def _cosine(start: float, end: float, part: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
+
+
+def schedule(settings: Train, step: int, n_steps: int) -> tuple[float, float]:
+    """Learning rate and momentum (Adam's beta1) of a step, 0 ≤ step < n_steps.
+
+    *one_cycle* is fastai's: cosine from lr / 25 up to lr over the warm-up, then down to lr / 1e5, momentum the other
+    way. *cosine*: a linear warm-up, then a cosine to 0, at the first of the two momenta.
+    """
+    part = step / max(1, n_steps - 1)
+    high, low = settings.momentum
+    rising = part < settings.warmup
+    up = part / settings.warmup if rising else 1.0
+    down = 0.0 if rising else (part - settings.warmup) / (1 - settings.warmup)
+    if settings.schedule == "cosine":
+        return settings.lr * (max(up, 1 / n_steps) if rising else _cosine(1.0, 0.0, down)), high
+    if rising:
+        return _cosine(settings.lr / ONE_CYCLE_DIV, settings.lr, up), _cosine(high, low, up)
+    return _cosine(settings.lr, settings.lr / ONE_CYCLE_DIV_FINAL, down), _cosine(low, high, down)
+
+
+def make_optimizer(model: TabularMLP, settings: Train) -> torch.optim.AdamW:
+    """AdamW with decay on the matrices of the layers (and of the embeddings, if so set), on nothing else.
+
+    From then on the model's parameters lie side by side in two tensors, so that a step is two calls, not one per layer.
+    """
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        is_table = name.startswith("embeddings.")
+        (decayed if (settings.decay_embeddings if is_table else parameter.ndim == 2) else free).append(parameter)
+    groups = [
+        {"params": [flatten_parameters(parameters)], "weight_decay": decay}
+        for parameters, decay in ((decayed, settings.weight_decay), (free, 0.0))
+        if parameters
+    ]
+    betas = (settings.momentum[0], settings.beta2)
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=settings.eps, fused=True)
+
+
+def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    """One tensor of which these parameters become parts, and their gradients parts of its gradient."""
+    flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [p.numel() for p in parameters]
+    parts = zip(parameters, torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes), strict=True)
+    for parameter, values, gradient in parts:
+        parameter.data = values.view(parameter.shape)
+        parameter.grad = gradient.view(parameter.shape)
+    return flat
+
+
+def set_step(optimizer: torch.optim.Optimizer, lr: float, momentum: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        group["betas"] = (momentum, group["betas"][1])
+
+
+class AveragedWeights:
+    """An exponential moving average of a model's weights and buffers, started at the first update's values."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.n_updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Moves towards `model`; early on by more than 1 − decay, so that the first steps are soon forgotten."""
+        self.n_updates += 1
+        rate = max(1 - self.decay, 1 / self.n_updates)
+        pairs = [(a, b) for a, b in zip(_state(self.model), _state(model), strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], rate)
+
+
+def _state(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
