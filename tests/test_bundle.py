@@ -46,10 +46,10 @@ def rewrite_manifest(directory: Path, **changes: Any) -> None:
 
 def sign(directory: Path) -> None:
     """The manifest made to fit whatever now lies in the directory, as one with bad intentions would do."""
-    manifest = files.read_json(directory / "manifest.json")
+    listed = files.read_json(directory / "manifest.json")
     (directory / "manifest.json").unlink()
-    facts = {k: v for k, v in manifest.items() if k not in ("format", "format_version", "fingerprint", "files")}
-    manifest.write_manifest(directory, manifest["format"], manifest["fingerprint"], facts)
+    facts = {k: v for k, v in listed.items() if k not in ("format", "format_version", "fingerprint", "files")}
+    manifest.write_manifest(directory, listed["format"], listed["fingerprint"], facts)
 
 
 def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:

@@ -65,7 +65,7 @@ def test_nothing_that_is_fitted_sees_the_reported_rows(config: dict[str, Any], k
     results = []
     for tables in (make_tables(), with_other_validation_days(make_tables())):
         settings = tabcli_config(config, f"model.history={kind}")
-        prepared = prepare.fit(settings, tables)
+        prepared = fit_prep(settings, tables)
         results.append((prepared, fit_ensemble(prepared, settings, Callbacks())))
     (prep_a, a), (prep_b, b) = results
     pd.testing.assert_frame_equal(prep_a.tables["train"], prep_b.tables["train"])
@@ -190,7 +190,7 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
 
 def test_the_probe_learns_and_is_scored_before_the_validation_days(config: dict[str, Any]) -> None:
     settings = tabcli_config(config, "validation.gap=3d")
-    prepared = prepare.fit(settings, make_tables())
+    prepared = fit_prep(settings, make_tables())
     history = chosen_history(prepared, settings)
     inputs = make_inputs(prepared, settings, "probe", history)
     train = prepared.tables["train"]

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 import tabcli
-from tabcli.cli import app as app_module
+from tabcli.cli import begin
 from tabcli.cli.app import app
 from tabcli.errors import UsageError
 from tests.conftest import make_tables, write_folder
@@ -381,7 +381,7 @@ def test_two_equal_candidates_are_refused_with_the_option(weekly: Path, tmp_path
 def test_a_person_is_asked(weekly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = weekly / "verkauf.csv"
     pd.read_csv(path).rename(columns={"pieces_sold": "sales_a", "returns": "sales_b"}).to_csv(path, index=False)
-    monkeypatch.setattr(app_module, "_at_terminal", lambda: True)
+    monkeypatch.setattr(begin, "_at_terminal", lambda: True)
     done = run("init", weekly, "--out", tmp_path / "c.yaml", text="7\n2\n")
     assert "the target (--target):" in done.stderr
     assert loaded(tmp_path / "c.yaml")["target"]["column"] == "sales_b"

@@ -1,1 +1,13 @@
-"""TODO api."""
+"""One verb a module: what `import tabcli` gives and what the command line calls. Nothing here prints.
+
+results   what the verbs return
+sources   what the verbs share: reading options, fingerprints
+begin     init, synth
+prep      prep
+train     train, lr_find, model_summary
+predict   predict, forecaster
+backtest  backtest, tune
+evaluate  evaluate
+inspect   inspect
+steps     each step of prep alone
+"""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tabcli.api.prep import PrepResult
+from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import read_options
-from tabcli.api.train import TrainResult
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.errors import UsageError
 from tabcli.reports.inspection import Inspection

@@ -4,13 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from tabcli import files
+from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
-from tabcli.api.train import TrainResult
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
 from tabcli.errors import UsageError
@@ -19,34 +15,9 @@ from tabcli.pipeline import apply
 from tabcli.tables.contract import DataSource
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.reading import TableSource
+from tabcli.tables.writing import write_table
 
 # --------------------------------------------------------------------------------------------- predict
-
-
-@dataclass(frozen=True)
-class PredictResult:
-    """`table`: what was (or would be) written. `warnings`: what a reader of the forecast should know."""
-
-    path: Path | None
-    table: pd.DataFrame
-    counts: dict[str, Any]
-    warnings: list[str]
-    seconds: float
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """CSV, TSV, Parquet or Feather by the ending, atomically. Raises `UsageError` for another ending."""
-    ending = path.suffix.lower()
-    with files.atomic_file(path) as temporary:
-        match ending:
-            case ".csv" | ".tsv":
-                table.to_csv(temporary, index=False, sep="," if ending == ".csv" else "\t", lineterminator="\n")
-            case ".parquet" | ".pq":
-                table.to_parquet(temporary, index=False)
-            case ".feather" | ".arrow":
-                table.to_feather(temporary)
-            case _:
-                raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
 
 
 def predict(

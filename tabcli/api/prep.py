@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabcli import files, memory
+from tabcli import files
+from tabcli.api.results import PrepResult
 from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, hashes_of, is_unchanged, versions
-from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
@@ -19,28 +18,6 @@ from tabcli.tables.contract import DataSource
 from tabcli.version import __version__
 
 # ------------------------------------------------------------------------------------------------ prep
-
-
-@dataclass(frozen=True)
-class PrepResult:
-    """`path` is None when nothing was written; `unchanged` when the same prep stood there already.
-
-    `megabytes`: the encoded tables and the history's in memory, and the most that the process has had so far.
-    """
-
-    path: Path | None
-    prepared: Prepared
-    unchanged: bool
-
-    @property
-    def megabytes(self) -> tuple[float, float]:
-        tables = [*self.prepared.tables.values(), self.prepared.past]
-        encoded = sum(int(t.memory_usage().sum()) for t in tables if t is not None) / 2**20
-        return encoded, memory.peak_megabytes()
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        return self.prepared.summary
 
 
 def prep_sections(config: Config) -> dict[str, Any]:

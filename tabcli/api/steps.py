@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from tabcli import files
+from tabcli.api.results import StepResult
 from tabcli.api.sources import read_any
 from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.features.dates import date_parts
@@ -20,14 +20,6 @@ from tabcli.tables.kinds import kind_of, require_columns
 from tabcli.tables.reading import TableSource
 
 # ------------------------------------------------------------------------------------- the single steps
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """`table`: the step's output; `counts`: per column what was missing, unknown or filled."""
-
-    table: pd.DataFrame
-    counts: dict[str, Any]
 
 
 def add_datepart(

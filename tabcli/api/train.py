@@ -2,15 +2,15 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
 
 from tabcli import files
-from tabcli.api.prep import PrepResult, prep_sections
+from tabcli.api.prep import prep_sections
+from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, is_unchanged, versions
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.bundle import directories, manifest
@@ -20,7 +20,7 @@ from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.training.ensemble import Ensemble, fit_ensemble
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
-from tabcli.training.loop import Callbacks, Record
+from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
@@ -28,23 +28,6 @@ from tabcli.training.workers import TrainingJob
 from tabcli.version import __version__
 
 # ----------------------------------------------------------------------------------------------- train
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """`metrics`: of the kept weights on the validation rows, with the baseline they must beat."""
-
-    path: Path | None
-    run: Run
-    unchanged: bool
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        return self.run.metrics
-
-    @property
-    def history(self) -> list[Record]:
-        return self.run.history
 
 
 def _open_prep(prep: PrepResult | Prepared | Path | str) -> tuple[Prepared, str]:

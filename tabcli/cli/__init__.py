@@ -1,1 +1,14 @@
-"""TODO cli."""
+"""The command line: parse, one call into the API, render. The only package that knows typer and rich.
+
+Results go to stdout (`--json` for machines), all else to stderr.
+
+    boundary     every exception → one message and an exit code
+    options      options that several commands share
+    render       results → what a person reads
+    begin        synth, init
+    main_job     prep, train, lr-find, predict
+    judge        backtest, tune, evaluate, inspect
+    steps        add-datepart, categorify, fill-missing, normalize
+    configs      config check, show, schema
+    app          every command by its name
+"""

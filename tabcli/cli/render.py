@@ -15,8 +15,7 @@ from tabcli.cli.boundary import say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tabcli.api.prep import PrepResult
-    from tabcli.api.train import TrainResult
+    from tabcli.api.results import PrepResult, TrainResult
     from tabcli.reports.inspection import Inspection
     from tabcli.training.loop import Callbacks, Record
 

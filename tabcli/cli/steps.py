@@ -1,6 +1,5 @@
-"""Commands: each step of prep alone, and the commands about configs."""
+"""Commands: each step of prep alone."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,20 +7,20 @@ from typing import Annotated, Literal
 import typer
 
 import tabcli
-from tabcli.cli.app import app, config_app
 from tabcli.cli.boundary import say
-from tabcli.cli.options import AsJson, Names, Overrides, Reading, reading_options, split_names
+from tabcli.cli.options import Names, Reading, reading_options, split_names
 from tabcli.cli.render import first_few
-
-# ------------------------------------------------------------------------------------- single steps
 
 TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
 
+
 TableOut = Annotated[Path, typer.Argument(help="The table to write; the ending gives the format.")]
+
 
 FitOption = Annotated[
     Path | None, typer.Option("--fit", metavar="STATE", help="Learn from this table; write the state.")
 ]
+
 
 StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", help="Apply what was learned.")]
 
@@ -36,10 +35,12 @@ def _step(
     reading: list[str] | None,
 ) -> None:
 
+    from tabcli.tables.writing import write_table
+
     result = tabcli.run_step(
         stage, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
     )
-    tabcli.write_table(result.table, out)
+    write_table(result.table, out)
     for column, counts in result.counts.items():
         if isinstance(counts, Mapping):
             counts = first_few(counts) if any(counts.values()) else None
@@ -50,7 +51,6 @@ def _step(
     typer.echo(f"written: {out}")
 
 
-@app.command("add-datepart")
 def add_datepart(
     table: TableIn,
     out: TableOut,
@@ -66,14 +66,15 @@ def add_datepart(
     """
 
     options = reading_options(reading)
+    from tabcli.tables.writing import write_table
+
     result = tabcli.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep, reading=options)
-    tabcli.write_table(result.table, out)
+    write_table(result.table, out)
     for name, n in result.counts.items():
         say(f"{name}: {n:,} missing")
     typer.echo(f"written: {out}")
 
 
-@app.command()
 def categorify(
     table: TableIn,
     out: TableOut,
@@ -89,7 +90,6 @@ def categorify(
     _step("categorify", table, out, fit, state, columns, reading)
 
 
-@app.command("fill-missing")
 def fill_missing(
     table: TableIn,
     out: TableOut,
@@ -105,7 +105,6 @@ def fill_missing(
     _step("fill-missing", table, out, fit, state, columns, reading)
 
 
-@app.command()
 def normalize(
     table: TableIn,
     out: TableOut,
@@ -119,43 +118,3 @@ def normalize(
     Example: tabcli normalize train.csv out.csv --fit state.json --columns distance
     """
     _step("normalize", table, out, fit, state, columns, reading)
-
-
-# ------------------------------------------------------------------------------------------- config
-
-ConfigArgument = Annotated[Path, typer.Argument(help="The YAML config.")]
-
-
-@config_app.command("check")
-def config_check(config: ConfigArgument, overrides: Overrides = None) -> None:
-    """Report all problems of a config at once.
-
-    Example: tabcli config check configs/quickstart.yaml
-    """
-    from tabcli.config.loading import load
-
-    load(config, overrides or ())
-    typer.echo(f"{config}: ok")
-
-
-@config_app.command("show")
-def config_show(config: ConfigArgument, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Print the config with presets, overrides and defaults filled in.
-
-    Example: tabcli config show configs/quickstart.yaml -S preset=lesson6
-    """
-    from tabcli.config.loading import load
-
-    loaded = load(config, overrides or ())
-    typer.echo(json.dumps(loaded.dump(), indent=1) if as_json else loaded.to_yaml().rstrip())
-
-
-@config_app.command("schema")
-def config_schema() -> None:
-    """Print the JSON Schema of configs, for editors.
-
-    Example: tabcli config schema > tabcli.schema.json
-    """
-    from tabcli.config.loading import json_schema
-
-    typer.echo(json.dumps(json_schema(), indent=1))

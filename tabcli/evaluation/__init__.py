@@ -1,1 +1,7 @@
-"""TODO evaluation."""
+"""Numbers in, numbers out: what a forecast is worth, and what it must beat. Knows no network.
+
+metrics      what a forecast is judged by
+calibration  the factor or shift that is best for a metric
+naive        forecasts that need no learning
+comparison   a forecast beside what happened
+"""

@@ -1,1 +1,13 @@
-"""TODO pipeline."""
+"""Raw tables become encoded ones: fitted once by prep, applied unchanged by predict, one code path for both.
+
+tables ─ joined ─▶ rows ─ split ─▶ learn │ gap │ score ─ prepare ─▶ Prepared
+                                               └─ apply ─▶ rows to forecast, encoded
+
+scored       which rows have a target to learn from
+split        the split by time
+joined       tables → joined rows, before any split
+future       rows to forecast made by rules
+encoding     keys and places beside encoded columns; the grid of the history
+prepare      split, fit, encode
+apply        rows to forecast, encoded by what was fitted
+"""

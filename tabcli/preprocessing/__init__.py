@@ -1,1 +1,11 @@
-"""TODO preprocessing."""
+"""Everything that is fitted on the training rows alone and applied unchanged ever after.
+
+column ─▶ categorify ─▶ codes            int32; one code for missing, one for unknown
+column ─▶ fill-missing ─▶ normalize ─▶   float32; and a flag for what was missing
+target ─▶ log, log1p, identity, Box–Cox ─▶ y, and back
+
+categorical  categorify
+continuous   fill-missing and normalize
+target       the scale on which the target is learned
+columns      all columns of a table at once
+"""

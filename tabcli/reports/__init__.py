@@ -1,1 +1,5 @@
-"""TODO reports."""
+"""What people look at.
+
+plots        learning curves
+inspection   what is in a table, a prep or a run
+"""

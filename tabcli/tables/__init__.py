@@ -1,1 +1,16 @@
-"""TODO tables."""
+"""Files and DataFrames become tables whose columns are of five kinds, right or refused with the row.
+
+CSV ─ delimited ─ texts ─┐
+pickle ─ pickles ────────┼─▶ kinds ─▶ reading ─▶ contract ─▶ joins ─▶ one table of all rows
+Parquet, DataFrame ──────┘
+
+texts        texts → numbers, dates, missing values
+delimited    text files of any encoding and delimiter → texts
+pickles      pandas tables from untrusted pickles
+kinds        int, float, bool, date, text: what every column is
+rows         rows put together, told apart, matched with a condition
+reading      a source → a table, after the config's steps
+writing      a table → a file, whole or not at all
+contract     all tables of a config; the kinds that later tables must have
+joins        what side tables add, kept once per key
+"""

@@ -1,1 +1,14 @@
-"""TODO training."""
+"""Encoded tables become weights: datasets, the network, the loop, several members side by side.
+
+Prepared ─ inputs ─▶ Dataset ─ loop ─▶ weights ─ workers ─▶ members ─ ensemble ─▶ calibrated ensemble
+
+dataset      encoded tables → tensors and batches
+layers       the parts of the network
+network      the network, mixup
+optimizer    the optimiser, the learning rate's schedule, averaged weights
+loop         the training loop, checkpoints
+lr_find      the learning-rate finder
+inputs       which rows a network learns from and is scored on
+workers      networks side by side, each in a process
+ensemble     members, calibration, refit
+"""

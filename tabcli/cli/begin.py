@@ -1,0 +1,126 @@
+"""Commands that begin: tables to try, and a config for a folder of tables."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+import tabcli
+from tabcli.cli.boundary import say
+from tabcli.cli.options import (
+    AsJson,
+    Force,
+    split_names,
+)
+from tabcli.cli.render import (
+    print_json,
+    score_text,
+)
+from tabcli.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+
+def synth(
+    directory: Annotated[Path, typer.Argument(help="Where the tables go.")],
+    kind: Annotated[
+        Literal["retail", "weekly", "hourly"],
+        typer.Option(help="Daily sales of stores; weekly ones of stores × products; hourly rentals with weather."),
+    ] = "retail",
+    stores: Annotated[int | None, typer.Option(help="Number of stores, or stations: 200, 8 or 3.")] = None,
+    products: Annotated[int | None, typer.Option(help="Number of products of a weekly table: 20.")] = None,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", "--length", help="Days, weeks or hours in all, those to forecast too: 990, 164, 10080."),
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Days, weeks or hours to forecast: 48, 8 or 168.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 42,
+    noise: Annotated[float | None, typer.Option(help="Sigma of the log-normal noise: 0.1, else 0.25.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make sales tables from a known process, whose noise floor is therefore known.
+
+    Example: tabcli synth data --stores 200 --seed 42
+    """
+
+    if products is not None and kind != "weekly":
+        raise UsageError(f"--products goes with --kind weekly, not {kind}")
+    length = {"retail": "days", "weekly": "weeks", "hourly": "hours"}[kind]
+    options: dict[str, Any] = {"stations" if kind == "hourly" else "stores": stores, "products": products, length: days}
+    options |= {"horizon": horizon, "noise": noise, "start": start}
+    given = {k: v for k, v in options.items() if v is not None}
+    made = tabcli.synth(directory, kind=kind, seed=seed, replace=force, **given)
+    facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test}
+    if as_json:
+        print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})
+        return
+    floor = f"{made.metric.upper()} {score_text(made.metric, made.noise_floor)}"
+    typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
+    typer.echo(f"noise floor: {floor}; no forecast of these rows is better than by chance")
+    typer.echo(f"written: {made.path}")
+
+
+def _at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(question: str, option: str, answers: Sequence[str]) -> str:
+    """Lets a person at the terminal choose; `option` answers the same without asking."""
+    say(f"{question} ({option}):")
+    for i, answer in enumerate(answers, start=1):
+        say(f"  {i}  {answer}")
+    number = 0
+    while not 1 <= number <= len(answers):
+        number = int(typer.prompt("which number", type=int, err=True))
+    return answers[number - 1]
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="The folder with the tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The config to write.")],
+    train: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the past.")] = None,
+    future: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the rows to forecast.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What to forecast.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The date of a row.")] = None,
+    series: Annotated[str, typer.Option(metavar="A,B,…", help="The columns that tell series apart.")] = "",
+    horizon: Annotated[
+        str | None, typer.Option(metavar="LENGTH", help="How far ahead, such as 8w; else as far as the future table.")
+    ] = None,
+    day_first: Annotated[
+        bool | None, typer.Option("--day-first/--month-first", help="Whether 03/04/2015 is in April.")
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at a folder of tables and write a commented config that runs as it is.
+
+    Example: tabcli init data --out config.yaml
+    """
+    from tabcli.onboarding.findings import refuse_to_guess
+
+    result = tabcli.init(
+        directory,
+        out,
+        force=force,
+        train=train,
+        future=future,
+        target=target,
+        date=date,
+        series=tuple(split_names(series)),
+        horizon=horizon,
+        day_first=day_first,
+        ask=_ask if _at_terminal() else refuse_to_guess,
+    )
+    if as_json:
+        print_json({"path": str(out), "config": result.config.dump(), "reasons": result.reasons})
+        return
+    for line in result.reasons:
+        typer.echo(line)
+    typer.echo(f"written: {out}")
+    typer.echo(f"next: tabcli prep --config {out} --data {directory} --out prep")

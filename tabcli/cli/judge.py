@@ -1,0 +1,196 @@
+"""Commands that judge: backtest, tune, evaluate, inspect."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import tabcli
+from tabcli.cli.boundary import say
+from tabcli.cli.options import (
+    AsJson,
+    ConfigOption,
+    DataOption,
+    Overrides,
+    Reading,
+    reading_options,
+    split_names,
+)
+from tabcli.cli.render import (
+    echo_table,
+    print_json,
+    progress_bar,
+    render_inspection,
+    score_text,
+    shown_number,
+)
+
+if TYPE_CHECKING:
+    from tabcli.selection.folds import Scores
+    from tabcli.selection.search import Trial
+
+
+def backtest(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the folds; goes on where it stopped.")],
+    folds: Annotated[int, typer.Option(help="How many folds, the newest at the end of the train table.")] = 3,
+    step: Annotated[str | None, typer.Option(help="How far apart; by default as long as the validation rows.")] = None,
+    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
+    gap: Annotated[str | None, typer.Option(help="Days before the scored rows that nothing learns from.")] = None,
+    peers: Annotated[
+        str, typer.Option(metavar="A,B,…", help="seasonal_naive, median, histgb, lightgbm.")
+    ] = "seasonal_naive,median,histgb",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the whole pipeline on rolling-origin folds, beside what it must beat.
+
+    Example: tabcli backtest --config configs/quickstart.yaml --data data --out backtest --folds 2
+    """
+
+    def on_fold(name: str, scores: "Scores") -> None:
+        metric = next(iter(next(iter(scores.values()))))  # the config's stands first
+        shown = ", ".join(f"{forecast} {score_text(metric, s[metric])}" for forecast, s in scores.items())
+        say(f"fold {name}: {metric.upper()} {shown}")
+
+    with progress_bar() as callbacks:
+        result = tabcli.backtest(
+            config,
+            data,
+            out,
+            overrides=overrides or (),
+            folds=folds,
+            step=step,
+            ends=end or (),
+            gap=gap,
+            peers=split_names(peers),
+            callbacks=callbacks,
+            on_fold=on_fold,
+        )
+    summary = result.summary().reset_index()
+    if as_json:
+        print_json({"folds": result.folds, "summary": summary.to_dict("records"), "path": str(out)})
+        return
+    echo_table(summary)
+    typer.echo(f"written: {out}")
+
+
+def tune(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the search; goes on where it stopped.")],
+    trials: Annotated[int, typer.Option(help="How many settings to try in all.")] = 20,
+    folds: Annotated[int, typer.Option(help="How many folds judge each, the newest at the end.")] = 2,
+    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search the config's tune.space for better settings, judged by rolling-origin folds (needs optuna).
+
+    Example: tabcli tune --config configs/quickstart.yaml --data data --out tune --trials 10
+    """
+
+    def on_trial(trial: "Trial") -> None:
+        say(f"trial {trial.number}: {trial.score:.5f} with {shown_number(trial.changes)}")
+
+    with progress_bar() as callbacks:
+        result = tabcli.tune(
+            config,
+            data,
+            out,
+            overrides=overrides or (),
+            trials=trials,
+            folds=folds,
+            ends=end or (),
+            callbacks=callbacks,
+            on_trial=on_trial,
+        )
+    best = result.best
+    if as_json:
+        print_json({"best": asdict(best), "trials": [asdict(t) for t in result.trials], "path": str(result.path)})
+        return
+    typer.echo(f"best           {result.metric} {score_text(result.metric, best.score)}: {shown_number(best.changes)}")
+    typer.echo(f"written: {result.path}")
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="The forecast, as predict wrote it.")],
+    actuals: Annotated[Path, typer.Argument(help="A table with the same keys and what happened.")],
+    target: Annotated[str | None, typer.Option(help="The column; by default the last of PREDICTIONS.")] = None,
+    on: Annotated[str, typer.Option(metavar="A,B,…", help="Key columns; by default all others in common.")] = "",
+    by: Annotated[str | None, typer.Option(help="Also per value of this column of either table.")] = None,
+    quantile: Annotated[
+        float | None, typer.Option(help="Also the pinball loss, for forecasts of this quantile.")
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="The rows known before: adds MASE, and naive forecasts of the same rows."),
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="With --history: the date of a row.")] = None,
+    series: Annotated[str, typer.Option(metavar="A,B,…", help="With --history: the columns of a series.")] = "",
+    events: Annotated[
+        str, typer.Option(metavar="A,B,…", help="With --history: columns for medians by them too, such as promotions.")
+    ] = "",
+    reading: Reading = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a forecast: RMSPE, RMSE, MAPE, WAPE, MAE, RMSLE and bias, overall and by a column.
+
+    With --history also MASE, and what forecasts that need no learning would have got on the very same rows: medians
+    by series (and season, and events), the last season's value, the last value. The forecast or the actuals must have
+    the columns of --date, --series and --events: tabcli predict … --columns carries them along. A season is a week
+    for days and hours, and a year for weeks and longer.
+
+    Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
+    """
+
+    result = tabcli.evaluate(
+        predictions,
+        actuals,
+        target=target,
+        on=split_names(on),
+        by=by,
+        quantile=quantile,
+        history=history,
+        date=date,
+        series=split_names(series),
+        events=split_names(events),
+        reading=reading_options(reading),
+    )
+    if as_json:
+        grouped = None if result.by is None else result.by.to_dict("records")
+        naive = {} if result.naive is None else {"naive": result.naive.to_dict("records")}
+        facts = {"rows": result.n_rows, "zero": result.n_zero, "target": result.target, "on": result.on, "by": grouped}
+        print_json({**result.metrics, **facts, **naive})
+        return
+    typer.echo(f"{result.target} of {result.n_rows:,} rows, matched by {', '.join(result.on)}")
+    if result.n_zero:
+        typer.echo(f"{result.n_zero:,} rows with an actual value of 0 are left out of RMSPE and MAPE")
+    if result.n_unused:
+        typer.echo(f"{result.n_unused:,} predictions have no actual row")
+    for name, value in result.metrics.items():
+        typer.echo(f"{name.upper() if name != 'bias' else name:<6} {score_text(name, value)}")
+    for table in (result.naive, result.by):
+        if table is not None:
+            typer.echo("")
+            echo_table(table)
+
+
+def inspect(
+    source: Annotated[Path, typer.Argument(metavar="TABLE|PREP|RUN", help="A table, a prep or a run directory.")],
+    reading: Reading = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a table, a prep or a run: a line for each column with its role, gaps, range and distribution.
+
+    Example: tabcli inspect data/train.csv
+    """
+
+    result = tabcli.inspect(source, reading=reading_options(reading))
+    if as_json:
+        print_json(result.to_dict())
+        return
+    for line in render_inspection(result):
+        typer.echo(line)

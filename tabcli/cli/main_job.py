@@ -1,0 +1,136 @@
+"""Commands of the main job: prep, train, lr-find, predict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+import tabcli
+from tabcli import memory
+from tabcli.cli.boundary import say
+from tabcli.cli.options import (
+    AsJson,
+    ConfigOption,
+    DataOption,
+    Force,
+    Names,
+    OptionalConfig,
+    Overrides,
+    split_names,
+)
+from tabcli.cli.render import (
+    print_json,
+    progress_bar,
+    render_prep,
+    render_train,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+def prep(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The prep directory to write.")],
+    sample: Annotated[int | None, typer.Option(help="Keep whole series worth about this many rows.")] = None,
+    overrides: Overrides = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read, join, expand, split and encode the tables.
+
+    Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
+    """
+
+    memory.reuse_freed_memory()
+    result = tabcli.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
+    if as_json:
+        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary})
+        return
+    for line in render_prep(result):
+        typer.echo(line)
+
+
+def train(
+    prep_dir: Annotated[Path, typer.Option("--prep", "-p", help="The directory that prep wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to write.")],
+    config: OptionalConfig = None,
+    overrides: Overrides = None,
+    refit: Annotated[bool, typer.Option("--refit", help="After validation, train anew on all rows.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None,
+        typer.Option("--precision", help="Of the matrix products: auto takes bfloat16 where the processor has it."),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the network on a prep.
+
+    Example: tabcli train --config configs/quickstart.yaml --prep prep --out run
+    """
+
+    wishes = [*(overrides or ()), *([f"train.precision={precision}"] if precision else [])]
+    with progress_bar() as callbacks:
+        result = tabcli.train(
+            prep_dir,
+            out,
+            config=config,
+            overrides=wishes,
+            refit=refit,
+            resume=resume,
+            force=force,
+            callbacks=callbacks,
+        )
+    if as_json:
+        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics})
+        return
+    for line in render_train(result):
+        typer.echo(line)
+
+
+def lr_find(
+    prep_dir: Annotated[Path, typer.Option("--prep", "-p", help="The directory that prep wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PNG file for the curve.")] = Path("lr-find.png"),
+    config: OptionalConfig = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest a learning rate: raise it batch by batch until the loss explodes.
+
+    Example: tabcli lr-find --prep prep --out lr-find.png
+    """
+
+    found = tabcli.lr_find(prep_dir, config=config, overrides=overrides or (), plot=out)
+    if as_json:
+        print_json({"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "plot": str(out)})
+        return
+    typer.echo(f"suggested learning rate: {found.suggestion:.1e}   (tabcli train … -S train.lr={found.suggestion:.1e})")
+    typer.echo(f"written: {out}")
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .csv or .parquet file to write.")],
+    columns: Names = "",
+    horizon: Annotated[
+        str | None, typer.Option(help="Make the rows: every series × the next 8w, by the config's forecast.rules.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
+
+    Example: tabcli predict run --data data --out submission.csv
+    """
+
+    result = tabcli.predict(run, data, out, columns=split_names(columns), horizon=horizon)
+    for warning in result.warnings:
+        say(f"warning: {warning}")
+    if as_json:
+        print_json({"path": str(out), **result.counts, "warnings": result.warnings})
+        return
+    zero = result.counts["zero"]
+    typer.echo(f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s")
+    typer.echo(f"written: {out}")
