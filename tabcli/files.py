@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,102 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
-    """Raises `UsageError` for an existing non-empty `path` without `replace`, and for one without the file `marker`.
+FORMATS = ("prep", "run", "fold", "synth")
+"""What the marker of a directory that tabcli wrote says it is."""
 
-    Only what tabcli wrote is ever removed.
+
+def _own_files(path: Path, marker: str) -> set[str] | None:
+    """The files that the marker of a directory lists, itself included; None where tabcli did not write it."""
+    try:
+        facts = read_json(path / marker)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(facts, dict) or facts.get("format") not in FORMATS or "format_version" not in facts:
+        return None
+    listed = facts.get("files")
+    return {marker, *map(str, listed)} if isinstance(listed, dict | list) else None
+
+
+def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
+    """Raises `UsageError` for an existing non-empty `path` without `replace`, or that holds what is not tabcli's.
+
+    Only what tabcli wrote is ever removed: a directory whose `marker` says so, and the files that it lists.
     """
-    taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    if taken and not (path / marker).is_file():
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    own = _own_files(path, marker) if path.is_dir() else None
+    if own is None:
         raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another path")
-    if taken and not replace:
+    if not replace:
         raise UsageError(f"{path} exists already", hint="give another path, or --force to replace it")
+    _refuse_foreign(path, own)
+
+
+def _refuse_foreign(path: Path, own: Collection[str]) -> None:
+    there = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir() or p.is_symlink()}
+    foreign = sorted(there - {*own})
+    if foreign:
+        raise UsageError(
+            f"{path} holds {len(foreign)} files that tabcli did not write there: {', '.join(foreign[:3])}"
+            f"{', …' if len(foreign) > 3 else ''}",
+            hint="move them elsewhere, or give another path",
+        )
+
+
+WORKING = "working.json"
+"""The label of a directory in which unfinished work stands."""
+
+_OF_WORK = (WORKING, "lock", "*.safetensors", ".*.tmp-*", "prep/*", ".prep.*/*")
+"""The files of unfinished work."""
+
+
+def open_working(path: Path) -> None:
+    """Makes a directory for unfinished work, or takes one that tabcli left. Raises `UsageError` for any other."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another --out, or move it")
+    if path.is_dir() and any(path.iterdir()) and not _is_working(path):
+        raise UsageError(
+            f"{path} exists already and holds no unfinished work of tabcli", hint="give another --out, or move it"
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    if not (path / WORKING).exists():
+        write_json(path / WORKING, {"format": "working", "format_version": 1, "fingerprint": ""})
+
+
+def _is_working(path: Path) -> bool:
+    try:
+        facts = read_json(path / WORKING)
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("format") == "working"
+
+
+def working_on(path: Path) -> str:
+    """The fingerprint of the unfinished work in a directory; "" where none was begun."""
+    return str(read_json(path / WORKING).get("fingerprint", "")) if _is_working(path) else ""
+
+
+def begin_working(path: Path, fingerprint: str) -> None:
+    """Removes what an earlier job left in an opened directory, and labels it for this one."""
+    _remove_work(path, keep=("lock", WORKING))
+    write_json(path / WORKING, {"format": "working", "format_version": 1, "fingerprint": fingerprint})
+
+
+def close_working(path: Path) -> None:
+    """Removes the files of finished work, and the directory unless something else was put there meanwhile."""
+    _remove_work(path)
+    if not any(path.iterdir()):
+        path.rmdir()
+
+
+def _remove_work(path: Path, keep: Collection[str] = ()) -> None:
+    for pattern in _OF_WORK:
+        for file in list(path.glob(pattern)):
+            if file.is_file() and file.name not in keep:
+                file.unlink()
+    for directory in [*path.glob("prep"), *path.glob(".prep.*")]:
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import tabcli
 from tabcli import files
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories, manifest
-from tabcli.errors import BundleError
+from tabcli.errors import BundleError, UsageError
 from tests.conftest import CONFIG, make_tables
 
 
@@ -129,6 +129,40 @@ def test_a_link_out_of_the_directory_is_refused(run: Path, tmp_path: Path) -> No
     (run / "model.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(BundleError, match="not a file inside"):
         directories.load_run(run)
+
+
+def test_a_table_that_no_manifest_lists_is_not_learned_from(prep: Path) -> None:
+    shutil.copy(prep / "valid.parquet", prep / "gap.parquet")
+    with pytest.raises(BundleError, match=r"gap.parquet: is not in its manifest"):
+        tabcli.train(prep, refit=True)
+
+
+def test_weights_that_no_manifest_lists_are_not_loaded(run: Path) -> None:
+    shutil.copy(run / "member-0.safetensors", run / "member-1.safetensors")
+    rewrite_manifest(run, members=2)
+    with pytest.raises(BundleError, match=r"member-1.safetensors: is not in its manifest"):
+        directories.load_run(run)
+
+
+def test_training_leaves_a_foreign_folder_beside_its_own_alone(prep: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "new.partial"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"new.partial exists already and holds no unfinished work"):
+        tabcli.train(prep, tmp_path / "new", force=True)
+    assert (foreign / "thesis.txt").read_text() == "years of work"
+
+
+def test_force_keeps_a_folder_that_merely_has_a_manifest(job: Path, tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "manifest.json").write_text("{}")
+    (app / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="was not written by tabcli"):
+        tabcli.prep(CONFIG, make_tables(), app, force=True)
+    with pytest.raises(UsageError, match="was not written by tabcli"):
+        tabcli.train(job / "prep", app, force=True)
+    assert sorted(p.name for p in app.iterdir()) == ["manifest.json", "thesis.txt"]
 
 
 def edit_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:

@@ -1,5 +1,6 @@
 """Nothing half-written at a final name, nothing of another program removed."""
 
+import json
 import math
 import os
 import subprocess
@@ -42,7 +43,9 @@ def test_a_directory_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
 
 def write_directory(path: Path, text: str, *, replace: bool = False) -> None:
     with files.atomic_directory(path, replace=replace) as temporary:
-        (temporary / "manifest.json").write_text(text)
+        (temporary / "text").write_text(text)
+        marker = {"format": "prep", "format_version": 2, "files": {"text": {}}}
+        (temporary / "manifest.json").write_text(json.dumps(marker))
 
 
 def test_a_directory_is_replaced_only_when_asked_and_only_when_it_is_ours(tmp_path: Path) -> None:
@@ -51,8 +54,8 @@ def test_a_directory_is_replaced_only_when_asked_and_only_when_it_is_ours(tmp_pa
     with pytest.raises(UsageError, match="exists already"):
         write_directory(path, "two")
     write_directory(path, "two", replace=True)
-    assert (path / "manifest.json").read_text() == "two"
-    assert listing(tmp_path) == ["d", "d/manifest.json"]
+    assert (path / "text").read_text() == "two"
+    assert listing(tmp_path) == ["d", "d/manifest.json", "d/text"]
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.txt").write_text("years of work")
@@ -64,17 +67,73 @@ def test_a_directory_is_replaced_only_when_asked_and_only_when_it_is_ours(tmp_pa
         write_directory(tmp_path / "file", "gone", replace=True)
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "{}",
+        "one",
+        "[]",
+        '{"name": "web app", "icons": []}',
+        '{"format": "app", "format_version": 1, "files": {}}',
+        '{"format": "prep", "format_version": 2, "files": 3}',
+    ],
+)
+def test_a_manifest_of_another_program_gives_no_right_to_delete(tmp_path: Path, manifest: str) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "manifest.json").write_text(manifest)
+    (app / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="was not written by tabcli"):
+        write_directory(app, "gone", replace=True)
+    assert (app / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "deep/er/notes.txt"])
+def test_a_file_that_was_put_into_a_directory_of_ours_is_not_deleted(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "d"
+    write_directory(path, "one")
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"1 files that tabcli did not write there: {name}"):
+        write_directory(path, "two", replace=True)
+    assert (path / name).read_text() == "mine"
+    assert (path / "text").read_text() == "one"
+
+
+def test_unfinished_work_is_opened_only_where_tabcli_left_it(tmp_path: Path) -> None:
+    foreign = tmp_path / "run.partial"
+    foreign.mkdir()
+    (foreign / "download.safetensors").write_text("weights of somebody")
+    with pytest.raises(UsageError, match="no unfinished work of tabcli"):
+        files.open_working(foreign)
+    assert listing(tmp_path) == ["run.partial", "run.partial/download.safetensors"]
+    own = tmp_path / "own.partial"
+    files.open_working(own)
+    files.begin_working(own, "a")
+    (own / "member-0.safetensors").write_text("x")
+    (own / "notes.txt").write_text("mine")
+    assert files.working_on(own) == "a"
+    files.open_working(own)
+    files.begin_working(own, "b")
+    assert listing(own) == ["notes.txt", "working.json"]
+    files.close_working(own)
+    assert listing(own) == ["notes.txt"]
+    (own / "notes.txt").unlink()
+    files.close_working(own)
+    assert not own.exists()
+
+
 def test_an_empty_directory_is_free(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     write_directory(tmp_path / "d", "one")
-    assert listing(tmp_path) == ["d", "d/manifest.json"]
+    assert listing(tmp_path) == ["d", "d/manifest.json", "d/text"]
 
 
 def test_replacing_fails_half_way_and_keeps_the_old_directory(tmp_path: Path) -> None:
     write_directory(tmp_path / "d", "one")
     with pytest.raises(RuntimeError):
         fail_half_way(files.atomic_directory(tmp_path / "d", replace=True))
-    assert (tmp_path / "d" / "manifest.json").read_text() == "one"
+    assert (tmp_path / "d" / "text").read_text() == "one"
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:

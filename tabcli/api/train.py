@@ -1,6 +1,5 @@
 """train, lr-find: a prep → a run directory."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +110,7 @@ def train(
         return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)
     partial = path.parent / f"{path.name}.partial"
-    partial.mkdir(parents=True, exist_ok=True)
+    files.open_working(partial)
     try:
         with FileLock(partial / "lock", timeout=0):
             _open_partial(partial, fingerprint, resume, force)
@@ -124,7 +123,7 @@ def train(
                 directories.save_run(temporary, run, fingerprint, facts)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None
-    shutil.rmtree(partial)
+    files.close_working(partial)
     return TrainResult(path, run, False)
 
 
@@ -141,23 +140,20 @@ def _prep_path(prep: PrepResult | Prepared | Path | str, prepared: Prepared, par
 
 def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) -> None:
     """Makes the working directory ready. Raises `UsageError` rather than lose an interrupted run unasked."""
-    label = partial / "fingerprint.json"
-    if label.exists() and resume:
-        if files.read_json(label) != fingerprint:
+    before = files.working_on(partial)
+    if before and resume:
+        if before != fingerprint:
             raise UsageError(
                 f"{partial}: the interrupted run had another prep, config or version",
                 hint="use the same ones to resume, or --force to start anew",
             )
         return
-    states = sorted(partial.glob("*.safetensors"))
-    if states and not force:
+    if any(partial.glob("*.safetensors")) and not force:
         raise UsageError(
             f"{partial} holds an interrupted run",
             hint="--resume goes on from its last epoch, --force starts anew",
         )
-    for state in states:
-        state.unlink()
-    files.write_json(label, fingerprint)
+    files.begin_working(partial, fingerprint)
 
 
 def model_summary(

@@ -32,7 +32,7 @@ from safetensors.numpy import load_file, save
 
 from tabcli import files
 from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
-from tabcli.bundle.manifest import FORMAT_VERSION, verify, write_manifest
+from tabcli.bundle.manifest import FORMAT_VERSION, listed_file, verify, write_manifest
 from tabcli.config.loading import parse
 from tabcli.errors import BundleError, TabcliError
 from tabcli.features.events import EventCalendar
@@ -81,21 +81,24 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
     _write_table(fitted.tail, directory / "tail.parquet")
 
 
-def _load_fitted(directory: Path) -> FittedPipeline:
-    state = files.read_json(directory / "state.json")
-    config = parse(files.read_json(directory / "config.json"), source=str(directory / "config.json"))
-    series = pd.read_parquet(directory / "series.parquet")
-    moments = pd.read_parquet(directory / "events.parquet")
+def _load_fitted(directory: Path, manifest: Mapping[str, Any]) -> FittedPipeline:
+    def file(name: str) -> Path:
+        return listed_file(directory, manifest, name)
+
+    state = files.read_json(file("state.json"))
+    config = parse(files.read_json(file("config.json")), source=str(directory / "config.json"))
+    series = pd.read_parquet(file("series.parquet"))
+    moments = pd.read_parquet(file("events.parquet"))
     return FittedPipeline(
         config,
-        Contract(files.read_json(directory / "contract.json")["tables"]),
+        Contract(files.read_json(file("contract.json"))["tables"]),
         Preprocessor.from_state(state),
         TargetTransform.from_state(state["target"]),
         EventCalendar.from_tables(series, moments, list(config.features.events)),
         state["dates"],
         Frequency.from_state(state["frequency"]),
         PublicHolidays.from_state(state["holidays"]),
-        pd.read_parquet(directory / "tail.parquet"),
+        pd.read_parquet(file("tail.parquet")),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 
@@ -114,18 +117,14 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
 
 def load_prep(directory: Path) -> Prepared:
     """Reads and verifies a prep directory. Raises `BundleError`."""
-    verify(directory, "prep")
+    manifest = verify(directory, "prep")
     try:
-        tables = {
-            p: pd.read_parquet(directory / f"{p}.parquet") for p in PARTS if (directory / f"{p}.parquet").exists()
-        }
-        past = directory / "past.parquet"
-        return Prepared(
-            _load_fitted(directory),
-            tables,
-            files.read_json(directory / "summary.json"),
-            pd.read_parquet(past) if past.exists() else None,
-        )
+        # One that lies there unlisted is refused, not left out: somebody meant it to be learned from.
+        there = [p for p in (*PARTS, "past") if (directory / f"{p}.parquet").exists()]
+        tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{p}.parquet")) for p in there}
+        past = tables.pop("past", None)
+        summary = files.read_json(listed_file(directory, manifest, "summary.json"))
+        return Prepared(_load_fitted(directory, manifest), tables, summary, past)
     except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
 
@@ -157,19 +156,23 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, An
 def load_run(directory: Path) -> Run:
     """Reads and verifies a run directory. Raises `BundleError`, also for weights that are not finite."""
     manifest = verify(directory, "run")
+
+    def file(name: str) -> Path:
+        return listed_file(directory, manifest, name)
+
     try:
-        members = [load_file(directory / f"member-{i}.safetensors") for i in range(manifest["members"])]
-        model = dict(files.read_json(directory / "model.json"))
+        members = [load_file(file(f"member-{i}.safetensors")) for i in range(manifest["members"])]
+        model = dict(files.read_json(file("model.json")))
         factor, shift = float(model["factor"]), float(model["shift"])
-        facts, fitted = model.get("snapshot"), _load_fitted(directory)
+        facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest)
         networks = [dict(network) for network in model["networks"]]
         if len(networks) != len(members):
             raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
         snapshot = None
         if facts is not None and fitted.grid is not None:
-            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(directory / "history.safetensors"))
-        metrics = files.read_json(directory / "metrics.json")
-        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file("history.safetensors")))
+        metrics = files.read_json(file("metrics.json"))
+        lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
         run = Run(fitted, networks, members, metrics, records, factor, shift, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:

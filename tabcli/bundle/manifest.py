@@ -83,3 +83,13 @@ def verify(directory: Path, kind: str) -> dict[str, Any]:
         if path.stat().st_size != n_bytes or files.sha256(path) != sha256:
             raise BundleError(f"{path}: corrupt: its content is not what was written", hint="make it again")
     return manifest
+
+
+def listed_file(directory: Path, manifest: Mapping[str, Any], name: str) -> Path:
+    """A file of a verified directory. Raises `BundleError` for one that the manifest does not list."""
+    if name not in manifest["files"]:
+        what = (
+            "is not in its manifest: it was put there by something else" if (directory / name).exists() else "missing"
+        )
+        raise BundleError(f"{directory / name}: {what}", hint="remove it, or make the directory again")
+    return directory / name

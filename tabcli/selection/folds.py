@@ -8,7 +8,6 @@ Features that are known in advance are computed once. Everything that is fitted 
 calibration) is fitted anew in each fold, from rows before the scored ones.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -128,10 +127,12 @@ def _run_fold(
 ) -> Scores:
     prepared = prepare.encode(source, until=end)
     config = source.config
+    files.require_writable(done, replace=True)
     partial = done.parent / f"{done.name}.partial"
+    files.open_working(partial)
     prep = partial / "prep"
     if not _is_of(prep, fingerprint):
-        shutil.rmtree(partial, ignore_errors=True)  # networks of another config must not be taken for this one's
+        files.begin_working(partial, fingerprint)  # networks of another config must not be taken for this one's
         with files.atomic_directory(prep, replace=True) as temporary:
             directories.save_prep(temporary, prepared, fingerprint, {})
     started = time.perf_counter()
@@ -167,7 +168,7 @@ def _run_fold(
         keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)
         manifest.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor, "members": singles})
-    shutil.rmtree(partial)
+    files.close_working(partial)
     return scores
 
 

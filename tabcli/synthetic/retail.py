@@ -182,7 +182,8 @@ def write_tables(
         options = pyarrow.csv.WriteOptions(quoting_style="needed")
         for name, columns in tables.items():
             pyarrow.csv.write_csv(pa.table(columns), temporary / f"{name}.csv", options)
-        files.write_json(temporary / "truth.json", facts)
+        written = sorted(p.name for p in temporary.iterdir())
+        files.write_json(temporary / "truth.json", {"format": "synth", **facts, "files": written})
 
 
 def synth(
