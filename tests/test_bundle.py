@@ -193,6 +193,13 @@ def test_content_that_makes_no_sense_is_refused_even_when_the_hashes_fit(run: Pa
         directories.load_run(run)
 
 
+def test_a_run_whose_config_holds_a_key_that_has_gone_still_forecasts(run: Path) -> None:
+    before = tabcli.predict(run, make_tables()).table
+    edit_json("config.json", lambda s: {**s, "train": {**s["train"], "date_effect": 0.0}})(run)
+    sign(run)
+    pd.testing.assert_frame_equal(tabcli.predict(run, make_tables()).table, before)
+
+
 def changed_run(run: Path, change: Callable[[Run], Run]) -> Path:
     bundle_run = change(directories.load_run(run))
     shutil.rmtree(run)

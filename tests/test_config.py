@@ -229,11 +229,30 @@ def test_the_schema_knows_every_key() -> None:
     assert set(loading.json_schema()["properties"]) == set(Config.model_fields)
 
 
+def test_a_key_that_was_taken_out_says_so() -> None:
+    from tests.conftest import CONFIG
+
+    with pytest.raises(ConfigError, match=r"train\.date_effect: no such key any more; .* take the key out"):
+        loading.parse({**CONFIG, "train": {"date_effect": 0.5}})
+
+
+def test_a_resolved_config_of_an_older_version_is_read_where_what_was_taken_out_was_off() -> None:
+    from tests.conftest import CONFIG
+
+    resolved = loading.parse(CONFIG).dump()
+    older = {**resolved, "train": {**resolved["train"], "date_effect": 0.0}}
+    assert loading.parse_resolved(older, source="config.json") == loading.parse(CONFIG)
+    assert older["train"]["date_effect"] == 0.0
+    with pytest.raises(ConfigError, match=r"train\.date_effect: no such key any more"):
+        loading.parse_resolved({**older, "train": {"date_effect": 0.5}}, source="config.json")
+
+
 def test_mixup_is_refused_where_rows_must_stay_apart_in_variants_too() -> None:
     from tests.conftest import CONFIG
 
-    values = {**CONFIG, "train": {"mixup": 0.4}, "variants": [{}, {"train": {"date_effect": 0.5}}]}
+    pinball = {"loss": "pinball", "quantile": 0.9}
+    values = {**CONFIG, "train": {"mixup": 0.4}, "variants": [{}, {"train": pinball}]}
     with pytest.raises(ConfigError) as error:
         loading.parse(values)
-    assert "variants[1].train.date_effect: mixed rows have no date" in error.value.message
+    assert "variants[1].train.mixup: mixed rows have less noise" in error.value.message
     assert error.value.message.count("mixed rows") == 1

@@ -5,7 +5,6 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from dateutil.easter import easter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,9 +82,23 @@ def test_a_missing_date_gives_missing_parts_and_false_flags() -> None:
     assert made["Year"].tolist()[0] == 2020
 
 
-def test_easter_agrees_with_another_library() -> None:
-    years = np.arange(1900, 2200)
-    assert easter_sunday(years).astype(object).tolist() == [easter(int(year)) for year in years]
+def test_easter_agrees_with_the_algorithm_of_1876() -> None:
+    """The anonymous one of *Nature*, 20 April 1876, in the form of Meeus, Astronomical Algorithms (1991), chapter 8."""
+    y = np.arange(1, 10_000)
+    a, b, c = y % 19, y // 100, y % 100
+    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
+    weekday = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
+    march = (12 * (y - 1970) + 2).astype("datetime64[M]").astype("datetime64[D]")
+    expected = march + h + weekday - 7 * ((a + 11 * h + 22 * weekday) // 451) + 21
+    np.testing.assert_array_equal(easter_sunday(y), expected)
+    shuffled = np.random.default_rng(0).integers(1, 10_000, 500)
+    np.testing.assert_array_equal(easter_sunday(shuffled), expected[shuffled - 1])
+
+
+def test_no_easter_where_the_calendar_of_dates_ends() -> None:
+    assert np.isnat(easter_sunday(np.array([0, -44, 10_000, 2024]))).tolist() == [True, True, True, False]
+    far = pd.Series(np.array(["12000-04-01", "2024-03-31"], dtype="datetime64[s]"))
+    np.testing.assert_array_equal(days_from_easter(far, -5, 5), np.array([np.nan, 0], dtype="float32"))
 
 
 def test_days_from_easter_inside_the_window_only() -> None:

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from dateutil.easter import easter as dateutil_easter
 
 from tabcli.errors import UsageError
 from tabcli.synthetic.retail import synth
-from tabcli.synthetic.world import easter
 
 SIZE: dict[str, Any] = {"stores": 60, "days": 700, "horizon": 30}
 
@@ -113,9 +111,6 @@ def test_missing_facts_gaps_and_closures_are_there(tmp_path: Path) -> None:
 
 
 def test_holidays_move(made: Path) -> None:
-    years = np.arange(1900, 2100)
-    expected = [np.datetime64(dateutil_easter(int(y)), "D") for y in years]
-    np.testing.assert_array_equal(easter(years), expected)
     train = read(made, "train")
     assert set(train.loc[train["state_holiday"] == "b", "date"]) == {
         "2013-03-29",

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,8 @@ from tabcli.config.schema import PRESETS
 from tabcli.errors import ConfigError
 from tabcli.training.dataset import Batch, Dataset
 from tabcli.training.loop import (
-    DATE_RATE,
-    DATE_SPAN,
     Callbacks,
     Checkpoint,
-    DateEffects,
     FitResult,
     Trainer,
     fit,
@@ -33,7 +29,7 @@ from tabcli.training.loop import (
 )
 from tabcli.training.lr_find import lr_find, valley
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, spec_of
-from tabcli.training.optimizer import AveragedWeights, make_optimizer, schedule
+from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule
 
 N_GROUPS = 12
 
@@ -45,7 +41,7 @@ def make_data(n: int, seed: int) -> Dataset:
     x = rng.normal(size=(n, 2)).astype("float32")
     y = 8 + np.sin(codes[:, 0]) + 0.3 * x[:, 0] + rng.normal(0, 0.05, n)
     tensors = [torch.from_numpy(a) for a in (codes, x, y.astype("float32"))]
-    return Dataset(*tensors, torch.zeros(n), date=torch.from_numpy(rng.integers(0, 50, n)))
+    return Dataset(*tensors, torch.zeros(n))
 
 
 TRAIN, VALID = make_data(2000, 0), make_data(400, 1)
@@ -170,60 +166,6 @@ def test_one_step_is_adamw_s_formula() -> None:
         np.testing.assert_allclose(after[name][large], expected[large], atol=1e-4)
 
 
-# -------------------------------------------------------------------------------------- dates in common
-
-
-def test_a_date_s_effect_is_the_running_mean_of_its_errors() -> None:
-    rng = np.random.default_rng(0)
-    effects, naive = DateEffects(3, share=0.5), np.zeros(3)
-    for _ in range(40):
-        date, errors = rng.integers(0, 2, 16), rng.normal(1.0, 0.1, 16)  # date 2 never comes
-        effects.update(torch.from_numpy(date), torch.from_numpy(errors.astype("float32")))
-        for d in np.unique(date):
-            of_date = errors[date == d]
-            kept = (1 - DATE_RATE) ** len(of_date)
-            naive[d] = kept * naive[d] + (1 - kept) * of_date.mean()
-    np.testing.assert_allclose(effects.values.numpy(), naive, atol=1e-5)
-    assert effects.values[0] > 0.9
-    expected = 0.5 * (naive - naive.mean())[[0, 2]]
-    np.testing.assert_allclose(effects.of(torch.tensor([0, 2])).numpy(), expected, atol=1e-5)
-
-
-def test_only_what_a_date_is_above_the_weeks_around_it_is_taken_out() -> None:
-    effects, n = DateEffects(200, share=0.9), 200
-    effects.values = torch.arange(n) / 100.0
-    slow = effects.of(torch.arange(n)).numpy()
-    np.testing.assert_allclose(slow[DATE_SPAN:-DATE_SPAN], 0, atol=1e-5)  # a straight line is no chance
-    effects.values[100] += 1.0
-    fast = effects.of(torch.arange(n)).numpy() - slow
-    assert fast[100] == pytest.approx(0.9 * (1 - 1 / (2 * DATE_SPAN + 1)), abs=1e-5)
-
-
-def test_shocks_that_a_date_s_rows_share_are_not_remembered_as_the_date() -> None:
-    """Days differ by a common shock that nothing foretells, and the network knows the day of each training row."""
-    rng = np.random.default_rng(0)
-    n_days, n = 40, 8000
-    shock, day = rng.normal(0, 0.3, n_days), rng.integers(0, n_days, n)
-    shops, x = rng.integers(2, 2 + N_GROUPS, n), rng.normal(size=(n, 2))
-    y = 8 + np.sin(shops) + shock[day] + rng.normal(0, 0.05, n)
-
-    def data(days: NDArray[Any], targets: NDArray[Any]) -> Dataset:
-        codes = torch.from_numpy(np.stack([shops, days + 2], axis=1).astype("int32"))
-        tensors = [torch.from_numpy(a.astype("float32")) for a in (x, targets)]
-        return Dataset(codes, *tensors, torch.zeros(n), date=torch.from_numpy(day))
-
-    sizes = {"shop": N_GROUPS + 2, "day": n_days + 2}
-    model = learning.Model.model_validate({"layers": [16, 8]})
-    spec = spec_of(model, sizes, (2, 0), (8.0, 0.8, 10.0))
-    errors = {}
-    for share in (0.0, 0.9):
-        settings = make_settings(epochs=3, batch_size=64, date_effect=share, keep="last")
-        result = fit(spec, settings, data(day, y), VALID, score=lambda outputs: {"valid_rmspe": 1.0}, seed=1)
-        outputs = predict_outputs(load_model(spec, result.weights), data(day, y))
-        errors[share] = float(np.std(outputs - (8 + np.sin(shops))))
-    assert errors[0.9] < 0.8 * errors[0.0]  # 0.16 against 0.23; the shocks themselves have 0.3
-
-
 # --------------------------------------------------------------------------------------- the whole fit
 
 
@@ -235,7 +177,7 @@ def test_it_learns_down_to_the_noise() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"average": 0.99, "date_effect": 0.5}, {"category_dropout": 0.1, "clip_norm": 0.5}, {"mixup": 0.4}],
+    [{}, {"average": 0.99}, {"category_dropout": 0.1, "clip_norm": 0.5}, {"mixup": 0.4}],
 )
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.1, embedding_dropout=0.1)
@@ -253,12 +195,13 @@ def test_a_step_stays_on_the_device_of_its_data(model: dict[str, Any], monkeypat
     """
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)  # which that device does not know
     meta = torch.device("meta")
-    data = replace(TRAIN, date=TRAIN.date[:0]).to(meta)
+    data = TRAIN.to(meta)
     spec = make_spec(**model)
     trainer = Trainer(spec, make_settings(category_dropout=0.1, average=0.9, precision="float32"), data, seed=1)
-    batch = Batch(*(t[:64] for t in (data.x_cat, data.x_cont, data.base, data.y)), data.date)
+    batch = Batch(*(t[:64] for t in (data.x_cat, data.x_cont, data.base, data.y)))
     assert trainer.loss_with_gradient(batch).device == meta
-    trainer.average.update(trainer.model)
+    trainer.average.update_parameters(trainer.model)
+    trainer.average.update_parameters(trainer.model)
     placed = [*trainer.model.parameters(), *trainer.model.buffers(), *(p.grad for p in trainer.model.parameters())]
     assert {t.device for t in placed} == {meta}
 
@@ -308,9 +251,7 @@ def test_the_global_random_state_is_left_alone() -> None:
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # type: ignore[index]  # noqa: NPY002
 
 
-@pytest.mark.parametrize(
-    "options", [{"mixup": 1.0}, {"average": 0.98, "date_effect": 0.5}, {"patience": 2, "lr": 0.05}]
-)
+@pytest.mark.parametrize("options", [{"mixup": 1.0}, {"average": 0.98}, {"patience": 2, "lr": 0.05}])
 def test_resuming_after_any_epoch_gives_the_same_bits(options: dict[str, Any]) -> None:
     spec = make_spec(dropout=0.2, batch_norm=True)
     points: list[Checkpoint] = []
@@ -377,16 +318,20 @@ def test_callbacks_hear_of_every_step_and_epoch() -> None:
 def test_the_average_equals_a_loop_over_all_states(decay: float, n: int) -> None:
     generator = torch.Generator().manual_seed(n)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    average = AveragedWeights(model, decay)
-    expected = torch.zeros(2, 3, dtype=torch.float64)
+    average = averaged_copy(model, decay)
+    expected, expected_mean = torch.zeros(2, 3, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     for i in range(1, n + 1):
         with torch.no_grad():
             model[0].weight.copy_(torch.randn(2, 3, generator=generator))
-        average.update(model)
+        model(torch.randn(8, 3, generator=generator))  # moves the running means
+        average.update_parameters(model)
         rate = max(1 - decay, 1 / i)
         expected = (1 - rate) * expected + rate * model[0].weight.double()
-    torch.testing.assert_close(average.model[0].weight.double(), expected, rtol=1e-4, atol=1e-5)  # type: ignore[index,union-attr]
-    assert not average.model.training
+        expected_mean = (1 - rate) * expected_mean + rate * model[1].running_mean.double()
+    torch.testing.assert_close(average.module[1].running_mean.double(), expected_mean, rtol=1e-4, atol=1e-5)
+    assert int(average.module[1].num_batches_tracked) == n
+    torch.testing.assert_close(average.module[0].weight.double(), expected, rtol=1e-4, atol=1e-5)
+    assert not average.module.training
 
 
 def test_prediction_leaves_the_mode_and_does_not_depend_on_the_rows_around() -> None:

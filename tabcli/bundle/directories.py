@@ -33,7 +33,7 @@ from safetensors.numpy import load_file, save
 from tabcli import files
 from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
 from tabcli.bundle.manifest import FORMAT_VERSION, listed_file, verify, write_manifest
-from tabcli.config.loading import parse
+from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
@@ -86,7 +86,7 @@ def _load_fitted(directory: Path, manifest: Mapping[str, Any]) -> FittedPipeline
         return listed_file(directory, manifest, name)
 
     state = files.read_json(file("state.json"))
-    config = parse(files.read_json(file("config.json")), source=str(directory / "config.json"))
+    config = parse_resolved(files.read_json(file("config.json")), source=str(directory / "config.json"))
     series = pd.read_parquet(file("series.parquet"))
     moments = pd.read_parquet(file("events.parquet"))
     return FittedPipeline(

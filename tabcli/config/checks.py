@@ -11,6 +11,9 @@ from tabcli.config.learning import Train
 from tabcli.config.schema import TUNABLE, Config, with_changes
 from tabcli.errors import did_you_mean
 
+REMOVED = {"train.date_effect": (0.0, "a random effect of each date never paid; take the key out")}
+"""Keys that older versions had: the value that left them without effect, and what to say of another one."""
+
 
 def _fields_at(location: Sequence[str | int]) -> list[str]:
     """The keys that a config may have at a path, found by walking the JSON schema."""
@@ -59,6 +62,8 @@ def problem_text(error: ErrorDetails, values: Any) -> str:
     location = _keys_only(error["loc"], values)
     path = _path(location)
     if error["type"] == "extra_forbidden":
+        if path in REMOVED:
+            return f"{path}: no such key any more; {REMOVED[path][1]}"
         fields = _fields_at(location[:-1])
         return f"{path}: no such key{did_you_mean(str(location[-1]), fields)} (valid: {', '.join(fields)})"
     if error["type"] == "missing":
@@ -172,8 +177,6 @@ def _mixup_problems(train: Train, path: str) -> list[str]:
     problems = []
     if train.mixup is not None and train.loss == "pinball":
         problems.append(f"{path}.mixup: mixed rows have less noise, and so other quantiles; set it to null")
-    if train.mixup is not None and train.date_effect:
-        problems.append(f"{path}.date_effect: mixed rows have no date of their own; set {path}.mixup: null")
     return problems
 
 

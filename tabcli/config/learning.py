@@ -45,12 +45,10 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop.
 
-    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `date_effect`: the
-    share of what all rows of a date have in common that is taken for chance, not for the network to learn (see
-    `training.DateEffects`; a quantile has none, since that chance is part of it). `precision`: of the matrix products
-    while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in pairs (see
-    `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training happens; a
-    small network gains little from a graphics card.
+    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `precision`: of
+    the matrix products while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed
+    in pairs (see `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where
+    training happens; a small network gains little from a graphics card.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -69,7 +67,6 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     decay_embeddings: bool = False
     category_dropout: Probability = 0.005
-    date_effect: Probability = 0.0
     mixup: Annotated[float, Field(gt=0)] | None = None
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None

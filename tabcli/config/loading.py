@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tabcli.config.checks import cross_problems, problem_text
+from tabcli.config.checks import REMOVED, cross_problems, problem_text
 from tabcli.config.data import Table
 from tabcli.config.learning import Model, Train
 from tabcli.config.schema import FORMAT_VERSION, PRESETS, Config
@@ -53,6 +53,17 @@ def parse(values: Any, *, source: str = "config") -> Config:
             return config
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  {p}" for p in problems))
+
+
+def parse_resolved(values: Any, *, source: str) -> Config:
+    """The config that a prep or run of this or an older version holds: keys that have gone may be there, but off."""
+    if isinstance(values, dict):
+        values = copy.deepcopy(values)
+        for path, (off, _) in REMOVED.items():
+            section, key = path.split(".")
+            if isinstance(values.get(section), dict) and values[section].get(key) == off:
+                del values[section][key]
+    return parse(values, source=source)
 
 
 READING = ("encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone")

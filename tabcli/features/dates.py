@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Container, Sequence
+from datetime import MAXYEAR, MINYEAR
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from dateutil.easter import easter
 from numpy.typing import NDArray
 
 PARTS = (
@@ -67,26 +69,20 @@ def _part(moments: pd.DatetimeIndex, part: str) -> NDArray[Any]:
     )
 
 
-def easter_sunday(year: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
-    """Gregorian years → the dates of Easter Sunday, datetime64[D] (n,).
-
-    The anonymous algorithm of Nature, 20 April 1876, in the form of Meeus, *Astronomical Algorithms* (1991), ch. 8.
-    """
-    a, b, c = year % 19, year // 100, year % 100
-    h = (19 * a + b - b // 4 - (b - (b + 8) // 25 + 1) // 3 + 15) % 30
-    weekday = (32 + 2 * (b % 4) + 2 * (c // 4) - h - c % 4) % 7
-    days = h + weekday - 7 * ((a + 11 * h + 22 * weekday) // 451) + 21  # after 1 March
-    march = (12 * (year - 1970) + 2).astype("datetime64[M]").astype("datetime64[D]")
-    sunday: NDArray[np.datetime64] = march + days.astype("timedelta64[D]")
-    return sunday
+def easter_sunday(years: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
+    """Years → the dates of Easter Sunday, datetime64[D] (n,); NaT outside the years 1 to 9999."""
+    unique, codes = np.unique(years, return_inverse=True)
+    sundays = [easter(int(year)) if MINYEAR <= year <= MAXYEAR else None for year in unique]
+    result: NDArray[np.datetime64] = np.array(sundays, dtype="datetime64[D]")[codes]
+    return result
 
 
 def days_from_easter(dates: "pd.Series[Any]", first: int, last: int) -> NDArray[np.float32]:
     """Days since Easter Sunday of the same year, from `first` to `last`, else NaN: float32 (n,)."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique)
-    easter = easter_sunday(moments.dt.year.to_numpy(dtype="int64"))
-    days = (moments.to_numpy().astype("datetime64[D]") - easter).astype("float32")
+    sundays = easter_sunday(moments.dt.year.to_numpy(dtype="int64"))
+    days = (moments.to_numpy().astype("datetime64[D]") - sundays).astype("float32")
     days = np.append(np.where((days >= first) & (days <= last), days, np.float32(np.nan)), np.float32(np.nan))
     result: NDArray[np.float32] = days[codes]  # the last one is for a missing date, whose code is −1
     return result

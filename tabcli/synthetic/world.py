@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.features.dates import easter_sunday
 
 Days = NDArray[np.datetime64]
 
@@ -31,20 +32,6 @@ WEEKDAY = np.array(
 # -------------------------------------------------------------------------------------------- calendar
 
 
-def easter(year: IntArray) -> Days:
-    """Easter Sundays of the Gregorian calendar (the anonymous computus of 1876), datetime64[D] (n,)."""
-    a, (b, c) = year % 19, np.divmod(year, 100)
-    (d, e), f = np.divmod(b, 4), (b + 8) // 25
-    h = (19 * a + b - d - (b - f + 1) // 3 + 15) % 30
-    i, k = np.divmod(c, 4)
-    weekday = (32 + 2 * e + 2 * i - h - k) % 7
-    m = (a + 11 * h + 22 * weekday) // 451
-    month, day = np.divmod(h + weekday - 7 * m + 114, 31)
-    first = ((year - 1970) * 12 + month - 1).astype("datetime64[M]").astype("datetime64[D]")
-    sundays: Days = first + day
-    return sundays
-
-
 def years_of(days: Days) -> IntArray:
     return days.astype("datetime64[Y]").astype("int64") + 1970
 
@@ -58,7 +45,7 @@ def public_holidays(days: Days) -> NDArray[np.str_]:
     """Per state and day "0", "a" (public), "b" (Easter) or "c" (Christmas): (states, days). Some are not everywhere."""
     kinds = np.full((len(STATES), len(days)), "0")
     month, day = month_day(days)
-    after_easter = (days - easter(years_of(days))).astype("int64")
+    after_easter = (days - easter_sunday(years_of(days))).astype("int64")
     catholic = np.isin(STATES, ["BW", "BY", "NW", "HE", "RP"])[:, None]
     for m, d in ((1, 1), (5, 1), (10, 3)):
         kinds[:, (month == m) & (day == d)] = "a"
@@ -75,7 +62,7 @@ def school_holidays(days: Days) -> BoolArray:
     month, day = month_day(days)
     year = years_of(days)
     day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64")
-    after_easter = (days - easter(year)).astype("int64")
+    after_easter = (days - easter_sunday(year)).astype("int64")
     state = np.arange(len(STATES))[:, None]
     summer = 172 + 3 * state + 5 * ((year + state) % 3)
     autumn = 276 + 2 * ((state + year) % 8)

@@ -1,7 +1,7 @@
 """Encoded tables → whole-table tensors and seeded batches: one gather per batch, no loader, no workers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,6 @@ class Batch(NamedTuple):
     x_cont: Tensor
     base: Tensor
     y: Tensor
-    date: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ class Dataset:
     """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
 
     `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` the columns
-    of the history and the bases come with each batch. `date`: int64 (n,), each row's date as a number from 0, for rows
-    to learn from; else empty.
+    of the history and the bases come with each batch.
     """
 
     x_cat: Tensor
@@ -62,7 +60,6 @@ class Dataset:
     y: Tensor
     base: Tensor
     drawn: Drawn | None = None
-    date: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
@@ -86,7 +83,7 @@ class Dataset:
 
     def to(self, device: torch.device) -> "Dataset":
         """The same rows, their tensors on another device."""
-        names = ("x_cat", "x_cont", "y", "base", "date")
+        names = ("x_cat", "x_cont", "y", "base")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def check_codes(self, cardinalities: Sequence[int]) -> None:
@@ -107,14 +104,14 @@ class Dataset:
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            columns, device = (self.x_cat, self.x_cont, self.base, self.y, self.date), self.x_cat.device
+            columns, device = (self.x_cat, self.x_cont, self.base, self.y), self.x_cat.device
             there = rows.to(device)
-            x_cat, x_cont, base, y, date = (t.index_select(0, there) if len(t) else t for t in columns)
+            x_cat, x_cont, base, y = (t.index_select(0, there) for t in columns)
             if self.drawn is not None:
                 history, base = (t.to(device) for t in self.drawn.columns(rows.numpy(), draws))
                 x_cont = torch.cat([x_cont, history], dim=1)
             for i in range(0, len(rows), batch_size):
-                yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y, date)))
+                yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y)))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import ROW, Prepared
@@ -69,8 +68,6 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
         data.check_codes(list(cardinalities.values()))
         parts.append(data)
     train, valid = parts
-    if settings.train.date_effect:
-        train = replace(train, date=torch.from_numpy(np.unique(learned[ROW + settings.date], return_inverse=True)[1]))
     y, n_history, snapshot = train.y.numpy(), 0, None
     if history is not None:
         use_base = settings.model.history == "base"
@@ -106,14 +103,7 @@ def _draw_from(
     origin = draw_origins(places.step, history, np.random.default_rng(0), gap)
     base, columns = history.columns(places, origin)
     drawn = Drawn(history, places, *scale_of(columns), gap, use_base)
-    kept = Dataset(
-        train.x_cat[late],
-        train.x_cont[late],
-        train.y[late],
-        train.base[late],
-        drawn,
-        train.date[late] if len(train.date) else train.date,
-    )
+    kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], drawn)
     return kept, kept.y.numpy() - base * np.float32(use_base)
 
 

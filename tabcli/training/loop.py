@@ -19,17 +19,13 @@ from tabcli.errors import ConfigError
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
-from tabcli.training.optimizer import AveragedWeights, make_optimizer, schedule, set_step
+from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
 
 Record = dict[str, Any]
 
 Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
 
 PREDICT_ROWS = 2048  # activations that stay in the cache
-
-DATE_RATE = 0.02  # how far one row moves its date's effect
-
-DATE_SPAN = 28  # dates on either side whose mean is no chance
 
 
 @dataclass(frozen=True)
@@ -111,34 +107,6 @@ def device_of(settings: Train) -> torch.device:
     return torch.device(settings.device)
 
 
-class DateEffects:
-    """A random effect of each training date: what its rows have in common that the network does not say (yet).
-
-    All series of a date share its weather, a strike, the news. Least squares takes a date's n rows for n independent
-    witnesses, so a network soon remembers single dates. Generalised least squares for y = f(x) + u[date] + e weighs a
-    date's mean error by 1 / (var u + var e / n) instead of n / var e. To that end u follows the mean error of its date
-    (an exponential average over rows), and `share` of what it is above the mean of the dates around is taken out of
-    what the network is to learn: what is common to a date is learned 1 − share as fast as what tells its rows apart,
-    or the weeks. A forecast has no such effect.
-    """
-
-    def __init__(self, n_dates: int, share: float, device: torch.device | str = "cpu") -> None:
-        self.share = share
-        self.values = torch.zeros(n_dates, device=device)
-
-    def of(self, date: Tensor) -> Tensor:
-        """What is taken out of y, float32 (B,)."""
-        around = F.avg_pool1d(self.values[None], 2 * DATE_SPAN + 1, 1, DATE_SPAN, count_include_pad=False)[0]
-        return self.share * (self.values - around)[date]
-
-    @torch.no_grad()
-    def update(self, date: Tensor, errors: Tensor) -> None:
-        """Moves the effects of these rows' dates towards their mean errors y − f(x), float32 (B,)."""
-        n = torch.zeros_like(self.values).index_add_(0, date, torch.ones_like(errors))
-        total = torch.zeros_like(self.values).index_add_(0, date, errors)
-        self.values += (1 - (1 - DATE_RATE) ** n) * (total / n.clamp(min=1) - self.values)
-
-
 def predict_outputs(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
     """The model's outputs for all rows, float32 (n,), in evaluation mode."""
     was_training = model.training
@@ -181,17 +149,14 @@ class Trainer:
         self.settings, self.seed, self.device = settings, seed, data.x_cat.device
         self.model = TabularMLP(spec).to(self.device)
         self.optimizer = make_optimizer(self.model, settings)
-        self.average = AveragedWeights(self.model, settings.average) if settings.average else None
-        n_dates = int(data.date.max()) + 1 if len(data.date) else 0
-        use_dates = settings.date_effect and n_dates and settings.loss != "pinball"
-        self.dates = DateEffects(n_dates, settings.date_effect, self.device) if use_dates else None
+        self.average = averaged_copy(self.model, settings.average) if settings.average else None
         self.n_steps = n_batches(len(data), settings.batch_size)
         self.bfloat16 = uses_bfloat16(settings)
         self.best: Weights = {}
 
     @property
     def evaluated(self) -> nn.Module:
-        return self.average.model if self.average else self.model
+        return self.model if self.average is None else self.average.module
 
     def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """One pass over the rows; returns the mean loss, in squared log units. All randomness is of (seed, epoch)."""
@@ -207,7 +172,7 @@ class Trainer:
                 nn.utils.clip_grad_norm_([g["params"][0] for g in self.optimizer.param_groups], settings.clip_norm)
             self.optimizer.step()
             if self.average is not None:
-                self.average.update(self.model)
+                self.average.update_parameters(self.model)
             on_step(step + 1, total)
         mean = float(loss_sum) / self.n_steps
         if not math.isfinite(mean):
@@ -223,12 +188,7 @@ class Trainer:
         mix = no_mixup if alpha is None else Mix(float(torch.distributions.Beta(alpha, alpha).sample()))
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
             outputs = self.model(mask_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont, mix)
-        y = mix(batch.y - batch.base)
-        if self.dates is not None:
-            y_given_date = y - self.dates.of(batch.date)
-            self.dates.update(batch.date, y - (outputs if outputs.ndim == 1 else outputs.mean(1)).detach())
-            y = y_given_date
-        loss = loss_of(outputs, y, self.settings)
+        loss = loss_of(outputs, mix(batch.y - batch.base), self.settings)
         self.optimizer.zero_grad(set_to_none=False)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -239,10 +199,8 @@ class Trainer:
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{i}/{k}": v.cpu().numpy().copy() for k, v in state.items()}
         if self.average is not None:
-            tensors |= {f"average/{k}": v for k, v in get_weights(self.average.model).items()}
-            tensors["n_updates"] = np.array(self.average.n_updates)
-        if self.dates is not None:
-            tensors["date_effects"] = self.dates.values.cpu().numpy().copy()
+            tensors |= {f"average/{k}": v for k, v in get_weights(self.average.module).items()}
+            tensors["n_updates"] = self.average.n_averaged.numpy().copy()
         return tensors | {f"best/{k}": v for k, v in self.best.items()}
 
     def restore(self, tensors: Weights) -> None:
@@ -259,10 +217,8 @@ class Trainer:
             saved["state"].setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict(saved)
         if self.average is not None:
-            self.average.model.load_state_dict(below("average"))
-            self.average.n_updates = int(tensors["n_updates"])
-        if self.dates is not None:
-            self.dates.values = torch.from_numpy(tensors["date_effects"].copy()).to(self.device)
+            self.average.module.load_state_dict(below("average"))
+            self.average.n_averaged.fill_(int(tensors["n_updates"]))
         self.best = {k: v.numpy() for k, v in below("best").items()}
 
 

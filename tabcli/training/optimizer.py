@@ -1,11 +1,11 @@
 """The optimiser, its schedule, and the average of weights."""
 
-import copy
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from tabcli.config.learning import Train
 from tabcli.training.network import TabularMLP
@@ -75,22 +75,19 @@ def set_step(optimizer: torch.optim.Optimizer, lr: float, momentum: float) -> No
         group["betas"] = (momentum, group["betas"][1])
 
 
-class AveragedWeights:
-    """An exponential moving average of a model's weights and buffers, started at the first update's values."""
+def averaged_copy(model: nn.Module, decay: float) -> AveragedModel:
+    """A copy whose weights and buffers average those of the model at each `update_parameters`, as `module`.
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.n_updates = 0
+    The average is exponential; early on it moves by more than 1 − decay, so that the first steps are soon forgotten.
+    """
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Moves towards `model`; early on by more than 1 − decay, so that the first steps are soon forgotten."""
-        self.n_updates += 1
-        rate = max(1 - self.decay, 1 / self.n_updates)
-        pairs = [(a, b) for a, b in zip(_state(self.model), _state(model), strict=True) if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], rate)
+    def move(averages: Sequence[Tensor], current: Sequence[Tensor], n_averaged: Tensor | int) -> None:
+        rate = torch.clamp(1 / (torch.as_tensor(n_averaged, dtype=torch.float64) + 1), min=1 - decay)
+        for average, value in zip(averages, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, rate.to(average.dtype))
+            else:
+                average.copy_(value)
 
-
-def _state(model: nn.Module) -> list[Tensor]:
-    return [*model.parameters(), *model.buffers()]
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=True).eval().requires_grad_(False)
