@@ -65,6 +65,16 @@ class WorkerError(TabcliError):
     exit_code = 7
 
 
+def error_of(kind: str, message: str, *, hint: str | None = None) -> TabcliError:
+    """An error by the name of its class, as another process reports it; a `WorkerError` where there is no such class.
+
+    >>> error_of("DataError", "no rows").exit_code
+    4
+    """
+    kinds = {c.__name__: c for c in TabcliError.__subclasses__()}
+    return kinds.get(kind, WorkerError)(message, hint=hint)
+
+
 # --------------------------------------------------------------------------------------- validating
 
 

@@ -173,7 +173,7 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
         while len(list(partial.glob("member-?.safetensors"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        workers = [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+        workers = [int(c) for c in children if b"tabcli.training.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
         _, stderr = process.communicate(timeout=120)

@@ -114,12 +114,16 @@ def train(
     try:
         with FileLock(partial / "lock", timeout=0):
             _open_partial(partial, fingerprint, resume, force)
-            workshop = TrainingJob(_prep_path(prep, prepared, partial), settings, partial)
-            ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, workshop=workshop)
+            job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial)
+            ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
             run = _fit_run(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.history, temporary / "loss.png")
-                facts = {"versions": versions(), "threads": torch.get_num_threads(), "prep": prep_id}
+                facts = {
+                    "versions": versions(),
+                    "threads": settings.train.threads or torch.get_num_threads(),
+                    "prep": prep_id,
+                }
                 directories.save_run(temporary, run, fingerprint, facts)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None

@@ -136,7 +136,7 @@ def _run_fold(
         with files.atomic_directory(prep, replace=True) as temporary:
             directories.save_prep(temporary, prepared, fingerprint, {})
     started = time.perf_counter()
-    ensemble = fit_ensemble(prepared, config, callbacks, workshop=TrainingJob(prep, config, partial))
+    ensemble = fit_ensemble(prepared, config, callbacks, job=TrainingJob(prep, config, partial))
     seconds = time.perf_counter() - started
     scored = ensemble.scored
     actual = scored[ROW + config.target.column].to_numpy(dtype="float64")

@@ -24,8 +24,9 @@ from tabcli.evaluation.metrics import Criterion
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.inputs import Inputs, rows_of, scorer
 from tabcli.training.loop import Callbacks, Record
+from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
-from tabcli.training.workers import MemberSpec, TrainedMember, TrainingJob, input_maker, run_tasks
+from tabcli.training.workers import TrainingJob, run_tasks
 
 N_PROBES = 2  # the factor hardly changes with more
 
@@ -59,7 +60,7 @@ def fit_ensemble(
     callbacks: Callbacks,
     *,
     refit: bool = False,
-    workshop: TrainingJob | None = None,
+    job: TrainingJob | None = None,
 ) -> Ensemble:
     """Trains the members and the probe of the calibration; with `refit`, then the members anew on all rows.
 
@@ -75,7 +76,7 @@ def fit_ensemble(
         tasks += [MemberSpec(f"probe-{i}", "probe", i, seed + i, e) for i, e in enumerate(shorter)]
     callbacks.on_model(_describe_all(inputs, tasks[:n], settings))
     callbacks = replace(callbacks, on_model=lambda text: None)
-    trained = run_tasks(tasks, prepared, settings, inputs, callbacks, workshop)
+    trained = run_tasks(tasks, prepared, settings, inputs, callbacks, job)
     members, probes = trained[:n], trained[n:]
     factor, shift = _calibrate(prepared, settings, probes) if probes else (1.0, 0.0)
     scored = prepared.tables["valid"]
@@ -83,7 +84,7 @@ def fit_ensemble(
     scores = _scores(prepared, scored, members, outputs, (factor, shift))
     if refit:
         again = [MemberSpec(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
-        members = run_tasks(again, prepared, settings, inputs, callbacks, workshop)
+        members = run_tasks(again, prepared, settings, inputs, callbacks, job)
         trained += members
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,19 @@ def device_of(settings: Train) -> torch.device:
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("train.device: torch sees no CUDA device here", hint="set train.device: cpu")
     return torch.device(settings.device)
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """torch computes in n threads within the block and in as many as before after it; None: in as many as before."""
+    before = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        if n is not None:
+            torch.set_num_threads(before)
 
 
 def predict_outputs(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
@@ -245,9 +258,7 @@ def fit(
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
     train, valid = (data.to(device_of(settings)) for data in (train, valid))
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
-    with torch.random.fork_rng(devices=[]):
+    with threads(settings.threads), torch.random.fork_rng(devices=[]):
         trainer = Trainer(spec, settings, train, seed)
         done = resume or Checkpoint(0, {})
         if resume is not None:

@@ -1,154 +1,35 @@
-"""Networks side by side: one process each, one thread each, every finished one kept."""
+"""Networks side by side: one process each, one thread each, every finished one kept.
 
-import multiprocessing
+    this process            python -m tabcli.training.worker, one per network
+    ─────────────────       ─────────────────────────────────────────────────
+    Order, one line ──────▶ stdin     stays open: when it closes, the parent is gone and the worker ends
+    Message per line ◀───── stdout    the share that is done, an epoch's record, an error
+                            stderr    NAME.log beside the checkpoints
+
+The lines are JSON. A worker imports nothing of the script that called `train`, so that needs no `__main__` guard.
+"""
+
+import json
 import os
-import signal
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from multiprocessing.connection import Connection, wait
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import TypedDict
 
 from tabcli.artifacts.contents import Prepared
-from tabcli.bundle import directories
-from tabcli.config.learning import Train
+from tabcli.config.loading import parse
 from tabcli.config.schema import Config
-from tabcli.errors import TabcliError, WorkerError
-from tabcli.target_history.statistics import History
-from tabcli.training import loop
-from tabcli.training.inputs import Inputs, Rows, history_of, make_inputs, scorer
-from tabcli.training.loop import Callbacks, Checkpoint, FitResult
-from tabcli.training.network import ModelSpec
+from tabcli.errors import TabcliError, WorkerError, error_of
+from tabcli.training.inputs import Inputs
+from tabcli.training.loop import Callbacks, Record
+from tabcli.training.members import MemberSpec, TrainedMember, run_task
 
-# ------------------------------------------------------------------------------------- one network
-
-
-@dataclass(frozen=True)
-class MemberSpec:
-    """One network to train: the i-th, on which rows and for how long."""
-
-    name: str
-    rows: Rows
-    member: int
-    seed: int
-    epochs: int
-    """How many epochs are run. A refit may stop before the schedule's end, where the best epoch was."""
-
-
-@dataclass(frozen=True)
-class TrainedMember:
-    """A trained network: its kept weights, and its outputs for the scored rows, float32 (n,).
-
-    `n_rows`: how many rows it learned from.
-    """
-
-    task: MemberSpec
-    spec: ModelSpec
-    fit: FitResult
-    outputs: NDArray[np.float32]
-    n_rows: int
-
-
-def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], Inputs]:
-    """Tasks → their inputs, each made once."""
-
-    @cache
-    def past() -> History | None:
-        return history_of(prepared)
-
-    @cache
-    def made(rows: Rows, variant: int) -> Inputs:
-        own = settings.of_member(variant)
-        return make_inputs(prepared, own, rows, None if own.model.history == "none" else past())
-
-    return lambda task: made(task.rows, task.member % max(1, len(settings.variants)))
-
-
-def run_task(
-    task: MemberSpec,
-    prepared: Prepared,
-    settings: Config,
-    inputs: Callable[[MemberSpec], Inputs],
-    callbacks: Callbacks,
-    partial: Path | None = None,
-) -> TrainedMember:
-    """Trains a task's network; with `partial`, going on from the checkpoint there, and leaving one after each epoch.
-
-    A task that was finished there is not trained again.
-    """
-    done = partial / f"{task.name}.done.safetensors" if partial else None
-    if done is not None and done.exists():
-        return _load_trained(done, task)
-    made = inputs(task)
-    point = partial / f"{task.name}.safetensors" if partial else None
-    resume = None
-    if point is not None:
-        callbacks = replace(callbacks, on_checkpoint=lambda state: _save_checkpoint(point, state))
-        resume = _load_checkpoint(point) if point.exists() else None
-    fit = loop.fit(
-        made.spec,
-        _train_settings(settings, task),
-        made.train,
-        made.valid,
-        score=scorer(prepared, made.scored),
-        by=f"valid_{prepared.fitted.config.metric}",
-        seed=task.seed,
-        stop_after=task.epochs,
-        callbacks=callbacks,
-        resume=resume,
-    )
-    model = loop.load_model(made.spec, fit.weights)
-    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), len(made.train))
-    if done is not None:
-        _save_trained(done, trained)
-    return trained
-
-
-def _train_settings(settings: Config, task: MemberSpec) -> Train:
-    """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
-    changes: dict[str, Any] = {}
-    settings = settings.of_member(task.member)
-    if task.rows == "probe":
-        changes["epochs"] = task.epochs
-    if task.rows != "valid":
-        changes |= {"keep": "last", "patience": None}
-    return settings.train.model_copy(update=changes)
-
-
-def _save_checkpoint(path: Path, state: Checkpoint) -> None:
-    facts = {"epoch": state.epoch, "history": state.history, "best_epoch": state.best_epoch}
-    directories.save_tensors(path, state.tensors, facts)
-
-
-def _load_checkpoint(path: Path) -> Checkpoint:
-    tensors, facts = directories.load_tensors(path)
-    return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
-
-
-def _save_trained(path: Path, trained: TrainedMember) -> None:
-    tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()}
-    tensors["outputs"] = trained.outputs
-    facts = {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch, "n_rows": trained.n_rows}
-    directories.save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
-
-
-def _load_trained(path: Path, task: MemberSpec) -> TrainedMember:
-    tensors, facts = directories.load_tensors(path)
-    outputs = tensors.pop("outputs")
-    weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
-    spec = ModelSpec.from_dict(facts["network"])
-    return TrainedMember(
-        task, spec, FitResult(weights, facts["best_epoch"], facts["history"]), outputs, facts["n_rows"]
-    )
-
-
-# -------------------------------------------------------------------------------- several, side by side
+WORKER = "tabcli.training.worker"
 
 
 def n_cores() -> int:
@@ -171,17 +52,17 @@ def run_tasks(
     settings: Config,
     inputs: Callable[[MemberSpec], Inputs],
     callbacks: Callbacks,
-    workshop: TrainingJob | None = None,
+    job: TrainingJob | None = None,
 ) -> list[TrainedMember]:
     """Trains several networks: one process each, as many at a time as there are cores, one thread each.
 
-    With one task, or without a workshop, in this process. Raises `WorkerError` where a process died; the others are
-    trained to their end first, and all that is finished stays in the workshop's `partial`.
+    With one task, or without a job, in this process. Raises `WorkerError` where a process died; the others are
+    trained to their end first, and all that is finished stays in the `partial` of the job.
     """
-    partial = workshop.partial if workshop else None
+    partial = job.partial if job else None
     open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
-    if workshop is not None and len(open_tasks) > 1 and n_cores() > 1:
-        _run_processes(open_tasks, workshop, callbacks)
+    if job is not None and len(open_tasks) > 1 and n_cores() > 1:
+        _run_processes(open_tasks, job, callbacks)
     results = []
     for i, task in enumerate(tasks):
         part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
@@ -199,42 +80,134 @@ def _part(callbacks: Callbacks, i: int, n: int, label: str) -> Callbacks:
     )
 
 
-def _run_processes(tasks: Sequence[MemberSpec], workshop: TrainingJob, callbacks: Callbacks) -> None:
-    context = multiprocessing.get_context("spawn")
-    waiting, failed = list(tasks), []
-    running: dict[Any, tuple[MemberSpec, Any]] = {}  # by the connection that the process reports on
-    progress: dict[str, float] = {t.name: 0.0 for t in tasks}
+# ------------------------------------------------------------------------------------- the protocol
+
+
+class ErrorMessage(TypedDict):
+    """A `TabcliError` by the name of its class."""
+
+    kind: str
+    message: str
+    hint: str | None
+
+
+class Message(TypedDict, total=False):
+    """A line from a worker; one of these keys. `step`: the share of the training that is done, 0 to 1."""
+
+    step: float
+    epoch: Record
+    error: ErrorMessage
+
+
+def order_line(task: MemberSpec, job: TrainingJob) -> str:
+    """What a worker is to do, as one line of JSON."""
+    order = {
+        "task": asdict(task),
+        "prep": str(job.prep),
+        "settings": job.settings.dump(),
+        "partial": str(job.partial),
+    }
+    return json.dumps(order) + "\n"
+
+
+def read_order(line: str) -> tuple[MemberSpec, TrainingJob]:
+    """What `order_line` wrote."""
+    order = json.loads(line)
+    settings = parse(order["settings"], source="the settings of the training")
+    return MemberSpec(**order["task"]), TrainingJob(Path(order["prep"]), settings, Path(order["partial"]))
+
+
+def error_message(error: TabcliError) -> Message:
+    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
+
+
+# ---------------------------------------------------------------------------------------- processes
+
+
+class Worker:
+    """One running process. Its lines arrive in `lines` as (worker, message), at its end (worker, None)."""
+
+    def __init__(self, task: MemberSpec, job: TrainingJob, lines: "queue.SimpleQueue[Line]") -> None:
+        self.task = task
+        self.log = job.partial / f"{task.name}.log"
+        # The modules that this process can import, no more: -P keeps the current directory out.
+        paths = [path or os.getcwd() for path in sys.path]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(  # noqa: S603 (this interpreter, a module of this package)
+                [sys.executable, "-P", "-m", WORKER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                encoding="utf-8",
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it died at once: its exit code says so
+            self.process.stdin.write(order_line(task, job))
+            self.process.stdin.flush()
+        self.reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
+        self.reader.start()
+
+    def _read(self, lines: "queue.SimpleQueue[Line]") -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with suppress(ValueError):  # a line cut off by the process's death
+                lines.put((self, json.loads(line)))
+        lines.put((self, None))
+
+    def end(self) -> int:
+        """Waits for the process; its exit code, negative where a signal ended it."""
+        code = self.process.wait()
+        self.reader.join()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        if code == 0:
+            self.log.unlink(missing_ok=True)
+        return code
+
+
+Line = tuple[Worker, Message | None]
+
+
+@contextmanager
+def _ended(running: list[Worker]) -> Iterator[None]:
+    """Whatever happens, no process of `running` outlives the block."""
     try:
+        yield
+    finally:
+        for worker in running:
+            worker.process.terminate()
+        for worker in running:
+            worker.end()
+
+
+def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Callbacks) -> None:
+    waiting, running, failed = list(tasks), list[Worker](), list[str]()
+    progress = dict.fromkeys((t.name for t in tasks), 0.0)
+    lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+    with _ended(running):
         while waiting or running:
             while waiting and len(running) < n_cores():
-                task = waiting.pop(0)
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_work, args=(task, workshop, theirs), daemon=True)
-                process.start()
-                theirs.close()
-                running[ours] = (task, process)
-            ready: list[Any] = wait(list(running))
-            for connection in ready:
-                task, process = running[connection]
-                try:
-                    kind, value = connection.recv()
-                except EOFError:
-                    process.join()
-                    del running[connection]
-                    if process.exitcode != 0:
-                        failed.append(f"{task.name} (exit code {process.exitcode})")
-                    continue
-                if kind == "error":
-                    raise value
-                if kind == "epoch":
-                    callbacks.on_epoch({**value, "network": task.name})
-                else:
-                    progress[task.name] = value
-                    callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
-    finally:
-        for _, process in running.values():
-            process.terminate()
-            process.join()
+                running.append(Worker(waiting.pop(0), job, lines))
+            worker, message = lines.get()
+            name = worker.task.name
+            if message is None:
+                running.remove(worker)
+                code = worker.end()
+                if code != 0:
+                    failed.append(f"{name} ({_reason(code, worker.log)})")
+            elif "error" in message:
+                error = message["error"]
+                raise error_of(error["kind"], error["message"], hint=error["hint"])
+            elif "epoch" in message:
+                callbacks.on_epoch({**message["epoch"], "network": name})
+            else:
+                progress[name] = message["step"]
+                callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
     if failed:
         raise WorkerError(
             f"{len(failed)} of {len(tasks)} networks could not be trained: {', '.join(failed)}; the others are kept",
@@ -242,26 +215,9 @@ def _run_processes(tasks: Sequence[MemberSpec], workshop: TrainingJob, callbacks
         )
 
 
-def _work(task: MemberSpec, workshop: TrainingJob, connection: Connection) -> None:
-    """What a process does: one network, reported step by step. Ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    torch.set_num_threads(workshop.settings.train.threads or 1)
-    parent = multiprocessing.parent_process()
-    told = 0.0
-
-    def on_step(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told > 0.2 or done == total:
-            told = now
-            if parent is not None and not parent.is_alive():
-                os._exit(1)
-            connection.send(("step", done / total))
-
-    callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: connection.send(("epoch", record)))
-    try:
-        prepared = directories.load_prep(workshop.prep)
-        inputs = input_maker(prepared, workshop.settings)
-        run_task(task, prepared, workshop.settings, inputs, callbacks, workshop.partial)
-    except TabcliError as error:
-        connection.send(("error", error))
+def _reason(code: int, log: Path) -> str:
+    """Why a process ended, as far as it is known."""
+    if code < 0:
+        return f"ended by signal {-code}"
+    said = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+    return f"exit code {code}: {said}; see {log}" if said else f"exit code {code}"

@@ -1,0 +1,139 @@
+"""One network of an ensemble: trained from the inputs of its rows, its state kept after each epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabcli.artifacts.contents import Prepared
+from tabcli.bundle import directories
+from tabcli.config.learning import Train
+from tabcli.config.schema import Config
+from tabcli.target_history.statistics import History
+from tabcli.training import loop
+from tabcli.training.inputs import Inputs, Rows, history_of, make_inputs, scorer
+from tabcli.training.loop import Callbacks, Checkpoint, FitResult
+from tabcli.training.network import ModelSpec
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    """One network to train: the i-th, on which rows and for how long."""
+
+    name: str
+    rows: Rows
+    member: int
+    seed: int
+    epochs: int
+    """How many epochs are run. A refit may stop before the schedule's end, where the best epoch was."""
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """A trained network: its kept weights, and its outputs for the scored rows, float32 (n,).
+
+    `n_rows`: how many rows it learned from.
+    """
+
+    task: MemberSpec
+    spec: ModelSpec
+    fit: FitResult
+    outputs: NDArray[np.float32]
+    n_rows: int
+
+
+def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], Inputs]:
+    """Tasks → their inputs, each made once."""
+
+    @cache
+    def past() -> History | None:
+        return history_of(prepared)
+
+    @cache
+    def made(rows: Rows, variant: int) -> Inputs:
+        own = settings.of_member(variant)
+        return make_inputs(prepared, own, rows, None if own.model.history == "none" else past())
+
+    return lambda task: made(task.rows, task.member % max(1, len(settings.variants)))
+
+
+def run_task(
+    task: MemberSpec,
+    prepared: Prepared,
+    settings: Config,
+    inputs: Callable[[MemberSpec], Inputs],
+    callbacks: Callbacks,
+    partial: Path | None = None,
+) -> TrainedMember:
+    """Trains a task's network; with `partial`, going on from the checkpoint there, and leaving one after each epoch.
+
+    A task that was finished there is not trained again.
+    """
+    done = partial / f"{task.name}.done.safetensors" if partial else None
+    if done is not None and done.exists():
+        return _load_trained(done, task)
+    made = inputs(task)
+    point = partial / f"{task.name}.safetensors" if partial else None
+    resume = None
+    if point is not None:
+        callbacks = replace(callbacks, on_checkpoint=lambda state: _save_checkpoint(point, state))
+        resume = _load_checkpoint(point) if point.exists() else None
+    fit = loop.fit(
+        made.spec,
+        _train_settings(settings, task),
+        made.train,
+        made.valid,
+        score=scorer(prepared, made.scored),
+        by=f"valid_{prepared.fitted.config.metric}",
+        seed=task.seed,
+        stop_after=task.epochs,
+        callbacks=callbacks,
+        resume=resume,
+    )
+    model = loop.load_model(made.spec, fit.weights)
+    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), len(made.train))
+    if done is not None:
+        _save_trained(done, trained)
+    return trained
+
+
+def _train_settings(settings: Config, task: MemberSpec) -> Train:
+    """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
+    changes: dict[str, Any] = {}
+    settings = settings.of_member(task.member)
+    if task.rows == "probe":
+        changes["epochs"] = task.epochs
+    if task.rows != "valid":
+        changes |= {"keep": "last", "patience": None}
+    return settings.train.model_copy(update=changes)
+
+
+def _save_checkpoint(path: Path, state: Checkpoint) -> None:
+    facts = {"epoch": state.epoch, "history": state.history, "best_epoch": state.best_epoch}
+    directories.save_tensors(path, state.tensors, facts)
+
+
+def _load_checkpoint(path: Path) -> Checkpoint:
+    tensors, facts = directories.load_tensors(path)
+    return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
+
+
+def _save_trained(path: Path, trained: TrainedMember) -> None:
+    tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()}
+    tensors["outputs"] = trained.outputs
+    facts = {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch, "n_rows": trained.n_rows}
+    directories.save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
+
+
+def _load_trained(path: Path, task: MemberSpec) -> TrainedMember:
+    tensors, facts = directories.load_tensors(path)
+    outputs = tensors.pop("outputs")
+    weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
+    spec = ModelSpec.from_dict(facts["network"])
+    return TrainedMember(
+        task, spec, FitResult(weights, facts["best_epoch"], facts["history"]), outputs, facts["n_rows"]
+    )

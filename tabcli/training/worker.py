@@ -1,0 +1,69 @@
+"""The process that trains one network: `python -m tabcli.training.worker`, started by `workers`.
+
+It reads its order from standard input and reports on standard output, a line of JSON each. It ends when its parent
+does, and leaves it to its parent what Ctrl-C means.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TextIO
+
+import torch
+
+from tabcli.bundle import directories
+from tabcli.errors import TabcliError
+from tabcli.training.loop import Callbacks
+from tabcli.training.members import input_maker, run_task
+from tabcli.training.workers import Message, error_message, read_order
+
+STEP_SECONDS = 0.2  # between two reports of progress
+
+
+def main() -> None:
+    """Trains the network of the order and leaves it in the job's `partial`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reports = _own_stdout()
+    task, job = read_order(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(job.settings.train.threads or 1)
+
+    def send(message: Message) -> None:
+        reports.write(json.dumps(message) + "\n")
+        reports.flush()
+
+    last_sent = 0.0
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal last_sent
+        now = time.monotonic()
+        if now - last_sent > STEP_SECONDS or done == total:
+            last_sent = now
+            send({"step": done / total})
+
+    callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: send({"epoch": record}))
+    try:
+        prepared = directories.load_prep(job.prep)
+        run_task(task, prepared, job.settings, input_maker(prepared, job.settings), callbacks, job.partial)
+    except TabcliError as error:
+        send(error_message(error))
+
+
+def _own_stdout() -> TextIO:
+    """Standard output for the reports alone: what a library prints goes to standard error from now on."""
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return reports
+
+
+def _end_with_parent() -> None:
+    """Standard input closes when the parent ends, however that came. Nothing more is ever written to it."""
+    os.read(0, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

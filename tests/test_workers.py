@@ -1,0 +1,140 @@
+"""Worker processes: no `__main__` guard is needed; they end with their parent; errors keep their type."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tabcli
+from tabcli.config.loading import load
+from tabcli.errors import ConfigError, WorkerError, error_of
+from tabcli.training import workers
+from tabcli.training.loop import Callbacks
+from tabcli.training.members import MemberSpec
+from tabcli.training.workers import TrainingJob, order_line, read_order
+from tests.conftest import CONFIG, make_tables, write_folder
+
+FAST = ["train.epochs=2", "train.batch_size=64", "calibration.metric=none"]
+
+
+@pytest.fixture(autouse=True)
+def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "n_cores", lambda: 2)
+
+
+def children(pid: int) -> list[int]:
+    """The worker processes of a process."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(c) for c in listed if b"tabcli.training.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
+def wait_until(reached: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Path) -> None:
+    """The script writes a line each time it is run: workers must not import it."""
+    folder = write_folder(tmp_path / "data", make_tables())
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    script = tmp_path / "x.py"
+    script.write_text(f"""
+import tabcli
+from tabcli.training import workers
+workers.n_cores = lambda: 2
+open("runs.txt", "a").write("run\\n")
+prep = tabcli.prep("config.json", data={str(folder)!r}, out="prep")
+epochs = []
+callbacks = tabcli.training.loop.Callbacks(on_epoch=epochs.append)
+run = tabcli.train(prep, out="run", overrides={[*FAST, "train.members=2"]!r}, callbacks=callbacks)
+print(sorted(e["network"] for e in epochs), len(run.run.members))
+""")
+    done = subprocess.run([sys.executable, "x.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['member-0', 'member-0', 'member-1', 'member-1'] 2\n"
+    assert (tmp_path / "runs.txt").read_text() == "run\n"
+    assert not (tmp_path / "run.partial").exists()
+
+
+def test_a_worker_ends_when_its_parent_is_killed_and_ignores_ctrl_c(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    tabcli.prep(CONFIG, data=folder, out=tmp_path / "prep", overrides=["train.epochs=4000", "train.batch_size=32"])
+    command = [
+        sys.executable,
+        "-m",
+        "tabcli",
+        "train",
+        "--prep",
+        str(tmp_path / "prep"),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    command += ["-S", "train.members=2", "-S", "calibration.metric=none"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: len(list((tmp_path / "run.partial").glob("member-?.safetensors"))) == 2)
+        started = children(process.pid)
+        assert len(started) == 2
+        for pid in started:
+            os.kill(pid, signal.SIGINT)
+        time.sleep(0.3)
+        assert children(process.pid) == started, "Ctrl-C is the parent's to act on"
+        process.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), seconds=10)
+
+
+def test_an_error_in_a_worker_keeps_its_type_message_and_hint(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", make_tables())
+    prep = tabcli.prep(CONFIG, data=folder, out=tmp_path / "prep")
+    with pytest.raises(ConfigError, match="training diverged in epoch 1") as caught:
+        tabcli.train(prep, out=tmp_path / "run", overrides=[*FAST, "train.members=2", "train.lr=1e30"])
+    assert "lower train.lr" in str(caught.value.hint)
+
+
+def test_an_unexpected_end_names_the_network_the_reason_and_the_log(tmp_path: Path) -> None:
+    settings = load(CONFIG, FAST)
+    prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep").prepared
+    tasks = [MemberSpec(f"member-{i}", "valid", i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
+    job = TrainingJob(tmp_path / "prep", settings, tmp_path)
+    with pytest.raises(WorkerError, match=r"1 of 2 .* member-1 \(exit code 1: TypeError: .*; see .*member-1\.log\)"):
+        workers.run_tasks(tasks, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
+    assert "Traceback" in (tmp_path / "member-1.log").read_text()
+    assert not (tmp_path / "member-0.log").exists()
+    assert (tmp_path / "member-0.done.safetensors").exists(), "the other one is trained to its end first"
+
+
+@pytest.mark.parametrize(("code", "expected"), [(-9, "ended by signal 9"), (1, "exit code 1: ValueError: x; see ")])
+def test_the_reason_of_an_end_is_its_signal_or_the_last_line_of_its_log(
+    tmp_path: Path, code: int, expected: str
+) -> None:
+    log = tmp_path / "member-0.log"
+    log.write_text("Traceback …\nValueError: x\n")
+    assert workers._reason(code, log).startswith(expected)
+
+
+def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
+    task = MemberSpec("member-1", "valid", 1, 8, 5)
+    job = TrainingJob(tmp_path / "prep", load(CONFIG, ["train.lr=0.0123456789"]), tmp_path)
+    assert read_order(order_line(task, job)) == (task, job)
+
+
+def test_an_error_of_an_unknown_kind_is_a_worker_error() -> None:
+    assert type(error_of("ConfigError", "x", hint="y")) is ConfigError
+    assert type(error_of("Other", "x")) is WorkerError
+
+
+def test_training_leaves_the_number_of_threads_of_the_process_as_it_was() -> None:
+    torch.set_num_threads(2)
+    prep = tabcli.prep(CONFIG, data=make_tables())
+    tabcli.train(prep, overrides=[*FAST, "train.threads=1"])
+    assert torch.get_num_threads() == 2
+    tabcli.lr_find(prep, overrides=["train.threads=1"])
+    assert torch.get_num_threads() == 2
