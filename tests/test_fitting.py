@@ -169,13 +169,13 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
     command += ["-S", "train.members=2", "-S", "calibration.metric=none", "-S", "train.batch_size=16"]
     partial = tmp_path / "run.partial"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 90
-        while len(list(partial.glob("member-?.safetensors"))) < 2 and time.monotonic() < deadline:
+        deadline, seen = time.monotonic() + 90, list[str]()
+        while len(seen) < 2 and time.monotonic() < deadline:
+            seen += [p.stem for p in partial.glob("member-?.safetensors") if p.stem not in seen]
             time.sleep(0.01)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        workers = [int(c) for c in children if b"tabcli.training.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
+        logs = {os.readlink(f"/proc/{c}/fd/2"): int(c) for c in children}
+        os.kill(logs[str(partial / f"{seen[-1]}.log")], signal.SIGKILL)  # the one that has just begun
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 7, stderr
     assert "1 of 2 networks could not be trained" in stderr
