@@ -86,7 +86,7 @@ def _refuse_foreign(path: Path, own: Collection[str]) -> None:
 WORKING = "working.json"
 """The label of a directory in which unfinished work stands."""
 
-_OF_WORK = (WORKING, "lock", "*.safetensors", ".*.tmp-*", "prep/*", ".prep.*/*")
+_OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", ".*.tmp-*", "prep/*", ".prep.*/*")
 """The files of unfinished work."""
 
 
