@@ -276,10 +276,9 @@ def test_a_file_of_other_kinds_of_values_still_conforms(config: dict[str, Any]) 
         ({"to_month_end": {"F": {"date": "Year"}}}, r"features\.to_month_end\.F\.date: no column 'Year'"),
         (
             {"spans": {"F": {"since": {"year": "Year", "month": "Month"}, "unit": "days"}}},
-            r"features\.spans\.F: no column 'Year'",
+            r"features\.spans\.F\.since\.year: no column 'Year'",
         ),
-        ({"recurrences": {"F": {"months": "Month"}}}, r"features\.recurrences\.F: no column 'Month'"),
-        ({"from_easter": {"F": {"date": "promo", "first": 0, "last": 2}}}, r"F\.date: column 'promo' holds int values"),
+        ({"recurrences": {"F": {"months": "Month"}}}, r"features\.recurrences\.F\.months: no column 'Month'"),
     ],
 )
 def test_a_feature_is_made_from_the_joined_table_not_from_others(
@@ -293,7 +292,7 @@ def test_a_feature_is_made_from_the_joined_table_not_from_others(
 def test_a_recurrence_may_not_begin_with_what_is_known_afterwards(config: dict[str, Any], tables: Tables) -> None:
     since = {"year": "visitors", "month": "since_month"}
     features = {**config["features"], "recurrences": {"Round": {"months": "rounds", "since": since}}}
-    with pytest.raises(ConfigError, match=r"features\.recurrences\.Round\.since: 'visitors' is past only"):
+    with pytest.raises(ConfigError, match=r"features\.recurrences\.Round\.since\.year: 'visitors' is past only"):
         fit({**config, "features": features}, {**tables, "train": tables["train"].assign(visitors=2020)})
 
 
@@ -301,5 +300,5 @@ def test_a_baseline_may_be_by_the_season(config: dict[str, Any], tables: Tables)
     baseline = fit({**config, "baseline": ["shop", "season"]}, tables).summary["baseline"]
     assert baseline["by"] == ["shop", "season"]
     assert "the median by shop × season" in baseline["all"]
-    with pytest.raises(DataError, match="baseline: missing column 'seson'; did you mean 'season'"):
+    with pytest.raises(ConfigError, match="baseline: no column 'seson'"):
         fit({**config, "baseline": ["shop", "seson"]}, tables)

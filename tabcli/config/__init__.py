@@ -5,6 +5,7 @@ preset ───────────┼─▶ loading ─▶ schema.Config �
 -S key=value ─────┘      └─ checks: all problems at once
 
 values       what keys may hold: lengths of time, conditions, names
+reads        which keys name columns, and what a column is read for
 data         sections about tables, joins, availability, target, rows to forecast
 features     sections about features and the target's history
 learning     sections about the network, training, calibration, search

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from tabcli.config.features import Moment
 from tabcli.config.learning import Train
+from tabcli.config.reads import Read
 from tabcli.config.schema import TUNABLE, Config, with_changes
 from tabcli.errors import did_you_mean
 
@@ -136,19 +137,31 @@ def _role_problems(config: Config) -> list[str]:
     named = {role: list(columns) for role, columns in lists.items() if columns != "auto"}
     for role, columns in named.items():
         problems += [f"{role}: {c!r} is named twice" for c in dict.fromkeys(columns) if columns.count(c) > 1]
-        problems += [
-            f"{role}: {c!r} is past only: on the forecast's days nobody knows it"
-            for c in columns
-            if c in config.availability.past_only
-        ]
-        problems += [f"{role}: {c!r} is the target" for c in columns if c == config.target.column]
     both = set(named.get("categorical", ())) & set(named.get("continuous", ()))
     problems += [f"continuous: {c!r} is categorical too" for c in sorted(both)]
+    problems += [
+        f"{read.path}: {read.column!r} is past only: on the days to forecast nobody knows it"
+        for read in config.reads()
+        if read.ahead and read.column in config.availability.past_only
+    ]
+    target = config.target.column
+    problems += [f"{read.path}: {target!r} is the target" for read in config.reads() if _is_leak(read, target)]
+    problems += [f"series: {c!r} is the target" for c in config.series if c == target]
     roles = config.availability
+    problems += [
+        f"availability.past_only: {c!r} is a key of the rows, which is always known"
+        for c in roles.past_only
+        if c in (*config.series, config.date)
+    ]
     for one, other in (("known_in_advance", "past_only"), ("known_in_advance", "static"), ("past_only", "static")):
         shared = set(getattr(roles, one)) & set(getattr(roles, other))
         problems += [f"availability.{other}: {c!r} is in {one} too" for c in sorted(shared)]
     return problems
+
+
+def _is_leak(read: Read, target: str) -> bool:
+    """Whether the target is read on the days to forecast, or said to be known there."""
+    return read.column == target and (read.ahead or (read.use == "declared" and read.path != "availability.past_only"))
 
 
 def _target_problems(config: Config) -> list[str]:

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from tabcli.config.values import CalendarPart, Columns, Condition, Duration, DurationField, Scalar, Section, Transform
+from tabcli.config.reads import Reads
+from tabcli.config.values import CalendarPart, Condition, Duration, DurationField, Scalar, Section, Texts, Transform
 
 # -------------------------------------------------------------------------------------------- sections
 
@@ -25,9 +26,9 @@ def _one_group(pattern: str) -> str:
 class Extract(Section):
     """A column made of the part of a text column that a regular expression with one group matches."""
 
-    column: str
+    column: Annotated[str, Reads("file")]
     pattern: Annotated[str, AfterValidator(_one_group)]
-    into: str
+    into: Annotated[str, Reads("file")]
     no_match: Literal["error", "drop"] = "error"
 
 
@@ -59,17 +60,17 @@ class Table(Section):
     file: str
     encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    dtypes: dict[str, Literal["str", "int", "float"]] = {}
+    dtypes: Annotated[dict[str, Literal["str", "int", "float"]], Reads("file")] = {}
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", " ", "'"] | None = None
-    missing: Columns = ()
+    missing: Texts = ()
     date_format: str | None = None
     day_first: bool | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
-    where: Condition = {}
+    where: Annotated[Condition, Reads("file")] = {}
     extract: tuple[Extract, ...] = ()
-    rename: dict[str, str] = {}
-    replace: dict[str, dict[str, str]] = {}
+    rename: Annotated[dict[str, str], Reads("file")] = {}
+    replace: Annotated[dict[str, dict[str, str]], Reads("file")] = {}
 
 
 class Join(Section):
@@ -80,8 +81,8 @@ class Join(Section):
     """
 
     table: str
-    on: Columns = ()
-    as_of: str | None = None
+    on: Annotated[Texts, Reads("join")] = ()
+    as_of: Annotated[str | None, Reads("as of", date=True, table="table")] = None
     lag: DurationField = Duration(0, "d")
     max_age: DurationField | None = None
     known_in_advance: bool = False
@@ -94,9 +95,9 @@ class Availability(Section):
     *static*: one value per series.
     """
 
-    known_in_advance: tuple[str, ...] = ()
-    past_only: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
+    known_in_advance: Annotated[tuple[str, ...], Reads("declared")] = ()
+    past_only: Annotated[tuple[str, ...], Reads("declared")] = ()
+    static: Annotated[tuple[str, ...], Reads("declared")] = ()
 
 
 class Target(Section):
@@ -107,9 +108,9 @@ class Target(Section):
     and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0.
     """
 
-    column: str
+    column: Annotated[str, Reads("target")]
     transform: Transform = "log"
-    drop_where: Condition = {}
+    drop_where: Annotated[Condition, Reads("past")] = {}
     nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
 
 
@@ -149,9 +150,11 @@ class Forecast(Section):
     `rules`: what the columns known in advance are, where predict has no table with the rows to forecast.
     """
 
-    fill: dict[str, Scalar] = {}
-    zero_where: Condition = {}
-    rules: dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]] = {}
+    fill: Annotated[dict[str, Scalar], Reads("filled")] = {}
+    zero_where: Annotated[Condition, Reads("row")] = {}
+    rules: Annotated[
+        dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]], Reads("declared")
+    ] = {}
 
 
 class Validation(Section):

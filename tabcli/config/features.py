@@ -5,13 +5,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from tabcli.config.data import Holidays
-from tabcli.config.values import Columns, Condition, Duration, DurationField, Section
+from tabcli.config.reads import Reads, reads_of
+from tabcli.config.values import Condition, Duration, DurationField, Section, Texts
+
+FeatureDate = Annotated[str, Reads("feature", date=True)]
+"""The name of a column with dates that are known in advance."""
 
 
 class DateParts(Section):
     """fastai's `add_datepart` of one date column; `prefix` defaults to the name without a final "Date"."""
 
-    column: str
+    column: FeatureDate
     prefix: str | None = None
     time: bool = False
 
@@ -19,7 +23,7 @@ class DateParts(Section):
 class Fourier(Section):
     """Sines and cosines of a date with a fixed period in days: a smooth season, the same in every year."""
 
-    date: str
+    date: FeatureDate
     period: Annotated[float, Field(gt=0)] = 365.25
     order: Annotated[int, Field(ge=1, le=50)] = 4
 
@@ -36,7 +40,7 @@ class FromEaster(Section):
     -52 … -46 is carnival, 39 Ascension Day, 49 Pentecost, 60 Corpus Christi.
     """
 
-    date: str
+    date: FeatureDate
     first: Annotated[int, Field(ge=-100, le=300)]
     last: Annotated[int, Field(ge=-100, le=300)]
 
@@ -56,7 +60,7 @@ class MonthEnd(Section):
     Around the end of a month wages are paid. Which day that is to a shop depends on the weekday on which a month ends.
     """
 
-    date: str
+    date: FeatureDate
     closed: tuple[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], ...] = ()
 
 
@@ -68,7 +72,7 @@ class Event(Section):
     such where both lengths are months.
     """
 
-    where: Condition
+    where: Annotated[Condition, Reads("feature")]
     window: DurationField = Duration(7, "d")
     cap: DurationField = Duration(60, "d")
 
@@ -76,15 +80,15 @@ class Event(Section):
 class Moment(Section):
     """A moment given by columns: a date, or a year with a month or an ISO week."""
 
-    date: str | None = None
-    year: str | None = None
-    month: str | None = None
-    week: str | None = None
+    date: Annotated[str | None, Reads("feature", date=True)] = None
+    year: Annotated[str | None, Reads("feature")] = None
+    month: Annotated[str | None, Reads("feature")] = None
+    week: Annotated[str | None, Reads("feature")] = None
 
     @property
     def columns(self) -> list[str]:
         """The columns that are given."""
-        return [c for c in (self.date, self.year, self.month, self.week) if c is not None]
+        return [read.column for read in reads_of(self)]
 
 
 class TimeSince(Section):
@@ -98,7 +102,7 @@ class TimeSince(Section):
 class ActiveMonths(Section):
     """1 in the months that a text column lists ("Jan,Apr,Jul,Oct" or "1,4,7,10"), once `since` has come."""
 
-    months: str
+    months: Annotated[str, Reads("feature")]
     since: Moment | None = None
 
 
@@ -119,12 +123,6 @@ class Features(Section):
     spans: dict[str, TimeSince] = {}
     recurrences: dict[str, ActiveMonths] = {}
 
-    @property
-    def sinces(self) -> list[Moment]:
-        """The moments that spans and recurrences begin with."""
-        spans = [span.since for span in self.spans.values()]
-        return [*spans, *(r.since for r in self.recurrences.values() if r.since is not None)]
-
 
 class History(Section):
     """Statistics of the target's own past, as of an origin: levels, effects, what all series do, last season.
@@ -138,12 +136,12 @@ class History(Section):
 
     windows: Annotated[tuple[DurationField, ...], Field(min_length=1)] | None = None
     base: DurationField | None = None
-    effects: Columns = ()
+    effects: Annotated[Texts, Reads("row")] = ()
     effect_window: DurationField | None = None
     recent_effect_window: DurationField | None = None
     season: DurationField | None = None
     shrink: Annotated[float, Field(gt=0)] = 4.0
-    columns: Columns = ()
+    columns: Annotated[Texts, Reads("past")] = ()
     use: tuple[Literal["levels", "effects", "spread", "columns", "chain", "season"], ...] = (
         "levels",
         "effects",

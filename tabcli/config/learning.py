@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from tabcli.config.values import Columns, DurationField, Metric, Probability, Section
+from tabcli.config.reads import Reads
+from tabcli.config.values import DurationField, Metric, Probability, Section, Texts
 
 
 def _regular_range(value: Any) -> Any:
@@ -23,8 +24,8 @@ class Model(Section):
     what they are worth, or for members of an ensemble that err in other ways.
     """
 
-    without: Columns = ()
-    embedding_sizes: dict[str, Annotated[int, Field(ge=1, le=600)]] = {}
+    without: Annotated[Texts, Reads("network")] = ()
+    embedding_sizes: Annotated[dict[str, Annotated[int, Field(ge=1, le=600)]], Reads("network")] = {}
     embedding_dropout: Probability = 0.0
     embedding_std: Annotated[float, Field(gt=0)] = 0.3
     kind: Literal["mlp", "residual", "tabm"] = "mlp"

@@ -1,6 +1,6 @@
 """The whole config: everything about one dataset and how to forecast it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -9,7 +9,8 @@ from pydantic import Field
 from tabcli.config.data import Availability, Forecast, Join, Table, Target, Validation
 from tabcli.config.features import Features, History
 from tabcli.config.learning import Calibration, Model, Train, Tune, Variant
-from tabcli.config.values import Columns, DurationField, Metric, S, Section
+from tabcli.config.reads import Read, Reads, reads_of
+from tabcli.config.values import DurationField, Metric, S, Section, Texts
 from tabcli.config.yaml12 import Loader
 
 FORMAT_VERSION = 1
@@ -30,22 +31,22 @@ class Config(Section):
 
     format_version: Literal[1]
     tables: dict[str, Table]
-    series: Columns
-    date: str
+    series: Annotated[Texts, Reads("key")]
+    date: Annotated[str, Reads("key", date=True)]
     target: Target
     frequency: Literal["auto"] | DurationField = "auto"
     metric: Metric = "rmspe"
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    id: str | None = None
+    id: Annotated[str | None, Reads("key")] = None
     joins: tuple[Join, ...] = ()
     availability: Availability = Availability()
     forecast: Forecast = Forecast()
     features: Features = Features()
     history: History | None = None
-    categorical: tuple[str, ...] | Literal["auto"] = "auto"
-    continuous: tuple[str, ...] | Literal["auto"] = "auto"
+    categorical: Annotated[tuple[str, ...] | Literal["auto"], Reads("input")] = "auto"
+    continuous: Annotated[tuple[str, ...] | Literal["auto"], Reads("input")] = "auto"
     max_card: Annotated[int, Field(ge=1)] = 20
-    baseline: Columns = ()
+    baseline: Annotated[Texts, Reads("row", words=("season",))] = ()
     validation: Validation = Validation()
     preset: Literal["default", "lesson6"] = "default"
     model: Model = Model()
@@ -54,6 +55,10 @@ class Config(Section):
     calibration: Calibration = Calibration()
     tune: Tune = Tune()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    def reads(self) -> Iterator[Read]:
+        """Every column that the config names: where, and what for."""
+        return reads_of(self)
 
     def of_member(self, i: int) -> "Config":
         """The settings of the i-th member of an ensemble, which takes the `variants` in turn."""

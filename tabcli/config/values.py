@@ -1,7 +1,10 @@
 """What keys of a config may hold: lengths of time, conditions, names; and the strict base of every section."""
 
+import calendar
 import re
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -38,8 +41,31 @@ class Duration:
         """Its length; of months the mean length, a twelfth of 365.2425 days."""
         return self.count * self.unit_seconds
 
+    @property
+    def shortest(self) -> int:
+        """The fewest seconds that it can be: of three months those of February, March and April, 89 days.
+
+        >>> Duration.parse("3mo").shortest // 86400, Duration.parse("3mo").longest // 86400
+        (89, 92)
+        """
+        return min(_days_of_months(self.count)) * 86400 if self.unit == "mo" else self.seconds
+
+    @property
+    def longest(self) -> int:
+        """The most seconds that it can be."""
+        return max(_days_of_months(self.count)) * 86400 if self.unit == "mo" else self.seconds
+
     def __str__(self) -> str:
         return f"{self.count}{self.unit}"
+
+
+@cache
+def _days_of_months(n: int) -> frozenset[int]:
+    """How many days n months in a row can have, by the Gregorian calendar, which begins anew every 400 years."""
+    lengths = [calendar.monthrange(2000 + i // 12, i % 12 + 1)[1] for i in range(4800)]
+    cycles, rest = divmod(n, len(lengths))
+    until = [0, *accumulate([*lengths, *lengths])]
+    return frozenset(cycles * sum(lengths) + until[i + rest] - until[i] for i in range(len(lengths)))
 
 
 DurationField = Annotated[
@@ -54,7 +80,8 @@ def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+"""One text or a list of them."""
 
 Scalar = bool | int | float | str
 

@@ -2,16 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from tabcli.arrays import IntArray
+from tabcli.config.reads import JOINED, Read, Use
 from tabcli.config.schema import Config
+from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, did_you_mean
 from tabcli.features.dates import date_part_names, fourier_names
 from tabcli.features.events import event_feature_names
+from tabcli.features.frequency import Frequency
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.texts import decimal_comma, not_numeric_error
+
+Role = Literal["static", "known in advance", "past only"]
+"""When a column is known: always the same in a series; on the days to forecast too; or only once the day is over."""
 
 
 def made_columns(config: Config) -> list[str]:
@@ -33,17 +42,7 @@ def needed_columns(config: Config) -> set[str] | None:
     """The columns that the config makes use of; None where it chooses variables by rule and so needs all."""
     if "auto" in (config.categorical, config.continuous):
         return None
-    features = config.features
-    needed = {*config.categorical, *config.continuous, *config.baseline}
-    needed |= {c for join in config.joins for c in join.on}
-    needed |= {c for event in features.events.values() for c in event.where}
-    needed |= {*config.history.effects, *config.history.columns} if config.history else set()
-    needed |= {*config.forecast.zero_where, *config.forecast.fill, *config.target.drop_where}
-    needed |= {c for since in features.sinces for c in since.columns}
-    dated = (features.fourier, features.from_easter, features.to_month_end)
-    needed |= {f.date for made in dated for f in made.values()}
-    needed |= {d.column for d in features.date_parts} | {r.months for r in features.recurrences.values()}
-    return needed
+    return {read.column for read in config.reads() if read.use in JOINED}
 
 
 def source_columns(config: Config) -> set[str] | None:
@@ -74,12 +73,14 @@ def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, s
     ]
 
 
-def choose_variables(table: FactorizedTable, config: Config, availability: Mapping[str, str]) -> Variables:
-    """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto.
+def choose_variables(
+    table: FactorizedTable, config: Config, availability: Mapping[str, str], train: IntArray
+) -> Variables:
+    """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto. `train`: the training rows.
 
-    The rule: a float, or an integer with more than `max_card` different values, is continuous; all else, and the
-    series columns, are categorical. Raises `ConfigError` naming every column that is missing or not available in
-    advance, and `DataError` where it would make categories of numbers with decimal commas.
+    The rule looks at the training rows alone: numbers with fractions, with missing values or with more than `max_card`
+    different values are continuous; all else, and the series columns, are categorical. Raises `DataError` where it
+    would make categories of numbers with decimal commas.
     """
     by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
     by_rule = "auto" in (config.categorical, config.continuous)
@@ -88,90 +89,102 @@ def choose_variables(table: FactorizedTable, config: Config, availability: Mappi
         if column in named:
             continue
         values = table.stored[column].values
-        kind = kind_of(values)
-        if kind == "text" and decimal_comma(values):
+        if kind_of(values) == "text" and decimal_comma(values):
             raise not_numeric_error(table[column], "auto: a number or a category?")
-        many = by_rule and kind == "int" and values.nunique() > config.max_card
-        continuous = column not in config.series and (kind == "float" or many)
+        continuous = by_rule and column not in config.series and _is_measure(table, column, train, config.max_card)
         by_role["continuous" if continuous else "categorical"].append(column)
     chosen = {
         role: tuple(by_role[role]) if given == "auto" else given
         for role, given in (("categorical", config.categorical), ("continuous", config.continuous))
     }
-    problems = [
-        f"  {role}: {problem}"
-        for role, columns in chosen.items()
-        for problem in _variable_problems(columns, table, config, availability)
-    ]
-    if problems:
-        raise ConfigError(f"{len(problems)} variables cannot be used\n" + "\n".join(problems))
     return Variables(**chosen)
 
 
-def _variable_problems(
-    columns: Iterable[str], table: FactorizedTable, config: Config, availability: Mapping[str, str]
-) -> list[str]:
-    problems = []
-    for column in columns:
-        if column not in table.columns:
-            known = dict.fromkeys([*table.columns, *made_columns(config)])
-            problems.append(f"no column {column!r}{did_you_mean(column, known)}")
-        elif availability.get(column) == "past only":
-            problems.append(f"{column!r} is past only: on the days to forecast nobody knows it")
-        elif kind_of(table.stored[column].values) == "date":
-            problems.append(f"{column!r} is a date; use its parts (features.date_parts)")
-    return problems
+def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: int) -> bool:
+    """Whether the training rows hold numbers with fractions or gaps, or more than `max_card` different ones.
+
+    Not the kind of the whole column: a missing value to come would make floats of a training row's whole numbers.
+    """
+    values, places = table.stored[column]
+    if kind_of(values) not in ("int", "float"):
+        return False
+    numbers = values.to_numpy()[train if places is None else np.unique(places[train])].astype("float64")
+    return bool((numbers != np.round(numbers)).any()) or len(np.unique(numbers)) > max_card
 
 
 def availability_of(
-    config: Config, train: pd.DataFrame, sides: Mapping[str, pd.DataFrame], horizon: int
-) -> dict[str, str]:
+    config: Config, train: pd.DataFrame, sides: Mapping[str, pd.DataFrame], frequency: Frequency, horizon: int
+) -> dict[str, Role]:
     """Column → "known in advance", "past only" or "static", for every source column.
 
-    A column of the train table must be declared; else it is past only. A side table joined without a date is
-    as available as its keys; with a date it is known in advance if the join says so, or if its lag is not shorter
-    than the horizon (in seconds), and past only otherwise.
+    A column of the train table must be declared; else it is past only. A side table is at most as available as the
+    keys that it is joined on. Joined by a date it is known in advance only if the join says so, or if its lag reaches
+    from every day to forecast, `horizon` steps and validation's gap ahead, back to what is known.
     """
-    roles = dict.fromkeys(train.columns, "past only")
+    roles: dict[str, Role] = dict.fromkeys(train.columns, "past only")
     roles |= dict.fromkeys(config.availability.known_in_advance, "known in advance")
     roles |= dict.fromkeys([*config.series, *config.availability.static], "static")
     roles |= dict.fromkeys([config.date], "known in advance")
+    n_ahead = horizon + frequency.number(config.validation.gap)
     for join in config.joins:
+        of_keys = [roles.get(c, "past only") for c in join.on]
         dated = join.as_of is not None or config.date in join.on
-        advance = join.known_in_advance or (join.as_of is not None and join.lag.seconds >= horizon)
-        if dated:
-            role = "known in advance" if advance else "past only"
-        else:
-            keys = {roles.get(c, "past only") for c in join.on}
-            role = next(r for r in ("past only", "known in advance", "static") if r in keys)
-        for column in sides[join.table].columns:
-            if column not in join.on and column != join.as_of:
-                roles[column] = role
+        advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
+        role = weakest([*of_keys, "known in advance" if advance else "past only"] if dated else of_keys)
+        brought = [c for c in sides[join.table].columns if c not in join.on and c != join.as_of]
+        roles |= {c: weakest([role, roles.get(c, role)]) for c in brought}
     return roles
 
 
-def check_available(config: Config, availability: Mapping[str, str]) -> None:
-    """Raises `ConfigError` where a feature or a forecast rule is made from a past-only column."""
-    features = config.features
-    uses = {f"features.events.{n}.where": list(e.where) for n, e in features.events.items()}
-    uses |= {f"features.fourier.{n}.date": [f.date] for n, f in features.fourier.items()}
-    uses |= {f"features.from_easter.{n}.date": [f.date] for n, f in features.from_easter.items()}
-    uses |= {f"features.to_month_end.{n}.date": [f.date] for n, f in features.to_month_end.items()}
-    uses |= {f"features.spans.{n}.since": s.since.columns for n, s in features.spans.items()}
-    uses |= {f"features.recurrences.{n}.months": [r.months] for n, r in features.recurrences.items()}
-    uses |= {f"features.recurrences.{n}.since": r.since.columns for n, r in features.recurrences.items() if r.since}
-    uses |= {"forecast.zero_where": list(config.forecast.zero_where), "forecast.fill": list(config.forecast.fill)}
+def weakest(roles: Iterable[Role]) -> Role:
+    """What is made of columns of these roles is known only when all of them are."""
+    return max(roles, key=("static", "known in advance", "past only").index, default="static")
+
+
+def _spans(lag: Duration, frequency: Frequency, n_steps: int) -> bool:
+    """Whether a lag is never shorter than so many steps, whichever months they are."""
+    if frequency.unit == lag.unit == "mo":
+        return lag.count >= n_steps * frequency.count
+    steps = Duration(n_steps * frequency.count, "mo").longest if frequency.unit == "mo" else n_steps * frequency.count
+    return lag.shortest >= steps
+
+
+def check_available(config: Config, availability: Mapping[str, Role]) -> None:
+    """Raises `ConfigError` naming every key that reads, on the days to forecast, a column that is past only."""
     problems = [
-        f"  {path}: {column!r} is past only: on the days to forecast nobody knows it"
-        for path, columns in uses.items()
-        for column in columns
-        if availability.get(column) == "past only"
+        f"  {read.path}: {read.column!r} is past only: on the days to forecast nobody knows it"
+        for read in config.reads()
+        if read.ahead and availability.get(read.column) == "past only"
     ]
     if problems:
         raise ConfigError(
-            "features need columns that are not known in advance\n" + "\n".join(problems),
-            hint="if they are known, name them in availability.known_in_advance",
+            "the config reads columns that are not known in advance\n" + "\n".join(problems),
+            hint="if they are known, name them in availability.known_in_advance, or say it of their join",
         )
+
+
+def check_columns(table: FactorizedTable, config: Config, uses: Iterable[Use]) -> None:
+    """Raises `ConfigError` naming every key that reads, for one of the uses, a column that is not there or no date."""
+    problems = [
+        f"  {read.path}: {problem}"
+        for read in config.reads()
+        if read.use in uses and (problem := _column_problem(read, table, config))
+    ]
+    if problems:
+        raise ConfigError("columns that the config names cannot be used\n" + "\n".join(problems))
+
+
+def _column_problem(read: Read, table: FactorizedTable, config: Config) -> str | None:
+    column = read.column
+    if column not in table.columns:
+        features = [] if read.use in ("filled", "feature") else made_columns(config)
+        return f"no column {column!r}{did_you_mean(column, dict.fromkeys([*table.columns, *features]))}"
+    kind = kind_of(table.stored[column].values)
+    if read.date and kind != "date":
+        return f"column {column!r} holds {kind} values, not dates"
+    if read.use == "input" and kind == "date":
+        return f"{column!r} is a date; use its parts (features.date_parts)"
+    return None
 
 
 def check_static(table: pd.DataFrame, config: Config, where: str) -> None:

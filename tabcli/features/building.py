@@ -13,8 +13,8 @@ import pandas as pd
 from tabcli.arrays import IntArray
 from tabcli.config.features import WEEKDAYS
 from tabcli.config.schema import Config
-from tabcli.errors import ConfigError, did_you_mean
-from tabcli.features.availability import needed_columns, other_columns, source_columns
+from tabcli.errors import ConfigError
+from tabcli.features.availability import check_columns, needed_columns, other_columns, source_columns
 from tabcli.features.dates import date_part_names, date_parts, days_from_easter, days_to_month_end, fourier_terms
 from tabcli.features.elapsed import active_months, time_since
 from tabcli.features.events import EventCalendar, SortedRows, event_features
@@ -77,9 +77,9 @@ def build_features(
     keys, at = table.keyed([config.date])
     days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
     table = table.with_columns({name: values.astype("int64") for name, values in days.items()}, at)
+    check_columns(table, config, ["feature"])
     flags = {}
     for name, event in config.features.events.items():
-        _require(table, event.where, f"features.events.{name}.where")
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
     calendar, laid = calendar.overlay(table, config.date, flags)
     parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
@@ -92,24 +92,21 @@ def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
     """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
     features, wanted, table = config.features, needed_columns(config), joined
 
-    def dates(column: str, path: str) -> tuple["pd.Series[Any]", IntArray | None]:
-        _require(joined, [column], path)
+    def dates(column: str) -> tuple["pd.Series[Any]", IntArray | None]:
         keys, at = joined.keyed([column])
-        if kind_of(keys[column]) != "date":
-            raise ConfigError(f"{path}: column {column!r} holds {kind_of(keys[column])} values, not dates")
         return keys[column], at
 
     for part in features.date_parts:
-        days, at = dates(part.column, "features.date_parts")
+        days, at = dates(part.column)
         table = table.with_columns(dict(date_parts(days, part.prefix, time=part.time, wanted=wanted)), at)
     for name, wave in features.fourier.items():
-        days, at = dates(wave.date, f"features.fourier.{name}.date")
+        days, at = dates(wave.date)
         table = table.with_columns(fourier_terms(days, name, wave.period, wave.order), at)
     for name, window in features.from_easter.items():
-        days, at = dates(window.date, f"features.from_easter.{name}.date")
+        days, at = dates(window.date)
         table = table.with_columns({name: days_from_easter(days, window.first, window.last)}, at)
     for name, end in features.to_month_end.items():
-        days, at = dates(end.date, f"features.to_month_end.{name}.date")
+        days, at = dates(end.date)
         counted = [day not in end.closed for day in WEEKDAYS]
         table = table.with_columns({name: days_to_month_end(days, counted)}, at)
     return table
@@ -127,19 +124,10 @@ def _of_rows(table: FactorizedTable, config: Config, calendar: EventCalendar, la
     for columns in parallel_map(of_event, events, len(table)):
         made |= columns
     for name, span in features.spans.items():
-        _require(table, span.since.columns, f"features.spans.{name}")
         made[name] = time_since(table, config.date, span)
     for name, recurrence in features.recurrences.items():
-        since = recurrence.since.columns if recurrence.since else []
-        _require(table, [recurrence.months, *since], f"features.recurrences.{name}")
         made[name] = active_months(table, config.date, recurrence)
     return made
-
-
-def _require(table: Columns, columns: Iterable[str], path: str) -> None:
-    problems = [f"  {path}: no column {c!r}{did_you_mean(c, table.columns)}" for c in columns if c not in table.columns]
-    if problems:
-        raise ConfigError("the joined table lacks columns\n" + "\n".join(problems))
 
 
 def _refuse_clashes(table: Columns, new: Iterable[Iterable[str]]) -> None:

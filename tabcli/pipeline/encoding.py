@@ -1,6 +1,5 @@
 """Keys and places of rows beside their encoded columns; the grid of the target's history."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from tabcli.artifacts.contents import ROW, FittedPipeline
 from tabcli.config.features import History
 from tabcli.config.schema import Config
 from tabcli.config.values import Transform
-from tabcli.errors import ConfigError, DataError, did_you_mean
+from tabcli.errors import ConfigError, DataError
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.pipeline.joined import JoinedData
@@ -34,7 +33,7 @@ def history_grid(
     config, rows, wide = source.config, source.rows, source.wide
     if config.history is None:
         return None, None, Positions(wide.series, wide.series, wide.series)
-    _check_history(config.history, rows, source.availability)
+    _check_history(config.history, rows)
     used = wide.table.frame(dict.fromkeys([config.date, *config.history.effects]))
     known = used.iloc[: len(rows)]
     grid = Grid.fit(
@@ -70,23 +69,11 @@ def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Con
         )
 
 
-def _check_history(history: History, rows: FactorizedTable, availability: Mapping[str, str]) -> None:
-    require = {"history.effects": history.effects, "history.columns": history.columns}
+def _check_history(history: History, rows: FactorizedTable) -> None:
     problems = [
-        f"  {path}: no column {c!r}{did_you_mean(c, rows.columns)}"
-        for path, columns in require.items()
-        for c in columns
-        if c not in rows.columns
-    ]
-    problems += [
-        f"  history.effects: {c!r} is past only: on the days to forecast nobody knows it"
-        for c in history.effects
-        if availability.get(c) == "past only"
-    ]
-    problems += [
         f"  history.columns: {c!r} holds {kind_of(rows[c])} values, not numbers"
         for c in history.columns
-        if c in rows.columns and kind_of(rows[c]) not in ("int", "float", "text")
+        if kind_of(rows[c]) not in ("int", "float", "text")
     ]
     if problems:
         raise ConfigError("the history needs other columns\n" + "\n".join(problems))

@@ -8,7 +8,7 @@ import pandas as pd
 from tabcli.arrays import BoolArray
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
-from tabcli.features.availability import availability_of, check_available, check_static
+from tabcli.features.availability import Role, availability_of, check_available, check_columns, check_static
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
@@ -35,7 +35,7 @@ class JoinedData:
     config: Config
     wide: FeatureTable
     contract: Contract
-    availability: dict[str, str]
+    availability: dict[str, Role]
     kept: BoolArray
     """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
     holidays: PublicHolidays
@@ -69,14 +69,16 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Join
         tables = _sampled(tables, config, sample)
     check_static(tables["train"], config, train_where)
     tables["train"], n_clipped = clip_targets(tables["train"], config)
+    dates = [tables[name][config.date] for name in ("train", "future") if name in tables]
+    frequency = Frequency.of(pd.concat(dates), None if config.frequency == "auto" else config.frequency)
+    horizon = validation_steps(config.validation, frequency, dates[1] if "future" in tables else None)
+    availability = availability_of(config, tables["train"], tables, frequency, horizon)
+    check_available(config, availability)
+    check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
     ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
     holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], tables["train"][config.date])
     wide, n_train, filled = _widen_all(tables, config, holidays)
-    frequency = Frequency.of(wide.table[config.date], None if config.frequency == "auto" else config.frequency)
-    ahead = tables["future"][config.date] if "future" in tables else None
-    horizon = validation_steps(config.validation, frequency, ahead)
-    availability = availability_of(config, tables["train"], tables, horizon * frequency.seconds)
-    check_available(config, availability)
+    check_columns(wide.table, config, ["row", "input", "past"])
     kept, dropped = scored_rows(wide.table.head(n_train), config, train_where)
     facts = {
         "read": n_read,

@@ -25,7 +25,6 @@ from tabcli.preprocessing.columns import Encoded, Preprocessor
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource
 from tabcli.tables.joins import FactorizedTable
-from tabcli.tables.kinds import require_columns
 
 # --------------------------------------------------------------------------------------------- fitting
 
@@ -71,7 +70,7 @@ def encode(source: JoinedData, *, until: pd.Timestamp | None = None) -> Prepared
     forecast are left out.
     """
     config, cut = source.config, _cut(source, until)
-    variables = choose_variables(source.wide.table, config, source.availability)
+    variables = choose_variables(source.wide.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
         prepared = _encode(source, cut, variables)
@@ -157,7 +156,6 @@ def _naive(
     longer, and `baseline` is given, also by the place in the season.
     """
     by = _baseline_columns(config)
-    require_columns(rows.with_columns({"season": np.zeros(len(rows))}), by, "baseline")
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")

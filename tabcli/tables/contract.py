@@ -68,9 +68,8 @@ def _plain(value: Any) -> Any:
 
 
 def _date_columns(config: Config, name: str) -> set[str]:
-    sides = {j.as_of for j in config.joins if j.table == name and j.as_of}
-    spans = [since.date for since in config.features.sinces]
-    return {config.date, *sides, *(c for c in spans if c), *(d.column for d in config.features.date_parts)}
+    """The columns of a table that the config reads as dates."""
+    return {read.column for read in config.reads() if read.date and read.table in (None, name)}
 
 
 def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[str, pd.DataFrame]:

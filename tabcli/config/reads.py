@@ -1,0 +1,109 @@
+"""Which columns a config reads, where it says so, and what for: found by walking the schema, so none is forgotten.
+
+A field that holds names of columns is marked with `Reads`; a column that is named there is a `Read`:
+
+    features.events.Promo.where  {promo: 1}   →   Read("features.events.Promo.where", "promo", "feature")
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic.fields import FieldInfo
+
+from tabcli.config.values import Section
+
+Use = Literal[
+    "key", "target", "declared", "filled", "join", "as of", "feature", "row", "input", "past", "network", "file"
+]
+"""What a column is read for, in the order in which the tables are built.
+
+| use      | read from                               | must be known in advance |
+|----------|-----------------------------------------|--------------------------|
+| file     | a file, before it is a table            |                          |
+| key      | the rows: series, date, id              |                          |
+| target   | the train table                         |                          |
+| declared | the train table                         |                          |
+| filled   | the rows, before anything is joined     | yes                      |
+| as of    | a side table                            |                          |
+| join     | the rows and a side table               | if what it joins must be |
+| feature  | the joined table                        | yes                      |
+| row      | the joined table with its features      | yes                      |
+| input    | the same, for the network               | yes                      |
+| past     | the same, of rows that have a target    |                          |
+| network  | the network's inputs                    |                          |
+"""
+
+AHEAD: frozenset[Use] = frozenset({"filled", "feature", "row", "input"})
+"""Uses on the days to forecast, of which nobody knows what is past only."""
+
+JOINED: frozenset[Use] = AHEAD | {"join", "past"}
+"""Uses that a joined table must have its columns for."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Marks a field that names columns: a text, a list of them, or a mapping by column.
+
+    `date`: the column holds dates. `table`: the field beside it that says of which table the column is, if not of the
+    rows. `words`: what may stand there beside columns.
+    """
+
+    use: Use
+    date: bool = False
+    table: str | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """A column, the path of the key that reads it, and what for. `table`: the side table that has it, if it is one."""
+
+    path: str
+    column: str
+    use: Use
+    date: bool = False
+    table: str | None = None
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is read on the days to forecast, so that it must be known in advance."""
+        return self.use in AHEAD
+
+
+def reads_of(section: Section, path: str = "") -> Iterator[Read]:
+    """Every column that a section and those within it name, in the order of the schema's fields."""
+    for name, field in type(section).model_fields.items():
+        value, here = getattr(section, name), f"{path}.{name}" if path else name
+        marker = mark_of(field)
+        if marker is None:
+            yield from _within(value, here)
+        else:
+            table = getattr(section, marker.table) if marker.table else None
+            for column in _named(value):
+                if column not in marker.words:
+                    yield Read(here, column, marker.use, marker.date, table)
+
+
+def mark_of(field: FieldInfo) -> Reads | None:
+    """The mark of a field that names columns."""
+    return next((mark for mark in field.metadata if isinstance(mark, Reads)), None)
+
+
+def _within(value: Any, path: str) -> Iterator[Read]:
+    if isinstance(value, Section):
+        yield from reads_of(value, path)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _within(item, f"{path}[{i}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _within(item, f"{path}.{key}")
+
+
+def _named(value: Any) -> Iterator[str]:
+    """The columns that a marked field names; `auto` and nothing name none."""
+    if isinstance(value, str):
+        yield from [] if value == "auto" else [value]
+    elif value is not None:
+        yield from value

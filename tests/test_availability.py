@@ -1,0 +1,154 @@
+"""What is known when: each way in which a column that nobody knows in advance could become an input."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabcli.config import loading
+from tabcli.config.values import Duration
+from tabcli.errors import ConfigError, DataError
+from tabcli.features.availability import availability_of
+from tabcli.features.frequency import Frequency
+from tabcli.pipeline import prepare
+from tests.conftest import HORIZON, N_DAYS, START
+
+Tables = dict[str, pd.DataFrame]
+
+
+def fit(config: dict[str, Any], tables: Tables) -> prepare.Prepared:
+    return prepare.fit(loading.parse(config), tables)
+
+
+def by_visitors(tables: Tables) -> pd.DataFrame:
+    """A side table for each value of a column that is past only."""
+    visitors = np.sort(tables["train"]["visitors"].unique())
+    return pd.DataFrame({"visitors": visitors, "band": visitors // 100})
+
+
+def test_parts_of_a_date_that_is_past_only_are_refused(config: dict[str, Any], tables: Tables) -> None:
+    train = tables["train"]
+    delivered = train["day"] + pd.to_timedelta(train["units"] % 7, unit="D")
+    config["features"]["date_parts"] = ["day", "delivered"]
+    config |= {"categorical": "auto", "continuous": "auto"}
+    with pytest.raises(ConfigError, match=r"features\.date_parts\[1\]\.column: 'delivered' is past only"):
+        fit(config, {**tables, "train": train.assign(delivered=delivered)})
+
+
+@pytest.mark.parametrize("join", [{"known_in_advance": True}, {"as_of": "made", "lag": "400d"}])
+def test_a_join_by_date_is_no_better_known_than_its_other_keys(
+    config: dict[str, Any], tables: Tables, join: dict[str, Any]
+) -> None:
+    side = by_visitors(tables)
+    by_date = {"on": ["visitors"], **join} if "as_of" in join else {"on": ["visitors", "day"], **join}
+    if "as_of" in join:
+        side = side.assign(made=START - pd.Timedelta(500, unit="D"))
+    else:
+        side = tables["train"][["day", "visitors"]].drop_duplicates().assign(band=lambda t: t["visitors"] // 100)
+    config["tables"]["bands"] = {"file": "bands.csv"}
+    config["joins"].append({"table": "bands", **by_date})
+    config["continuous"].append("band")
+    with pytest.raises(ConfigError, match="continuous: 'band' is past only"):
+        fit(config, {**tables, "bands": side})
+
+
+@pytest.mark.parametrize(("lag", "gap", "known"), [("20d", "0d", True), ("20d", "14d", False), ("34d", "14d", True)])
+def test_a_lag_must_span_the_horizon_and_the_gap(
+    config: dict[str, Any], tables: Tables, lag: str, gap: str, known: bool
+) -> None:
+    days = pd.date_range(START - pd.Timedelta(60, unit="D"), periods=400, unit="us")
+    config["tables"]["index"] = {"file": "index.csv"}
+    config["joins"].append({"table": "index", "as_of": "week_end", "lag": lag})
+    config["continuous"].append("interest")
+    config["validation"] = {"last": f"{HORIZON}d", "gap": gap}
+    tables = {**tables, "index": pd.DataFrame({"week_end": days, "interest": np.arange(400.0)})}
+    if known:
+        assert "interest" in fit(config, tables).fitted.preprocessor.continuous
+    else:
+        with pytest.raises(ConfigError, match="continuous: 'interest' is past only"):
+            fit(config, tables)
+
+
+@pytest.mark.parametrize(
+    ("lag", "frequency", "horizon", "known"),
+    [
+        ("3mo", "1d", 89, True),  # February, March and April of most years
+        ("3mo", "1d", 90, False),
+        ("12mo", "1w", 52, True),
+        ("48mo", "1d", 1460, True),  # around 1900 and 2100
+        ("48mo", "1d", 1461, False),
+        ("3mo", "1mo", 3, True),
+        ("2mo", "1mo", 3, False),
+        ("91d", "1mo", 3, False),  # 92 days from May to July
+        ("92d", "1mo", 3, True),
+        ("6mo", "3mo", 2, True),
+    ],
+)
+def test_months_of_a_lag_count_as_the_shortest_and_steps_as_the_longest(
+    config: dict[str, Any], tables: Tables, lag: str, frequency: str, horizon: int, known: bool
+) -> None:
+    config["tables"]["index"] = {"file": "index.csv"}
+    config["joins"] = [{"table": "index", "as_of": "month", "lag": lag}]
+    step = Frequency.of(pd.Series([], dtype="datetime64[us]"), Duration.parse(frequency))
+    sides = {"index": pd.DataFrame({"month": [START], "interest": [1.0]})}
+    roles = availability_of(loading.parse(config), tables["train"], sides, step, horizon)
+    assert roles["interest"] == ("known in advance" if known else "past only")
+
+
+def test_a_baseline_by_what_nobody_knows_is_refused(config: dict[str, Any], tables: Tables) -> None:
+    config["baseline"] = ["shop", "visitors"]
+    with pytest.raises(ConfigError, match="baseline: 'visitors' is past only"):
+        fit(config, tables)
+    config["availability"]["past_only"] = []
+    with pytest.raises(ConfigError, match="baseline: 'visitors' is past only"):
+        fit(config, tables)
+
+
+@pytest.mark.parametrize("where", ["valid", "future"])
+def test_auto_roles_are_chosen_by_the_training_rows_alone(config: dict[str, Any], tables: Tables, where: str) -> None:
+    config |= {"categorical": "auto", "continuous": "auto", "max_card": 8}
+    config["availability"]["known_in_advance"] += ["grade", "rank", "level"]
+    train, future = tables["train"], tables["future"]
+    for table in (train, future):
+        table["grade"] = table["rank"] = table["level"] = (table["shop"] % 4).astype("int64")
+    late = train["day"] > START + pd.Timedelta(N_DAYS - HORIZON - 1, unit="D")
+    changed, rows = (train, late.to_numpy()) if where == "valid" else (future, np.full(len(future), True))
+    changed.loc[rows, "grade"] = np.arange(rows.sum())  # many values
+    for name, value in (("rank", np.nan), ("level", 0.5)):
+        changed[name] = changed[name].astype("float64").mask(rows & (changed["shop"] == 1), value)
+    prepared = fit(config, tables)
+    assert {"grade", "rank", "level"} <= {*prepared.fitted.preprocessor.categorical}
+
+
+def test_the_target_can_be_neither_known_in_advance_nor_a_key(config: dict[str, Any]) -> None:
+    config["availability"]["known_in_advance"].append("units")
+    with pytest.raises(ConfigError, match=r"availability\.known_in_advance: 'units' is the target"):
+        loading.parse(config)
+    config["availability"] = {"past_only": ["shop"]}
+    with pytest.raises(ConfigError, match=r"availability\.past_only: 'shop' is a key of the rows"):
+        loading.parse(config)
+    config |= {"availability": {}, "series": ["shop", "units"]}
+    with pytest.raises(ConfigError, match="series: 'units' is the target"):
+        loading.parse(config)
+    config["series"] = "shop"
+    config["features"]["events"]["Many"] = {"where": {"units": 100}}
+    with pytest.raises(ConfigError, match=r"features\.events\.Many\.where: 'units' is the target"):
+        loading.parse(config)
+
+
+def test_a_value_for_a_column_that_the_rows_lack_is_refused(config: dict[str, Any], tables: Tables) -> None:
+    config["forecast"]["fill"] = {"opne": 1}
+    with pytest.raises(ConfigError, match=r"forecast\.fill: no column 'opne'; did you mean 'open'"):
+        fit(config, tables)
+
+
+def test_a_column_that_a_feature_reads_as_dates_is_read_as_dates(config: dict[str, Any], tables: Tables) -> None:
+    """Written as texts, as in a CSV: whichever feature reads it."""
+    opened = tables["shops"].assign(opened=["2019-05-01", "2020-12-01", None, "2021-02-01", "2021-06-01", "2000-01-01"])
+    config["features"]["to_month_end"] = {"Left": {"date": "opened"}}
+    config["continuous"].append("Left")
+    assert "Left" in fit(config, {**tables, "shops": opened}).fitted.preprocessor.continuous
+    config["features"]["to_month_end"] = {"Left": {"date": "promo"}}
+    with pytest.raises(DataError, match="column 'promo' holds numbers"):
+        fit(config, tables)
