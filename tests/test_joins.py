@@ -242,3 +242,27 @@ def test_the_cells_of_a_history_may_come_from_a_joined_table() -> None:
         grid.positions(table, "date", series).cell, grid.positions(frame, "date", series).cell
     )
     assert len(grid.cells) > 4
+
+
+@pytest.mark.parametrize("as_of", [None, "on"])
+def test_keys_of_more_combinations_than_fit_find_their_own_rows(as_of: str | None) -> None:
+    """20,000 × 20,000 combinations beside a moment do not fit in 64 bits: rows lost theirs, or took another's."""
+    rng, n = np.random.default_rng(0), 20_000
+    side = pd.DataFrame({"a": rng.permutation(n), "b": rng.permutation(n), "c": rng.permutation(n), "v": np.arange(n)})
+    side["on"] = pd.Timestamp("2020-01-01")
+    rows = side[["a", "b", "c"]].iloc[::-1].reset_index(drop=True)
+    rows.loc[:99, "c"] = n - 1 - rows.loc[:99, "c"]  # each value is there, the combination is not
+    rows["day"] = pd.Timestamp("2020-01-05")
+    table = side if as_of else side.drop(columns="on")
+    lookup = LookupTable.of(table, Join(table="t", on=("a", "b", "c"), as_of=as_of))
+    joined, unmatched = join_table(rows, lookup, date="day", columns={"v"})
+    expected = rows.merge(side, on=["a", "b", "c"], how="left")["v"]
+    np.testing.assert_array_equal(joined["v"], expected)
+    assert unmatched == expected.isna().sum() > 90
+
+
+def test_tables_made_from_the_same_one_do_not_share_what_they_found() -> None:
+    rows = FactorizedTable.of(pd.DataFrame({"k": np.arange(40) % 2}))
+    one, two = (rows.with_columns({"x": (np.arange(40) % 2) + plus}) for plus in (0, 10))
+    assert one.keyed(["x"])[0]["x"].tolist() == [0, 1]
+    assert two.keyed(["x"])[0]["x"].tolist() == [10, 11]

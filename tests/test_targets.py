@@ -238,3 +238,22 @@ def test_a_backtest_is_sorted_by_the_metric(config: dict[str, Any], tmp_path: Pa
     assert summary["mase"].is_monotonic_increasing
     assert set(summary.index) == {"network", *peers}
     assert pd.Timestamp(result.folds[0]) - pd.Timestamp(result.folds[1]) == pd.Timedelta(14, unit="D")
+
+
+@pytest.mark.parametrize("transform", ["log", "log1p", "identity", "boxcox"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_targets_are_refused_with_their_rows_or_counted(
+    config: dict[str, Any], transform: str, value: float
+) -> None:
+    tables = with_units(make_tables(), lambda units, open_: units + 1.0)
+    tables["train"].loc[[3, 70], "units"] = value
+    settings = variant(config, transform=transform) | {"metric": "wape"}
+    with pytest.raises(DataError, match=r"'units' is infinite in 2 of 1320 rows \(rows 4, 71\)") as error:
+        tabcli.prep(settings, tables)
+    assert "divided by 0" in str(error.value.hint)
+    rest = tabcli.prep(settings, tables, overrides=["target.nonpositive=drop"]).summary["rows"]
+    assert rest["dropped"] == {"units infinite": 2}
+    assert rest["train"] + rest["valid"] + 2 == 1320
+    if transform == "log1p":
+        with pytest.raises(DataError, match="is infinite in 2 of"):
+            tabcli.prep(settings, tables, overrides=["target.nonpositive=clip"])

@@ -10,7 +10,7 @@ from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.rows import matches
-from tabcli.tables.texts import not_numeric_error
+from tabcli.tables.texts import not_numeric_error, rows_text
 
 
 def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
@@ -18,7 +18,8 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
     name = config.target.column
     if config.target.nonpositive != "clip" or kind_of(train[name]) not in ("int", "float"):
         return train, 0
-    return train.assign(**{name: train[name].clip(lower=0)}), int((train[name] < 0).sum())
+    negative = (train[name] < 0) & (train[name] > -np.inf)
+    return train.assign(**{name: train[name].mask(negative, 0)}), int(negative.sum())
 
 
 def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
@@ -36,18 +37,25 @@ def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[Bool
         kept &= ~hit
     values = target.to_numpy(dtype="float64")
     refused = TargetTransform.refused(config.target.transform, values)
-    for reason, wrong in (("missing", np.isnan(values)), ("zero", values == 0), ("negative", values < 0)):
-        n_wrong = int((wrong & refused & kept).sum())
-        if n_wrong and config.target.nonpositive != "drop":
+    finite = np.isfinite(values)
+    reasons = {
+        "missing": np.isnan(values),
+        "infinite": np.isinf(values),
+        "zero": values == 0,
+        "negative": finite & (values < 0),
+    }
+    for reason, wrong in reasons.items():
+        found = np.flatnonzero(wrong & refused & kept)
+        if len(found) and config.target.nonpositive != "drop":
             raise DataError(
-                f"{where}: the target {target.name!r} is {reason} in {n_wrong} of {int(kept.sum())} rows, "
+                f"{where}: the target {target.name!r} is {reason} in {len(found)} of {int(kept.sum())} rows "
+                f"({rows_text(found, rows.index)}), "
                 f"which target.transform: {config.target.transform} does not take",
                 hint=_ways_out(config, reason),
             )
-        if n_wrong:
-            left_out[f"{target.name} {reason}"] = n_wrong
-        kept &= ~(wrong & refused)
-    kept &= ~refused
+        if len(found):
+            left_out[f"{target.name} {reason}"] = len(found)
+        kept[found] = False
     if not kept.any():
         raise DataError(f"{where}: no row with a target that can be learned is left")
     return kept, left_out
@@ -57,6 +65,7 @@ def _ways_out(config: Config, reason: str) -> str:
     """What the config can say about targets that its transform does not take."""
     ways = {
         "missing": [],
+        "infinite": ["correct them: a number divided by 0?"],
         "zero": ["learn them with `target.transform: log1p`"],
         "negative": ["learn them with `target.transform: identity`"],
     }[reason]

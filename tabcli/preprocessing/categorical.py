@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tabcli.errors import DataError
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import as_text, kind_of, require_columns
 from tabcli.tables.rows import frame_of
 from tabcli.tables.texts import MISSING_NUMBERS
 
@@ -123,8 +123,7 @@ class Categorify:
                 by_category[np.isin(categories, MISSING_NUMBERS)] = MISSING
             return np.append(by_category, np.int32(MISSING))[column.cat.codes.to_numpy()]
         if textual:
-            whole = column.astype("Int64") if kind_of(column) == "float" and _is_whole(column) else column
-            return self.codes(whole.astype("str").where(column.notna()).astype("category"), name)
+            return self.codes(as_text(column), name)
         values = column.to_numpy()
         return _number_codes(values.astype("int64") if values.dtype == bool else values, np.asarray(levels))
 
@@ -153,8 +152,3 @@ class Categorify:
 
 def count_codes(codes: NDArray[np.int32]) -> Counts:
     return {"missing": int((codes == MISSING).sum()), "unknown": int((codes == UNKNOWN).sum())}
-
-
-def _is_whole(column: "pd.Series[Any]") -> bool:
-    values = column.dropna().to_numpy(dtype="float64")
-    return bool(np.isfinite(values).all() and (values == np.round(values)).all())

@@ -22,7 +22,16 @@ from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
 from tabcli.tables.kinds import kind_of, require_columns
-from tabcli.tables.rows import MOMENT_BITS, check_unique, distinct_rows, frame_of, moment_keys, seconds_of, take
+from tabcli.tables.rows import (
+    MOMENT_BITS,
+    MOST_GROUPS,
+    check_unique,
+    distinct_rows,
+    frame_of,
+    moment_keys,
+    seconds_of,
+    take,
+)
 from tabcli.tables.texts import not_numeric_error
 
 FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than it saves
@@ -114,7 +123,8 @@ class FactorizedTable:
         new = {
             name: Column(pd.Series(values, index=index, name=name, copy=False), at) for name, values in columns.items()
         }
-        keyed = self.keyed_ if not new.keys() & self.stored.keys() else {}
+        # A copy: what is found for the new columns holds for this table alone, not for others made from the same one.
+        keyed = {names: found for names, found in self.keyed_.items() if not new.keys() & {*names}}
         return FactorizedTable(self.index, {**self.stored, **new}, keyed)
 
 
@@ -139,13 +149,16 @@ def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
 class LookupTable:
     """A side table that was checked and can be looked up.
 
-    `levels`: of each key column the different values. `keys`: one number for the keys of each of the table's `rows`
-    that has all of them; with an as-of date (which it must have too) these are sorted.
+    `levels`: of each key column the different values. `known`: of each the combinations of it and those before that the
+    table has, where there could be so many that their numbers are counted anew; else None. `keys`: one number for the
+    keys of each of the table's `rows` that has all of them; with an as-of date (which it must have too) these are
+    sorted.
     """
 
     table: pd.DataFrame
     join: Join
     levels: "tuple[pd.Index[Any], ...]"
+    known: "tuple[pd.Index[Any] | None, ...]"
     keys: "pd.Index[Any]"
     rows: IntArray
 
@@ -156,7 +169,7 @@ class LookupTable:
         key = [*join.on, *([join.as_of] if join.as_of else [])]
         require_columns(table, key, where)
         check_unique(table, key, where)
-        codes, levels = np.zeros(len(table), dtype="int64"), []
+        codes, levels, known, n_codes = np.zeros(len(table), dtype="int64"), [], [], 1
         for name in join.on:
             column: Any = table[name]
             if kind_of(column) == "text":
@@ -164,8 +177,13 @@ class LookupTable:
             else:
                 own, unique = pd.factorize(column.to_numpy())
                 level = pd.Index(unique)
-            codes = _combined(codes, own, len(level))
+            codes, n_codes = _combined(codes, own, len(level)), n_codes * len(level)
+            combinations = None
+            if n_codes > MOST_GROUPS:
+                combinations = pd.Index(np.unique(codes[codes >= 0]))
+                codes, n_codes = combinations.get_indexer(pd.Index(codes)), len(combinations)
             levels.append(level)
+            known.append(combinations)
         dated = table[join.as_of].notna().to_numpy() if join.as_of else True
         rows = np.flatnonzero((codes >= 0) & dated)
         keys = codes[rows]
@@ -173,7 +191,7 @@ class LookupTable:
             keys = moment_keys(keys, seconds_of(table[join.as_of])[rows])
             order = np.argsort(keys, kind="stable")
             keys, rows = keys[order], rows[order]
-        return cls(table, join, tuple(levels), pd.Index(keys), rows)
+        return cls(table, join, tuple(levels), tuple(known), pd.Index(keys), rows)
 
     def find(self, rows: pd.DataFrame, date: str) -> IntArray:
         """The row of the table that belongs to each of `rows`, int64 (n,), −1 where none does.
@@ -182,8 +200,9 @@ class LookupTable:
         where a key is of another kind than the table's.
         """
         codes = np.zeros(len(rows), dtype="int64")
-        for name, level in zip(self.join.on, self.levels, strict=True):
+        for name, level, combinations in zip(self.join.on, self.levels, self.known, strict=True):
             codes = _combined(codes, self._codes(rows[name], level), len(level))
+            codes = codes if combinations is None else combinations.get_indexer(pd.Index(codes))
         if self.join.as_of is None:
             found = self.keys.get_indexer(pd.Index(codes))
         else:

@@ -4,14 +4,18 @@
 encoders work on codes). A missing value is NaN, NaT or code -1; an int column with one is float."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pandas.api.types import is_object_dtype
 
 from tabcli.errors import DataError, did_you_mean
-from tabcli.tables.texts import PLAIN, Numerals, local_time, to_numbers
+from tabcli.tables.texts import EXACT, PLAIN, Numerals, local_time, to_numbers
 
 Kind = Literal["int", "float", "bool", "date", "text"]
 
@@ -46,12 +50,14 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
             column = values.cat.rename_categories(texts)
         else:
             column = values.map(dict(zip(values.cat.categories, texts, strict=True))).astype("category")
+        column = column.cat.as_unordered()
     else:
+        texts_of_rows: pd.Series[Any] = values.astype("str").where(values.notna())
         if values.dtype.kind == "f":
-            whole = values.dropna()
-            if (whole == whole.round()).all():
-                values = values.astype("Int64")
-        column = values.astype("str").where(values.notna()).astype("category")
+            finite = values[np.isfinite(values)]
+            if (finite == finite.round()).all():
+                texts_of_rows = texts_of_rows.str.removesuffix(".0")
+        column = texts_of_rows.astype("category")
     column = column.cat.remove_unused_categories()
     missing = [t for t in MISSING_TEXTS if t in column.cat.categories]
     return column.cat.remove_categories(missing) if missing else column
@@ -60,36 +66,157 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
 def normalise(values: "pd.Series[Any]", where: str, timezone: str | None = None) -> "pd.Series[Any]":
     """A column of any dtype as one of the five kinds. Raises `DataError` for what is none of them."""
     dtype = values.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        plain = of_arrow(pa.table({"": pa.array(values.array)}))[""]
+        return normalise(pd.Series(plain.array, index=values.index, name=values.name), where, timezone)
     if isinstance(dtype, pd.CategoricalDtype):
-        if isinstance(dtype.categories.dtype, np.dtype) and dtype.categories.dtype.kind in "iufM":
-            return normalise(values.astype(dtype.categories.dtype if values.notna().all() else "float64"), where)
-        return as_text(values)
+        return _of_categories(values, where, timezone)
     if isinstance(dtype, pd.DatetimeTZDtype):
         if timezone is None:
             raise DataError(
-                f"{where}: column {values.name!r} has the time zone {dtype.tz}: {values.iloc[0]} in row 1",
+                f"{where}: column {values.name!r} has the time zone {dtype.tz}: {values.dropna().iloc[0]}",
                 hint="the days of a forecast are local days: set the table's `timezone`, such as Europe/Berlin",
             )
         return local_time(values, timezone)
     kind = dtype.kind
     if kind in "iu":
-        return values.astype("float64" if values.isna().any() else "int64")
+        return _of_integers(values)
     if kind == "f":
         return values.astype("float64")
     if kind == "b":
         return values.astype("float64" if values.isna().any() else "bool")
     if kind == "M":
-        return values.astype("datetime64[us]")
+        return _of_moments(values, where)
     if is_object_dtype(dtype) and len(values) and values.isna().all():
         return values.astype("float64")
+    if is_object_dtype(dtype) and values.notna().any():
+        return _of_objects(values, where, timezone)
     if kind in "OUT" or isinstance(dtype, pd.StringDtype):
-        sample = values.dropna()
-        if is_object_dtype(dtype) and len(sample) and sample.map(lambda v: isinstance(v, int | float)).all():
-            return normalise(pd.to_numeric(values), where)
-        if is_object_dtype(dtype) and len(sample) and not sample.map(lambda v: isinstance(v, str | int | float)).all():
-            raise DataError(f"{where}: column {values.name!r} holds {type(sample.iloc[0]).__name__} objects")
         return as_text(values)
     raise DataError(f"{where}: column {values.name!r} has the type {dtype}, which is not a number, date or text")
+
+
+def _of_categories(values: "pd.Series[Any]", where: str, timezone: str | None) -> "pd.Series[Any]":
+    """Categories are a way to store values: they are of the kind that the values would be of."""
+    codes, levels = values.cat.codes.to_numpy(), pd.Series(values.cat.categories, name=values.name)
+    if not len(levels):
+        return pd.Series(np.nan, index=values.index, name=values.name)
+    plain = normalise(levels, where, timezone)
+    missing = bool((codes < 0).any())
+    match kind_of(plain):
+        case "text":
+            return as_text(values)
+        case "date":
+            taken: Any = np.append(plain.to_numpy(), np.datetime64("NaT", "us"))[codes]
+        case "int" if missing and _exceeds(plain, EXACT):
+            return as_text(values)
+        case "int" | "bool" | "float" if missing:
+            taken = np.append(plain.to_numpy(dtype="float64"), np.nan)[codes]
+        case _:
+            taken = plain.to_numpy()[codes]
+    return pd.Series(taken, index=values.index, name=values.name)
+
+
+def _of_integers(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Whole numbers of any width; as texts where the numbers here could not hold them exactly."""
+    missing = bool(values.isna().any())
+    if _exceeds(values, EXACT if missing else 2**63 - 1):
+        return as_text(values)
+    return values.astype("float64" if missing else "int64")
+
+
+def _exceeds(values: "pd.Series[Any]", most: int) -> bool:
+    there = values.dropna()
+    return bool(len(there)) and not -most <= int(there.min()) <= int(there.max()) <= most
+
+
+def _of_moments(values: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+    try:
+        return values.astype("datetime64[us]")
+    except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
+        raise DataError(f"{where}: column {values.name!r} holds dates that lie too far away: {error}") from None
+
+
+def _of_objects(values: "pd.Series[Any]", where: str, timezone: str | None) -> "pd.Series[Any]":
+    """A column of Python objects: all numbers, all dates, or texts and numbers."""
+    sample = values.dropna()
+    types = {*sample.map(type)}
+    if all(issubclass(t, bool | np.bool_) for t in types):
+        return normalise(values.astype("boolean"), where)
+    if all(issubclass(t, int | np.integer | float | np.floating | Decimal) for t in types):
+        return _of_number_objects(values, types)
+    if all(issubclass(t, date | np.datetime64) for t in types):  # a datetime is a date
+        return _of_date_objects(values, sample, where, timezone)
+    if not all(issubclass(t, str | int | float | np.number) for t in types):
+        names = " and ".join(sorted(t.__name__ for t in types))
+        raise DataError(
+            f"{where}: column {values.name!r} holds {names} objects",
+            hint="make them numbers, dates or texts, or leave the column out",
+        )
+    return as_text(values)
+
+
+def _of_number_objects(values: "pd.Series[Any]", types: set[type]) -> "pd.Series[Any]":
+    """Python's numbers; decimals without digits after the point are whole."""
+    there = values.dropna()
+    whole = all(issubclass(t, int | np.integer | Decimal) and not issubclass(t, bool) for t in types)
+    if whole and Decimal in types:
+        whole = all(not isinstance(v, Decimal) or (v.is_finite() and int(v.as_tuple().exponent) >= 0) for v in there)
+    if not whole:
+        return values.where(values.notna(), np.nan).astype("float64")
+    most = EXACT if len(there) < len(values) else 2**63 - 1
+    numbers = [int(v) for v in there]
+    if not -most <= min(numbers) <= max(numbers) <= most:
+        return as_text(there.map(int).astype("str").reindex(values.index))
+    return pd.Series(numbers, index=there.index, dtype="int64", name=values.name).reindex(values.index)
+
+
+def _of_date_objects(
+    values: "pd.Series[Any]", sample: "pd.Series[Any]", where: str, timezone: str | None
+) -> "pd.Series[Any]":
+    zoned = sample.map(lambda v: getattr(v, "tzinfo", None) is not None)
+    if zoned.any() and not zoned.all():
+        raise DataError(
+            f"{where}: column {values.name!r}: {int(zoned.sum())} of {len(sample)} moments have a time zone, others none",
+            hint="give all of them one, or none",
+        )
+    try:
+        moments = pd.to_datetime(values.where(values.notna(), None), utc=bool(zoned.any()))
+    except (ValueError, OverflowError, TypeError) as error:
+        raise DataError(f"{where}: column {values.name!r} holds dates that cannot be read: {error}") from None
+    return normalise(moments, where, timezone)
+
+
+def of_arrow(table: pa.Table) -> pd.DataFrame:
+    """Arrow's columns as pandas': decimals as numbers, whole numbers that no float holds as texts where some lack."""
+    columns = []
+    for column in table.columns:
+        if pa.types.is_integer(column.type) and column.null_count and _beyond_floats(column):
+            column = pc.cast(column, pa.string())
+        elif pa.types.is_decimal(column.type):
+            column = _of_decimals(column)
+        columns.append(column)
+    plain = pa.Table.from_arrays(columns, names=[f"{i}" for i in range(len(columns))])
+    frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True, date_as_object=False, integer_object_nulls=False)
+    frame.columns = pd.Index(table.column_names)
+    return frame
+
+
+def _beyond_floats(column: pa.ChunkedArray) -> bool:
+    extent = pc.min_max(column)
+    low, high = extent["min"].as_py(), extent["max"].as_py()
+    return low is not None and not -EXACT <= low <= high <= EXACT
+
+
+def _of_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without digits after the point whole numbers, or their texts where they are too long for these; else floats."""
+    if column.type.scale > 0:
+        return pc.cast(pc.cast(column, pa.string()), pa.float64())  # Arrow's direct way is a bit off
+    try:
+        whole = pc.cast(column, pa.int64())
+    except pa.ArrowInvalid:
+        return pc.cast(column, pa.string())
+    return pc.cast(column, pa.string()) if column.null_count and _beyond_floats(whole) else whole
 
 
 class Columns(Protocol):

@@ -1,6 +1,8 @@
 """Source files and DataFrames → tables of five kinds, after the config's steps."""
 
-from collections.abc import Iterable
+import json
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tabcli.config.data import Table
 from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
 from tabcli.tables.delimited import read_delimited
-from tabcli.tables.kinds import as_text, kind_of, normalise, require_columns, to_kind
+from tabcli.tables.kinds import as_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.pickles import read_pickle
 from tabcli.tables.rows import condition_text, frame_of, matches
 from tabcli.tables.texts import EXAMPLES, infer, numerals_of, rows_text, set_missing, to_dates
@@ -27,9 +29,30 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 # --------------------------------------------------------------------------------------------- reading
 
 
-def _from_arrow(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas(date_as_object=False, integer_object_nulls=False)
-    return frame
+def _from_arrow(table: pa.Table, where: str) -> pd.DataFrame:
+    """A table of Arrow; what pandas kept as a named index are columns, at the front."""
+    kept = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    _refuse_levels(len(kept.get("column_indexes", [])), table.column_names[:1], where)
+    index = [c for c in kept.get("index_columns", []) if isinstance(c, str) and c in table.column_names]
+    unnamed = [c for c in index if re.fullmatch(r"__index_level_\d+__", c)]
+    named = [c for c in index if c not in unnamed]
+    return of_arrow(table.select([*named, *(c for c in table.column_names if c not in index)]))
+
+
+def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """A DataFrame whose index is no more than the rows' numbers: its named levels are columns, at the front."""
+    _refuse_levels(frame.columns.nlevels, list(frame.columns[:1]), where)
+    named = [i for i, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
+    levels = [pd.Series(frame.index.get_level_values(i), name=frame.index.names[i]) for i in named]
+    return pd.concat([*levels, frame.reset_index(drop=True)], axis=1) if levels else frame.reset_index(drop=True)
+
+
+def _refuse_levels(n_levels: int, example: Sequence[Any], where: str) -> None:
+    if n_levels > 1:
+        raise DataError(
+            f"{where}: the columns have {n_levels} levels, such as {', '.join(map(str, example))}",
+            hint="flatten them: table.columns = ['_'.join(map(str, names)) for names in table.columns]",
+        )
 
 
 def _read_file(path: Path, spec: Table) -> pd.DataFrame:
@@ -37,7 +60,7 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
         case ending if ending in TEXT_ENDINGS:
             return read_delimited(path, spec)
         case ".pkl" | ".pickle":
-            return read_pickle(path)
+            return _flat(read_pickle(path), str(path))
         case ".parquet" | ".pq":
             reader: Any = pyarrow.parquet.read_table
         case ".feather" | ".arrow":
@@ -48,7 +71,7 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
                 hint="use .csv, .tsv, .parquet, .feather or .pkl",
             )
     try:
-        return _from_arrow(reader(path))
+        return _from_arrow(reader(path), str(path))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from None
 
@@ -128,9 +151,9 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     Raises `DataError` for a file that is missing, empty, or not as the spec says.
     """
     if isinstance(source, pd.DataFrame):
-        where, table = f"table {name}", source.reset_index(drop=True)
+        where, table = f"table {name}", _flat(source, f"table {name}")
     else:
-        where, table = str(source), _read_file(Path(source), spec).reset_index(drop=True)
+        where, table = str(source), _read_file(Path(source), spec)
     columns = [str(c) for c in table.columns]
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:

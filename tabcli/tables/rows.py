@@ -116,6 +116,8 @@ def seconds_of(dates: "pd.Series[Any]") -> IntArray:
 
 
 MOMENT_BITS, MOMENT_ZERO = 36, 1 << 35
+MOST_GROUPS = 1 << 26
+"""So many groups, or twice as many, leave room for the moment in 64 bits."""
 
 
 def moment_keys(groups: IntArray, seconds: IntArray) -> IntArray:
