@@ -8,8 +8,10 @@ DATA    ?= data/rossmann
 OUT     ?= rossmann
 CONFIG  ?= configs/rossmann.yaml
 MEMBERS ?= 9
+FEV     ?= fev
+ARGS    ?=
 
-.PHONY: help install test lint types demo rossmann bench check docs format clean
+.PHONY: help install test lint types demo rossmann bench fev check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -65,6 +67,10 @@ bench: $(STAMP) $(FASTAI)/.installed  ## time prep, training and scaling beside 
 	fi
 	$(BIN)/python benchmarks/training.py $(BENCH)/prepared --out $(BENCH)/training.json --fastai $(FASTAI)/bin/python --accuracy
 	$(BIN)/python benchmarks/scaling.py --runs 5 --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
+
+fev: $(STAMP)  ## the public tasks rossmann_1D and _1W of fev-bench on the tables in DATA=folder, into FEV=fev (an hour); ARGS="--task 1D --jobs 2"
+	mkdir -p $(FEV)
+	$(BIN)/python benchmarks/fev.py --data $(DATA) --out $(FEV) $(ARGS)
 
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """The tasks rossmann_1D and rossmann_1W of fev-bench (arXiv 2509.26468): their rows, their windows, a window's tables.
 
-    train.csv ─ table_of(task) ─▶ a row per store and day, or week ─ write_window ─▶ train.csv   rows before the window
-                                                                                     test.csv    its rows, no Sales
+train.csv ─ table_of(task) ─▶ a row per store and day, or week ─ write_window ─▶ train.csv   rows before the window
+                                                                                 test.csv    its rows, no Sales
 """
 
 from collections.abc import Iterable
@@ -93,7 +93,7 @@ def weekly_sums(days: pd.DataFrame) -> pd.DataFrame:
     Missing days count as 0, and so does a week without any. Weeks that begin before the table or end after it are
     left out.
     """
-    monday = days["Date"] - pd.to_timedelta(days["Date"].dt.dayofweek, unit="D")
+    monday = days["Date"] - pd.to_timedelta(days["Date"].dt.day_of_week, unit="D")
     first, last = days["Date"].min(), days["Date"].max()
     whole = (monday >= first) & (monday + pd.Timedelta(6, unit="D") <= last)
     parts = days.assign(Date=monday, StateHoliday=(days["StateHoliday"] != "0").astype("int64"))[whole]
