@@ -80,6 +80,23 @@ def _inputs(run: Run, encoded: pd.DataFrame, spec: ModelSpec) -> Dataset:
     return data
 
 
+DIGITS = 6
+"""What the networks' float32 can tell apart; in whatever unit the target is."""
+
+
+def significant(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values (n,) rounded to `DIGITS` significant digits: to cents would be to nothing where targets are near 0.004.
+
+    >>> significant(np.array([1234.5678, 0.00412345678, 12345678.0, -2.5, 0.0])).tolist()
+    [1234.57, 0.00412346, 12345700.0, -2.5, 0.0]
+    """
+    there = np.isfinite(values) & (np.abs(values) > 1e-290)
+    magnitude = np.floor(np.log10(np.abs(values), out=np.zeros(len(values)), where=there)).astype("int64")
+    decimals = DIGITS - 1 - magnitude
+    up, down = 10.0 ** np.maximum(decimals, 0), 10.0 ** np.maximum(-decimals, 0)
+    return np.where(there, np.round(values / down * up) / up * down, values)
+
+
 def forecast(
     run: Run,
     data: DataSource,
@@ -87,7 +104,7 @@ def forecast(
     columns: Sequence[str] = (),
     sides: Sequence[LookupTable] | None = None,
 ) -> Prediction:
-    """Forecasts the rows of the table `future`, rounded to cents, 0 where the config says so.
+    """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
     `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
     place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read,
@@ -98,7 +115,7 @@ def forecast(
     applied = apply(run.fitted, data, rows=made, sides=sides)
     values = predict_target(run, applied.encoded.table)
     zero = zero_rows(applied, config)
-    values = np.where(zero, 0.0, np.round(values, 2))
+    values = np.where(zero, 0.0, significant(values))
     if not np.isfinite(values).all():
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
     rows = applied.rows

@@ -177,7 +177,7 @@ def _of_date_objects(
     zoned = sample.map(lambda v: getattr(v, "tzinfo", None) is not None)
     if zoned.any() and not zoned.all():
         raise DataError(
-            f"{where}: column {values.name!r}: {int(zoned.sum())} of {len(sample)} moments have a time zone, others none",
+            f"{where}: column {values.name!r}: {int(zoned.sum())} of {len(sample)} moments have a time zone, not all",
             hint="give all of them one, or none",
         )
     try:
