@@ -1,5 +1,7 @@
 """The arrays that pass between modules, by what they hold; shapes stand in the docstrings."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,3 +9,5 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
+AnyArray = NDArray[Any]
+"""Whatever a column holds: numbers, moments, or objects."""

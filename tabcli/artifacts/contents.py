@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.arrays import AnyArray
 from tabcli.config.schema import Config
 from tabcli.evaluation.metrics import Criterion, seasonal_scale
 from tabcli.features.events import EventCalendar
@@ -20,7 +21,7 @@ from tabcli.target_history.statistics import Snapshot
 
 ROW = "row."
 
-Weights = dict[str, NDArray[Any]]
+Weights = dict[str, AnyArray]
 
 
 @dataclass(frozen=True)

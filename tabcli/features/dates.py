@@ -3,12 +3,13 @@
 import re
 from collections.abc import Container, Sequence
 from datetime import MAXYEAR, MINYEAR
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from dateutil.easter import easter
 from numpy.typing import NDArray
+
+from tabcli.arrays import AnyArray
 
 PARTS = (
     *("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear"),
@@ -34,7 +35,7 @@ def date_part_names(column: str, prefix: str | None = None, *, time: bool = Fals
 
 
 def date_parts(
-    dates: "pd.Series[Any]", prefix: str | None = None, *, time: bool = False, wanted: Container[str] | None = None
+    dates: pd.Series, prefix: str | None = None, *, time: bool = False, wanted: Container[str] | None = None
 ) -> pd.DataFrame:
     """datetime64 (n,) → the columns of `date_part_names` (or those of them in `wanted`), once per different date.
 
@@ -57,7 +58,7 @@ def date_parts(
     return pd.DataFrame(columns, index=dates.index, copy=False)
 
 
-def _part(moments: pd.DatetimeIndex, part: str) -> NDArray[Any]:
+def _part(moments: pd.DatetimeIndex, part: str) -> AnyArray:
     """One of the parts of moments, (n,)."""
     match part:
         case "Week":
@@ -69,7 +70,7 @@ def _part(moments: pd.DatetimeIndex, part: str) -> NDArray[Any]:
     )
 
 
-def easter_sunday(years: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
+def easter_sunday(years: NDArray[np.integer]) -> NDArray[np.datetime64]:
     """Years → the dates of Easter Sunday, datetime64[D] (n,); NaT outside the years 1 to 9999."""
     unique, codes = np.unique(years, return_inverse=True)
     sundays = [easter(int(year)) if MINYEAR <= year <= MAXYEAR else None for year in unique]
@@ -77,7 +78,7 @@ def easter_sunday(years: NDArray[np.integer[Any]]) -> NDArray[np.datetime64]:
     return result
 
 
-def days_from_easter(dates: "pd.Series[Any]", first: int, last: int) -> NDArray[np.float32]:
+def days_from_easter(dates: pd.Series, first: int, last: int) -> NDArray[np.float32]:
     """Days since Easter Sunday of the same year, from `first` to `last`, else NaN: float32 (n,)."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique)
@@ -88,7 +89,7 @@ def days_from_easter(dates: "pd.Series[Any]", first: int, last: int) -> NDArray[
     return result
 
 
-def days_to_month_end(dates: "pd.Series[Any]", counted: Sequence[bool] = (True,) * 7) -> NDArray[np.float32]:
+def days_to_month_end(dates: pd.Series, counted: Sequence[bool] = (True,) * 7) -> NDArray[np.float32]:
     """How many days of the month come after each date, float32 (n,): only weekdays that are `counted`, from Monday."""
     codes, unique = pd.factorize(dates.to_numpy())
     days = unique.astype("datetime64[D]")
@@ -102,7 +103,7 @@ def fourier_names(name: str, order: int) -> list[str]:
     return [f"{name}_{wave}{k}" for k in range(1, order + 1) for wave in ("sin", "cos")]
 
 
-def fourier_terms(dates: "pd.Series[Any]", name: str, period: float, order: int) -> dict[str, NDArray[np.float32]]:
+def fourier_terms(dates: pd.Series, name: str, period: float, order: int) -> dict[str, NDArray[np.float32]]:
     """sin and cos of 2πkt/period, k = 1 … order, t in days since 1970: float32 (n,) each, NaN where the date is.
 
     The period is fixed, not fitted to the rows at hand, so that a day has the same values in any table.

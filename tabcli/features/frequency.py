@@ -14,9 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli.arrays import IntArray
+from tabcli.arrays import AnyArray, IntArray
 from tabcli.config.values import Duration
 from tabcli.tables.rows import seconds_of
 
@@ -31,7 +30,7 @@ class Frequency:
     unit: Literal["s", "mo"]
 
     @classmethod
-    def of(cls, dates: "pd.Series[Any]", declared: Duration | None = None) -> "Frequency":
+    def of(cls, dates: pd.Series, declared: Duration | None = None) -> "Frequency":
         """As declared, or found in the dates of all series.
 
         - Dates that are all on one day of the month, or all on the last, are calendar months.
@@ -55,13 +54,13 @@ class Frequency:
         """A step's length, of months the mean length."""
         return self.count * (MONTH if self.unit == "mo" else 1)
 
-    def steps(self, dates: "pd.Series[Any]", start: int) -> IntArray:
+    def steps(self, dates: pd.Series, start: int) -> IntArray:
         """Whole steps from `start` (seconds since 1970) to each date, int64 (n,)."""
         if self.unit == "s":
             return (seconds_of(dates) - start) // self.count
         return (_months(dates.to_numpy()) - _months(np.array([start], dtype="datetime64[s]"))) // self.count
 
-    def ago(self, dates: "pd.Series[Any]", end: pd.Timestamp) -> IntArray:
+    def ago(self, dates: pd.Series, end: pd.Timestamp) -> IntArray:
         """How many steps before `end` each date lies, int64 (n,): 0 at the end, −1 one step after it."""
         if self.unit == "s":
             return (int(end.timestamp()) - seconds_of(dates)) // self.count
@@ -92,7 +91,7 @@ class Frequency:
         return cls(**state)
 
 
-def season_of(dates: "pd.Series[Any]", frequency: Frequency) -> "pd.Series[Any]":
+def season_of(dates: pd.Series, frequency: Frequency) -> pd.Series:
     """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique).dt
@@ -111,7 +110,7 @@ def season_steps(frequency: Frequency) -> int:
     return max(1, round(WEEK / frequency.seconds))
 
 
-def _months(moments: NDArray[Any]) -> IntArray:
+def _months(moments: AnyArray) -> IntArray:
     """Months since January 1970, int64 (n,)."""
     return moments.astype("datetime64[M]").astype("int64")
 

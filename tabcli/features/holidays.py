@@ -23,7 +23,7 @@ class PublicHolidays:
     last_year: int = 0
 
     @classmethod
-    def look_up(cls, places: Iterable[Holidays], dates: "pd.Series[Any]") -> "PublicHolidays":
+    def look_up(cls, places: Iterable[Holidays], dates: pd.Series) -> "PublicHolidays":
         """Of the years of the dates, one before them and ten after.
 
         Raises `UsageError` where the package is not installed, `ConfigError` for a place that it does not know.
@@ -47,7 +47,7 @@ class PublicHolidays:
             days[name] = tuple(sorted(np.array(list(found), dtype="datetime64[D]").astype("int64").tolist()))
         return cls(days, first, last)
 
-    def count(self, dates: "pd.Series[Any]", place: Holidays) -> NDArray[np.int32]:
+    def count(self, dates: pd.Series, place: Holidays) -> NDArray[np.int32]:
         """How many holidays lie in the window that starts with each date, int32 (n,): with 1d, whether it is one.
 
         Raises `DataError` for dates of years that were not looked up.

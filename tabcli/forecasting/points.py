@@ -143,7 +143,7 @@ def _ended(run: Run) -> list[str]:
     ]
 
 
-def _plain(column: "pd.Series[Any]") -> Any:
+def _plain(column: pd.Series) -> Any:
     return column.astype("str") if kind_of(column) == "text" else column.to_numpy()
 
 

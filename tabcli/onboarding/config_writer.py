@@ -185,7 +185,7 @@ def _features(draft: Draft) -> Iterator[str]:
     yield _line("history", history, f"{draft.promo} moves {found.target} most" if draft.promo else "")
 
 
-def _is_measure(column: "pd.Series[Any]") -> bool:
+def _is_measure(column: pd.Series) -> bool:
     """Whether a column's logs can tell of its level: numbers, positive in most rows."""
     return kind_of(column) in ("int", "float") and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
 

@@ -52,11 +52,11 @@ def _find_roles(found: Discovery) -> None:
         found.ignored.pop(found.id or "", None)
 
 
-def _is_id(column: "pd.Series[Any]") -> bool:
+def _is_id(column: pd.Series) -> bool:
     return kind_of(column) in ("int", "text") and bool(column.is_unique and column.notna().all())
 
 
-def _follows_weekday(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> bool:
+def _follows_weekday(column: pd.Series, dates: pd.Series) -> bool:
     """Whether a column names the day of the week: another value on each of the seven days."""
     days = dates.dt.day_of_week
     if days.nunique() < 7 or column.isna().any() or column.nunique() != 7:
@@ -64,7 +64,7 @@ def _follows_weekday(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> bool:
     return len(pd.DataFrame({"a": column, "b": days}).drop_duplicates()) == 7
 
 
-def _calendar_rule(column: "pd.Series[Any]", dates: "pd.Series[Any]") -> dict[str, Any] | None:
+def _calendar_rule(column: pd.Series, dates: pd.Series) -> dict[str, Any] | None:
     """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
     if kind_of(column) == "int" and column.notna().all() and column.nunique() > 1:
         parts = date_parts(dates, "", time=True)
@@ -110,7 +110,7 @@ def closed_column(found: Discovery) -> str | None:
     return None
 
 
-def usual_level(column: "pd.Series[Any]") -> str | None:
+def usual_level(column: pd.Series) -> str | None:
     """The level of a text column that stands for an ordinary day, 80 % of the rows at least; "" for missing."""
     shares = column.value_counts(normalize=True, dropna=False)
     top = shares.index[0]

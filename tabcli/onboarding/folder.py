@@ -78,7 +78,7 @@ def _day_first(source: FolderTable, column: str, wishes: InitHints) -> bool:
     return answer == "--day-first"
 
 
-def _is_compact_date(column: "pd.Series[Any]") -> bool:
+def _is_compact_date(column: pd.Series) -> bool:
     if kind_of(column) != "int" or not column.between(19000101, 21001231).all():
         return False
     return bool(
@@ -112,7 +112,7 @@ def open_folder(directory: Path, wishes: InitHints) -> tuple[dict[str, FolderTab
 # --------------------------------------------------------------------------------------------- columns
 
 
-def is_binary(column: "pd.Series[Any]") -> bool:
+def is_binary(column: pd.Series) -> bool:
     """Whether a column holds 0 and 1 only, both."""
     return kind_of(column) == "bool" or (
         kind_of(column) in ("int", "float") and {*pd.unique(column.dropna()).tolist()} == {0, 1}

@@ -180,7 +180,7 @@ def _plan_since(draft: Draft) -> None:
             draft.recurrences[f"{_camel(column)}Now"] = {"months": column}
 
 
-def _within(column: "pd.Series[Any]", low: int, high: int) -> bool:
+def _within(column: pd.Series, low: int, high: int) -> bool:
     present = column.dropna()
     return kind_of(column) in ("int", "float") and len(present) > 0 and bool(present.between(low, high).all())
 
@@ -222,7 +222,7 @@ def _plan_inputs(draft: Draft) -> None:
     _plan_made_inputs(draft)
 
 
-def _why_not(values: "pd.Series[Any]", found: Discovery, n: int, n_series: int) -> str | None:
+def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str | None:
     """Why a column is no input, if it is none."""
     name = str(values.name)
     if kind_of(values) == "date":
@@ -236,7 +236,7 @@ def _why_not(values: "pd.Series[Any]", found: Discovery, n: int, n_series: int) 
     return f"{n:,} different texts" if n > MAX_LEVELS else None
 
 
-def _is_whole(values: "pd.Series[Any]") -> bool:
+def _is_whole(values: pd.Series) -> bool:
     present = values.dropna()
     return bool((present == present.round()).all())
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,12 +153,12 @@ def find_series(
     )
 
 
-def is_regular(dates: "pd.Series[Any]") -> bool:
+def is_regular(dates: pd.Series) -> bool:
     """Whether most neighbouring dates are one step apart, as in a weekly table; not so in a list of holidays."""
     gaps = np.diff(np.sort(dates.dropna().unique()))
     return len(gaps) > 3 and bool((gaps == gaps.min()).mean() >= 0.8)
 
 
-def is_measured(column: "pd.Series[Any]") -> bool:
+def is_measured(column: pd.Series) -> bool:
     """Whether a column holds amounts rather than names or flags."""
     return kind_of(column) in ("int", "float") and column.nunique() > 2

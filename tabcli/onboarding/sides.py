@@ -66,7 +66,7 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
     return None
 
 
-def _overlap(rows: "pd.Series[Any]", side: "pd.Series[Any]") -> float:
+def _overlap(rows: pd.Series, side: pd.Series) -> float:
     """The share of the rows' different values that the side has too; 0 where their kinds differ."""
     if ("text" in (kind_of(rows), kind_of(side)) and kind_of(rows) != kind_of(side)) or kind_of(side) == "date":
         return 0.0
@@ -150,7 +150,7 @@ def _dated_join(found: Discovery, source: FolderTable, on: list[str], day: str) 
     return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
 
 
-def _complete_after(dates: "pd.Series[Any]") -> Duration:
+def _complete_after(dates: pd.Series) -> Duration:
     """How long after its date a row of a regular table is surely complete: a step, of months the longest."""
     frequency = Frequency.of(dates.dropna())
     return Duration(31 * frequency.count, "d") if frequency.unit == "mo" else length_of_time(frequency, 1)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.arrays import AnyArray
 from tabcli.artifacts.contents import ROW, FittedPipeline
 from tabcli.config.data import Rule, Table
 from tabcli.config.schema import Config
@@ -89,7 +90,7 @@ def _by_rule(
     name: str,
     rule: Rule,
     fitted: FittedPipeline,
-    dates: "pd.Series[Any]",
+    dates: pd.Series,
     series: NDArray[np.int64],
     step: NDArray[np.int64],
 ) -> Any:
@@ -110,10 +111,10 @@ def _by_rule(
     return repeated.where(repeated.index.isin(values.index), last).to_numpy()
 
 
-def _last(tail: pd.DataFrame, name: str) -> NDArray[Any]:
+def _last(tail: pd.DataFrame, name: str) -> AnyArray:
     """The last value of each series, by position."""
     newest = tail.sort_values(AGO, kind="stable").drop_duplicates(SERIES).set_index(SERIES)[name]
-    values: NDArray[Any] = newest.reindex(range(int(tail[SERIES].max()) + 1)).to_numpy()
+    values: AnyArray = newest.reindex(range(int(tail[SERIES].max()) + 1)).to_numpy()
     return values
 
 

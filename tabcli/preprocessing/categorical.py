@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from tabcli.arrays import AnyArray
 from tabcli.errors import DataError
 from tabcli.tables.kinds import as_text, kind_of, require_columns
 from tabcli.tables.rows import frame_of
@@ -19,27 +20,27 @@ MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 Counts = dict[str, int]
 
 
-def _text_levels(column: "pd.Series[Any]") -> list[str]:
+def _text_levels(column: pd.Series) -> list[str]:
     n = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(column.cat.categories) + 1)
     return sorted(str(c) for c in column.cat.categories[n[1:] > 0])
 
 
-def narrowed(values: NDArray[Any]) -> bool:
+def narrowed(values: AnyArray) -> bool:
     """Whether a table of all whole numbers between the least and the largest value is small beside the values."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
 
 
-def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+def _distinct(values: AnyArray) -> AnyArray:
     """The different values, sorted, as `np.unique` gives them; small whole numbers are only counted."""
     if not len(values) or not narrowed(values):
         return np.unique(values)
     low = values.min()
-    seen: NDArray[Any] = (np.flatnonzero(np.bincount(values - low)) + low).astype(values.dtype)
+    seen: AnyArray = (np.flatnonzero(np.bincount(values - low)) + low).astype(values.dtype)
     return seen
 
 
-def _number_levels(column: "pd.Series[Any]") -> list[int] | list[float]:
+def _number_levels(column: pd.Series) -> list[int] | list[float]:
     values = column.to_numpy()
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
@@ -51,7 +52,7 @@ def _number_levels(column: "pd.Series[Any]") -> list[int] | list[float]:
     return levels
 
 
-def _number_codes(values: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int32]:
+def _number_codes(values: AnyArray, levels: AnyArray) -> NDArray[np.int32]:
     """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number."""
     if not len(levels):
         codes = np.full(len(values), UNKNOWN, dtype="int32")
@@ -65,7 +66,7 @@ def _number_codes(values: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int3
     return codes
 
 
-def _looked_up(values: NDArray[Any], levels: NDArray[np.int64]) -> NDArray[np.int32]:
+def _looked_up(values: AnyArray, levels: NDArray[np.int64]) -> NDArray[np.int32]:
     """Codes by a table of all whole numbers from one below the levels to one above them, int32 (n,)."""
     low, high = levels[0] - 1, levels[-1] + 1
     table = np.full(high - low + 1, UNKNOWN, dtype="int32")
@@ -101,14 +102,14 @@ class Categorify:
         return cls({name: cls.levels(table[name]) for name in columns})
 
     @staticmethod
-    def levels(column: "pd.Series[Any]") -> list[str] | list[int] | list[float]:
+    def levels(column: pd.Series) -> list[str] | list[int] | list[float]:
         """The values of a column, sorted. Raises `DataError` for dates."""
         kind = kind_of(column)
         if kind == "date":
             raise DataError(f"column {column.name!r} holds dates and cannot be categorical; use its parts")
         return _text_levels(column) if kind == "text" else _number_levels(column)
 
-    def codes(self, column: "pd.Series[Any]", name: str) -> NDArray[np.int32]:
+    def codes(self, column: pd.Series, name: str) -> NDArray[np.int32]:
         """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
         levels = self.levels_[name]
         textual = any(isinstance(level, str) for level in levels)
@@ -133,7 +134,7 @@ class Categorify:
         codes = {name: self.codes(table[name], name) for name in self.levels_}
         return frame_of(codes, table.index), {name: count_codes(c) for name, c in codes.items()}
 
-    def decode(self, codes: ArrayLike, name: str) -> "pd.Series[Any]":
+    def decode(self, codes: ArrayLike, name: str) -> pd.Series:
         """Codes → the levels, missing for both missing and unknown."""
         levels = pd.Series(self.levels_[name])
         return levels.reindex(np.asarray(codes) - FIRST_LEVEL).reset_index(drop=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import IntArray
+from tabcli.arrays import AnyArray, IntArray
 from tabcli.errors import BundleError, DataError
 from tabcli.parallel import parallel_map
 from tabcli.preprocessing.categorical import Categorify, Counts, count_codes, narrowed
@@ -66,7 +66,7 @@ class Preprocessor:
         keys = _keys_of(rows, [*categorical, *continuous])
         n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in keys.items()}
 
-        def part(name: str) -> tuple["pd.Series[Any]", IntArray | None]:
+        def part(name: str) -> tuple["pd.Series", IntArray | None]:
             """The values in the chosen rows, and how often each is there, if not once."""
             column = rows.stored[name]
             if column.places is None:
@@ -125,7 +125,7 @@ class Preprocessor:
         for key, (place, _) in _keys_of(rows, [*plain, *self.continuous]).items():
             places[key] = [place[at] for at in parts.values()]
 
-        def spread(values: NDArray[Any], name: str) -> list[NDArray[Any]]:
+        def spread(values: AnyArray, name: str) -> list[AnyArray]:
             """The values of a column, or of its keys → those of the rows of each part."""
             return [values[at] for at in places[id(rows.stored[name].places)]]
 
@@ -163,7 +163,7 @@ class Preprocessor:
         codes: dict[str, NDArray[np.int32]],
         numbers: dict[str, NDArray[np.float32]],
         gaps: dict[str, NDArray[np.bool_]],
-        index: "pd.Index[Any]",
+        index: pd.Index,
     ) -> Encoded:
         counts = {name: count_codes(found) for name, found in codes.items()}
         filled = {name: int(gaps[name].sum()) if name in gaps else 0 for name in numbers}

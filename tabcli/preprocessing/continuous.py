@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import FloatArray, IntArray
+from tabcli.arrays import AnyArray, FloatArray, IntArray
 from tabcli.errors import DataError
 from tabcli.preprocessing.categorical import Counts, narrowed
 from tabcli.tables.kinds import kind_of, require_columns
@@ -18,7 +18,7 @@ from tabcli.tables.texts import not_numeric_error
 FLAG_SUFFIX = "_na"
 
 
-def _continuous(column: "pd.Series[Any]") -> FloatArray:
+def _continuous(column: pd.Series) -> FloatArray:
     """A column as float64, NaN where it is missing or not finite. Raises `DataError` for text and dates."""
     kind = kind_of(column)
     if kind in ("text", "date"):
@@ -35,7 +35,7 @@ def _continuous(column: "pd.Series[Any]") -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _median(values: NDArray[Any], counts: IntArray | None = None) -> float:
+def _median(values: AnyArray, counts: IntArray | None = None) -> float:
     """As `np.median`, of values none of which is missing, each so many times; small whole numbers are only counted."""
     if counts is not None:
         order = np.argsort(values)
@@ -72,7 +72,7 @@ class FillMissing:
         return cls(medians, tuple(flagged))
 
     @staticmethod
-    def learn(column: "pd.Series[Any]", counts: IntArray | None = None) -> tuple[float, FloatArray]:
+    def learn(column: pd.Series, counts: IntArray | None = None) -> tuple[float, FloatArray]:
         """The median of a column, and the column as float64 (n,), NaN where it is missing.
 
         `counts`: in how many rows each value stands, where that is not one.
@@ -96,7 +96,7 @@ class FillMissing:
     def flag_columns(self) -> list[str]:
         return [name + FLAG_SUFFIX for name in self.flagged_]
 
-    def filled(self, column: "pd.Series[Any]", name: str) -> tuple[FloatArray, NDArray[np.bool_]]:
+    def filled(self, column: pd.Series, name: str) -> tuple[FloatArray, NDArray[np.bool_]]:
         """One column, filled, and where it was missing: float64 and bool (n,)."""
         values = _continuous(column)
         missing = np.isnan(values)
@@ -105,7 +105,7 @@ class FillMissing:
     def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
         """Table → filled float64 columns then bool flags, in the learned order, and how many were filled per column."""
         require_columns(table, self.medians_, "the table to fill")
-        filled: dict[str, NDArray[Any]] = {}
+        filled: dict[str, AnyArray] = {}
         flags, counts = {}, {}
         for name in self.medians_:
             filled[name], missing = self.filled(table[name], name)
@@ -155,7 +155,7 @@ class Normalize:
         result: NDArray[np.float32] = np.clip(scaled, -3e38, 3e38, out=scaled).astype("float32")
         return result
 
-    def looked_up(self, values: NDArray[Any], name: str) -> NDArray[np.float32]:
+    def looked_up(self, values: AnyArray, name: str) -> NDArray[np.float32]:
         """The same for small whole numbers: each is normalised once."""
         low = values.min(initial=0)
         table = self.scaled(np.arange(low, values.max(initial=0) + 1, dtype="float64"), name)

@@ -103,7 +103,7 @@ def _histogram(values: NDArray[np.float64]) -> tuple[int, ...]:
     return tuple(np.histogram(finite, N_BARS)[0].tolist()) if len(finite) else ()
 
 
-def _of_column(column: "pd.Series[Any]", role: str) -> ColumnFacts:
+def _of_column(column: pd.Series, role: str) -> ColumnFacts:
     """A column of a table as it is."""
     kind, present = kind_of(column), column.dropna()
     name, missing = str(column.name), int(column.isna().sum())
@@ -157,7 +157,7 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
     return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary["columns"]["past only"])))
 
 
-def _of_codes(fitted: FittedPipeline, name: str, codes: "pd.Series[Any]", unknown: int) -> ColumnFacts:
+def _of_codes(fitted: FittedPipeline, name: str, codes: pd.Series, unknown: int) -> ColumnFacts:
     """A categorical column by its codes: 0 missing, 1 unknown, 2… its levels."""
     levels = fitted.preprocessor.categorify.levels_[name]
     counts = np.bincount(codes.to_numpy(), minlength=len(levels) + FIRST_LEVEL)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabcli.arrays import FloatArray
+from tabcli.arrays import AnyArray, FloatArray
 from tabcli.errors import UsageError
 from tabcli.evaluation.metrics import wape
 from tabcli.synthetic.retail import SynthResult, write_tables
@@ -118,7 +118,7 @@ def _tables(
     dates: NDArray[np.datetime64],
     n_train: int,
     there: NDArray[np.bool_],
-    known: dict[str, NDArray[Any]],
+    known: dict[str, AnyArray],
     units: NDArray[np.int64],
     middle: FloatArray,
 ) -> dict[str, dict[str, Any]]:

@@ -45,7 +45,7 @@ class Contract:
         return table.assign(**cast)
 
 
-def _profile(column: "pd.Series[Any]") -> dict[str, Any]:
+def _profile(column: pd.Series) -> dict[str, Any]:
     kind = kind_of(column)
     profile: dict[str, Any] = {"kind": kind, "rows": len(column), "missing": int(column.isna().sum())}
     present = column.dropna()

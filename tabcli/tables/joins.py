@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli.arrays import IntArray
+from tabcli.arrays import AnyArray, IntArray
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
@@ -40,10 +39,10 @@ FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than
 class Column(NamedTuple):
     """`values` (k,), and for each row the place of its own, int64 (n,); None where the values are the rows'."""
 
-    values: "pd.Series[Any]"
+    values: pd.Series
     places: IntArray | None = None
 
-    def laid_out(self, index: "pd.Index[Any]") -> "pd.Series[Any]":
+    def laid_out(self, index: pd.Index) -> pd.Series:
         """The value of every row, (n,)."""
         if self.places is None:
             return self.values
@@ -58,7 +57,7 @@ class FactorizedTable:
     `keyed_`: what `keyed` found so far, for the next join on the same columns.
     """
 
-    index: "pd.Index[Any]"
+    index: pd.Index
     stored: dict[str, Column]
     keyed_: dict[tuple[str, ...], tuple[pd.DataFrame, IntArray | None]] = field(default_factory=dict)
 
@@ -72,7 +71,7 @@ class FactorizedTable:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, name: str) -> "pd.Series[Any]":
+    def __getitem__(self, name: str) -> pd.Series:
         """A column as a whole, (n,)."""
         return self.stored[name].laid_out(self.index)
 
@@ -138,7 +137,7 @@ def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], Any]
     return made if at is None else made[at]
 
 
-def _seconds_before(dates: "pd.Series[Any]", duration: Duration) -> IntArray:
+def _seconds_before(dates: pd.Series, duration: Duration) -> IntArray:
     """The moments that lie a duration before the dates, in seconds since 1970, int64 (n,); months by the calendar."""
     if duration.unit == "mo":
         return seconds_of(dates - pd.DateOffset(months=duration.count))
@@ -157,9 +156,9 @@ class LookupTable:
 
     table: pd.DataFrame
     join: Join
-    levels: "tuple[pd.Index[Any], ...]"
-    known: "tuple[pd.Index[Any] | None, ...]"
-    keys: "pd.Index[Any]"
+    levels: tuple[pd.Index, ...]
+    known: tuple[pd.Index | None, ...]
+    keys: pd.Index
     rows: IntArray
 
     @classmethod
@@ -216,7 +215,7 @@ class LookupTable:
             found[seconds_of(self.table[self.join.as_of])[found] < oldest] = -1
         return found
 
-    def _codes(self, column: "pd.Series[Any]", level: "pd.Index[Any]") -> IntArray:
+    def _codes(self, column: pd.Series, level: pd.Index) -> IntArray:
         """The places of values among the levels, −1 for others."""
         own = self.table[str(column.name)]
         kinds = kind_of(column), kind_of(own)
@@ -235,13 +234,13 @@ class LookupTable:
         return level.get_indexer(pd.Index(column.to_numpy()))
 
 
-def _some_are_numbers(column: "pd.Series[Any]") -> bool:
+def _some_are_numbers(column: pd.Series) -> bool:
     """Whether among the texts of a column are numbers, and others."""
     texts = column.dropna().cat.categories.astype("str").to_series()
     return 0 < int(pd.to_numeric(texts, errors="coerce").isna().sum()) < len(texts)
 
 
-def _combined(codes: IntArray, own: NDArray[Any], n: int) -> IntArray:
+def _combined(codes: IntArray, own: AnyArray, n: int) -> IntArray:
     """Codes of several columns with one more, which has `n` levels; −1 where any is."""
     return np.where((own < 0) | (codes < 0), -1, codes * n + own)
 

@@ -26,7 +26,7 @@ MISSING_TEXTS = [""]
 # ---------------------------------------------------------------------------------------------- kinds
 
 
-def kind_of(column: "pd.Series[Any]") -> Kind:
+def kind_of(column: pd.Series) -> Kind:
     """Which of the five kinds a normalised column is."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return "text"
@@ -42,7 +42,7 @@ def kind_of(column: "pd.Series[Any]") -> Kind:
     raise TypeError(f"column {column.name!r} of dtype {column.dtype} was not normalised")
 
 
-def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def as_text(values: pd.Series) -> pd.Series:
     """Any column → category of str. Whole floats become "1", as they were before a missing value made them floats."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         texts = [str(c) for c in values.cat.categories]
@@ -52,7 +52,7 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
             column = values.map(dict(zip(values.cat.categories, texts, strict=True))).astype("category")
         column = column.cat.as_unordered()
     else:
-        texts_of_rows: pd.Series[Any] = values.astype("str").where(values.notna())
+        texts_of_rows: pd.Series = values.astype("str").where(values.notna())
         if values.dtype.kind == "f":
             finite = values[np.isfinite(values)]
             if (finite == finite.round()).all():
@@ -63,7 +63,7 @@ def as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return column.cat.remove_categories(missing) if missing else column
 
 
-def normalise(values: "pd.Series[Any]", where: str, timezone: str | None = None) -> "pd.Series[Any]":
+def normalise(values: pd.Series, where: str, timezone: str | None = None) -> pd.Series:
     """A column of any dtype as one of the five kinds. Raises `DataError` for what is none of them."""
     dtype = values.dtype
     if isinstance(dtype, pd.ArrowDtype):
@@ -96,7 +96,7 @@ def normalise(values: "pd.Series[Any]", where: str, timezone: str | None = None)
     raise DataError(f"{where}: column {values.name!r} has the type {dtype}, which is not a number, date or text")
 
 
-def _of_categories(values: "pd.Series[Any]", where: str, timezone: str | None) -> "pd.Series[Any]":
+def _of_categories(values: pd.Series, where: str, timezone: str | None) -> pd.Series:
     """Categories are a way to store values: they are of the kind that the values would be of."""
     codes, levels = values.cat.codes.to_numpy(), pd.Series(values.cat.categories, name=values.name)
     if not len(levels):
@@ -117,7 +117,7 @@ def _of_categories(values: "pd.Series[Any]", where: str, timezone: str | None) -
     return pd.Series(taken, index=values.index, name=values.name)
 
 
-def _of_integers(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _of_integers(values: pd.Series) -> pd.Series:
     """Whole numbers of any width; as texts where the numbers here could not hold them exactly."""
     missing = bool(values.isna().any())
     if _exceeds(values, EXACT if missing else 2**63 - 1):
@@ -125,19 +125,19 @@ def _of_integers(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.astype("float64" if missing else "int64")
 
 
-def _exceeds(values: "pd.Series[Any]", most: int) -> bool:
+def _exceeds(values: pd.Series, most: int) -> bool:
     there = values.dropna()
     return bool(len(there)) and not -most <= int(there.min()) <= int(there.max()) <= most
 
 
-def _of_moments(values: "pd.Series[Any]", where: str) -> "pd.Series[Any]":
+def _of_moments(values: pd.Series, where: str) -> pd.Series:
     try:
         return values.astype("datetime64[us]")
     except (pd.errors.OutOfBoundsDatetime, OverflowError) as error:
         raise DataError(f"{where}: column {values.name!r} holds dates that lie too far away: {error}") from None
 
 
-def _of_objects(values: "pd.Series[Any]", where: str, timezone: str | None) -> "pd.Series[Any]":
+def _of_objects(values: pd.Series, where: str, timezone: str | None) -> pd.Series:
     """A column of Python objects: all numbers, all dates, or texts and numbers."""
     sample = values.dropna()
     types = {*sample.map(type)}
@@ -156,7 +156,7 @@ def _of_objects(values: "pd.Series[Any]", where: str, timezone: str | None) -> "
     return as_text(values)
 
 
-def _of_number_objects(values: "pd.Series[Any]", types: set[type]) -> "pd.Series[Any]":
+def _of_number_objects(values: pd.Series, types: set[type]) -> pd.Series:
     """Python's numbers; decimals without digits after the point are whole."""
     there = values.dropna()
     whole = all(issubclass(t, int | np.integer | Decimal) and not issubclass(t, bool) for t in types)
@@ -171,9 +171,7 @@ def _of_number_objects(values: "pd.Series[Any]", types: set[type]) -> "pd.Series
     return pd.Series(numbers, index=there.index, dtype="int64", name=values.name).reindex(values.index)
 
 
-def _of_date_objects(
-    values: "pd.Series[Any]", sample: "pd.Series[Any]", where: str, timezone: str | None
-) -> "pd.Series[Any]":
+def _of_date_objects(values: pd.Series, sample: pd.Series, where: str, timezone: str | None) -> pd.Series:
     zoned = sample.map(lambda v: getattr(v, "tzinfo", None) is not None)
     if zoned.any() and not zoned.all():
         raise DataError(
@@ -224,10 +222,10 @@ class Columns(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, name: str, /) -> "pd.Series[Any]": ...
+    def __getitem__(self, name: str, /) -> pd.Series: ...
 
     @property
-    def columns(self) -> "Sequence[str] | pd.Index[str]": ...
+    def columns(self) -> Sequence[str] | pd.Index[str]: ...
 
 
 def require_columns(table: Columns, columns: Iterable[str], where: str) -> None:
@@ -240,13 +238,13 @@ def require_columns(table: Columns, columns: Iterable[str], where: str) -> None:
 
 
 def to_kind(
-    values: "pd.Series[Any]",
+    values: pd.Series,
     kind: Kind,
     where: str,
     numerals: Numerals = PLAIN,
     *,
     exact: bool = True,
-) -> "pd.Series[Any]":
+) -> pd.Series:
     """A column as another kind; with `exact`, leading zeros may not be lost. Raises `DataError` with the rows."""
     have = kind_of(values)
     if have == kind or (have in ("int", "bool") and kind == "float"):
@@ -265,7 +263,7 @@ def to_kind(
     return values  # numbers among each other: later steps take any
 
 
-def _all_missing(values: "pd.Series[Any]", kind: Kind) -> "pd.Series[Any]":
+def _all_missing(values: pd.Series, kind: Kind) -> pd.Series:
     """A column without any value, as a date or as numbers."""
     return pd.Series(pd.NaT if kind == "date" else np.nan, index=values.index, name=values.name).astype(
         "datetime64[us]" if kind == "date" else "float64"

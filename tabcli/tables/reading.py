@@ -113,14 +113,14 @@ def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
     return table
 
 
-def _typed_texts(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+def _typed_texts(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
     """A column of a text file: as the spec says, a date's text as it stands, else what it is beyond doubt."""
     if column.name in spec.dtypes or is_date:
         return _typed(column, spec, where, is_date)
     return infer(column, spec)
 
 
-def _typed(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> "pd.Series[Any]":
+def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
     """A column that knows its type, as one of the five kinds and as the spec says."""
     column = normalise(column, where, spec.timezone)
     if kind_of(column) == "text":
@@ -131,7 +131,7 @@ def _typed(column: "pd.Series[Any]", spec: Table, where: str, is_date: bool) -> 
     return to_kind(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
 
 
-def _to_dates(column: "pd.Series[Any]", spec: Table, where: str) -> "pd.Series[Any]":
+def _to_dates(column: pd.Series, spec: Table, where: str) -> pd.Series:
     kind = kind_of(column)
     if kind == "date":
         return column

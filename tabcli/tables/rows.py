@@ -14,7 +14,7 @@ from tabcli.tables.kinds import Columns, kind_of, require_columns
 from tabcli.tables.texts import EXAMPLES
 
 
-def frame_of(columns: Mapping[str, Any], index: "pd.Index[Any] | None" = None) -> pd.DataFrame:
+def frame_of(columns: Mapping[str, Any], index: pd.Index | None = None) -> pd.DataFrame:
     """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
@@ -65,7 +65,7 @@ def condition_text(condition: Condition) -> str:
     return ", ".join(f"{c}: {v}" for c, v in condition.items())
 
 
-def _one_match(column: "pd.Series[Any]", values: Sequence[Scalar], where: str) -> BoolArray:
+def _one_match(column: pd.Series, values: Sequence[Scalar], where: str) -> BoolArray:
     kind = kind_of(column)
     if kind == "text":
         wanted = {str(v) for v in values}
@@ -96,13 +96,13 @@ def matches(table: Columns, condition: Condition, where: str) -> BoolArray:
 # ------------------------------------------------------------------------------------ taking and stacking
 
 
-def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
+def take(column: pd.Series, positions: IntArray) -> Any:
     """Values at positions, missing at -1: an array of the column's kind (int and bool turn float if any is missing)."""
     missing = positions < 0
     kind = kind_of(column)
     if kind == "text":
         codes = np.append(column.cat.codes.to_numpy(), -1)[positions]
-        return pd.Categorical.from_codes(codes, dtype=cast("pd.CategoricalDtype[Any]", column.dtype))
+        return pd.Categorical.from_codes(codes, dtype=cast(pd.CategoricalDtype, column.dtype))
     if not missing.any():
         return column.to_numpy()[positions]
     if kind == "date":
@@ -110,7 +110,7 @@ def take(column: "pd.Series[Any]", positions: IntArray) -> Any:
     return np.append(column.to_numpy(dtype="float64"), np.nan)[positions]
 
 
-def seconds_of(dates: "pd.Series[Any]") -> IntArray:
+def seconds_of(dates: pd.Series) -> IntArray:
     """Whole seconds since 1970-01-01, int64."""
     return dates.to_numpy().astype("datetime64[s]").astype("int64")
 

@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tabcli.arrays import BoolArray, IntArray
+from tabcli.arrays import AnyArray, BoolArray, IntArray
 from tabcli.config.data import Table
 from tabcli.errors import DataError
 
-Column: TypeAlias = "pd.Series[Any]"
+Column: TypeAlias = pd.Series
 
 MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
 """Words that are missing where all else is a number, a bool or a date. In a column of texts only "" is."""
@@ -46,7 +46,7 @@ _ZONE = r"\d\d:\d\d\S*\s*(Z|UTC|[+-]\d\d:?\d\d)$"
 _DAY_MONTH = r"^\d{1,2}([./-])\d{1,2}[./-]\d{4}([T ]\d{1,2}:\d\d(:\d\d)?)?$"
 
 
-def rows_text(positions: Sequence[int] | IntArray, index: "pd.Index[Any]") -> str:
+def rows_text(positions: Sequence[int] | IntArray, index: pd.Index) -> str:
     """`row 17`, counted from 1 without the header, as the file had it."""
     shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
     more = ", …" if len(positions) > EXAMPLES else ""
@@ -70,7 +70,7 @@ def _match(levels: pa.Array, pattern: str) -> BoolArray:
     return found
 
 
-def _spread(column: Column, values: NDArray[Any], empty: Any) -> NDArray[Any]:
+def _spread(column: Column, values: AnyArray, empty: Any) -> AnyArray:
     """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
     return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]
 
@@ -284,7 +284,7 @@ def _parse_dates(levels: pa.Array, spec: Table) -> NDArray[np.datetime64]:
     return parsed.astype("datetime64[us]").to_numpy()
 
 
-def _day_month(texts: "pd.Series[str]", *, day_first: bool) -> "pd.Series[pd.Timestamp]":
+def _day_month(texts: pd.Series[str], *, day_first: bool) -> pd.Series[pd.Timestamp]:
     """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for all else."""
     plain = texts.where(texts.str.match(_DAY_MONTH)).str.replace(r"[./-]", "/", regex=True).str.replace("T", " ")
     day = "%d/%m/%Y" if day_first else "%m/%d/%Y"
@@ -313,7 +313,8 @@ def _local(column: Column, levels: pa.Array, zoned: BoolArray, spec: Table, wher
 
 def local_time(moments: Column, zone: str | None) -> Column:
     """Moments of a time zone → datetime64[us] without one, as the clock of `zone` shows them."""
-    return moments.dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
+    local: Column = moments.dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
+    return local
 
 
 def day_orders(column: Column) -> list[bool]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tabcli.arrays import AnyArray
 from tabcli.artifacts.contents import Weights
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
@@ -23,7 +24,7 @@ from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, s
 
 Record = dict[str, Any]
 
-Score = Callable[[NDArray[np.floating[Any]]], dict[str, float]]
+Score = Callable[[NDArray[np.floating]], dict[str, float]]
 
 PREDICT_ROWS = 2048  # activations that stay in the cache
 
@@ -141,7 +142,7 @@ def get_weights(model: nn.Module) -> Weights:
     return {name: value.detach().cpu().numpy().copy() for name, value in model.state_dict().items()}
 
 
-def load_model(spec: ModelSpec, weights: Mapping[str, NDArray[Any]]) -> TabularMLP:
+def load_model(spec: ModelSpec, weights: Mapping[str, AnyArray]) -> TabularMLP:
     """The network with these weights, in evaluation mode."""
     model = TabularMLP(spec)
     model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
