@@ -284,7 +284,7 @@ def _parse_dates(levels: pa.Array, spec: Table) -> NDArray[np.datetime64]:
     return parsed.astype("datetime64[us]").to_numpy()
 
 
-def _day_month(texts: pd.Series[str], *, day_first: bool) -> pd.Series[pd.Timestamp]:
+def _day_month(texts: "pd.Series[str]", *, day_first: bool) -> "pd.Series[pd.Timestamp]":
     """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for all else."""
     plain = texts.where(texts.str.match(_DAY_MONTH)).str.replace(r"[./-]", "/", regex=True).str.replace("T", " ")
     day = "%d/%m/%Y" if day_first else "%m/%d/%Y"
