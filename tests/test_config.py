@@ -88,6 +88,38 @@ def test_each_contradiction_is_named(config: dict[str, Any], change: dict[str, A
     assert message in problems({**config, **change})
 
 
+@pytest.mark.parametrize(
+    ("base", "variant", "message"),
+    [
+        ({"target": {"column": "units", "transform": "log1p"}}, {"train": {"loss": "rmspe"}}, "train.loss: rmspe is"),
+        ({}, {"train": {"loss": "pinball"}}, "train.loss: pinball goes with metric: pinball"),
+        (
+            {"target": {"column": "units", "transform": "identity"}},
+            {"model": {"output_range": "auto"}},
+            "model.output_range: auto is for",
+        ),
+        (
+            {"model": {"layers": [8, 4, 2], "dropout": [0.1, 0.1, 0.1]}},
+            {"model": {"layers": [8, 4]}},
+            "model.dropout: 3",
+        ),
+        ({}, {"model": {"layers": [8], "dropout": [0.1, 0.2]}}, "model.dropout: 2 values for 1"),
+        ({}, {"model": {"embedding_sizes": {"shp": 3}}}, "model.embedding_sizes.shp: not categorical"),
+        ({}, {"train": {"keep": "last", "patience": 2}}, "train.patience: with keep: last all epochs are run"),
+    ],
+)
+def test_variants_are_held_to_the_same_rules(
+    config: dict[str, Any], base: dict[str, Any], variant: dict[str, Any], message: str
+) -> None:
+    """What the whole config may not have no member may have: each rule, once in the base and once in a variant."""
+    loading.parse({**config, **base})
+    assert f"variants[1].{message}" in problems({**config, **base, "variants": [{}, variant]})
+    sections = {name: {**base.get(name, {}), **changes} for name, changes in variant.items()}
+    found = problems({**config, **base, **sections, "variants": [{}, {}]})
+    assert message in found
+    assert f"].{message}" not in found
+
+
 def test_infinite_and_nan_numbers_are_refused(config: dict[str, Any]) -> None:
     for value in (float("nan"), float("inf")):
         config["train"]["lr"] = value

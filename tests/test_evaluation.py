@@ -130,3 +130,22 @@ def test_tables_of_other_writing_are_read_as_told(tmp_path: Path) -> None:
     assert "encoding: expected the name of an encoding" in (
         run("inspect", tmp_path / "d.csv", "--read", "encoding=xx", code=2).stderr
     )
+
+
+def test_a_history_of_series_that_are_texts(tmp_path: Path) -> None:
+    """Keys that are matched by default, all of them texts but the date; and events that are texts."""
+    rows = sales().assign(item=lambda r: "S" + r["item"], deal=lambda r: np.where(r["deal"] == 1, "yes", "no"))
+    late = rows["day"] >= "2024-02-05"
+    rows.to_csv(tmp_path / "h.csv", index=False)
+    rows[late].to_csv(tmp_path / "y.csv", index=False)
+    rows[late].assign(units=lambda r: r["units"] + 2).to_csv(tmp_path / "f.csv", index=False)
+    given = ["--history", tmp_path / "h.csv", "--date", "day", "--series", "item", "--events", "deal", "--json"]
+    made = json.loads(run("evaluate", tmp_path / "f.csv", tmp_path / "y.csv", *given).stdout)
+    assert made["mae"] == pytest.approx(2)
+    assert np.isfinite(made["mase"])
+    assert [row["forecast"] for row in made["naive"]] == [
+        "the median by item × deal",
+        "the median by item × season × deal",
+        "the last season's value",
+        "the last value",
+    ]

@@ -47,7 +47,7 @@ def test_significant_digits_are_kept_in_every_unit() -> None:
     values = np.random.default_rng(0).lognormal(3, 1, 1000)
     for unit in 10.0 ** np.arange(-12, 13):
         rounded = significant(values * unit)
-        np.testing.assert_allclose(rounded, values * unit, rtol=10.0**-(DIGITS - 1))
+        np.testing.assert_allclose(rounded, values * unit, rtol=10.0 ** -(DIGITS - 1))
         assert max(len(f"{v:.15g}".split("e")[0].replace(".", "").strip("0")) for v in rounded) <= DIGITS
     assert np.isnan(significant(np.array([np.nan])))
     assert significant(np.array([np.inf, -1e-300, 0.0])).tolist() == [np.inf, -1e-300, 0.0]

@@ -302,3 +302,14 @@ def test_a_baseline_may_be_by_the_season(config: dict[str, Any], tables: Tables)
     assert "the median by shop × season" in baseline["all"]
     with pytest.raises(ConfigError, match="baseline: no column 'seson'"):
         fit({**config, "baseline": ["shop", "seson"]}, tables)
+
+
+@pytest.mark.parametrize("value", ["yes", "", "nan", "open"])
+def test_a_filling_that_is_no_number_is_a_problem_of_the_config(
+    config: dict[str, Any], tables: Tables, value: str
+) -> None:
+    config["forecast"]["fill"] = {"open": value}
+    with pytest.raises(ConfigError, match=rf"forecast.fill.open: '{value}' is no number, but the column holds float"):
+        fit(config, tables)
+    config["forecast"]["fill"] = {"open": "1"}
+    assert fit(config, tables).summary["filled_inputs"] == {"open": 1}

@@ -12,7 +12,7 @@ import yaml
 import tabcli
 from tabcli.api import backtest
 from tabcli.errors import ConfigError, DataError
-from tabcli.forecasting.points import predict_target
+from tabcli.forecasting.points import predict_target, significant
 from tests.conftest import CONFIG, make_tables, write_folder
 from tests.test_cli import run
 
@@ -87,7 +87,7 @@ def test_the_whole_job(tmp_path: Path, transform: str, change: Any, metric: str,
         assert (metrics["shift"] != 0) == (metric != "rmse") or abs(metrics["shift"]) < 1e-9
     prep, trained = tabcli.prep(config, data=tables), tabcli.train(tmp_path / "prep")
     np.testing.assert_array_equal(
-        np.round(predict_target(trained.run, prep.prepared.tables["future"]), 2),
+        significant(predict_target(trained.run, prep.prepared.tables["future"])),
         pd.read_csv(tmp_path / "made.csv")["units"],
     )
 

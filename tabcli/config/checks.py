@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from tabcli.config.features import Moment
-from tabcli.config.learning import Train
 from tabcli.config.reads import Read
 from tabcli.config.schema import TUNABLE, Config, with_changes
 from tabcli.errors import did_you_mean
@@ -107,9 +106,12 @@ def cross_problems(config: Config) -> list[str]:
         for path in config.tune.space
         if path.split(".")[0] not in TUNABLE or "." not in path
     ]
-    return (
-        problems + _rule_problems(config) + _role_problems(config) + _target_problems(config) + _model_problems(config)
-    )
+    if config.target.nonpositive == "clip" and config.target.transform != "log1p":
+        problems.append(
+            f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {config.target.transform}"
+        )
+    problems += _rule_problems(config) + _role_problems(config)
+    return problems + _learning_problems(config) + _variant_problems(config)
 
 
 def _rule_problems(config: Config) -> list[str]:
@@ -164,38 +166,27 @@ def _is_leak(read: Read, target: str) -> bool:
     return read.column == target and (read.ahead or (read.use == "declared" and read.path != "availability.past_only"))
 
 
-def _target_problems(config: Config) -> list[str]:
+def _learning_problems(config: Config) -> list[str]:
+    """Of what one network learns and how; the same rules hold for each member of an ensemble."""
     problems = []
-    transform = config.target.transform
-    if config.target.nonpositive == "clip" and transform != "log1p":
-        problems.append(f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {transform}")
-    if config.train.loss == "rmspe" and transform != "log":
+    model, train, transform = config.model, config.train, config.target.transform
+    if train.loss == "rmspe" and transform != "log":
         problems.append(f"train.loss: rmspe is for transform: log, not for {transform}")
-    problems += _mixup_problems(config.train, "train")
-    if config.train.loss == "pinball":
-        if config.metric != "pinball" or config.train.quantile != config.quantile:
+    if train.loss == "pinball":
+        if config.metric != "pinball" or train.quantile != config.quantile:
             problems.append(
                 "train.loss: pinball goes with metric: pinball, and train.quantile with the same `quantile`"
             )
         if config.calibration.metric != "none":
             problems.append("train.loss: pinball learns the quantile itself; set calibration.metric: none")
-    if config.model.output_range == "auto" and transform not in ("log", "log1p"):
+    if model.output_range == "auto" and transform not in ("log", "log1p"):
         problems.append(
             f"model.output_range: auto is for transform: log or log1p, not for {transform}; give [low, high]"
         )
-    return problems
-
-
-def _mixup_problems(train: Train, path: str) -> list[str]:
-    problems = []
     if train.mixup is not None and train.loss == "pinball":
-        problems.append(f"{path}.mixup: mixed rows have less noise, and so other quantiles; set it to null")
-    return problems
-
-
-def _model_problems(config: Config) -> list[str]:
-    problems = []
-    model = config.model
+        problems.append("train.mixup: mixed rows have less noise, and so other quantiles; set it to null")
+    if train.keep == "last" and train.patience is not None:
+        problems.append("train.patience: with keep: last all epochs are run; set patience: null, or keep: best")
     if isinstance(model.dropout, tuple) and len(model.dropout) != len(model.layers):
         problems.append(f"model.dropout: {len(model.dropout)} values for {len(model.layers)} layers; give one for each")
     if config.categorical != "auto":
@@ -204,19 +195,21 @@ def _model_problems(config: Config) -> list[str]:
             for c in model.embedding_sizes
             if c not in config.categorical and not c.endswith("_na")
         ]
-    return problems + _variant_problems(config)
+    return problems
 
 
 def _variant_problems(config: Config) -> list[str]:
     problems = []
+    of_all = _learning_problems(config)
     for i, variant in enumerate(config.variants):
+        changed: dict[str, Any] = {}
         for name, given in (("model", variant.model), ("train", variant.train)):
             try:
-                changed = with_changes(getattr(config, name), given)
-                if isinstance(changed, Train) and given:
-                    problems += _mixup_problems(changed, f"variants[{i}].train")
+                changed[name] = with_changes(getattr(config, name), given)
             except ValidationError as error:
                 problems += [f"variants[{i}].{name}.{_path(e['loc'])}: {e['msg']}" for e in error.errors()]
+        own = _learning_problems(config.model_copy(update=changed))
+        problems += [f"variants[{i}].{problem}" for problem in own if problem not in of_all]
         problems += [
             f"variants[{i}].train.{key}: holds for the whole ensemble; set train.{key}"
             for key in ("members", "threads")

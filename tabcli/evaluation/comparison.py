@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from tabcli.errors import DataError
 from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
 from tabcli.evaluation.naive import naive_forecasts
 from tabcli.features.frequency import Frequency, season_steps
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import check_unique
 
 _PREDICTED = " (predicted)"
@@ -132,7 +133,7 @@ def _require_keys(rows: pd.DataFrame, columns: Sequence[str], history: pd.DataFr
             hint=f"carry it along: tabcli predict … --columns {','.join(columns)}",
         )
     for c in columns:
-        kinds = kind_of(rows[c]), kind_of(history[c])
+        kinds = _kind(rows[c]), _kind(history[c])
         if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
             raise DataError(f"column {c!r} is {kinds[0]} in the scored rows and {kinds[1]} in the history")
 
@@ -165,7 +166,7 @@ def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[
             hint=f"predictions: {', '.join(forecast.columns)}; actuals: {', '.join(truth.columns)}",
         )
     for key in keys:
-        kinds = kind_of(forecast[key]), kind_of(truth[key])
+        kinds = _kind(forecast[key]), _kind(truth[key])
         if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
             raise DataError(f"column {key!r} is {kinds[0]} in the predictions and {kinds[1]} in the actuals")
     check_unique(forecast, keys, "predictions")
@@ -180,13 +181,18 @@ def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[
     return merged
 
 
+def _kind(column: "pd.Series[Any]") -> Kind:
+    """The kind of a column, of those too whose texts are plain."""
+    return "text" if isinstance(column.dtype, pd.StringDtype) else kind_of(column)
+
+
 def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Text keys as plain str: the categories of two tables do not merge."""
-    return table.assign(**{k: table[k].astype("str") for k in keys if kind_of(table[k]) == "text"})
+    return table.assign(**{k: table[k].astype("str") for k in keys if _kind(table[k]) == "text"})
 
 
 def _numbers(merged: pd.DataFrame, column: str, where: str) -> NDArray[np.float64]:
-    if kind_of(merged[column]) not in ("int", "float"):
+    if _kind(merged[column]) not in ("int", "float"):
         raise DataError(f"{where}: column {column.removesuffix(_PREDICTED)!r} holds no numbers")
     values = merged[column].to_numpy(dtype="float64")
     if not np.isfinite(values).all():

@@ -13,6 +13,7 @@ import pandas as pd
 from tabcli.arrays import IntArray
 from tabcli.config.features import WEEKDAYS
 from tabcli.config.schema import Config
+from tabcli.config.values import Scalar
 from tabcli.errors import ConfigError
 from tabcli.features.availability import check_columns, needed_columns, other_columns, source_columns
 from tabcli.features.dates import date_part_names, date_parts, days_from_easter, days_to_month_end, fourier_terms
@@ -53,8 +54,24 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
                 new = [] if str(value) in column.cat.categories else [str(value)]
                 filled[name] = column.cat.add_categories(new).fillna(str(value))
             else:
-                filled[name] = column.fillna(float(value))
+                filled[name] = column.fillna(_filling(column, value))
     return rows.assign(**filled), counts
+
+
+def _filling(column: "pd.Series[Any]", value: Scalar) -> Any:
+    """The config's value for a missing number or date. Raises `ConfigError` where it is none."""
+    kind = kind_of(column)
+    try:
+        filling: Any = pd.Timestamp(str(value)) if kind == "date" else float(value)
+    except ValueError:
+        filling = None
+    if filling is None or pd.isna(filling):
+        what, example = ("date", "2015-07-31") if kind == "date" else ("number", "1")
+        raise ConfigError(
+            f"forecast.fill.{column.name}: {value!r} is no {what}, but the column holds {kind} values",
+            hint=f"give a {what}, such as {example}; or read the column as text: `dtypes: {{{column.name}: str}}`",
+        )
+    return filling
 
 
 def build_features(
