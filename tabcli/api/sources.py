@@ -7,7 +7,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,13 +21,13 @@ from tabcli.tables.contract import DataSource
 from tabcli.tables.reading import TableSource, read_table
 from tabcli.version import __version__
 
-ConfigSource = Config | Mapping[str, Any] | Path | str
+ConfigSource = Config | Mapping[str, object] | Path | str
 
 TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
 """The parts of a config that training reads; prep depends on all others."""
 
 
-def versions() -> dict[str, Any]:
+def versions() -> dict[str, str]:
     return {
         "tabcli": __version__,
         "python": platform.python_version(),

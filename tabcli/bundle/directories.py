@@ -106,7 +106,7 @@ def _load_fitted(directory: Path, manifest: Mapping[str, Any]) -> FittedPipeline
 # --------------------------------------------------------------------------------- prep directories
 
 
-def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, Any]) -> None:
+def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Writes a prep into an empty directory, the manifest last."""
     tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
     jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
@@ -137,7 +137,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
     return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
 
 
-def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, Any]) -> None:
+def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
     model = {"format_version": FORMAT_VERSION, "factor": run.factor, "shift": run.shift, "networks": run.networks}
@@ -185,7 +185,7 @@ def load_run(directory: Path) -> Run:
 # --------------------------------------------------------------------------------------- checkpoints
 
 
-def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, object]) -> None:
     """Replaces a working file by this one; the old one stays until the new one is whole."""
     with files.atomic_file(path) as temporary:
         temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))

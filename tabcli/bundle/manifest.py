@@ -15,7 +15,7 @@ MANIFEST = "manifest.json"
 # ---------------------------------------------------------------------------------------- the manifest
 
 
-def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, Any]) -> None:
+def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Lists every file of the directory with its size and hash. Written last: a directory without it is not whole."""
     listed = {
         path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}

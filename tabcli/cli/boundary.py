@@ -3,9 +3,9 @@
 import errno
 import tempfile
 import traceback
-from typing import Any
 
 import typer
+from typer._click.core import Context
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
@@ -50,7 +50,7 @@ def _report_bug(error: Exception) -> None:
 class Boundary(TyperGroup):
     """Turns every exception into a message and an exit code, in the real process and under `CliRunner` alike."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Context) -> object:
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, TyperException):

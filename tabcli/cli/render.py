@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tabcli.training.loop import Callbacks, Record
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """The value with None for numbers that JSON does not know."""
     if isinstance(value, Mapping):
         return {k: _finite(v) for k, v in value.items()}
@@ -29,8 +29,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_json(value: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps({"schema_version": 1, **_finite(value)}, indent=1, ensure_ascii=False, default=str))
+def print_json(value: Mapping[str, object]) -> None:
+    typer.echo(json.dumps(_finite({"schema_version": 1, **value}), indent=1, ensure_ascii=False, default=str))
 
 
 # ------------------------------------------------------------------------------------------ rendering
@@ -162,7 +162,7 @@ def progress_bar() -> Iterator["Callbacks"]:
         yield Callbacks(on_model=say, on_step=on_step, on_epoch=say_epoch)
 
 
-def shown_number(changes: dict[str, Any]) -> str:
+def shown_number(changes: Mapping[str, object]) -> str:
     return ", ".join(f"{path} = {value}" for path, value in changes.items())
 
 
@@ -213,7 +213,7 @@ def _can_show(text: str) -> bool:
     return True
 
 
-def _fact(value: Any) -> str:
+def _fact(value: object) -> str:
     """A fact in one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_fact(v)}" for k, v in value.items())
@@ -224,7 +224,7 @@ def _fact(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _short(value: Any, dots: str, width: int = 14) -> str:
+def _short(value: object, dots: str, width: int = 14) -> str:
     """A value in a few characters; what is cut or cannot be shown is marked."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     text = text.encode(sys.stdout.encoding or "ascii", errors="replace").decode(sys.stdout.encoding or "ascii")

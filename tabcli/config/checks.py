@@ -44,20 +44,20 @@ def _path(location: Sequence[str | int]) -> str:
     return text
 
 
-def _keys_only(location: Sequence[str | int], values: Any) -> list[str | int]:
+def _keys_only(location: Sequence[str | int], values: object) -> list[str | int]:
     """pydantic's location without the names of union members, which are no keys of the file."""
     keys: list[str | int] = []
     for part in location:
-        in_list = isinstance(part, int) and isinstance(values, list | tuple) and part < len(values)
-        if in_list or (isinstance(values, dict) and part in values):
-            values = values[part]
+        inner = dict(enumerate(values)) if isinstance(values, list | tuple) else values
+        if isinstance(inner, dict) and part in inner:
+            values = inner[part]
         elif part != location[-1] or not isinstance(values, dict):
             continue
         keys.append(part)
     return keys
 
 
-def problem_text(error: ErrorDetails, values: Any) -> str:
+def problem_text(error: ErrorDetails, values: object) -> str:
     """One line: the path, what was expected, what was there."""
     location = _keys_only(error["loc"], values)
     path = _path(location)

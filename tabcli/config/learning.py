@@ -7,8 +7,10 @@ from pydantic import AfterValidator, Field
 from tabcli.config.reads import Reads
 from tabcli.config.values import DurationField, Metric, Probability, Section, Texts
 
+OutputRange = Literal["auto"] | tuple[float, float] | None
 
-def _regular_range(value: Any) -> Any:
+
+def _regular_range(value: OutputRange) -> OutputRange:
     if isinstance(value, tuple) and value[0] >= value[1]:
         raise ValueError("expected [low, high] with low < high")
     return value
@@ -40,7 +42,7 @@ class Model(Section):
     series_head: bool = True
     history: Literal["side", "base", "none"] = "side"
     history_width: Annotated[int, Field(ge=1)] = 32
-    output_range: Annotated[Literal["auto"] | tuple[float, float] | None, AfterValidator(_regular_range)] = None
+    output_range: Annotated[OutputRange, AfterValidator(_regular_range)] = None
 
 
 class Train(Section):

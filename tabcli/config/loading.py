@@ -28,7 +28,7 @@ def _set_override(values: dict[str, Any], override: str) -> None:
     place[keys[-1]] = parse_yaml(text, source=f"-S {override}")
 
 
-def parse(values: Any, *, source: str = "config") -> Config:
+def parse(values: object, *, source: str = "config") -> Config:
     """Plain values → `Config`, the preset's values below the given ones. Raises `ConfigError` with all problems."""
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected keys and values, not {type(values).__name__}")
@@ -55,7 +55,7 @@ def parse(values: Any, *, source: str = "config") -> Config:
     raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  {p}" for p in problems))
 
 
-def parse_resolved(values: Any, *, source: str) -> Config:
+def parse_resolved(values: object, *, source: str) -> Config:
     """The config that a prep or run of this or an older version holds: keys that have gone may be there, but off."""
     if isinstance(values, dict):
         values = copy.deepcopy(values)
@@ -94,7 +94,7 @@ def _without_preset(config: Config) -> dict[str, Any]:
     return values
 
 
-def load(config: "Config | Mapping[str, Any] | Path | str", overrides: Sequence[str] = ()) -> Config:
+def load(config: "Config | Mapping[str, object] | Path | str", overrides: Sequence[str] = ()) -> Config:
     """A config from a YAML file, plain values or a `Config`, with `key.path=value` overrides. Raises `ConfigError`."""
     if isinstance(config, Config) and not overrides:
         return config

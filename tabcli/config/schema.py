@@ -18,7 +18,7 @@ FORMAT_VERSION = 1
 TUNABLE = ("model", "train", "calibration", "history")
 
 
-def with_changes(section: S, changes: Mapping[str, Any]) -> S:
+def with_changes(section: S, changes: Mapping[str, object]) -> S:
     return type(section).model_validate({**section.model_dump(), **changes})
 
 
@@ -77,7 +77,7 @@ class Config(Section):
         return yaml.dump(self.dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+PRESETS: dict[str, dict[str, dict[str, object]]] = {
     "default": {},
     # fastai's course v4 notebook of lesson 6: the network as it prints it, `fit_one_cycle(5, 3e-3, wd=0.2)`.
     "lesson6": {

@@ -36,7 +36,7 @@ class _InlineDumper(yaml.SafeDumper):
 _InlineDumper.yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
 
 
-def inline_yaml(value: Any) -> str:
+def inline_yaml(value: object) -> str:
     """A value as YAML in one line, quoted where it must be.
 
     >>> inline_yaml({"file": "a.csv", "dtypes": {"n": "str"}, "on": ["0", 1]})
@@ -53,8 +53,8 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)  # 007 is seven, not octal
 
 
-def _construct_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys: dict[Any, int] = {}
+def _construct_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str | int | float, object]:
+    keys: dict[str | int | float, int] = {}
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1

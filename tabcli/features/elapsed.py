@@ -1,7 +1,5 @@
 """Time since a moment that columns of the row name (a shop's opening), and months that come again each year."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -114,7 +112,7 @@ def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
 def active_months(rows: Rows, date: str, recurrence: ActiveMonths) -> NDArray[np.int32]:
     """1 where the row's month is in the row's list and `since` has come, int32 (n,); 0 where there is no list."""
     rows, name = FactorizedTable.of(rows), recurrence.months
-    column: Any = rows.stored[name].values
+    column = rows.stored[name].values
     if kind_of(column) != "text":
         raise DataError(f"column {name!r} must hold lists of months as text")
     listed = np.vstack([_listed_months(list(column.cat.categories), name), np.zeros((1, 13), dtype=bool)])

@@ -8,9 +8,8 @@ All of splits, horizons and windows count in steps, so that a month is a month h
     quarterly   3 mo             31 Dec, 31 Mar               1, 0      (before 31 March)
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,13 @@ from tabcli.config.values import Duration
 from tabcli.tables.rows import seconds_of
 
 HOUR, DAY, WEEK, MONTH = (Duration.SECONDS[unit] for unit in ("h", "d", "w", "mo"))
+
+
+class FrequencyState(TypedDict):
+    """What is kept of a `Frequency`."""
+
+    count: int
+    unit: Literal["s", "mo"]
 
 
 @dataclass(frozen=True)
@@ -83,24 +89,25 @@ class Frequency:
         unit = next((u for u in ("w", "d", "h") if self.count % Duration.SECONDS[u] == 0), None)
         return f"{self.count // Duration.SECONDS[unit]}{unit}" if unit else f"{self.count}s"
 
-    def to_state(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_state(self) -> FrequencyState:
+        return {"count": self.count, "unit": self.unit}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> "Frequency":
-        return cls(**state)
+    def from_state(cls, state: FrequencyState) -> "Frequency":
+        return cls(state["count"], state["unit"])
 
 
 def season_of(dates: pd.Series, frequency: Frequency) -> pd.Series:
     """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique).dt
-    season: Any = moments.month
     if frequency.seconds < WEEK:
-        season = moments.day_of_week * 24 + moments.hour
+        season = (moments.day_of_week * 24 + moments.hour).to_numpy()
     elif frequency.seconds < 28 * DAY:
-        season = moments.isocalendar().week.astype("int32")
-    return pd.Series(season.to_numpy()[codes], index=dates.index)
+        season = moments.isocalendar().week.to_numpy(dtype="int32")
+    else:
+        season = moments.month.to_numpy()
+    return pd.Series(season[codes], index=dates.index)
 
 
 def season_steps(frequency: Frequency) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,14 @@ from tabcli.config.data import Holidays
 from tabcli.errors import ConfigError, DataError, UsageError
 
 YEARS_AHEAD = 10
+
+
+class HolidaysState(TypedDict):
+    """What is kept of `PublicHolidays`."""
+
+    days: dict[str, list[int]]
+    first_year: int
+    last_year: int
 
 
 @dataclass(frozen=True)
@@ -65,10 +73,14 @@ class PublicHolidays:
         n: NDArray[np.int32] = (np.searchsorted(days, stop) - np.searchsorted(days, first)).astype("int32")
         return n
 
-    def to_state(self) -> dict[str, Any]:
-        return {"days": self.days, "first_year": self.first_year, "last_year": self.last_year}
+    def to_state(self) -> HolidaysState:
+        return {
+            "days": {name: list(days) for name, days in self.days.items()},
+            "first_year": self.first_year,
+            "last_year": self.last_year,
+        }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "PublicHolidays":
+    def from_state(cls, state: HolidaysState) -> "PublicHolidays":
         days = {name: tuple(values) for name, values in state["days"].items()}
         return cls(days, state["first_year"], state["last_year"])

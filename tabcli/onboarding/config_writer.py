@@ -1,26 +1,25 @@
 """A plan → a commented config."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tabcli.config.yaml12 import inline_yaml
 from tabcli.onboarding.discovery import rule_candidates
-from tabcli.onboarding.findings import Discovery, FolderTable
+from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec
 from tabcli.onboarding.plan import Draft
 from tabcli.tables.kinds import kind_of
 
 # ---------------------------------------------------------------------------------------------- writing
 
 
-def _line(key: str, value: Any, comment: str = "", indent: int = 0) -> str:
+def _line(key: str, value: object, comment: str = "", indent: int = 0) -> str:
     text = f"{' ' * indent}{inline_yaml(key)}: {inline_yaml(value)}"
     return f"{text:<60}  # {comment}" if comment else text
 
 
-def _item(value: Any, comment: str = "", indent: int = 2) -> str:
+def _item(value: object, comment: str = "", indent: int = 2) -> str:
     text = f"{' ' * indent}- {inline_yaml(value)}"
     return f"{text:<{60 if isinstance(value, dict) else 32}}  # {comment}" if comment else text
 
@@ -71,7 +70,7 @@ def _head(draft: Draft, directory: str) -> Iterator[str]:
     yield "format_version: 1"
 
 
-def _spec(draft: Draft, source: FolderTable) -> dict[str, Any]:
+def _spec(draft: Draft, source: FolderTable) -> Spec:
     """How to read a table; columns that are text in the past or in the future are text in both."""
     found = draft.found
     if found.future is None or source.name not in (found.train.name, found.future.name):
@@ -80,7 +79,10 @@ def _spec(draft: Draft, source: FolderTable) -> dict[str, Any]:
     mixed = [
         c for c in one.columns if c in other.columns and (kind_of(one[c]) == "text") != (kind_of(other[c]) == "text")
     ]
-    return {**source.spec, **({"dtypes": dict.fromkeys(mixed, "str")} if mixed else {})}
+    spec = source.spec.copy()
+    if mixed:
+        spec["dtypes"] = dict.fromkeys(mixed, "str")
+    return spec
 
 
 def _tables(draft: Draft) -> Iterator[str]:
@@ -113,7 +115,7 @@ def _keys(draft: Draft) -> Iterator[str]:
 def _forecast(draft: Draft) -> Iterator[str]:
     """Rules for the rows to forecast; where no table has these rows, what their columns will be."""
     found = draft.found
-    zero: dict[str, Any] = {"fill": {draft.closed: 1}} if draft.closed and _gaps(found, draft.closed) else {}
+    zero: Part = {"fill": {draft.closed: 1}} if draft.closed and _gaps(found, draft.closed) else {}
     zero |= {"zero_where": {draft.closed: 0}} if draft.closed else {}
     candidates = rule_candidates(found)
     if zero and not (found.rules or candidates):
@@ -165,7 +167,7 @@ def _joins(draft: Draft) -> Iterator[str]:
 def _features(draft: Draft) -> Iterator[str]:
     found = draft.found
     yield "features:"
-    part: dict[str, Any] = {"column": found.date}
+    part: Part = {"column": found.date}
     part |= {"prefix": draft.prefix} if draft.prefix is not None else {}
     part |= {"time": True} if found.step.unit == "h" else {}
     yield _line("date_parts", [found.date if len(part) == 1 else part], indent=2)
@@ -177,7 +179,7 @@ def _features(draft: Draft) -> Iterator[str]:
         if features:
             yield f"  {key}:"
             yield from (_line(name, value, indent=4) for name, value in features.items())
-    history: dict[str, Any] = {"effects": draft.effects}
+    history: Part = {"effects": draft.effects}
     others = [c for c in found.past_only if c in found.rows.columns and _is_measure(found.rows[c])]
     history |= {"columns": others} if others else {}
     yield ""

@@ -8,7 +8,6 @@ target, the series, the joins; then what each column is.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from tabcli.config.values import Duration
 from tabcli.errors import UsageError
 from tabcli.features.dates import date_parts
 from tabcli.features.frequency import WEEK, Frequency
-from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, length_of_time
+from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
 from tabcli.onboarding.folder import is_binary, open_folder
 from tabcli.onboarding.rows import CALENDARS, find_date, find_rows, find_series, find_target, snake_case
 from tabcli.onboarding.sides import find_joins
@@ -64,7 +63,7 @@ def _follows_weekday(column: pd.Series, dates: pd.Series) -> bool:
     return len(pd.DataFrame({"a": column, "b": days}).drop_duplicates()) == 7
 
 
-def _calendar_rule(column: pd.Series, dates: pd.Series) -> dict[str, Any] | None:
+def _calendar_rule(column: pd.Series, dates: pd.Series) -> Part | None:
     """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
     if kind_of(column) == "int" and column.notna().all() and column.nunique() > 1:
         parts = date_parts(dates, "", time=True)
@@ -76,9 +75,9 @@ def _calendar_rule(column: pd.Series, dates: pd.Series) -> dict[str, Any] | None
     return {"repeat": "1w"} if _follows_weekday(column, dates) else None
 
 
-def rule_candidates(found: Discovery) -> dict[str, Any]:
+def rule_candidates(found: Discovery) -> dict[str, Part | str]:
     """Columns that may be known in advance though no table says so → a forecast rule that may be right for them."""
-    rules: dict[str, Any] = {}
+    rules: dict[str, Part | str] = {}
     for column in found.past_only if found.future is None else []:
         values = found.train.table[column]
         usual = usual_level(values)

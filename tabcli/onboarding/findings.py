@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Required, TypedDict
 
 import pandas as pd
 
@@ -10,6 +10,34 @@ from tabcli.config.values import Duration
 from tabcli.errors import UsageError
 from tabcli.features.frequency import Frequency
 from tabcli.tables.kinds import kind_of
+
+Part = dict[str, object]
+"""Keys and values of a config that is being written."""
+
+
+class Spec(TypedDict, total=False):
+    """How to read a table, as in a config."""
+
+    file: Required[str]
+    encoding: str
+    decimal: str
+    thousands: str
+    day_first: bool
+    date_format: str
+    rename: dict[str, str]
+    dtypes: dict[str, str]
+
+
+class JoinPart(TypedDict, total=False):
+    """A join, as in a config."""
+
+    table: Required[str]
+    on: list[str]
+    as_of: str
+    lag: str
+    max_age: str
+    known_in_advance: bool
+
 
 Ask = Callable[[str, str, Sequence[str]], str]
 """A question, the option that answers it, and the possible answers → one of them."""
@@ -39,13 +67,13 @@ class FolderTable:
     """A file that is a table. `spec`: how to read it, as in a config. `notes`: why so."""
 
     name: str
-    spec: dict[str, Any]
+    spec: Spec
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:
-        return str(self.spec["file"])
+        return self.spec["file"]
 
     def dates(self) -> list[str]:
         return [c for c in self.table.columns if kind_of(self.table[c]) == "date"]
@@ -56,7 +84,7 @@ class JoinGuess:
     """A side table, how it joins, and why."""
 
     source: FolderTable
-    join: dict[str, Any]
+    join: JoinPart
     why: str
 
 
@@ -101,7 +129,7 @@ class Discovery:
     joins: list[JoinGuess] = field(default_factory=list)
     unjoined: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
-    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rules: dict[str, Part] = field(default_factory=dict)
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     why: dict[str, str] = field(default_factory=dict)
 

@@ -2,13 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from tabcli.arrays import ColumnValues
 from tabcli.config.data import Table
 from tabcli.errors import DataError, UsageError
-from tabcli.onboarding.findings import FolderTable, InitHints
+from tabcli.onboarding.findings import FolderTable, InitHints, Spec
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import TEXT_ENDINGS, read_table
 from tabcli.tables.texts import day_orders, decimal_comma, to_dates
@@ -21,11 +21,11 @@ ENDINGS = (*TEXT_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pic
 
 def _open(path: Path, wishes: InitHints) -> FolderTable:
     """A file as a table, with the reading options that it needs. Raises `DataError` for what is no table."""
-    spec: dict[str, Any] = {"file": path.name}
+    spec: Spec = {"file": path.name}
     notes = []
 
     def read() -> pd.DataFrame:
-        return read_table(path, Table(**spec), name=path.stem)
+        return read_table(path, Table.model_validate(spec), name=path.stem)
 
     try:
         table = read()
@@ -48,8 +48,8 @@ def _open(path: Path, wishes: InitHints) -> FolderTable:
 
 def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
     """The source with its columns of dates read as such, and the option that this needs."""
-    table, spec, notes = source.table, dict(source.spec), list(source.notes)
-    dates: dict[str, Any] = {}
+    table, spec, notes = source.table, source.spec.copy(), list(source.notes)
+    dates: dict[str, ColumnValues] = {}
     for column in [c for c in table.columns if kind_of(table[c]) == "text"]:
         orders = day_orders(table[column])
         if orders:
@@ -57,7 +57,7 @@ def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
             spec["day_first"] = first
             notes.append(f"the {'day' if first else 'month'} comes first in {column}")
         try:
-            dates[column] = to_dates(table[column], Table(**spec), source.file)
+            dates[column] = to_dates(table[column], Table.model_validate(spec), source.file)
         except DataError:
             continue
     compact = [c for c in table.columns if _is_compact_date(table[c])]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabcli.features.dates import date_part_names
 from tabcli.onboarding.discovery import closed_column, effect_sizes, usual_level, weekday_column
-from tabcli.onboarding.findings import Discovery
+from tabcli.onboarding.findings import Discovery, Part
 from tabcli.onboarding.folder import is_binary
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.kinds import kind_of
@@ -50,9 +50,9 @@ class Draft:
     promo: str | None = None
     prefix: str | None = None
     parts: dict[str, str] = field(default_factory=dict)
-    events: dict[str, dict[str, Any]] = field(default_factory=dict)
-    spans: dict[str, dict[str, Any]] = field(default_factory=dict)
-    recurrences: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, Part] = field(default_factory=dict)
+    spans: dict[str, Part] = field(default_factory=dict)
+    recurrences: dict[str, Part] = field(default_factory=dict)
     fourier: bool = False
     month_end: str | None = None
     categorical: dict[str, str] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def _plan_events(draft: Draft) -> None:
         usual = usual_level(values) if kind_of(values) == "text" else None
         if is_binary(values):
             on, off = (True, False) if kind_of(values) == "bool" else (1, 0)
-            where: dict[str, Any] = {column: off if column == draft.closed else on}
+            where: Part = {column: off if column == draft.closed else on}
             flags += [column] if column != draft.closed else []
         elif usual is not None:
             where = {column: {"not": usual}}

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.features.frequency import Frequency
-from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, length_of_time
+from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, JoinPart, length_of_time
 from tabcli.onboarding.rows import CALENDARS, MAX_SERIES_COLUMNS, is_measured, is_regular, snake_case
 from tabcli.tables.joins import LookupTable, join_table
 from tabcli.tables.kinds import kind_of
@@ -26,7 +25,7 @@ def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
             guess = _guess_join(found, source)
             if guess is None:
                 continue
-            join = Join(**guess.join)
+            join = Join.model_validate(guess.join)
             found.rows = join_table(found.rows, LookupTable.of(guess.source.table, join), date=found.date)[0].frame()
             found.joins.append(guess)
             waiting.remove(source)
@@ -104,11 +103,12 @@ def _renamed(source: FolderTable, names: dict[str, str], *notes: str) -> FolderT
     """The source with other names for some columns."""
     if not names:
         return source
-    spec = {**source.spec, "rename": {**source.spec.get("rename", {}), **names}}
+    spec = source.spec.copy()
+    spec["rename"] = {**spec.get("rename", {}), **names}
     return FolderTable(source.name, spec, source.table.rename(columns=names), (*source.notes, *notes))
 
 
-def _joined(found: Discovery, source: FolderTable, join: dict[str, Any], why: str) -> JoinGuess:
+def _joined(found: Discovery, source: FolderTable, join: JoinPart, why: str) -> JoinGuess:
     """The guess, with other names for what would stand in the rows twice."""
     key = {*join.get("on", []), join.get("as_of")}
     twice = [c for c in source.table.columns if c in found.rows.columns and c not in key]
@@ -130,24 +130,33 @@ def _dated_join(found: Discovery, source: FolderTable, on: list[str], day: str) 
     """A join of a table with a row for each key and date: on the date itself, or as of it where the steps differ."""
     rows, side, date = found.rows, source.table, found.date
     planned = _planned(found, source, [*on, day], day)
-    extra = {"known_in_advance": True} if planned else {}
     why = "its name says that it is planned ahead" if planned else "known only once the day has passed, unless you say"
     regular, measured = is_regular(side[day]), any(is_measured(side[c]) for c in side.columns if c not in (*on, day))
     matching = float(pd.Series(rows[date].unique()).isin(side[day].unique()).mean())
     if matching >= 0.5 or (not regular and not measured and matching > 0):
         named = _renamed(source, {day: date} if day != date else {})
-        return _joined(found, named, {"table": source.name, "on": [*on, date], **extra}, f"by date; {why}")
+        return _joined(
+            found, named, _with_promise({"table": source.name, "on": [*on, date]}, planned), f"by date; {why}"
+        )
     if side[day].max() < rows[date].min() or side[day].min() > rows[date].max():
         return None
     own = f"{source.name}_{day}" if day in rows.columns else day
     source = _renamed(source, {day: own} if own != day else {})
-    as_of = {"table": source.name, **({"on": on} if on else {}), "as_of": own}
+    join: JoinPart = {"table": source.name, "on": on, "as_of": own} if on else {"table": source.name, "as_of": own}
     if not regular:
         lag = Duration(0 if planned else 1, "d")
-        return _joined(found, source, {**as_of, "lag": str(lag), **extra}, f"the last row dated {lag} before; {why}")
+        return _joined(
+            found, source, _with_promise({**join, "lag": str(lag)}, planned), f"the last row dated {lag} before; {why}"
+        )
     step = _complete_after(side[day])
-    as_of |= {"lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
-    return _joined(found, source, {**as_of, **extra}, f"the last row dated {step} before, complete by then; {why}")
+    join = {**join, "lag": str(step), "max_age": str(Duration(3 * step.count, step.unit))}
+    why = f"the last row dated {step} before, complete by then; {why}"
+    return _joined(found, source, _with_promise(join, planned), why)
+
+
+def _with_promise(join: JoinPart, planned: bool) -> JoinPart:
+    """The join, with the promise that its columns are known in advance where they are planned."""
+    return {**join, "known_in_advance": True} if planned else join
 
 
 def _complete_after(dates: pd.Series) -> Duration:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray
+from tabcli.arrays import AnyArray, ColumnValues
 from tabcli.artifacts.contents import ROW, FittedPipeline
 from tabcli.config.data import Rule, Table
 from tabcli.config.schema import Config
@@ -46,7 +46,7 @@ def recent_rows(
     last = np.full(int(series.max(initial=-1)) + 1, np.iinfo("int64").max)
     np.minimum.at(last, series[ago >= 0], ago[ago >= 0])
     kept = (ago >= 0) & ((ago < length) | (ago == last[series]))
-    tail: dict[str, Any] = {SERIES: series[kept], AGO: ago[kept]}
+    tail: dict[str, ColumnValues] = {SERIES: series[kept], AGO: ago[kept]}
     for name in columns:
         column = rows[name][kept]
         tail[name] = column.astype("str").where(column.notna()) if kind_of(column) == "text" else column.to_numpy()
@@ -66,7 +66,7 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
     series, step = np.repeat(known, n), np.tile(np.arange(n), len(known))
     dates = pd.Series(moments.to_numpy()[step], name=config.date)
     keys = fitted.calendar.series.infer_objects()
-    columns: dict[str, Any] = {c: keys[c].to_numpy()[series] for c in config.series}
+    columns: dict[str, ColumnValues] = {c: keys[c].to_numpy()[series] for c in config.series}
     columns[config.date] = dates
     for name in config.availability.static:
         columns[name] = _last(tail, name)[series]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,14 @@ MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 """Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""
 
 Counts = dict[str, int]
+
+Levels = list[str] | list[int] | list[float]
+
+
+class CategorifyState(TypedDict):
+    """What is kept of a `Categorify`."""
+
+    levels: dict[str, Levels]
 
 
 def _text_levels(column: pd.Series) -> list[str]:
@@ -94,7 +102,7 @@ class Categorify:
     `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1).
     """
 
-    levels_: dict[str, list[str] | list[int] | list[float]]
+    levels_: dict[str, Levels]
 
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
@@ -102,7 +110,7 @@ class Categorify:
         return cls({name: cls.levels(table[name]) for name in columns})
 
     @staticmethod
-    def levels(column: pd.Series) -> list[str] | list[int] | list[float]:
+    def levels(column: pd.Series) -> Levels:
         """The values of a column, sorted. Raises `DataError` for dates."""
         kind = kind_of(column)
         if kind == "date":
@@ -143,11 +151,11 @@ class Categorify:
         """Column → number of codes, with missing and unknown."""
         return {name: len(levels) + FIRST_LEVEL for name, levels in self.levels_.items()}
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> CategorifyState:
         return {"levels": self.levels_}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Categorify":
+    def from_state(cls, state: CategorifyState) -> "Categorify":
         return cls(state["levels"])
 
 

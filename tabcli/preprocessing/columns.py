@@ -10,7 +10,7 @@ order or dtypes afterwards: a strange value becomes the missing or the unknown c
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tabcli.arrays import AnyArray, IntArray
 from tabcli.errors import BundleError, DataError
 from tabcli.parallel import parallel_map
-from tabcli.preprocessing.categorical import Categorify, Counts, count_codes, narrowed
-from tabcli.preprocessing.continuous import FLAG_SUFFIX, FillMissing, Normalize
+from tabcli.preprocessing.categorical import Categorify, CategorifyState, Counts, count_codes, narrowed
+from tabcli.preprocessing.continuous import FLAG_SUFFIX, FillMissing, FillMissingState, Normalize, NormalizeState
 from tabcli.tables.joins import FactorizedTable, Rows
 from tabcli.tables.kinds import kind_of, require_columns
 from tabcli.tables.rows import frame_of
@@ -47,6 +47,14 @@ def _keys_of(rows: FactorizedTable, names: Iterable[str]) -> dict[int, tuple[Int
     """For each set of keys that the columns are kept by: the place of every row (n,), and how many there are."""
     columns = [rows.stored[name] for name in names if name in rows.stored]
     return {id(c.places): (c.places, len(c.values)) for c in columns if c.places is not None}
+
+
+class PreprocessorState(TypedDict):
+    """What is kept of a `Preprocessor`."""
+
+    fill_missing: FillMissingState
+    categorify: CategorifyState
+    normalize: NormalizeState
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ class Preprocessor:
             n_filled += missing
         return Encoded(frame_of({**codes, **numbers}, index), counts, filled, n_filled)
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> PreprocessorState:
         return {
             "fill_missing": self.fill_missing.to_state(),
             "categorify": self.categorify.to_state(),
@@ -180,7 +188,7 @@ class Preprocessor:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Preprocessor":
+    def from_state(cls, state: PreprocessorState) -> "Preprocessor":
         return cls(
             FillMissing.from_state(state["fill_missing"]),
             Categorify.from_state(state["categorify"]),
@@ -188,7 +196,7 @@ class Preprocessor:
         )
 
 
-# ------------------------------------------------------------------------------------ each stage alone
+# ------------------------------------------------------------------------------------- each step alone
 
 STEPS: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
     "categorify": Categorify,
@@ -197,12 +205,12 @@ STEPS: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
 }
 
 
-def step_state(stage: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, Any]:
+def step_state(stage: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, object]:
     """The state file of a single stage."""
     return {"format": "tabcli-stage", "format_version": 1, "stage": stage, "state": fitted.to_state()}
 
 
-def step_from_state(stage: str, state: Any, where: str) -> Categorify | FillMissing | Normalize:
+def step_from_state(stage: str, state: object, where: str) -> Categorify | FillMissing | Normalize:
     """What `stage_state` gave. Raises `BundleError` for the state of another stage, or something else."""
     if not isinstance(state, dict) or state.get("format") != "tabcli-stage" or state.get("format_version") != 1:
         raise BundleError(f"{where}: not the state of a stage", hint=f"make one with `tabcli {stage} --fit`")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,13 @@ def _median(values: AnyArray, counts: IntArray | None = None) -> float:
     low = values.min()
     below = np.cumsum(np.bincount(values - low))
     return float(np.mean(np.searchsorted(below, middle, side="right") + low))
+
+
+class FillMissingState(TypedDict):
+    """What is kept of a `FillMissing`."""
+
+    medians: dict[str, float]
+    flagged: list[str]
 
 
 @dataclass(frozen=True)
@@ -114,12 +121,19 @@ class FillMissing:
                 flags[name + FLAG_SUFFIX] = missing
         return frame_of({**filled, **flags}, table.index), counts
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> FillMissingState:
         return {"medians": self.medians_, "flagged": list(self.flagged_)}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "FillMissing":
+    def from_state(cls, state: FillMissingState) -> "FillMissing":
         return cls(state["medians"], tuple(state["flagged"]))
+
+
+class NormalizeState(TypedDict):
+    """What is kept of a `Normalize`."""
+
+    means: dict[str, float]
+    stds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -167,9 +181,9 @@ class Normalize:
         require_columns(table, self.means_, "the table to normalize")
         return frame_of({name: self.scaled(_continuous(table[name]), name) for name in self.means_}, table.index)
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> NormalizeState:
         return {"means": self.means_, "stds": self.stds_}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Normalize":
+    def from_state(cls, state: NormalizeState) -> "Normalize":
         return cls(state["means"], state["stds"])

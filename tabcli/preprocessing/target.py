@@ -1,8 +1,8 @@
 """The scale on which the target is learned: log, log1p, identity or Box–Cox, and the way back."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +44,19 @@ def boxcox_power(target: FloatArray) -> float:
 def _boxcox(logs: FloatArray, power: float) -> FloatArray:
     y: FloatArray = np.expm1(power * logs) / power if abs(power) > 1e-8 else logs
     return y
+
+
+class TargetState(TypedDict):
+    """What is kept of a `TargetTransform`."""
+
+    transform: Transform
+    mean_: float
+    std_: float
+    max_: float
+    centre_: float
+    scale_: float
+    highest_: float
+    power_: float
 
 
 @dataclass(frozen=True)
@@ -143,9 +156,19 @@ class TargetTransform:
         target = self.inverse(y) * factor + shift
         return self.scaled(target if self.kind != "boxcox" else np.maximum(target, np.finfo("float64").tiny))
 
-    def to_state(self) -> dict[str, Any]:
-        return {"transform": self.kind, **{k: v for k, v in asdict(self).items() if k != "kind"}}
+    def to_state(self) -> TargetState:
+        return {
+            "transform": self.kind,
+            "mean_": self.mean_,
+            "std_": self.std_,
+            "max_": self.max_,
+            "centre_": self.centre_,
+            "scale_": self.scale_,
+            "highest_": self.highest_,
+            "power_": self.power_,
+        }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "TargetTransform":
-        return cls(state["transform"], **{k: float(v) for k, v in state.items() if k != "transform"})
+    def from_state(cls, state: TargetState) -> "TargetTransform":
+        y = state["mean_"], state["std_"], state["max_"]
+        return cls(state["transform"], *y, state["centre_"], state["scale_"], state["highest_"], state["power_"])

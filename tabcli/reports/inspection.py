@@ -1,9 +1,9 @@
 """What is in a table, a prep or a run: its facts, and a line for each column with its distribution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared, Run
 from tabcli.bundle import directories, manifest
 from tabcli.config.data import Table
-from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING
+from tabcli.config.values import Scalar
+from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, Levels
+from tabcli.tables.contract import ColumnProfile
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import TableSource, read_table
 
 N_BARS = 12
+
+Fact = Scalar | Sequence[str] | Mapping[str, int] | Mapping[str, float]
+
+Facts = dict[str, Fact]
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -37,8 +43,8 @@ class ColumnFacts:
     missing: int | None
     unknown: int | None = None
     n_values: int | None = None
-    low: Any = None
-    high: Any = None
+    low: Scalar | None = None
+    high: Scalar | None = None
     bars: tuple[int, ...] = ()
 
 
@@ -48,10 +54,10 @@ class Inspection:
 
     path: str
     what: Literal["table", "prep", "run"]
-    facts: dict[str, Any]
+    facts: Facts
     columns: tuple[ColumnFacts, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         return asdict(self)
 
@@ -92,10 +98,11 @@ def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> 
 # ---------------------------------------------------------------------------------------------- values
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Scalar:
     if isinstance(value, pd.Timestamp):
         return value.isoformat() if value != value.normalize() else str(value.date())
-    return value.item() if hasattr(value, "item") else value
+    plain: Scalar = np.asarray(value).item()
+    return plain
 
 
 def _histogram(values: NDArray[np.float64]) -> tuple[int, ...]:
@@ -123,7 +130,7 @@ def _of_column(column: pd.Series, role: str) -> ColumnFacts:
 # ------------------------------------------------------------------------------------- preps and runs
 
 
-def _settings(fitted: FittedPipeline) -> dict[str, Any]:
+def _settings(fitted: FittedPipeline) -> Facts:
     config = fitted.config
     return {
         "target": config.target.column,
@@ -165,7 +172,7 @@ def _of_codes(fitted: FittedPipeline, name: str, codes: pd.Series, unknown: int)
     return ColumnFacts(name, "categorical", "code", int(counts[MISSING]), unknown, len(levels), *_ends(levels), bars)
 
 
-def _ends(levels: Sequence[Any]) -> tuple[Any, Any]:
+def _ends(levels: Levels) -> tuple[Scalar | None, Scalar | None]:
     return (levels[0], levels[-1]) if levels else (None, None)
 
 
@@ -179,7 +186,7 @@ def _past_only(fitted: FittedPipeline, names: Sequence[str]) -> list[ColumnFacts
     return found
 
 
-def _of_profile(name: str, role: str, profile: dict[str, Any]) -> ColumnFacts:
+def _of_profile(name: str, role: str, profile: ColumnProfile) -> ColumnFacts:
     low, high = profile.get("min"), profile.get("max")
     return ColumnFacts(name, role, profile["kind"], profile["missing"], None, profile.get("levels"), low, high)
 

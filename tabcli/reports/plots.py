@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -17,7 +18,7 @@ def _figure(width: float) -> "Figure":
     return Figure(figsize=(width, 4), layout="constrained")
 
 
-def _tidy(axes: Any) -> None:
+def _tidy(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
 

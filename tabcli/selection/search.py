@@ -27,7 +27,7 @@ class Trial:
     """`changes`: `key.path` → the value that was tried; `score`: the config's metric, the mean over folds."""
 
     number: int
-    changes: dict[str, Any]
+    changes: dict[str, object]
     score: float
 
 
@@ -41,7 +41,7 @@ class Tuning:
     trials: list[Trial]
 
 
-def changed(config: Config, changes: Mapping[str, Any]) -> Config:
+def changed(config: Config, changes: Mapping[str, object]) -> Config:
     """The config with values in other places. Raises `ConfigError` where one is not valid there."""
     return load(config, [f"{path}={json.dumps(value)}" for path, value in changes.items()])
 
@@ -106,12 +106,12 @@ def _trial(trial: Any) -> Trial:
     return Trial(trial.number, trial.user_attrs["changes"], float(trial.value))
 
 
-def _own_values(config: Config) -> dict[str, Any]:
+def _own_values(config: Config) -> dict[str, object]:
     """What the config has in the places of its space, as far as it lies inside."""
-    own: dict[str, Any] = {}
+    own: dict[str, object] = {}
     values = config.dump()
     for path, space in config.tune.space.items():
-        value: Any = values
+        value: object = values
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(space, Choices):

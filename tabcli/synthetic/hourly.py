@@ -15,7 +15,6 @@ rounded rentals, RMSLE is least for the forecast exp(E[log(1 + a)]) − 1; its R
 from datetime import date
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from tabcli.arrays import FloatArray
 from tabcli.errors import UsageError
 from tabcli.evaluation.metrics import rmsle
-from tabcli.synthetic.retail import SynthResult, write_tables
+from tabcli.synthetic.retail import Columns, SynthResult, Tables, write_tables
 from tabcli.synthetic.world import wander
 
 MIN_TRAIN_HOURS = 24 * 70
@@ -131,13 +130,13 @@ def _texts(moments: NDArray[np.datetime64]) -> NDArray[np.str_]:
 
 def _tables(
     moments: NDArray[np.datetime64], n_train: int, known: dict[str, NDArray[np.bool_]], rentals: NDArray[np.int64]
-) -> dict[str, dict[str, Any]]:
+) -> Tables:
     """train, test and truth, by hour and station."""
-    tables: dict[str, dict[str, Any]] = {}
+    tables: Tables = {}
     n = len(rentals)
     for name, part in (("train", slice(0, n_train)), ("test", slice(n_train, None))):
         hour = np.repeat(np.arange(len(moments))[part], n)
-        rows: dict[str, Any] = {"hour": _texts(moments)[hour], "station": np.tile(np.arange(1, n + 1), len(hour) // n)}
+        rows: Columns = {"hour": _texts(moments)[hour], "station": np.tile(np.arange(1, n + 1), len(hour) // n)}
         rows |= {c: values[hour].astype("int64") for c, values in known.items()}
         ids = np.arange(1, len(hour) + 1)
         if name == "train":

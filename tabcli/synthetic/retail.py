@@ -24,10 +24,10 @@ forecast m · exp(−1.5 σ²), whose RMSPE is sqrt(1 − exp(−σ²)); that is
 E[((y − p) / y)²] is zero at p = E[1/y] / E[1/y²].)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,11 +35,16 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from tabcli import files
-from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from tabcli.errors import UsageError
 from tabcli.synthetic.world import ROUNDS, STATES, TYPES, Days, Streams, World, draw_world, month_day, years_of
 
 MIN_TRAIN_DAYS = 400
+
+Columns = dict[str, AnyArray]
+
+Tables = dict[str, Columns]
+"""Table → column → values; a column with missing values is an Arrow array."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,16 @@ def _optional(values: FloatArray | IntArray, missing: BoolArray) -> pa.Array:
     return pa.array(np.where(missing, 0, values).astype("int64"), mask=missing)
 
 
-def _row_tables(world: World, rng: np.random.Generator, noise: float) -> dict[str, dict[str, Any]]:
+def _row_tables(world: World, rng: np.random.Generator, noise: float) -> Tables:
     """train, test and truth, newest day first."""
     n = len(world.stores.kind)
-    tables: dict[str, dict[str, Any]] = {}
+    tables: Tables = {}
     for name, first, stop in (("train", 0, world.n_train), ("test", world.n_train, len(world.days))):
         day = np.repeat(np.arange(stop - 1, first - 1, -1), n)
         store = np.tile(np.arange(n), stop - first)
         there = ~world.closures.absent[store, day]
         day, store = day[there], store[there]
-        rows: dict[str, Any] = {
+        rows: Columns = {
             "store": store + 1,
             "day_of_week": (world.days[day].astype("int64") + 3) % 7 + 1,
             "date": _texts(world.days)[day],
@@ -99,7 +104,7 @@ def _row_tables(world: World, rng: np.random.Generator, noise: float) -> dict[st
     return tables
 
 
-def _store_tables(world: World) -> dict[str, dict[str, Any]]:
+def _store_tables(world: World) -> Tables:
     stores = world.stores
     no_rival, no_promo2 = np.isnat(stores.competition), np.isnat(stores.promo2)
     rival_month, _ = month_day(np.where(no_rival, world.days[0], stores.competition))
@@ -122,7 +127,7 @@ def _store_tables(world: World) -> dict[str, dict[str, Any]]:
     return {"stores": facts, "store_states": {"store": number, "state": STATES[stores.state]}}
 
 
-def _weather_table(world: World) -> dict[str, Any]:
+def _weather_table(world: World) -> Columns:
     weather, n_days = world.weather, len(world.days)
     kinds = {"Snow": weather.snow, "Rain": weather.rain, "Fog": weather.humidity > 85}
     events = np.select([there.ravel() for there in kinds.values()], list(kinds), "")
@@ -139,7 +144,7 @@ def _weather_table(world: World) -> dict[str, Any]:
     }
 
 
-def _trend_table(world: World, rng: np.random.Generator) -> dict[str, Any]:
+def _trend_table(world: World, rng: np.random.Generator) -> Columns:
     """Weekly search interest, Sunday to Saturday, of the country and each state."""
     first = world.days[0] - (world.days[0].astype("int64") + 4) % 7 - 28
     weeks = np.arange(first, world.days[-1] + 1, 7)
@@ -154,7 +159,7 @@ def _trend_table(world: World, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _noise_floor(truth: dict[str, Any], noise: float, mu_best: FloatArray) -> dict[str, float]:
+def _noise_floor(truth: Columns, noise: float, mu_best: FloatArray) -> dict[str, float]:
     sales = truth["sales"]
     scored = sales > 0
     errors = (sales[scored] - mu_best[scored]) / sales[scored]
@@ -174,9 +179,7 @@ def _check(stores: int, days: int, horizon: int, noise: float) -> None:
         raise UsageError(f"--noise {noise:g}: expected a sigma from 0 to 1")
 
 
-def write_tables(
-    directory: Path, tables: dict[str, dict[str, Any]], facts: dict[str, Any], *, replace: bool = False
-) -> None:
+def write_tables(directory: Path, tables: Tables, facts: Mapping[str, object], *, replace: bool = False) -> None:
     """Each table as a CSV, and the facts as `truth.json`; all or nothing."""
     with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
         options = pyarrow.csv.WriteOptions(quoting_style="needed")

@@ -16,15 +16,14 @@ is the noise floor.
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, FloatArray
+from tabcli.arrays import FloatArray
 from tabcli.errors import UsageError
 from tabcli.evaluation.metrics import wape
-from tabcli.synthetic.retail import SynthResult, write_tables
+from tabcli.synthetic.retail import Columns, SynthResult, Tables, write_tables
 
 MIN_TRAIN_WEEKS = 52
 
@@ -118,17 +117,17 @@ def _tables(
     dates: NDArray[np.datetime64],
     n_train: int,
     there: NDArray[np.bool_],
-    known: dict[str, AnyArray],
+    known: Columns,
     units: NDArray[np.int64],
     middle: FloatArray,
-) -> dict[str, dict[str, Any]]:
+) -> Tables:
     """train, test and truth from grids (stores, products, weeks); `known`: columns that are known in advance."""
-    tables: dict[str, dict[str, Any]] = {}
+    tables: Tables = {}
     texts = np.datetime_as_string(dates, unit="D")
     for name, weeks in (("train", slice(0, n_train)), ("test", slice(n_train, None))):
         store, product, week = np.nonzero(there[:, :, weeks])
         week = week + (weeks.start or 0)
-        rows: dict[str, Any] = {"week": texts[week], "store": store + 1, "product": product + 1}
+        rows: Columns = {"week": texts[week], "store": store + 1, "product": product + 1}
         rows |= {c: values[store, product, week] for c, values in known.items()}
         if name == "train":
             rows["units"] = units[store, product, week]

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
 from tabcli.config.schema import Config
+from tabcli.config.values import Scalar
 from tabcli.errors import DataError
 from tabcli.parallel import FEW, parallel_map
-from tabcli.tables.kinds import kind_of, require_columns, to_kind
+from tabcli.tables.kinds import Kind, kind_of, require_columns, to_kind
 from tabcli.tables.reading import TableSource, find_file, read_table
 from tabcli.tables.rows import check_unique
 from tabcli.tables.texts import rows_text
@@ -22,16 +23,27 @@ DataSource = Path | str | Mapping[str, TableSource]
 # -------------------------------------------------------------------------------------------- contract
 
 
+class ColumnProfile(TypedDict):
+    """A column as it was: of a text column how many `levels`, of another one the range."""
+
+    kind: Kind
+    rows: int
+    missing: int
+    levels: NotRequired[int]
+    min: NotRequired[Scalar]
+    max: NotRequired[Scalar]
+
+
 @dataclass(frozen=True)
 class Contract:
     """What the tables were when the preprocessors were fitted: each column's kind, range and missing count."""
 
-    tables: dict[str, dict[str, dict[str, Any]]]
+    tables: dict[str, dict[str, ColumnProfile]]
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
         columns = [(name, c) for name, table in tables.items() for c in table.columns]
-        profiles: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in tables}
+        profiles: dict[str, dict[str, ColumnProfile]] = {name: {} for name in tables}
         for (name, c), profile in zip(
             columns, parallel_map(lambda at: _profile(tables[at[0]][at[1]]), columns), strict=True
         ):
@@ -45,22 +57,22 @@ class Contract:
         return table.assign(**cast)
 
 
-def _profile(column: pd.Series) -> dict[str, Any]:
+def _profile(column: pd.Series) -> ColumnProfile:
     kind = kind_of(column)
-    profile: dict[str, Any] = {"kind": kind, "rows": len(column), "missing": int(column.isna().sum())}
+    profile: ColumnProfile = {"kind": kind, "rows": len(column), "missing": int(column.isna().sum())}
     present = column.dropna()
     if kind == "text":
         profile["levels"] = len(column.cat.categories)
     elif len(present):
         low, high = present.min(), present.max()
-        profile |= {"min": _plain(low), "max": _plain(high)}
+        profile["min"], profile["max"] = _plain(low), _plain(high)
     return profile
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Scalar:
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
-    number = value.item() if hasattr(value, "item") else value
+    number: Scalar = np.asarray(value).item()
     return str(number) if isinstance(number, float) and not np.isfinite(number) else number
 
 

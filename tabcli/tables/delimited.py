@@ -4,7 +4,6 @@ import csv
 import io
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -30,7 +29,7 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
     content = _decoded(path, encoding) if encoding else None
     delimiter = spec.delimiter or _find_delimiter(path, content)
 
-    def source() -> Any:
+    def source() -> Path | pa.BufferReader:
         return path if content is None else pa.BufferReader(content.encode())
 
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)

@@ -11,12 +11,12 @@ gets it laid out; whoever can do with `stored` saves the time and the memory.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import AnyArray, IntArray
+from tabcli.arrays import AnyArray, ColumnValues, IntArray
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
@@ -46,7 +46,7 @@ class Column(NamedTuple):
         """The value of every row, (n,)."""
         if self.places is None:
             return self.values
-        values: Any = self.values.array if kind_of(self.values) == "text" else self.values.to_numpy()
+        values = self.values.array if kind_of(self.values) == "text" else self.values.to_numpy()
         return pd.Series(values.take(self.places), index=index, name=self.values.name, copy=False)
 
 
@@ -116,7 +116,7 @@ class FactorizedTable:
             return rows, None
         return rows.iloc[first].reset_index(drop=True), numbers
 
-    def with_columns(self, columns: Mapping[str, Any], at: IntArray | None = None) -> "FactorizedTable":
+    def with_columns(self, columns: Mapping[str, ColumnValues], at: IntArray | None = None) -> "FactorizedTable":
         """With new columns: arrays of the rows' values (n,), or with `at` of the keys' values (k,)."""
         index = self.index if at is None else None
         new = {
@@ -130,7 +130,7 @@ class FactorizedTable:
 Rows = pd.DataFrame | FactorizedTable
 
 
-def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], Any]) -> Any:
+def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], AnyArray]) -> AnyArray:
     """What `make` gives for the columns `names`, an array (n,): made once per key where there are fewer of them."""
     keys, at = FactorizedTable.of(rows).keyed(names)
     made = make(keys)
@@ -170,7 +170,7 @@ class LookupTable:
         check_unique(table, key, where)
         codes, levels, known, n_codes = np.zeros(len(table), dtype="int64"), [], [], 1
         for name in join.on:
-            column: Any = table[name]
+            column = table[name]
             if kind_of(column) == "text":
                 own, level = column.cat.codes.to_numpy(), column.cat.categories
             else:

@@ -47,7 +47,7 @@ def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return pd.concat([*levels, frame.reset_index(drop=True)], axis=1) if levels else frame.reset_index(drop=True)
 
 
-def _refuse_levels(n_levels: int, example: Sequence[Any], where: str) -> None:
+def _refuse_levels(n_levels: int, example: Sequence[object], where: str) -> None:
     if n_levels > 1:
         raise DataError(
             f"{where}: the columns have {n_levels} levels, such as {', '.join(map(str, example))}",

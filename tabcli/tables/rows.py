@@ -1,20 +1,21 @@
 """Rows of tables: put together, told apart, sorted by series and time, matched with a condition."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 from pandas.api.types import union_categoricals
 
-from tabcli.arrays import BoolArray, IntArray
+from tabcli.arrays import AnyArray, BoolArray, ColumnValues, IntArray
 from tabcli.config.values import Condition, Not, Scalar
 from tabcli.errors import ConfigError, DataError
 from tabcli.tables.kinds import Columns, kind_of, require_columns
 from tabcli.tables.texts import EXAMPLES
 
 
-def frame_of(columns: Mapping[str, Any], index: pd.Index | None = None) -> pd.DataFrame:
+def frame_of(columns: Mapping[str, ColumnValues], index: pd.Index | None = None) -> pd.DataFrame:
     """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
@@ -52,7 +53,7 @@ def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> Non
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, pd.Timestamp):
         return str(value.date()) if value == value.normalize() else str(value)
     return str(value)
@@ -96,7 +97,7 @@ def matches(table: Columns, condition: Condition, where: str) -> BoolArray:
 # ------------------------------------------------------------------------------------ taking and stacking
 
 
-def take(column: pd.Series, positions: IntArray) -> Any:
+def take(column: pd.Series, positions: IntArray) -> AnyArray | ExtensionArray:
     """Values at positions, missing at -1: an array of the column's kind (int and bool turn float if any is missing)."""
     missing = positions < 0
     kind = kind_of(column)
@@ -131,7 +132,7 @@ def moment_keys(groups: IntArray, seconds: IntArray) -> IntArray:
 def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
     """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one."""
     none = np.full(len(lower), -1, dtype="int64")
-    columns: dict[str, Any] = {}
+    columns: dict[str, ColumnValues] = {}
     for name in upper.columns:
         top = upper[name]
         bottom = lower[name] if name in lower.columns else pd.Series(take(top, none), name=name)

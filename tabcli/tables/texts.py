@@ -15,7 +15,7 @@ A column of texts here is a `pandas.Series` of category of str; the work is done
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ def _match(levels: pa.Array, pattern: str) -> BoolArray:
     return found
 
 
-def _spread(column: Column, values: AnyArray, empty: Any) -> AnyArray:
+def _spread(column: Column, values: AnyArray, empty: object) -> AnyArray:
     """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
     return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +102,7 @@ def run_task(
 
 def _train_settings(settings: Config, task: MemberSpec) -> Train:
     """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     settings = settings.of_member(task.member)
     if task.rows == "probe":
         changes["epochs"] = task.epochs

@@ -70,7 +70,7 @@ class ModelSpec:
     output_range: tuple[float, float] | None
     without: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self)
 
     @classmethod
