@@ -67,6 +67,7 @@ bench: $(STAMP) $(FASTAI)/.installed  ## time prep, training and scaling beside 
 	fi
 	$(BIN)/python benchmarks/training.py $(BENCH)/prepared --out $(BENCH)/training.json --fastai $(FASTAI)/bin/python --accuracy
 	$(BIN)/python benchmarks/scaling.py --runs 5 --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
+	$(BIN)/python benchmarks/threads.py $(BENCH)/prepared --out $(BENCH)/threads.json
 
 fev: $(STAMP)  ## the public tasks rossmann_1D and _1W of fev-bench on the tables in DATA=folder, into FEV=fev (an hour); ARGS="--task 1D --jobs 2"
 	mkdir -p $(FEV)

@@ -10,7 +10,7 @@ The command line and a notebook use the same functions:
 
 from typing import TYPE_CHECKING, Any
 
-from tabcli.threads import THREADS as THREADS  # first of all: it sets how threads wait before torch is loaded
+import tabcli.threads  # noqa: F401 (sets how threads wait, before torch is loaded)
 from tabcli.version import __version__
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
+from tabcli.threads import THREADS
 from tabcli.training.ensemble import Ensemble, fit_ensemble
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
@@ -121,7 +122,7 @@ def train(
                 plots.plot_losses(run.history, temporary / "loss.png")
                 facts = {
                     "versions": versions(),
-                    "threads": settings.train.threads or torch.get_num_threads(),
+                    "threads": settings.train.threads or THREADS or torch.get_num_threads(),
                     "prep": prep_id,
                 }
                 directories.save_run(temporary, run, fingerprint, facts)
