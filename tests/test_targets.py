@@ -74,7 +74,7 @@ def test_the_whole_job(tmp_path: Path, transform: str, change: Any, metric: str,
     baseline = metrics["baseline"]
     assert metrics[f"valid_{metric}"] < baseline["all"]["the median by shop"]
     assert baseline[f"valid_{metric}"] == min(baseline["all"].values()) == baseline["all"][baseline["name"]]
-    assert f"of what needs no learning: {baseline['name']} (" in done.stdout
+    assert f"than the best naive forecast: {baseline['name']} (" in done.stdout
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     scores = [r[f"valid_{metric}"] for r in records if r["network"] == "member-0"]
     assert metrics["best_epoch"] == 1 + int(np.argmin(scores))

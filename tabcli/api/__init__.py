@@ -2,6 +2,7 @@
 
 results   what the verbs return
 sources   what the verbs share: reading options, fingerprints
+progress  a progress bar for terminals and notebooks
 begin     init, synth
 prep      prep
 train     train, lr_find, model_summary

@@ -42,10 +42,21 @@ def backtest(
 ) -> Backtest:
     """Trains and scores the whole pipeline on rolling-origin folds, with what it must beat on the very same rows.
 
-    The newest fold ends with the train table, the others `step` (by default the length of the validation rows)
-    earlier each; `ends` adds folds that end on these dates. Folds that `out` holds from an earlier call are not
-    trained again. The last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the
-    scores of a single one, over seeds, and of their mean. Raises what prep and train raise, and `UsageError`.
+    The newest fold ends with the train table. Folds that `out` holds from an earlier call are not trained again. The
+    last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the scores of a single
+    one, over seeds, and of their mean. Raises what `prep` and `train` raise, and `UsageError`.
+
+    config: a YAML file, plain values, or a `Config`.
+    data: the folder with the tables, or the config's table names → DataFrames or files.
+    out: the folder for the folds; an interrupted backtest goes on there.
+    overrides: keys of the config with other values, such as "train.members=3".
+    folds: how many folds.
+    step: how much earlier each fold ends than the one before, such as "4w"; by default the length of the validation.
+    ends: dates, such as "2015-06-13", on which further folds end.
+    gap: a length such as "2d" before the scored rows that nothing learns from; by default the config's.
+    peers: what to compare with: seasonal_naive, median, histgb, lightgbm.
+    callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
+    on_fold: called with each fold's name and scores when it is done.
     """
     extra = [f"validation.gap={gap}"] if gap is not None else []
     settings = loading.load(config, [*overrides, *extra, *LAST_EPOCH])
@@ -93,8 +104,17 @@ def tune(
 ) -> Tuning:
     """Searches the config's `tune.space` for the least mean of its metric over rolling-origin folds, each from scratch.
 
-    `out` holds the search; called again it goes on until there are `trials`. The result is `out/best.yaml`. Raises
-    what `backtest` raises, and `ConfigError` where there is no space.
+    The result is `out/best.yaml`. Raises what `backtest` raises, and `ConfigError` where there is no space.
+
+    config: a YAML file, plain values, or a `Config`.
+    data: the folder with the tables, or the config's table names → DataFrames or files.
+    out: the folder for the search; called again, it goes on there until there are `trials`.
+    overrides: keys of the config with other values, such as "train.epochs=3".
+    trials: how many settings are tried, those of earlier calls included.
+    folds: how many folds judge each.
+    ends: dates, such as "2015-06-13", on which further folds end.
+    callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
+    on_trial: called with each trial when it is done.
     """
     settings = loading.load(config, overrides)
     if trials < 1 or folds + len(ends) < 1:

@@ -24,13 +24,21 @@ def evaluate(
     events: Sequence[str] = (),
     reading: Mapping[str, str] | None = None,
 ) -> Evaluation:
-    """Metrics of a forecast against what happened, over all rows and by the values of a column of either table.
+    """Metrics of a forecast against what happened, over all rows and by the values of a column.
 
-    `target` defaults to the last column of the predictions, `on` to their other columns that the actuals have too.
-    With a `history`, the rows known before, and its `date` and `series` columns also MASE and the metrics of naive
-    forecasts of the same rows: medians by series and `events`, last season's and last values. `reading`: how the
-    actuals and the history are written, as in a config's table. Raises `DataError` where an actual row has no
-    prediction, or a key is not unique.
+    Raises `DataError` where an actual row has no prediction, or a key is not unique.
+
+    predictions: the forecast, a DataFrame or a file.
+    actuals: what happened, a DataFrame or a file.
+    target: the column that is compared; by default the last one of the predictions.
+    on: the columns that match rows; by default all others that both tables have.
+    by: a column of either table; the metrics are given for each of its values too, the worst first.
+    quantile: the quantile that was forecast, between 0 and 1; then also its pinball loss.
+    history: the rows known before, a DataFrame or a file; then also MASE, and naive forecasts of the same rows.
+    date: the column with the date, of the history and the scored rows.
+    series: the columns that tell series apart, of the history and the scored rows.
+    events: columns for naive medians by series and these.
+    reading: how the actuals and the history are written, as in a config's table: {"decimal": ","}.
     """
     if quantile is not None and not 0 < quantile < 1:
         raise UsageError(f"--quantile {quantile:g}: expected a number between 0 and 1")

@@ -19,9 +19,10 @@ from tabcli.tables.reading import TableSource
 def inspect(
     source: PrepResult | TrainResult | Prepared | Run | TableSource, *, reading: Mapping[str, str] | None = None
 ) -> Inspection:
-    """What is in a table, a prep or a run; from Python their results and DataFrames do as well as paths.
+    """What is in a table, a prep or a run: its facts, and for each column its role, gaps, range and distribution.
 
-    `reading`: how a table is written, as in a config's table.
+    source: a DataFrame, a file, what `prep` or `train` returned, or one of their directories.
+    reading: how a table is written, as in a config's table: {"decimal": ","}.
     """
     if isinstance(source, PrepResult):
         source = source.prepared

@@ -30,10 +30,15 @@ def predict(
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
 
-    With a `horizon` such as 8w, the next steps of every series instead, made by the config's `forecast.rules`.
+    Where the config names no id, series and date stand for it. Raises `DataError` for rows that cannot be forecast,
+    `BundleError` for a run that cannot be used.
 
-    Where the config names no id, series and date stand for it; `columns` carries more of the rows along. Raises
-    `DataError` for rows that cannot be forecast, `BundleError` for a run that cannot be used.
+    run: what `train` returned, or its directory.
+    data: the folder with the tables, or the config's table names → DataFrames or files.
+    out: the .csv or .parquet file to write; by default none is written.
+    columns: columns of the rows to carry along.
+    horizon: a length such as "8w": instead of the table's rows, the next steps of every series are made by the
+        config's `forecast.rules`.
     """
     return _predict(_loaded(run), data, out, columns=columns, horizon=horizon)
 
@@ -76,14 +81,21 @@ class Forecaster:
     sides: Sequence[LookupTable]
 
     def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
-        """Forecasts rows like those of the table `future`, a DataFrame or a file. As `predict` does, without an out."""
+        """Forecasts rows, as `predict` does.
+
+        rows: rows like those of the table `future`, a DataFrame or a file.
+        columns: columns of the rows to carry along.
+        """
         return _predict(self.run, {"future": rows}, None, columns=columns, sides=self.sides)
 
 
 def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:
-    """Loads a run and the side tables in `data`, for a service that forecasts rows as they come.
+    """Loads a run and the tables that its rows are joined with, for a service that forecasts rows as they come.
 
     Raises `DataError` for tables that cannot be read, `BundleError` for a run that cannot be used.
+
+    run: what `train` returned, or its directory.
+    data: the folder with the tables, or the config's table names → DataFrames or files.
     """
     loaded = _loaded(run)
     return Forecaster(loaded, apply.side_tables(loaded.fitted, data))

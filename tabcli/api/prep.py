@@ -41,8 +41,14 @@ def prep(
 ) -> PrepResult:
     """Raw tables → encoded tables, with all that was fitted on the training rows.
 
-    `data` is a directory, or a mapping from the config's table names to DataFrames or paths. Raises `ConfigError`,
-    `DataError`, and `UsageError` where `out` holds something else and `force` is not given.
+    Raises `ConfigError`, `DataError`, and `UsageError` where `out` holds something else and `force` is not given.
+
+    config: a YAML file, plain values, or a `Config`.
+    data: the folder with the tables, or the config's table names → DataFrames or files.
+    out: the prep directory to write; by default nothing is written. One that was made from the same inputs is kept.
+    overrides: keys of the config with other values, such as "validation.last=4w".
+    sample: keep whole series worth about that many rows; by default all.
+    force: replace what stands at `out`.
     """
     if sample is not None and sample < 1:
         raise UsageError(f"--sample {sample}: expected a number of rows, 1 or more")

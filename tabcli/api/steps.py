@@ -31,7 +31,15 @@ def add_datepart(
     drop: bool = True,
     reading: Mapping[str, str] | None = None,
 ) -> StepResult:
-    """The table with fastai's 13 columns of a date (16 with `time`) at its end; the date is dropped by default."""
+    """The table with fastai's 13 columns of a date (16 with `time`) at its end.
+
+    table: a DataFrame or a file.
+    column: the column with the date.
+    prefix: what the names of the new columns begin with; by default the column's name without a final "date".
+    time: hour, minute and second too.
+    drop: leave the date out.
+    reading: how the table is written, as in a config's table: {"decimal": ","}.
+    """
     rows = read_any(table, "table", [column], reading)
     require_columns(rows, [column], "the table")
     if kind_of(rows[column]) != "date":
@@ -45,14 +53,14 @@ def add_datepart(
     return StepResult(pd.concat([kept, parts], axis=1), {column: missing} if missing else {})
 
 
-def _default_columns(stage: str, rows: pd.DataFrame) -> list[str]:
+def _default_columns(step: str, rows: pd.DataFrame) -> list[str]:
     """Text and bool columns to categorify, numbers for the other two."""
-    wanted = ("text", "bool") if stage == "categorify" else ("int", "float")
+    wanted = ("text", "bool") if step == "categorify" else ("int", "float")
     return [c for c in rows.columns if kind_of(rows[c]) in wanted]
 
 
 def run_step(
-    stage: Literal["categorify", "fill-missing", "normalize"],
+    step: Literal["categorify", "fill-missing", "normalize"],
     table: TableSource,
     *,
     fit: Path | str | None = None,
@@ -60,10 +68,16 @@ def run_step(
     columns: Sequence[str] = (),
     reading: Mapping[str, str] | None = None,
 ) -> StepResult:
-    """One preprocessor alone: `fit` learns from this table and writes the state there; `state` applies a state.
+    """One step of prep alone. The step's columns are replaced in the table, the others stay; flags come last.
 
-    The step's columns are replaced in the table, the others stay; flags come last. Raises `UsageError` unless
-    exactly one of `fit` and `state` is given.
+    Raises `UsageError` unless exactly one of `fit` and `state` is given.
+
+    step: which one.
+    table: a DataFrame or a file.
+    fit: a JSON file to write: the step learns from this table.
+    state: a JSON file to read: the step applies what it learned before.
+    columns: what to learn from; by default texts and bools for *categorify*, numbers for the others.
+    reading: how the table is written, as in a config's table: {"decimal": ","}.
     """
     if (fit is None) == (state is None):
         raise UsageError("give either --fit STATE (learn from this table) or --state STATE (apply what was learned)")
@@ -71,29 +85,27 @@ def run_step(
     fitted: Categorify | FillMissing | Normalize
     if fit is not None:
         require_columns(rows, columns, "the table")
-        chosen = list(columns) or _default_columns(stage, rows)
-        fitted = STEPS[stage].fit(rows, chosen)
-        files.write_json(Path(fit), step_state(stage, fitted))
+        chosen = list(columns) or _default_columns(step, rows)
+        fitted = STEPS[step].fit(rows, chosen)
+        files.write_json(Path(fit), step_state(step, fitted))
     else:
         if columns:
             raise UsageError("--columns goes with --fit; a state knows its columns")
-        fitted = _read_state(stage, Path(str(state)))
+        fitted = _read_state(step, Path(str(state)))
+    counts: Mapping[str, int | Mapping[str, int]] = {}
     if isinstance(fitted, Normalize):
-        new, counts = fitted.transform(rows), {}
+        new = fitted.transform(rows)
     else:
-        transformed = fitted.transform(rows)
-        new, counts = transformed[0], dict(transformed[1])
+        new, counts = fitted.transform(rows)
     replaced = rows.assign(**{c: new[c] for c in new.columns})
     return StepResult(replaced, counts)
 
 
-def _read_state(stage: str, path: Path) -> Categorify | FillMissing | Normalize:
+def _read_state(step: str, path: Path) -> Categorify | FillMissing | Normalize:
     try:
         value = files.read_json(path)
     except FileNotFoundError:
-        raise UsageError(
-            f"{path}: no such file", hint=f"make it with `tabcli {stage} TABLE OUT --fit {path}`"
-        ) from None
+        raise UsageError(f"{path}: no such file", hint=f"make it with `tabcli {step} TABLE OUT --fit {path}`") from None
     except ValueError:
         raise BundleError(f"{path}: not JSON") from None
-    return step_from_state(stage, value, str(path))
+    return step_from_state(step, value, str(path))

@@ -90,11 +90,19 @@ def train(
 ) -> TrainResult:
     """A prep → a trained run.
 
-    `refit` trains the members anew on all rows, for as many epochs as were best on the validation rows; the metrics
-    stay those of the networks that had not seen them. While it trains, a checkpoint per epoch stands in
-    `OUT.partial`; `resume` goes on from it and ends with the same bits as a run that was never interrupted.
-    Raises `ConfigError` where the config would need another prep, `UsageError` where `out` is
-    taken and `force` is not given.
+    While it trains, a checkpoint per epoch stands in `OUT.partial`. Raises `ConfigError` where the config would need
+    another prep, `UsageError` where `out` is taken and `force` is not given, `WorkerError` where a process that trains
+    one of several networks dies; the others are finished first.
+
+    prep: what `prep` returned, or its directory.
+    out: the run directory to write; by default nothing is written, and the networks are trained one after the other.
+    config: a config that differs from the prep's in how to train; by default the prep's own.
+    overrides: keys of the config with other values, such as "train.epochs=3".
+    refit: train the members anew on all rows, for as many epochs as were best on the validation rows. The metrics
+        stay those of the networks that had not seen these.
+    resume: go on from the checkpoints of an interrupted run; the result has the same bits as without the interruption.
+    force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
+    callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     """
     prepared, prep_id = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
@@ -164,7 +172,12 @@ def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) ->
 def model_summary(
     prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
 ) -> str:
-    """The network as text, before any training."""
+    """The network as text, before any training.
+
+    prep: what `prep` returned, or its directory.
+    config: a config that differs from the prep's in how to train; by default the prep's own.
+    overrides: keys of the config with other values, such as "model.layers=[64, 32]".
+    """
     prepared, _ = _open_prep(prep)
     return describe(_inputs(prepared, _train_config(prepared, config, overrides)).spec)
 
@@ -181,7 +194,13 @@ def lr_find(
     overrides: Sequence[str] = (),
     plot: Path | str | None = None,
 ) -> LRFind:
-    """Tries learning rates on a new network and suggests one; `plot` is where a PNG of the curve goes."""
+    """Tries learning rates on a new network and suggests one.
+
+    prep: what `prep` returned, or its directory.
+    config: a config that differs from the prep's in how to train; by default the prep's own.
+    overrides: keys of the config with other values, such as "train.batch_size=512".
+    plot: the PNG file for the curve of the loss; by default none.
+    """
     prepared, _ = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
     inputs = _inputs(prepared, settings)

@@ -3,22 +3,17 @@
 import atexit
 import gc
 import signal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from tabcli.cli import begin, configs, judge, main_job, steps
 from tabcli.cli.boundary import Boundary, on_sigterm
 from tabcli.cli.options import (
     EPILOG,
     HELP_NAMES,
 )
 from tabcli.version import __version__
-
-if TYPE_CHECKING:
-    pass
-
-
-from tabcli.cli import begin, configs, judge, main_job, steps
 
 app = typer.Typer(
     cls=Boundary,

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,12 +16,9 @@ from tabcli.cli.options import (
 )
 from tabcli.cli.render import (
     print_json,
-    score_text,
 )
 from tabcli.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
+from tabcli.evaluation.naming import score_text
 
 
 def synth(
@@ -50,11 +47,21 @@ def synth(
 
     if products is not None and kind != "weekly":
         raise UsageError(f"--products goes with --kind weekly, not {kind}")
-    length = {"retail": "days", "weekly": "weeks", "hourly": "hours"}[kind]
-    options: dict[str, Any] = {"stations" if kind == "hourly" else "stores": stores, "products": products, length: days}
-    options |= {"horizon": horizon, "noise": noise, "start": start}
-    given = {k: v for k, v in options.items() if v is not None}
-    made = tabcli.synth(directory, kind=kind, seed=seed, replace=force, **given)
+    made = tabcli.synth(
+        directory,
+        kind=kind,
+        stores=None if kind == "hourly" else stores,
+        stations=stores if kind == "hourly" else None,
+        products=products,
+        days=days if kind == "retail" else None,
+        weeks=days if kind == "weekly" else None,
+        hours=days if kind == "hourly" else None,
+        horizon=horizon,
+        seed=seed,
+        noise=noise,
+        start=start,
+        replace=force,
+    )
     facts = {"path": str(made.path), "train": made.n_train, "test": made.n_test}
     if as_json:
         print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})

@@ -22,9 +22,9 @@ from tabcli.cli.render import (
     print_json,
     progress_bar,
     render_inspection,
-    score_text,
     shown_number,
 )
+from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
     from tabcli.selection.folds import Scores

@@ -1,7 +1,7 @@
 """Commands of the main job: prep, train, lr-find, predict."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,9 +24,6 @@ from tabcli.cli.render import (
     render_prep,
     render_train,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def prep(

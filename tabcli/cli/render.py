@@ -3,21 +3,20 @@
 import json
 import math
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
-from tabcli.cli.boundary import say
+from tabcli.evaluation.naming import METRIC_NAMES, score_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.api.results import PrepResult, TrainResult
     from tabcli.reports.inspection import Inspection
-    from tabcli.training.loop import Callbacks, Record
+    from tabcli.training.loop import Callbacks
 
 
 def _finite(value: object) -> object:
@@ -34,20 +33,6 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 # ------------------------------------------------------------------------------------------ rendering
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f} %"
-
-
-def score_text(metric: str, value: float) -> str:
-    """A metric's value: a percentage where it is a fraction, else a number in its own unit."""
-    if not math.isfinite(value):
-        return "not defined"
-    return _percent(value) if metric in _FRACTIONS else f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"
-
-
-_FRACTIONS = ("rmspe", "mape", "wape", "bias")  # as in `metrics`, which --help must not wait for
 
 
 def first_few(counts: Mapping[str, int]) -> str:
@@ -116,7 +101,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
             f"without it {name} {shown(metrics[f'{key}_uncalibrated'])}"
         )
     yield (
-        f"{100 * abs(gain):.1f} % {'below' if gain >= 0 else 'above'} the best of what needs no learning: "
+        f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
         f"{baseline['name']} ({shown(baseline[key])})"
     )
     if metrics["refitted"]:
@@ -126,40 +111,14 @@ def render_train(result: "TrainResult") -> Iterator[str]:
 
 @contextmanager
 def progress_bar() -> Iterator["Callbacks"]:
-    """Callbacks that draw a bar on a terminal, and print plain lines elsewhere."""
-    from tabcli.training.loop import Callbacks
+    """`tabcli.progress()`, whose bar goes whatever happens: an error has a line of its own."""
+    from tabcli.api.progress import Bar, callbacks_of
 
-    def say_epoch(record: "Record") -> None:
-        name = f"{record['network']:<10}" if "network" in record else ""
-        metric = record["by"].removeprefix("valid_")
-        of_log = f"RMSE of log {record['valid_rmse_log']:.4f}  " if "valid_rmse_log" in record else ""
-        text = (
-            f"{name}epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
-            f"valid loss {record['valid_loss']:.5f}  {of_log}"
-            f"{metric.upper()} {score_text(metric, record[record['by']])}  {record['seconds']:.1f} s"
-        )
-        console.print(text, highlight=False) if console else say(text)
-
-    console = None
-    if not sys.stderr.isatty():
-        yield Callbacks(on_model=say, on_epoch=say_epoch)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")]
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("training", total=None)
-        drawn = time.monotonic()
-
-        def on_step(done: int, total: int) -> None:
-            nonlocal drawn
-            if time.monotonic() - drawn > 0.2 or done == total:
-                drawn = time.monotonic()
-                bar.update(task, completed=done, total=total)
-
-        yield Callbacks(on_model=say, on_step=on_step, on_epoch=say_epoch)
+    bar = Bar(sys.stderr)
+    try:
+        yield callbacks_of(bar)
+    finally:
+        bar.clear()
 
 
 def shown_number(changes: Mapping[str, object]) -> str:
@@ -168,17 +127,14 @@ def shown_number(changes: Mapping[str, object]) -> str:
 
 def echo_table(table: "pd.DataFrame") -> None:
     """Right-aligned text columns."""
-    rows = [[c.upper() if c in _METRIC_NAMES and c != "bias" else c for c in table.columns]]
+    rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
     rows += [
-        [score_text(c, v) if isinstance(v, float) and c in _METRIC_NAMES else str(v) for c, v in record.items()]
+        [score_text(c, v) if isinstance(v, float) and c in METRIC_NAMES else str(v) for c, v in record.items()]
         for record in table.to_dict("records")
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-
-
-_METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias")
 
 
 def render_inspection(result: "Inspection") -> Iterator[str]:

@@ -26,7 +26,7 @@ StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", he
 
 
 def _step(
-    stage: Literal["categorify", "fill-missing", "normalize"],
+    step: Literal["categorify", "fill-missing", "normalize"],
     table: Path,
     out: Path,
     fit: Path | None,
@@ -38,16 +38,16 @@ def _step(
     from tabcli.tables.writing import write_table
 
     result = tabcli.run_step(
-        stage, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
+        step, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
     )
     write_table(result.table, out)
     for column, counts in result.counts.items():
         if isinstance(counts, Mapping):
-            counts = first_few(counts) if any(counts.values()) else None
-        elif counts:
-            counts = f"{counts:,} filled"
-        if counts:
-            say(f"{column}: {counts}")
+            text = first_few(counts) if any(counts.values()) else ""
+        else:
+            text = f"{counts:,} filled" if counts else ""
+        if text:
+            say(f"{column}: {text}")
     typer.echo(f"written: {out}")
 
 

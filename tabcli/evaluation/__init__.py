@@ -1,5 +1,6 @@
 """Numbers in, numbers out: what a forecast is worth, and what it must beat. Knows no network.
 
+naming       the names of metrics, and how values are written
 metrics      what a forecast is judged by
 calibration  the factor or shift that is best for a metric
 naive        forecasts that need no learning

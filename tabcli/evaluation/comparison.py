@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from tabcli.errors import DataError
 from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
 from tabcli.evaluation.naive import naive_forecasts
+from tabcli.evaluation.naming import score_text
 from tabcli.features.frequency import Frequency, season_steps
+from tabcli.shown import Shown
 from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import check_unique
 
@@ -31,8 +33,8 @@ class PastActuals:
     events: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """`metrics`: over all rows, NaN where one is not defined. `by`: the same per value of a column, worst first.
 
     With a past, *mase* is among them, and `naive` has the metrics of forecasts that need no learning, of the same rows.
@@ -48,6 +50,17 @@ class Evaluation:
     by: pd.DataFrame | None
     quantile: float | None = None
     naive: pd.DataFrame | None = None
+
+    def brief(self) -> dict[str, str]:
+        scores = [
+            f"{name.upper() if name != 'bias' else name} {score_text(name, v)}" for name, v in self.metrics.items()
+        ]
+        groups = {} if self.by is None else {"by": f"{self.by.columns[0]}, {len(self.by):,} values"}
+        return {
+            "rows": f"{self.n_rows:,}, of which {self.n_zero:,} are 0; matched by {', '.join(self.on)}",
+            self.target: ", ".join(scores),
+            **groups,
+        }
 
 
 def compare(

@@ -116,9 +116,6 @@ METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
 }
 """What `evaluate` reports, in this order."""
 
-FRACTIONS = ("rmspe", "mape", "wape", "bias")
-"""Those that are printed as a percentage."""
-
 
 def scores_of(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     """All of `METRICS`, NaN where one is not defined for these actual values."""

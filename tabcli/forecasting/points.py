@@ -34,7 +34,7 @@ class Prediction:
 
     table: pd.DataFrame
     columns: list[str]
-    counts: dict[str, Any]
+    counts: dict[str, int]
     warnings: list[str]
 
 

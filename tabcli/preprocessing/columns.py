@@ -205,15 +205,15 @@ STEPS: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
 }
 
 
-def step_state(stage: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, object]:
-    """The state file of a single stage."""
-    return {"format": "tabcli-stage", "format_version": 1, "stage": stage, "state": fitted.to_state()}
+def step_state(step: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, object]:
+    """The state file of a single step."""
+    return {"format": "tabcli-stage", "format_version": 1, "stage": step, "state": fitted.to_state()}
 
 
-def step_from_state(stage: str, state: object, where: str) -> Categorify | FillMissing | Normalize:
-    """What `stage_state` gave. Raises `BundleError` for the state of another stage, or something else."""
+def step_from_state(step: str, state: object, where: str) -> Categorify | FillMissing | Normalize:
+    """What `step_state` gave. Raises `BundleError` for the state of another step, or something else."""
     if not isinstance(state, dict) or state.get("format") != "tabcli-stage" or state.get("format_version") != 1:
-        raise BundleError(f"{where}: not the state of a stage", hint=f"make one with `tabcli {stage} --fit`")
-    if state.get("stage") != stage:
-        raise BundleError(f"{where}: the state of {state.get('stage')}, not of {stage}")
-    return STEPS[stage].from_state(state["state"])
+        raise BundleError(f"{where}: not the state of a step", hint=f"make one with `tabcli {step} --fit`")
+    if state.get("stage") != step:
+        raise BundleError(f"{where}: the state of {state.get('stage')}, not of {step}")
+    return STEPS[step].from_state(state["state"])

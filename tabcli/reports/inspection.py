@@ -1,5 +1,6 @@
 """What is in a table, a prep or a run: its facts, and a line for each column with its distribution."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tabcli.bundle import directories, manifest
 from tabcli.config.data import Table
 from tabcli.config.values import Scalar
 from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, Levels
+from tabcli.shown import Shown
 from tabcli.tables.contract import ColumnProfile
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import TableSource, read_table
@@ -48,14 +50,21 @@ class ColumnFacts:
     bars: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Shown):
     """`what` lies at `path`, facts about the whole, and its columns in order."""
 
     path: str
     what: Literal["table", "prep", "run"]
     facts: Facts
     columns: tuple[ColumnFacts, ...]
+
+    def brief(self) -> dict[str, str]:
+        roles = Counter(c.role for c in self.columns if c.role)
+        rows = {"rows": str(self.facts["rows"])} if "rows" in self.facts else {}
+        return {self.what: self.path or "in memory", **rows, "columns": f"{len(self.columns)}"} | {
+            role: f"{n} columns" for role, n in roles.items()
+        }
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

@@ -18,6 +18,8 @@ from tabcli.config.learning import Choices, Range
 from tabcli.config.loading import load
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
+from tabcli.evaluation.naming import score_text
+from tabcli.shown import Shown, first_few
 
 Judge = Callable[[Config, Path], float]
 
@@ -31,14 +33,22 @@ class Trial:
     score: float
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Shown):
     """`path`: the config with the best trial's values; `trials` in their order, those of earlier calls included."""
 
     path: Path
     metric: str
     best: Trial
     trials: list[Trial]
+
+    def brief(self) -> dict[str, str]:
+        changes = first_few([f"{path}={value}" for path, value in self.best.changes.items()], 6)
+        return {
+            "best": f"{self.metric.upper()} {score_text(self.metric, self.best.score)}: {changes}",
+            "trials": str(len(self.trials)),
+            "path": str(self.path),
+        }
 
 
 def changed(config: Config, changes: Mapping[str, object]) -> Config:

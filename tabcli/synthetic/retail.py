@@ -37,6 +37,8 @@ from numpy.typing import NDArray
 from tabcli import files
 from tabcli.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from tabcli.errors import UsageError
+from tabcli.evaluation.naming import score_text
+from tabcli.shown import Shown
 from tabcli.synthetic.world import ROUNDS, STATES, TYPES, Days, Streams, World, draw_world, month_day, years_of
 
 MIN_TRAIN_DAYS = 400
@@ -47,8 +49,8 @@ Tables = dict[str, Columns]
 """Table → column → values; a column with missing values is an Arrow array."""
 
 
-@dataclass(frozen=True)
-class SynthResult:
+@dataclass(frozen=True, repr=False)
+class SynthResult(Shown):
     """`noise_floor`: the metric on these very test rows of the best forecast that does not know the noise."""
 
     path: Path
@@ -56,6 +58,13 @@ class SynthResult:
     n_test: int
     noise_floor: float
     metric: str = "rmspe"
+
+    def brief(self) -> dict[str, str]:
+        return {
+            "rows": f"train {self.n_train:,}, to forecast {self.n_test:,}",
+            "noise floor": f"{self.metric.upper()} {score_text(self.metric, self.noise_floor)}",
+            "path": str(self.path),
+        }
 
 
 # ---------------------------------------------------------------------------------------------- tables

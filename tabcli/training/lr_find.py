@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tabcli.config.learning import Train
+from tabcli.shown import Shown
 from tabcli.training.dataset import Dataset
 from tabcli.training.loop import Trainer, device_of
 from tabcli.training.network import ModelSpec
@@ -15,13 +16,16 @@ from tabcli.training.optimizer import set_step
 # ----------------------------------------------------------------------------------- learning rates
 
 
-@dataclass(frozen=True)
-class LRFind:
+@dataclass(frozen=True, repr=False)
+class LRFind(Shown):
     """Learning rates tried, the smoothed loss at each, and the suggestion."""
 
     lrs: list[float]
     losses: list[float]
     suggestion: float
+
+    def brief(self) -> dict[str, str]:
+        return {"suggestion": f"{self.suggestion:.1e}", "tried": f"{len(self.lrs)} rates up to {self.lrs[-1]:.1e}"}
 
 
 def valley(losses: list[float]) -> int:
