@@ -10,6 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("long", print_blob=True)
+
+
+def examples(n: int) -> settings:
+    """A law is tried on so many cases; with `pytest --hypothesis-profile=long` on fifty times as many."""
+    long = settings.get_current_profile_name() == "long"
+    return settings(max_examples=50 * n if long else n, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 
 N_SHOPS, N_DAYS, HORIZON = 6, 220, 20
 START = pd.Timestamp("2020-12-20")

@@ -12,6 +12,7 @@ from tabcli.errors import ConfigError, DataError
 from tabcli.features.availability import availability_of
 from tabcli.features.frequency import Frequency
 from tabcli.pipeline import prepare
+from tabcli.pipeline.apply import apply
 from tests.conftest import HORIZON, N_DAYS, START
 
 Tables = dict[str, pd.DataFrame]
@@ -151,4 +152,25 @@ def test_a_column_that_a_feature_reads_as_dates_is_read_as_dates(config: dict[st
     assert "Left" in fit(config, {**tables, "shops": opened}).fitted.preprocessor.continuous
     config["features"]["to_month_end"] = {"Left": {"date": "promo"}}
     with pytest.raises(DataError, match="column 'promo' holds numbers"):
+        fit(config, tables)
+
+
+def test_a_table_that_is_joined_on_what_is_past_only_does_no_harm_to_a_forecast(
+    config: dict[str, Any], tables: Tables
+) -> None:
+    """Its columns may be in the history; the rows to forecast have no key for it, nor for a table joined on it."""
+    config["tables"] |= {"bands": {"file": "bands.csv"}, "names": {"file": "names.csv"}}
+    config["joins"] += [{"table": "bands", "on": "visitors"}, {"table": "names", "on": "band"}]
+    config["history"] = {"base": "7d", "windows": ["28d", "7d"], "columns": ["band"]}
+    bands = by_visitors(tables)
+    tables = {**tables, "bands": bands, "names": pd.DataFrame({"band": bands["band"].unique(), "worth": 1.0})}
+    prepared = fit(config, tables)
+    applied = apply(prepared.fitted, tables)
+    assert len(applied.encoded.table) == len(tables["future"])
+    assert {"band", "worth"}.isdisjoint(applied.wide.table.columns)
+
+
+def test_a_join_on_what_is_not_there_is_refused(config: dict[str, Any], tables: Tables) -> None:
+    config["joins"].append({"table": "shops", "on": ["shop", "kidn"]})
+    with pytest.raises(ConfigError, match=r"joins\[1\]\.on: .* have a column 'kidn'; did you mean 'kind'"):
         fit(config, tables)

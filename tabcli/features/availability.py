@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.arrays import IntArray
+from tabcli.config.data import Join
 from tabcli.config.reads import JOINED, Read, Use
 from tabcli.config.schema import Config
 from tabcli.config.values import Duration
@@ -119,15 +120,19 @@ def availability_of(
 
     A column of the train table must be declared; else it is past only. A side table is at most as available as the
     keys that it is joined on. Joined by a date it is known in advance only if the join says so, or if its lag reaches
-    from every day to forecast, `horizon` steps and validation's gap ahead, back to what is known.
+    from every day to forecast, `horizon` steps and validation's gap ahead, back to what is known. Raises `ConfigError`
+    where a join has a key that is not there.
     """
     roles: dict[str, Role] = dict.fromkeys(train.columns, "past only")
     roles |= dict.fromkeys(config.availability.known_in_advance, "known in advance")
     roles |= dict.fromkeys([*config.series, *config.availability.static], "static")
     roles |= dict.fromkeys([config.date], "known in advance")
     n_ahead = horizon + frequency.number(config.validation.gap)
-    for join in config.joins:
-        of_keys = [roles.get(c, "past only") for c in join.on]
+    for i, join in enumerate(config.joins):
+        if unknown := [c for c in join.on if c not in roles]:
+            names = ", ".join(f"{c!r}{did_you_mean(c, roles)}" for c in unknown)
+            raise ConfigError(f"joins[{i}].on: neither the rows nor the tables joined before have a column {names}")
+        of_keys = [roles[c] for c in join.on]
         dated = join.as_of is not None or config.date in join.on
         advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
         role = weakest([*of_keys, "known in advance" if advance else "past only"] if dated else of_keys)
@@ -139,6 +144,13 @@ def availability_of(
 def weakest(roles: Iterable[Role]) -> Role:
     """What is made of columns of these roles is known only when all of them are."""
     return max(roles, key=("static", "known in advance", "past only").index, default="static")
+
+
+def lacks_past_key(table: FactorizedTable, join: Join, config: Config) -> bool:
+    """Whether rows to forecast cannot be joined with a table, since a key is past only: so is what they would get."""
+    roles = config.availability
+    known = {*config.series, config.date, *roles.known_in_advance, *roles.static}
+    return bool({*join.on} - {*table.columns} - known)
 
 
 def _spans(lag: Duration, frequency: Frequency, n_steps: int) -> bool:

@@ -15,7 +15,7 @@ from tabcli.config.features import WEEKDAYS
 from tabcli.config.schema import Config
 from tabcli.config.values import Scalar
 from tabcli.errors import ConfigError
-from tabcli.features.availability import check_columns, needed_columns, other_columns, source_columns
+from tabcli.features.availability import check_columns, lacks_past_key, needed_columns, other_columns, source_columns
 from tabcli.features.dates import date_part_names, date_parts, days_from_easter, days_to_month_end, fourier_terms
 from tabcli.features.elapsed import active_months, time_since
 from tabcli.features.events import EventCalendar, SortedRows, event_features
@@ -89,6 +89,8 @@ def build_features(
     columns = source_columns(config)
     table, unmatched = FactorizedTable.of(rows), {}
     for side in sides:
+        if lacks_past_key(table, side.join, config):
+            continue
         table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
     _refuse_clashes(table, [config.features.holidays])
     keys, at = table.keyed([config.date])
