@@ -10,7 +10,7 @@ from tabcli.errors import UsageError
 
 EPILOG = (
     "Exit codes: 0 ok, 1 a bug, 2 usage, 3 config, 4 data, 5 a prep or run directory that is corrupt or does not fit, "
-    "6 disk or memory full, 130 Ctrl-C, 143 SIGTERM."
+    "6 disk or memory full, 7 a process that trains a network died, 130 Ctrl-C, 143 SIGTERM."
 )
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
