@@ -78,7 +78,7 @@ def test_all_problems_come_at_once_each_with_its_path(config: dict[str, Any]) ->
             {"features": {"spans": {"s": {"since": {"year": "y"}, "unit": "days"}}}},
             "features.spans.s.since: expected date, or year and month, or year and week, not year",
         ),
-        ({"series": []}, "series: name at least one column"),
+        ({"series": ["shop", "units"]}, "target.column: 'units' is a series column too"),
         ({"format_version": 2}, "format_version 2; this tabcli reads format_version 1"),
         ({"format_version": None}, "no format_version"),
         ({"train": 3}, "train: input should be a valid dictionary"),

@@ -19,7 +19,18 @@ from tabcli.errors import UsageError
 from tests.conftest import make_tables, write_folder
 
 WEEKS, AHEAD = 120, 6
-FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "model.layers=[16]", "-S", "calibration.metric=none"]
+FAST = [
+    "-S",
+    "train.epochs=1",
+    "-S",
+    "train.threads=1",
+    "-S",
+    "model.layers=[16]",
+    "-S",
+    "calibration.metric=none",
+    "-S",
+    "train.members=1",
+]
 
 
 def run(*words: object, code: int = 0, text: str | None = None) -> Result:
@@ -214,7 +225,8 @@ def items(target: Callable[[np.random.Generator, int], Any], freq: str = "D", n:
     [
         (lambda rng, n: rng.poisson(2, n), {"transform": "log1p"}, "wape", "targets are 0, which has no logarithm"),
         (lambda rng, n: rng.poisson(2, n) - 1, {"transform": "identity"}, "wape", "targets are below 0"),
-        (lambda rng, n: rng.poisson(2, n) + 1, {"transform": "log"}, "rmspe", "all targets learned from are above 0"),
+        (lambda rng, n: rng.poisson(60, n) + 1, {"transform": "log"}, "rmspe", "all targets learned from are above 0"),
+        (lambda rng, n: rng.poisson(2, n) + 1, {"transform": "log"}, "wape", "too much for errors in percent"),
         (
             lambda rng, n: np.where(np.arange(n) == 3, np.nan, rng.poisson(2, n)),
             {"transform": "log1p", "nonpositive": "drop"},
@@ -222,7 +234,7 @@ def items(target: Callable[[np.random.Generator, int], Any], freq: str = "D", n:
             "CHECK: 1 targets are missing and left out",
         ),
     ],
-    ids=["zeros", "negative", "positive", "missing"],
+    ids=["zeros", "negative", "positive", "noisy", "missing"],
 )
 def test_the_scale_and_the_metric_are_those_that_take_the_target(
     tmp_path: Path, target: Callable[[np.random.Generator, int], Any], chosen: dict[str, str], metric: str, why: str

@@ -139,9 +139,9 @@ def test_bytes_that_are_no_table(tmp_path: Path) -> None:
         path.write_bytes(b"\x00junk" * 9)
         with pytest.raises(DataError, match=str(path)):
             read(path)
-    (tmp_path / "t.xlsx").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"ending .\.xlsx") as caught:
-        read(tmp_path / "t.xlsx")
+    (tmp_path / "t.ods").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"ending .\.ods") as caught:
+        read(tmp_path / "t.ods")
     assert ".parquet" in str(caught.value.hint)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tabcli.config.data import Table
 from tabcli.errors import DataError
 from tabcli.tables.kinds import kind_of
-from tabcli.tables.texts import Numerals, decimal_comma, infer, to_dates, to_numbers
+from tabcli.tables.moments import to_dates
+from tabcli.tables.texts import Numerals, decimal_comma, infer, to_numbers
 
 STYLES = [Numerals(), Numerals(","), Numerals(",", "."), Numerals(".", ","), Numerals(".", "'"), Numerals(",", " ")]
 

@@ -1,12 +1,13 @@
 """init and synth: where a person begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from tabcli import files
+from tabcli.api.sources import read_options
 from tabcli.config import loading, yaml12
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
@@ -23,12 +24,16 @@ from tabcli.synthetic.weekly import synth_weekly
 
 @dataclass(frozen=True, repr=False)
 class InitResult(Shown):
-    """`text`: the commented config; `config`: the same, read. `reasons`: what was guessed and why, a line each."""
+    """`text`: the commented config; `config`: the same, read. `reasons`: what was guessed and why, a line each.
+
+    `horizon`: how far ahead to forecast, where no table has the rows.
+    """
 
     path: Path | None
     text: str
     config: Config
     reasons: list[str]
+    horizon: str | None = None
 
     def brief(self) -> dict[str, str]:
         config = self.config
@@ -51,6 +56,9 @@ def init(
     series: Sequence[str] = (),
     horizon: str | None = None,
     day_first: bool | None = None,
+    aggregate: bool = False,
+    wide: bool = False,
+    reading: Mapping[str, str] | None = None,
     ask: Ask = refuse_to_guess,
     force: bool = False,
 ) -> InitResult:
@@ -68,19 +76,26 @@ def init(
     series: the columns that tell series apart.
     horizon: how far ahead forecasts reach, such as "8w"; by default as far as the future table.
     day_first: whether 03/04/2015 is in April.
+    aggregate: whether rows of one series and date are lines of sale, to be added up.
+    wide: whether each column of numbers is a series of its own.
+    reading: how the files are written, such as {"decimal": ","}, as in a table of the config.
     ask: a function of a question, the option that answers it, and the possible answers; it returns one of them.
     force: replace an existing `out`.
     """
     path = Path(out) if out is not None else None
     if path is not None and path.exists() and not force:
         raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
-    hints = InitHints(train, future, date, target, tuple(series), horizon, day_first, ask)
+    read_options(reading or {}, "")
+    hints = InitHints(
+        train, future, date, target, tuple(series), horizon, day_first, aggregate, wide, reading or {}, ask
+    )
     draft = plan(discover(Path(directory), hints))
     text = write_config(draft, str(directory))
     config = loading.parse(yaml12.parse_yaml(text, source="the draft"), source="the draft")
     if path is not None:
         files.write_text(path, text)
-    return InitResult(path, text, config, reasons(draft))
+    horizon = str(draft.found.horizon) if draft.found.future is None else None
+    return InitResult(path, text, config, reasons(draft), horizon)
 
 
 def synth(

@@ -9,6 +9,7 @@ from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
+from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import UsageError
 from tabcli.forecasting import points
 from tabcli.pipeline import apply
@@ -62,7 +63,7 @@ def _predict(
     config = run.fitted.config
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, sides)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
-    wanted = list(dict.fromkeys([*keys, *columns]))
+    wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
     missing = [c for c in wanted if c not in made.table.columns]
     if missing:
         raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")

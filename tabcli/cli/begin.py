@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 import typer
@@ -12,6 +13,8 @@ from tabcli.cli.boundary import say
 from tabcli.cli.options import (
     AsJson,
     Force,
+    Reading,
+    reading_options,
     split_names,
 )
 from tabcli.cli.render import (
@@ -102,6 +105,11 @@ def init(
     day_first: Annotated[
         bool | None, typer.Option("--day-first/--month-first", help="Whether 03/04/2015 is in April.")
     ] = None,
+    aggregate: Annotated[
+        bool, typer.Option("--aggregate", help="Add up lines of sale: rows of one series and date.")
+    ] = False,
+    wide: Annotated[bool, typer.Option("--wide", help="Each column of numbers is a series of its own.")] = False,
+    read: Reading = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -122,6 +130,9 @@ def init(
         series=tuple(split_names(series)),
         horizon=horizon,
         day_first=day_first,
+        aggregate=aggregate,
+        wide=wide,
+        reading=reading_options(read),
         ask=_ask if _at_terminal() else refuse_to_guess,
     )
     if as_json:
@@ -130,4 +141,8 @@ def init(
     for line in result.reasons:
         typer.echo(line)
     typer.echo(f"written: {out}")
-    typer.echo(f"next: tabcli prep --config {out} --data {directory} --out prep")
+    ahead = f" --horizon {result.horizon}" if result.horizon else ""
+    typer.echo("next:")
+    typer.echo(f"  tabcli prep --config {quote(str(out))} --data {quote(str(directory))} --out prep")
+    typer.echo("  tabcli train --prep prep --out run")
+    typer.echo(f"  tabcli predict run --data {quote(str(directory))} --out forecast.csv{ahead}")

@@ -77,8 +77,9 @@ def cross_problems(config: Config) -> list[str]:
     problems = []
     if "train" not in config.tables:
         problems.append("tables: no table is called train; it is the one with the target")
-    if not config.series:
-        problems.append("series: name at least one column")
+    if config.target.column in (*config.series, config.date):
+        other = "the date" if config.target.column == config.date else "a series column"
+        problems.append(f"target.column: {config.target.column!r} is {other} too")
     problems += [
         f"tables.{name}.thousands: {table.thousands!r} is the decimal sign too"
         for name, table in config.tables.items()

@@ -1,6 +1,7 @@
 """Sections that describe the data: tables, joins, availability, target, the rows to forecast."""
 
 import codecs
+import datetime
 import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -48,8 +49,68 @@ def _known_zone(name: str) -> str:
     return name
 
 
+class Melt(Section):
+    """A wide table made long: each cell of the columns that are not kept becomes a row, empty cells are left out.
+
+    `names` is the new column of their names (dates, or series), `values` that of the cells. With `start` the names are
+    numbered, such as d_1, d_2, …: number 1 is that date, the next one `step` later.
+    """
+
+    keep: Annotated[Texts, Reads("file")] = ()
+    names: str
+    values: str
+    start: datetime.date | None = None
+    step: DurationField = Duration(1, "d")
+
+
+class DateColumns(Section):
+    """A date in several columns: a date and an hour, or a year with a month and a day, a week or a quarter.
+
+    What is not given is the first: a year alone is its first of January, a week its Monday.
+    """
+
+    date: Annotated[str | None, Reads("file")] = None
+    year: Annotated[str | None, Reads("file")] = None
+    quarter: Annotated[str | None, Reads("file")] = None
+    month: Annotated[str | None, Reads("file")] = None
+    week: Annotated[str | None, Reads("file")] = None
+    day: Annotated[str | None, Reads("file")] = None
+    hour: Annotated[str | None, Reads("file")] = None
+
+    @property
+    def columns_by_part(self) -> dict[str, str]:
+        """Part → column, of those that are given."""
+        return {part: column for part, column in vars(self).items() if column is not None}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are given."""
+        return list(self.columns_by_part.values())
+
+
+class Aggregate(Section):
+    """Lines of sale made one row for each of the columns `by`; columns that are in no list are left out.
+
+    `step`: dates in `by` become the start of their day, hour, week or month. `count`: a new column that counts lines.
+    """
+
+    by: Annotated[Texts, Reads("file")]
+    step: DurationField | None = None
+    sum: Annotated[Texts, Reads("file")] = ()
+    mean: Annotated[Texts, Reads("file")] = ()
+    max: Annotated[Texts, Reads("file")] = ()
+    last: Annotated[Texts, Reads("file")] = ()
+    count: str | None = None
+
+
 class Table(Section):
-    """A source file and how to read it. Steps in order: read, where, extract, rename, replace.
+    """A source file and how to read it. Steps in order: read, melt, where, extract, rename, replace, dates, aggregate.
+
+    `sheet`: of an .xlsx file, by default the first. `skip_rows`, `skip_footer`: lines above the header and at the end
+    that are no part of the table. `dtypes`: *amount* is a number with a currency, a percent sign or in parentheses,
+    which are negative. `dates`: new columns of dates, made of those that they name, which are left out.
+    `date_format` may also be *quarter* (2019 Q1), *week* (2019-W05, its Monday), *excel* (43500: days since the end of
+    1899), *seconds* or *milliseconds* (since 1970).
 
     `encoding`: of a text file that is not UTF-8. `delimiter`: where it is not beyond doubt. `decimal`, `thousands`:
     how numbers are written. `missing`: texts that mean missing, besides the empty one; among numbers NA and its like
@@ -60,17 +121,23 @@ class Table(Section):
     file: str
     encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    dtypes: Annotated[dict[str, Literal["str", "int", "float"]], Reads("file")] = {}
+    sheet: str | None = None
+    skip_rows: Annotated[int, Field(ge=0)] = 0
+    skip_footer: Annotated[int, Field(ge=0)] = 0
+    dtypes: Annotated[dict[str, Literal["str", "int", "float", "amount"]], Reads("file")] = {}
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", " ", "'"] | None = None
     missing: Texts = ()
     date_format: str | None = None
     day_first: bool | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    melt: Melt | None = None
     where: Annotated[Condition, Reads("file")] = {}
     extract: tuple[Extract, ...] = ()
     rename: Annotated[dict[str, str], Reads("file")] = {}
     replace: Annotated[dict[str, dict[str, str]], Reads("file")] = {}
+    dates: dict[str, DateColumns] = {}
+    aggregate: Aggregate | None = None
 
 
 class Join(Section):
@@ -105,13 +172,15 @@ class Target(Section):
 
     `transform`: *log* and *boxcox* (a power between −2 and 2, fitted to the training rows) take targets above zero,
     *log1p* takes zeros too, *identity* any number. `nonpositive` says what happens to targets that it does not take,
-    and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0.
+    and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0. `no_row`:
+    *zero* gives a series a row with the target 0 on each date, from its first one on, on which another series has one.
     """
 
     column: Annotated[str, Reads("target")]
     transform: Transform = "log"
     drop_where: Annotated[Condition, Reads("past")] = {}
     nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
+    no_row: Literal["unknown", "zero"] = "unknown"
 
 
 class Holidays(Section):
@@ -147,11 +216,13 @@ class Rule(Section):
 class Forecast(Section):
     """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says.
 
-    `rules`: what the columns known in advance are, where predict has no table with the rows to forecast.
+    `rules`: what the columns known in advance are, where predict has no table with the rows to forecast. `weekdays`: it
+    then makes rows for *all* days of the week, or for those *seen*, on which a series had rows in its last year.
     """
 
     fill: Annotated[dict[str, Scalar], Reads("filled")] = {}
     zero_where: Annotated[Condition, Reads("row")] = {}
+    weekdays: Literal["seen", "all"] = "seen"
     rules: Annotated[
         dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]], Reads("declared")
     ] = {}

@@ -66,7 +66,10 @@ def parse_resolved(values: object, *, source: str) -> Config:
     return parse(values, source=source)
 
 
-READING = ("encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone")
+READING = (
+    *("encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone"),
+    *("skip_rows", "skip_footer", "sheet"),
+)
 
 
 def parse_table(options: Mapping[str, str], file: str) -> Table:

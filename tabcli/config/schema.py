@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tabcli.config.data import Availability, Forecast, Join, Table, Target, Validation
 from tabcli.config.features import Features, History
@@ -14,6 +14,9 @@ from tabcli.config.values import DurationField, Metric, S, Section, Texts
 from tabcli.config.yaml12 import Loader
 
 FORMAT_VERSION = 1
+
+ONE_SERIES = "one_series"
+"""The column that stands for the series columns where there are none: it is made when the rows are read."""
 
 TUNABLE = ("model", "train", "calibration", "history")
 
@@ -25,13 +28,14 @@ def with_changes(section: S, changes: Mapping[str, object]) -> S:
 class Config(Section):
     """Everything about one dataset and how to forecast it.
 
-    `frequency`: how far apart the rows of a series are; *auto* finds it. `metric`: what a forecast is judged by, and
-    which epoch is kept; for *pinball* `quantile` is the quantile to forecast.
+    `series`: the columns that tell one series from another; [] where there is only one. `frequency`: how far apart
+    the rows of a series are; *auto* finds it. `metric`: what a forecast is judged by, and which epoch is kept; for
+    *pinball* `quantile` is the quantile to forecast.
     """
 
     format_version: Literal[1]
     tables: dict[str, Table]
-    series: Annotated[Texts, Reads("key")]
+    series: Annotated[Texts, AfterValidator(lambda names: names or (ONE_SERIES,)), Reads("key")]
     date: Annotated[str, Reads("key", date=True)]
     target: Target
     frequency: Literal["auto"] | DurationField = "auto"

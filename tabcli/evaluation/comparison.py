@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import DataError
 from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
 from tabcli.evaluation.naive import naive_forecasts
@@ -126,6 +126,9 @@ class _Known:
                 f"the history has no row with a target before {rows[date].min()}, the first date that is scored",
                 hint="give the rows that were known when the forecast was made",
             )
+        if not keys:
+            keys, used = [ONE_SERIES], [ONE_SERIES, *used]
+            train, rows = (t.assign(**{ONE_SERIES: 0}) for t in (train, rows))
         texts = [c for c in used if c != date]
         train, rows = _plain_keys(train, texts), _plain_keys(rows, texts)
         values, frequency = _numbers(train, target, "the history"), Frequency.of(past.table[date])
@@ -194,7 +197,7 @@ def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[
     return merged
 
 
-def _kind(column: "pd.Series[Any]") -> Kind:
+def _kind(column: pd.Series) -> Kind:
     """The kind of a column, of those too whose texts are plain."""
     return "text" if isinstance(column.dtype, pd.StringDtype) else kind_of(column)
 

@@ -58,7 +58,7 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
     return rows.assign(**filled), counts
 
 
-def _filling(column: "pd.Series[Any]", value: Scalar) -> Any:
+def _filling(column: pd.Series, value: Scalar) -> Any:
     """The config's value for a missing number or date. Raises `ConfigError` where it is none."""
     kind = kind_of(column)
     try:
@@ -111,7 +111,7 @@ def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
     """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
     features, wanted, table = config.features, needed_columns(config), joined
 
-    def dates(column: str) -> tuple["pd.Series[Any]", IntArray | None]:
+    def dates(column: str) -> tuple[pd.Series, IntArray | None]:
         keys, at = joined.keyed([column])
         return keys[column], at
 

@@ -16,7 +16,10 @@ import pandas as pd
 
 from tabcli.arrays import AnyArray, IntArray
 from tabcli.config.values import Duration
-from tabcli.tables.rows import seconds_of
+from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, seconds_of
+
+FEWEST_GAPS = 5
+"""So many distances between rows of a series are needed to tell an odd one from the others."""
 
 HOUR, DAY, WEEK, MONTH = (Duration.SECONDS[unit] for unit in ("h", "d", "w", "mo"))
 
@@ -36,12 +39,15 @@ class Frequency:
     unit: Literal["s", "mo"]
 
     @classmethod
-    def of(cls, dates: pd.Series, declared: Duration | None = None) -> "Frequency":
-        """As declared, or found in the dates of all series.
+    def of(cls, dates: pd.Series, declared: Duration | None = None, series: IntArray | None = None) -> "Frequency":
+        """As declared, or found in the dates of all series; `series` numbers the series of each, int64 (n,).
 
-        - Dates that are all on one day of the month, or all on the last, are calendar months.
+        - Dates that are all on one day of the month, or all on the last, are calendar months; so are those of which a
+          series has at most one a month, such as last business days.
         - Otherwise a step is the longest time of which every distance between two dates is a multiple: a week for
           weekly rows, a day where some days are missing.
+        - A few odd dates do not count: where four fifths of the rows of a series lie a longer time apart, and nine
+          tenths a multiple of it, it is that. Neither does it count on which weekdays the weeks of series start.
         - Irregular times, for which that is shorter than an hour and than every distance, are laid on days.
         """
         if declared is not None:
@@ -53,7 +59,28 @@ class Frequency:
         if gaps.min() >= 28 * DAY and _monthly(moments):
             return cls(int(np.gcd.reduce(np.diff(_months(moments.to_numpy())))), "mo")
         common = int(np.gcd.reduce(gaps))
-        return cls(common if common >= HOUR or common == gaps.min() else DAY, "s")
+        step = common if common >= HOUR or common == gaps.min() else DAY
+        return cls._usual(dates, series, step)
+
+    @classmethod
+    def _usual(cls, dates: pd.Series, series: IntArray | None, step: int) -> "Frequency":
+        """How far apart most rows of a series are, where that is longer than `step`, in seconds."""
+        codes = np.zeros(len(dates), dtype="int64") if series is None else series
+        keys = np.unique(moment_keys(codes, seconds_of(dates)))
+        inside = np.diff(keys >> MOMENT_BITS) == 0
+        gaps = np.diff(keys)[inside]
+        if len(gaps) < FEWEST_GAPS:
+            return cls(step, "s")
+        usual = _most_frequent(gaps)
+        if usual > step and (gaps == usual).mean() >= 0.8 and (gaps % usual == 0).mean() >= 0.9:
+            return cls(usual, "s")
+        seconds = (keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO
+        months = np.diff(seconds.astype("datetime64[s]").astype("datetime64[M]").astype("int64"))[inside]
+        if step < WEEK and gaps.min() >= 20 * DAY and months.min() > 0:
+            usual = _most_frequent(months)
+            if (months == usual).mean() >= 0.8 and (months % usual == 0).all():
+                return cls(usual, "mo")
+        return cls(step, "s")
 
     @property
     def seconds(self) -> int:
@@ -120,6 +147,11 @@ def season_steps(frequency: Frequency) -> int:
 def _months(moments: AnyArray) -> IntArray:
     """Months since January 1970, int64 (n,)."""
     return moments.astype("datetime64[M]").astype("int64")
+
+
+def _most_frequent(values: IntArray) -> int:
+    found, counts = np.unique(values, return_counts=True)
+    return int(found[np.argmax(counts)])
 
 
 def _monthly(moments: pd.DatetimeIndex) -> bool:

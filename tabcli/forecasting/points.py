@@ -13,7 +13,7 @@ from tabcli.artifacts.contents import ROW, Run
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError
 from tabcli.pipeline.apply import Applied, apply, zero_rows
-from tabcli.pipeline.future import ended_series, future_rows
+from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.tables.contract import DataSource
 from tabcli.tables.joins import LookupTable
@@ -123,7 +123,7 @@ def forecast(
     known = [c for c in columns if c not in keys and c in rows.columns]
     table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
     table[config.target.column] = values
-    notes = _warnings(applied, run) + ([] if made is None else _ended(run))
+    notes = _warnings(applied, run) + ([] if made is None else [*_ended(run), *_closed(run)])
     return Prediction(table, [*rows.columns, config.target.column], {"rows": len(rows), "zero": int(zero.sum())}, notes)
 
 
@@ -140,6 +140,16 @@ def _ended(run: Run) -> list[str]:
     return [
         f"{len(ended)} series have no row in the last {n_steps} steps ({shown}{', …' if len(ended) > 3 else ''}); "
         "they are forecast like the others"
+    ]
+
+
+def _closed(run: Run) -> list[str]:
+    """On which weekdays series have no rows, and get none."""
+    n_series = len(run.fitted.calendar.series)
+    return [
+        f"{'the' if n == n_series else n} series had no row on a {name} in their last year: none are made; "
+        "forecast.weekdays: all makes them"
+        for name, n in closed_weekdays(run.fitted).items()
     ]
 
 

@@ -3,8 +3,13 @@
 folder ─▶ rows (date, target, series) ─▶ sides (joins) ─▶ discovery ─▶ plan ─▶ config_writer
 
 findings       what is found, and what a person may say beforehand
+columns        what a single column is
+spelling       how a file is written: lines, numbers, dates
 folder         files → tables, as they are written
-rows           past and future rows; date, target, series
+layout         wide tables, lines of sale
+rows           past and future rows; date, target
+series         which columns tell series apart
+steps          how far apart rows are, which steps have none
 sides          how the other tables join
 discovery      what each column is
 plan           which features and inputs a config proposes, and why

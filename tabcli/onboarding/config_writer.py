@@ -6,10 +6,17 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.yaml12 import inline_yaml
+from tabcli.onboarding.columns import by_series
 from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec
 from tabcli.onboarding.plan import Draft
+from tabcli.onboarding.steps import closed_weekdays, gaps_of
 from tabcli.tables.kinds import kind_of
+
+BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
+"""Below so many rows a batch has so many."""
+
+FEW_GAPS = 0.02
 
 # ---------------------------------------------------------------------------------------------- writing
 
@@ -33,16 +40,21 @@ def write_config(draft: Draft, directory: str) -> str:
 
 def reasons(draft: Draft) -> list[str]:
     """What was guessed and why, and what to check: a line for each."""
-    found = draft.found
+    found, closed = draft.found, draft.closed
     lines = [f"rows: {found.train.file}: {found.why['rows']}"]
     lines += [f"target {found.target}: {found.why['target']}"]
-    lines += [f"series {', '.join(found.series)}: {found.why['series']}"]
-    lines += [f"step {found.step}: {_why_step(found)}"]
+    lines += [f"series {', '.join(found.series) or 'none'}: {found.why['series']}"]
+    lines += [f"step {found.step}: {found.why['step']}"]
     lines += [f"scale {draft.scale.target['transform']}, metric {draft.scale.metric.upper()}: {draft.scale.why}"]
-    if draft.closed:
-        lines.append(f"closed where {draft.closed} is 0: {found.target} is 0 in all such rows")
+    if closed:
+        lines.append(f"closed where {closed.column} is {closed.value}: {found.target} is 0 in all such rows")
+        lines += [] if closed.known else ["CHECK: forecasts are made as if it were open; say when it will be closed"]
+    if found.summands:
+        lines.append(f"{' + '.join(found.summands)} = {found.target}: never inputs of their own day")
+    lines += _told_gaps(found)
     for source in (found.train, found.future, *(g.source for g in found.joins)):
         lines += [f"{source.file}: {note}" for note in source.notes] if source else []
+        lines += [f"{source.file}: column {c} looks like {look}" for c, look in source.looks.items()] if source else []
     lines += [
         f"{g.source.file} joined by {', '.join(g.join.get('on', []) or [g.join['as_of']])}: {g.why}"
         for g in found.joins
@@ -54,10 +66,28 @@ def reasons(draft: Draft) -> list[str]:
     return lines
 
 
-def _why_step(found: Discovery) -> str:
-    if found.step.unit == "mo":
-        return f"the dates of {found.date} are all on one day of the month, or on the last"
-    return f"the longest time that every distance between two dates of {found.date} is a multiple of"
+def _told_gaps(found: Discovery) -> list[str]:
+    """Steps without a row: how many, and what can be said of them; series that end before the others."""
+    table, lines = found.train.table, []
+    gaps = gaps_of(table, found.series, found.date, found.frequency)
+    closed = closed_weekdays(table, found.series, found.date, found.frequency)
+    if closed:
+        lines.append(f"no rows on {closed}: a forecast by --horizon makes none for them either")
+    if not found.lines and gaps.on_dates > FEW_GAPS * gaps.n_steps:
+        lines.append(
+            f"no row in {gaps.n_steps - gaps.n_rows:,} of {gaps.n_steps:,} steps, {gaps.on_dates:,} of them on dates "
+            "on which others have one: taken as unknown; if no row means that 0 were sold, set target: {no_row: zero}"
+        )
+    if not found.series:
+        return lines
+    ends = by_series(table, found.series)[found.date].max()
+    ago = found.frequency.ago(ends, table[found.date].max())
+    if early := int((ago >= found.frequency.number(found.horizon)).sum()):
+        lines.append(
+            f"{early:,} of {len(ends):,} series end before the others, the first on {ends.min().date()}: "
+            f"forecasts begin after the last date of all, {table[found.date].max().date()}"
+        )
+    return lines
 
 
 def _head(draft: Draft, directory: str) -> Iterator[str]:
@@ -100,10 +130,12 @@ def _tables(draft: Draft) -> Iterator[str]:
 def _keys(draft: Draft) -> Iterator[str]:
     found = draft.found
     rows = found.rows
-    n_series = len(rows[list(found.series)].drop_duplicates())
+    n_series = by_series(rows, found.series).ngroups
     first, last = (rows[found.date].agg(f) for f in ("min", "max"))
     yield _line("series", list(found.series), f"{n_series:,} series; {found.why['series']}")
     yield _line("date", found.date, f"{first.date()} … {last.date()}, a row each {found.step}")
+    if "most rows" in found.why["step"] or "one a month" in found.why["step"]:
+        yield _line("frequency", str(found.step), found.why["step"])
     if found.id is not None:
         yield _line("id", found.id, "names the rows of the forecast")
     yield f"# {found.why['target']}; {draft.scale.why}."
@@ -115,11 +147,12 @@ def _keys(draft: Draft) -> Iterator[str]:
 def _forecast(draft: Draft) -> Iterator[str]:
     """Rules for the rows to forecast; where no table has these rows, what their columns will be."""
     found = draft.found
-    zero: Part = {"fill": {draft.closed: 1}} if draft.closed and _gaps(found, draft.closed) else {}
-    zero |= {"zero_where": {draft.closed: 0}} if draft.closed else {}
+    closed = draft.closed if draft.closed and draft.closed.known else None
+    zero: Part = {"fill": {closed.column: closed.open}} if closed and _gaps(found, closed.column) else {}
+    zero |= {"zero_where": {closed.column: closed.value}} if closed else {}
     candidates = rule_candidates(found)
     if zero and not (found.rules or candidates):
-        yield _line("forecast", zero, f"0 wherever {draft.closed} is, as ever")
+        yield _line("forecast", zero, "0 where nothing can be sold, as ever")
         return
     off = "" if found.rules or zero else "# "
     if off and not candidates:
@@ -214,7 +247,16 @@ def _learning(draft: Draft) -> Iterator[str]:
         yield _line("validation", {"last": str(found.horizon)}, why)
     if found.step.unit == "w":  # measured on weekly tables: docs/results.md
         yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
+    yield _line("train", *_training(found))
+
+
+def _training(found: Discovery) -> tuple[Part, str]:
+    """Epochs and batches by the number of steps that they make; several networks where one takes seconds."""
     n = len(found.rows)
-    batch = 64 if n < 20_000 else 256 if n < 500_000 else 512
-    epochs = int(np.clip(round(6000 * batch / max(n, 1)), 5, 30))
-    yield _line("train", {"epochs": epochs, "batch_size": batch}, f"about {epochs * n // batch:,} steps")
+    batch = next((size for below, size in BATCHES if n < below), 512)
+    per_epoch = max(1, n // batch)
+    wanted = 6000 if n >= 20_000 else 3000 if n >= 3000 else 2000
+    epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= 20_000 else 500))
+    members = 4 if n < 20_000 else 1
+    settings: Part = {**({"members": members} if members > 1 else {}), "epochs": epochs, "batch_size": batch}
+    return settings, f"about {epochs * per_epoch:,} steps"

@@ -5,23 +5,31 @@ questions: which files are tables, how each is written, which rows are the past 
 target, the series, the joins; then what each column is.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tabcli.arrays import BoolArray
-from tabcli.config.values import Duration
+from tabcli.config.values import Duration, Scalar
 from tabcli.errors import UsageError
-from tabcli.features.dates import date_parts
 from tabcli.features.frequency import WEEK, Frequency
+from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, part_of_date, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
-from tabcli.onboarding.folder import is_binary, open_folder
-from tabcli.onboarding.rows import CALENDARS, find_date, find_rows, find_series, find_target, snake_case
+from tabcli.onboarding.folder import open_folder
+from tabcli.onboarding.layout import added_up, made_long
+from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_ahead
+from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.sides import find_joins
+from tabcli.onboarding.steps import frequency_of
 from tabcli.tables.kinds import kind_of
+
+MAX_FLAG_VALUES, FEWEST_CLOSED = 5, 2
+
+_OPENINGS = re.compile(r"open|clos|function|activ|operat|geoeffnet|offen|working")
 
 
 def _find_roles(found: Discovery) -> None:
@@ -29,9 +37,12 @@ def _find_roles(found: Discovery) -> None:
     train, date = found.train.table, found.date
     future = found.future.table if found.future is not None else None
     own = {*found.series, date, found.target}
-    first = train.groupby(list(found.series), sort=False, observed=True)
+    first = by_series(train, found.series)
     for column in [c for c in train.columns if c not in own]:
         in_future = future is not None and column in future.columns
+        if future is not None and in_future and is_empty_ahead(future, train, column):
+            in_future = False
+            found.ignored[column] = "no row of it holds a value"
         if (first[column].nunique(dropna=False) <= 1).all() and (future is None or in_future):
             found.static.append(column)
         elif in_future:
@@ -47,6 +58,7 @@ def _find_roles(found: Discovery) -> None:
         found.id = unique[0] if len(unique) == 1 else None
         for name in ("known", "static"):
             setattr(found, name, [c for c in getattr(found, name) if c != found.id])
+        found.ignored.pop(found.target, None)
         found.ignored |= {c: "stands in the future only" for c in future.columns if c not in train.columns}
         found.ignored.pop(found.id or "", None)
 
@@ -65,13 +77,9 @@ def _follows_weekday(column: pd.Series, dates: pd.Series) -> bool:
 
 def _calendar_rule(column: pd.Series, dates: pd.Series) -> Part | None:
     """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
-    if kind_of(column) == "int" and column.notna().all() and column.nunique() > 1:
-        parts = date_parts(dates, "", time=True)
-        for part in ("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"):
-            shift = int(column.iloc[0]) - int(parts[part].iloc[0])
-            sure = column.nunique() > 2 or shift == 0
-            if sure and (column.to_numpy() - parts[part].to_numpy() == shift).all():
-                return {"calendar": part, **({"plus": shift} if shift else {})}
+    if found := part_of_date(column, dates):
+        part, shift = found
+        return {"calendar": part, **({"plus": shift} if shift else {})}
     return {"repeat": "1w"} if _follows_weekday(column, dates) else None
 
 
@@ -81,7 +89,7 @@ def rule_candidates(found: Discovery) -> dict[str, Part | str]:
     for column in found.past_only if found.future is None else []:
         values = found.train.table[column]
         usual = usual_level(values)
-        if is_binary(values):
+        if is_flag(values):
             mostly = bool(values.mean() > 0.5)
             usually = mostly if kind_of(values) == "bool" else int(mostly)
             weekly = mostly and found.frequency.seconds < WEEK  # such as open
@@ -99,14 +107,41 @@ def weekday_column(found: Discovery) -> str | None:
     return next((c for c in found.known if _follows_weekday(rows[c], rows[found.date])), None)
 
 
-def closed_column(found: Discovery) -> str | None:
-    """The 0/1 column known in advance without which nothing is sold: the target is 0 wherever it is."""
+@dataclass(frozen=True)
+class Closed:
+    """A column that tells when nothing can be sold: the target is 0 wherever it is `value`; `open` is its usual one."""
+
+    column: str
+    value: Scalar
+    open: Scalar
+    known: bool
+
+
+def closed_column(found: Discovery) -> Closed | None:
+    """The column of few values, one of which means that nothing is sold. One known in advance before others."""
     target = found.rows[found.target].to_numpy()
-    for column in [c for c in found.known if is_binary(found.rows[c])]:
-        off = (found.rows[column] == 0).to_numpy()
-        if off.any() and (target[off] == 0).all() and (target[~off] != 0).any():
-            return column
+    others = [c for c in found.past_only if c in found.rows.columns and _tells_opening(found.rows[c])]
+    for column in [*found.known, *others]:
+        values = found.rows[column]
+        if values.nunique() > MAX_FLAG_VALUES or kind_of(values) == "date":
+            continue
+        for value in values.dropna().unique():
+            off = (values == value).to_numpy()
+            if (target[off] == 0).all() and (target[~off] != 0).mean() > 0.5 and off.sum() >= FEWEST_CLOSED:
+                usual = values[~off].mode()
+                return Closed(column, _plain(value), _plain(usual.iloc[0]), column in found.known)
     return None
+
+
+def _tells_opening(column: pd.Series) -> bool:
+    """Whether a column that is past only may say that it was closed, and not just that nothing was sold."""
+    return kind_of(column) in ("text", "bool") or bool(_OPENINGS.search(snake_case(str(column.name))))
+
+
+def _plain(value: object) -> Scalar:
+    """A cell as a config has it."""
+    plain: Scalar = np.asarray(value).item()
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
 
 def usual_level(column: pd.Series) -> str | None:
@@ -142,26 +177,44 @@ def effect_sizes(found: Discovery, columns: Sequence[str]) -> dict[str, float]:
 def discover(directory: Path, wishes: InitHints) -> Discovery:
     """Looks at a folder of tables. Raises `UsageError` where something is not beyond doubt, naming the option."""
     sources, others = open_folder(directory, wishes)
+    try:
+        return _discovered(sources, others, wishes)
+    except UsageError as error:
+        unread = [f"\n  {file} {why}" for file, why in others.items() if why.startswith("cannot")]
+        raise UsageError(f"{error.message}{''.join(unread)}", hint=error.hint) from None
+
+
+def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], wishes: InitHints) -> Discovery:
+    sources = {name: made_long(source, sources, wishes) for name, source in sources.items()}
     train, future, why_rows = find_rows(sources, wishes)
+    sides = [s for s in sources.values() if s is not train and s is not future]
     date = find_date(train, future, wishes)
     target, why_target = find_target(train, future, date, wishes)
     series, why_series = find_series(train, future, date, target, wishes)
-    frequency = Frequency.of(train.table[date])
-    horizon = _horizon(future, date, frequency, wishes)
+    if wishes.aggregate:
+        train = added_up(train, date, target, series)
+    frequency, odd = frequency_of(train.table, series, date)
+    horizon = _horizon(train, future, date, frequency, wishes)
     found = Discovery(train, future, date, target, series, frequency, horizon, wishes.horizon is not None)
-    found.why = {"rows": why_rows, "target": why_target, "series": why_series}
+    found.lines = wishes.aggregate
+    found.summands = parts_of_sum_columns(train.table, target)
+    found.why = {"rows": why_rows, "target": why_target, "series": why_series, "step": odd}
     found.unjoined |= others
     _find_roles(found)
     rows = train.table.drop(columns=found.id, errors="ignore") if found.id else train.table
     found.rows = rows
-    sides = [s for s in sources.values() if s is not train and s is not future]
     find_joins(found, [replace(s, name=f"{s.name}_table") if s.name in ("train", "future") else s for s in sides])
     _find_availability(found)
     return found
 
 
-def _horizon(future: FolderTable | None, date: str, frequency: Frequency, wishes: InitHints) -> Duration:
-    """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours, 3 months."""
+def _horizon(
+    train: FolderTable, future: FolderTable | None, date: str, frequency: Frequency, wishes: InitHints
+) -> Duration:
+    """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours, 3 months.
+
+    A quarter of the past at most.
+    """
     if wishes.horizon is not None:
         try:
             return Duration.parse(wishes.horizon)
@@ -170,7 +223,15 @@ def _horizon(future: FolderTable | None, date: str, frequency: Frequency, wishes
     if future is not None:
         ahead = future.table[date]
         return length_of_time(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)
-    return length_of_time(frequency, {"h": 168, "d": 28, "w": 8, "mo": 3}[length_of_time(frequency, 1).unit])
+    longest = max(1, _length(train, date, frequency) // 4)
+    usual = {"h": 168, "d": 28, "w": 8, "mo": 3}[length_of_time(frequency, 1).unit]
+    return length_of_time(frequency, min(usual, longest))
+
+
+def _length(train: FolderTable, date: str, frequency: Frequency) -> int:
+    """How many steps the past covers."""
+    dates = train.table[date]
+    return int(frequency.ago(dates, dates.max()).max()) + 1
 
 
 def _find_availability(found: Discovery) -> None:

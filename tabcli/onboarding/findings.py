@@ -1,6 +1,6 @@
 """What is found in a folder of tables, and what a person may say beforehand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Required, TypedDict
 
@@ -20,12 +20,21 @@ class Spec(TypedDict, total=False):
 
     file: Required[str]
     encoding: str
+    delimiter: str
+    sheet: str
+    skip_rows: int
+    skip_footer: int
+    missing: str
+    timezone: str
     decimal: str
     thousands: str
     day_first: bool
     date_format: str
     rename: dict[str, str]
     dtypes: dict[str, str]
+    melt: Part
+    dates: dict[str, dict[str, str]]
+    aggregate: Part
 
 
 class JoinPart(TypedDict, total=False):
@@ -50,7 +59,11 @@ def refuse_to_guess(question: str, option: str, answers: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class InitHints:
-    """What the caller knows already; None or empty where it is to be found out."""
+    """What the caller knows already; None or empty where it is to be found out.
+
+    `aggregate`: rows of one series and date are added up. `wide`: each column of numbers is a series. `reading`: how
+    the files are written, as in a config's table.
+    """
 
     train: str | None = None
     future: str | None = None
@@ -59,17 +72,24 @@ class InitHints:
     series: tuple[str, ...] = ()
     horizon: str | None = None
     day_first: bool | None = None
+    aggregate: bool = False
+    wide: bool = False
+    reading: Mapping[str, str] = field(default_factory=dict)
     ask: Ask = refuse_to_guess
 
 
 @dataclass(frozen=True)
 class FolderTable:
-    """A file that is a table. `spec`: how to read it, as in a config. `notes`: why so."""
+    """A file that is a table. `spec`: how to read it, as in a config. `notes`: why so.
+
+    `looks`: columns that were not understood → what they look like, and the option that may help.
+    """
 
     name: str
     spec: Spec
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
+    looks: dict[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -110,7 +130,8 @@ def length_of_time(frequency: Frequency, n: int) -> Duration:
 class Discovery:
     """What was found. `rows`: the past with all joins; `why`: a reason for each decision.
 
-    `rules`: what columns follow from the date, where no table has the rows to forecast.
+    `rules`: what columns follow from the date, where no table has the rows to forecast. `summands`: columns whose sum
+    the target is. `lines`: the rows are lines of sale that were added up.
     """
 
     train: FolderTable
@@ -130,6 +151,8 @@ class Discovery:
     unjoined: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     rules: dict[str, Part] = field(default_factory=dict)
+    summands: tuple[str, ...] = ()
+    lines: bool = False
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     why: dict[str, str] = field(default_factory=dict)
 

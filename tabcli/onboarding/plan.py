@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tabcli.evaluation.naive import group_medians
 from tabcli.features.dates import date_part_names
-from tabcli.onboarding.discovery import closed_column, effect_sizes, usual_level, weekday_column
+from tabcli.features.frequency import season_of
+from tabcli.onboarding.columns import by_series, is_flag, is_row_number, part_of_date
+from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usual_level, weekday_column
 from tabcli.onboarding.findings import Discovery, Part
-from tabcli.onboarding.folder import is_binary
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.kinds import kind_of
 
@@ -22,6 +24,11 @@ MAX_CARD = 20
 
 FEW_ZEROS = 0.01
 """So many zeros of open days are taken for errors and left out; more are sales like others."""
+
+MOSTLY = 0.5
+"""A share of zeros above which the median, which absolute errors ask for, is 0."""
+
+SMALL_ERRORS = 0.35
 
 _MONTHS = re.compile(r"^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1?\d)[a-z]*(,|$)", re.IGNORECASE)
 
@@ -46,7 +53,7 @@ class Draft:
     found: Discovery
     scale: Scale
     weekday: str | None = None
-    closed: str | None = None
+    closed: Closed | None = None
     promo: str | None = None
     prefix: str | None = None
     parts: dict[str, str] = field(default_factory=dict)
@@ -91,34 +98,68 @@ def plan(found: Discovery) -> Draft:
     draft = Draft(found, _choose_scale(found, closed), weekday_column(found), closed)
     _plan_dates(draft)
     _plan_events(draft)
+    _choose_metric(draft)
     _plan_since(draft)
     _plan_inputs(draft)
     return draft
 
 
-def _choose_scale(found: Discovery, closed: str | None) -> Scale:
-    """The scale and the metric that take the targets as they are. Zeros of closed days are no sales."""
+def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
+    """The scale that takes the targets as they are, and the metric. Zeros of closed days are no sales."""
     target = found.rows[found.target]
-    is_open = (found.rows[closed] != 0) if closed else pd.Series(True, index=target.index)
+    is_open = (found.rows[closed.column] != closed.value) if closed else pd.Series(True, index=target.index)
     zeros, negative = int(((target == 0) & is_open).sum()), int((target < 0).sum())
-    drop = {closed: 0} if closed else {}
+    drop = {closed.column: closed.value} if closed else {}
     if negative:
         chosen, metric = "identity", "wape"
         why = f"{negative:,} targets are below 0, which has no logarithm and no percentage error. CHECK: if they are "
         why += "corrections and not sales, transform: log1p with nonpositive: clip takes them as 0"
+    elif zeros > MOSTLY * is_open.sum():
+        chosen, metric = "identity", "rmse"
+        why = f"{100 * zeros / is_open.sum():.0f} % of the targets are 0, so that the best forecast by absolute or "
+        why += "percentage errors would be 0: squared errors make it a mean, and sums of it can be ordered by"
     elif zeros > (FEW_ZEROS * len(target) if closed else 0):
         chosen, metric = "log1p", "wape"
         why = f"{zeros:,} targets are 0, which has no logarithm and no percentage error"
     else:
         chosen, metric = "log", "rmspe"
-        drop = {found.target: 0} if (target == 0).any() else {}
-        why = "all targets learned from are above 0, so errors count in percent"
+        drop = {found.target: 0} if (target == 0).any() and (closed is None or closed.known) else drop
+        why = "all targets learned from are above 0"
         why += f"; {zeros:,} of open days are 0 and left out" if zeros else ""
-    section = {"column": found.target, "transform": chosen, **({"drop_where": drop} if drop else {})}
+    section: dict[str, Any] = {"column": found.target, "transform": chosen, **({"drop_where": drop} if drop else {})}
     if missing := int(target.isna().sum()):
         section["nonpositive"] = "drop"
         why += f". CHECK: {missing:,} targets are missing and left out"
+    if found.lines:
+        section["no_row"] = "zero"
+        why += ". CHECK: a day without a line of sale is one on which 0 were sold: no_row"
     return Scale(section, metric, why)
+
+
+def _choose_metric(draft: Draft) -> None:
+    """RMSPE counts errors in percent where these are small; else a few low targets would decide, and WAPE is taken."""
+    if draft.scale.metric != "rmspe":
+        return
+    spread = _median_errors(draft)
+    small = spread is not None and spread < SMALL_ERRORS
+    shown = "unknown" if spread is None else f"{spread:.2f}"
+    why = f"the logs of a median's errors have a standard deviation of {shown}"
+    why = f"{why}, so errors count in percent" if small else f"{why}, too much for errors in percent"
+    draft.scale = replace(draft.scale, metric="rmspe" if small else "wape", why=f"{draft.scale.why}; {why}")
+
+
+def _median_errors(draft: Draft) -> float | None:
+    """The standard deviation from 0 of log target less log median of like rows, on the last steps of the past."""
+    found, learned, name = draft.found, draft.learned, draft.found.target
+    ago = found.frequency.ago(found.rows[found.date], found.rows[found.date].max())
+    late = found.rows[(ago < found.frequency.number(found.horizon)) & (found.rows[name] > 0).to_numpy()]
+    if learned.empty or late.empty:
+        return None
+    by = [*found.series, "season", *([draft.promo] if draft.promo else [])]
+    train, rows = (t.assign(season=season_of(t[found.date], found.frequency)) for t in (learned, late))
+    median = group_medians(train, train[name].to_numpy(dtype="float64"), rows, by)
+    errors = np.log(rows[name].to_numpy(dtype="float64")) - np.log(np.maximum(median, 1e-9))
+    return float(np.sqrt((errors**2).mean()))
 
 
 def _plan_dates(draft: Draft) -> None:
@@ -139,7 +180,7 @@ def _plan_dates(draft: Draft) -> None:
 
 def _plan_events(draft: Draft) -> None:
     """An event for each 0/1 column known in advance, and each text column with an ordinary level."""
-    found, rows = draft.found, draft.found.rows
+    found, rows, closed = draft.found, draft.found.rows, draft.closed
     window, cap = {"w": ("4w", "12w"), "mo": ("3mo", "12mo")}.get(found.step.unit, ("7d", "30d"))
     flags = []
     for column in [c for c, role in found.roles.items() if role == "known in advance" and c != found.date]:
@@ -147,15 +188,15 @@ def _plan_events(draft: Draft) -> None:
             continue
         values = rows[column]
         usual = usual_level(values) if kind_of(values) == "text" else None
-        if is_binary(values):
-            on, off = (True, False) if kind_of(values) == "bool" else (1, 0)
-            where: Part = {column: off if column == draft.closed else on}
-            flags += [column] if column != draft.closed else []
+        if is_flag(values):
+            on = True if kind_of(values) == "bool" else 1
+            where: Part = {column: closed.value if closed and column == closed.column else on}
+            flags += [] if closed and column == closed.column else [column]
         elif usual is not None:
-            where = {column: {"not": usual}}
+            where = {column: closed.value} if closed and column == closed.column else {column: {"not": usual}}
         else:
             continue
-        name = "Closed" if column == draft.closed else _camel(column)
+        name = "Closed" if closed and column == closed.column else _camel(column)
         while {f"After{name}", f"{name}_bw"} & {*rows.columns} or name in draft.events:
             name += "Event"
         draft.events[name] = {"where": where, "window": window, "cap": cap}
@@ -205,7 +246,7 @@ def _plan_inputs(draft: Draft) -> None:
     found = draft.found
     rows = found.rows
     early = draft.learned
-    n_series = len(rows[list(found.series)].drop_duplicates())
+    n_series = by_series(rows, found.series).ngroups
     for column in _possible_inputs(found):
         values = early[column]
         kind, n = kind_of(values), values.nunique()
@@ -225,6 +266,10 @@ def _plan_inputs(draft: Draft) -> None:
 def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str | None:
     """Why a column is no input, if it is none."""
     name = str(values.name)
+    if name not in found.series and is_row_number(found.rows[name]):
+        return "a number of the row, which tells nothing of other rows"
+    if n > 1 and _leaves_years(values, found):
+        return f"a year, and {found.end.year} is none that was learned from"
     if kind_of(values) == "date":
         return "a date; a span since it may help: features.spans"
     if n == 0 or (n == 1 and values.notna().all()):
@@ -234,6 +279,14 @@ def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str 
     if found.roles.get(name) == "static" and n_series > MAX_CARD and n >= 0.9 * n_series:
         return "another name of the series"
     return f"{n:,} different texts" if n > MAX_LEVELS else None
+
+
+def _leaves_years(values: pd.Series, found: Discovery) -> bool:
+    """Whether a column is the date's year, and the forecast reaches a year that was not learned from."""
+    if found.end.year in {*found.rows[found.date].loc[values.index].dt.year.unique()}:
+        return False
+    part = part_of_date(found.rows[str(values.name)], found.rows[found.date])
+    return part is not None and part[0] == "Year"
 
 
 def _is_whole(values: pd.Series) -> bool:

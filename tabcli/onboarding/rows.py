@@ -1,24 +1,13 @@
-"""Which table holds the rows: past and future, the date, the target, the series."""
+"""Which table holds the rows: past and future, the date, the target."""
 
-import re
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from tabcli.errors import UsageError, nearest
+from tabcli.onboarding.columns import TARGETS, is_flag, not_a_target, parts_of_sum, shown_columns, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints
 from tabcli.tables.kinds import kind_of
-
-MAX_SERIES_COLUMNS, MAX_KEY_CANDIDATES = 3, 10
-
-_TARGETS = re.compile(
-    r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
-)
-
-CALENDARS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event|price|preis")
-
 
 # ------------------------------------------------------------------------------------- past and future
 
@@ -32,18 +21,31 @@ def _by_file(sources: dict[str, FolderTable], file: str, option: str) -> FolderT
     )
 
 
-def _one_of(question: str, option: str, answers: Sequence[str], wishes: InitHints, *, none: str) -> str:
+def one_of(question: str, option: str, answers: Sequence[str], wishes: InitHints, *, none: str) -> str:
     """The only answer, or the one chosen by who is asked. Raises `UsageError` where there is none."""
     if not answers:
         raise UsageError(f"{question}: {none}", hint=f"name it: {option}")
     return answers[0] if len(answers) == 1 else wishes.ask(question, option, answers)
 
 
+def is_empty_ahead(future: pd.DataFrame, past: pd.DataFrame, column: str) -> bool:
+    """Whether the rows to forecast hold no value of a column: none at all, or 0 in all of a target's name."""
+    values = future[column]
+    zero = kind_of(values) in ("int", "float") and bool((values.fillna(0) == 0).all())
+    named = zero and bool(TARGETS.search(snake_case(column))) and not is_flag(past[column])
+    return bool(values.isna().all()) or named
+
+
 def _is_future_of(future: FolderTable, past: FolderTable) -> bool:
     """Whether a table's dates are mostly later, its columns mostly those of another, and one of its numbers missing."""
     dates = [c for c in future.dates() if c in past.dates()]
     shared = [c for c in future.table.columns if c in past.table.columns]
-    lacks = [c for c in past.table.columns if c not in shared and kind_of(past.table[c]) in ("int", "float")]
+    lacks = [
+        c
+        for c in past.table.columns
+        if (c not in shared or is_empty_ahead(future.table, past.table, c))
+        and (kind_of(past.table[c]) in ("int", "float") or c in past.looks)
+    ]
     later = any((future.table[d] > past.table[d].max()).mean() > 0.5 for d in dates)
     return bool(later and lacks and len(shared) >= 2 and len(shared) >= 0.6 * len(future.table.columns))
 
@@ -55,9 +57,9 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
     pairs = [(p, f) for p in pasts for f in futures if p is not f and _is_future_of(f, p)]
     if pairs:
         names = list(dict.fromkeys(p.file for p, _ in pairs))
-        past = _by_file(sources, _one_of("the table of the past", "--train", names, wishes, none=""), "--train")
+        past = _by_file(sources, one_of("the table of the past", "--train", names, wishes, none=""), "--train")
         names = [f.file for p, f in pairs if p is past]
-        file = _one_of("the table with the rows to forecast", "--future", names, wishes, none="")
+        file = one_of("the table with the rows to forecast", "--future", names, wishes, none="")
         return past, _by_file(sources, file, "--future"), f"{file} has its columns less the target, and later dates"
     if wishes.future and wishes.train:
         return pasts[0], futures[0], "as you say"
@@ -66,21 +68,44 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
             f"--future {wishes.future}: no table has its columns and a target", hint="name it: --train FILE"
         )
     dated = {s.file: s for s in pasts if s.dates()}
+    if not dated:
+        raise _no_dates(pasts)
     most = max((len(s.table) for s in dated.values()), default=0)
     largest = [f for f, s in dated.items() if len(s.table) > most / 2]
-    file = _one_of("the table of the past", "--train", largest, wishes, none="no table has a column of dates")
+    file = one_of("the table of the past", "--train", largest, wishes, none="")
     return dated[file], None, "by far the most rows with a date" if not wishes.train else "as you say"
 
 
+def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
+    """No table has dates: what its columns look like, and the option that may help."""
+    lines = [f"\n  {s.file}: column {c!r} looks like {look}" for s in sources for c, look in s.looks.items()]
+    lines += [f"\n  {s.file}: {len(s.table):,} rows: {shown_columns(s.table)}" for s in sources if not s.looks]
+    return UsageError(
+        f"no table has a column of dates{''.join(lines)}",
+        hint="say how they are written: --read date_format=%d/%m/%Y (or quarter, week, excel, seconds), "
+        "--read timezone=Europe/Berlin, --read skip_rows=1, --read skip_footer=1",
+    )
+
+
 def find_date(train: FolderTable, future: FolderTable | None, wishes: InitHints) -> str:
+    """The column with the date of a row. Raises `UsageError`."""
     dates = [c for c in train.dates() if future is None or c in future.dates()]
     if wishes.date is not None:
         if wishes.date not in dates:
-            raise UsageError(f"--date {wishes.date}: no column of dates in {train.file}", hint=f"dates: {dates}")
+            look = f": it looks like {train.looks[wishes.date]}" if wishes.date in train.looks else ""
+            raise UsageError(
+                f"--date {wishes.date}: no column of dates in {train.file}{look}",
+                hint=f"dates: {', '.join(dates) or 'none'}; how they are written: --read date_format=%d/%m/%Y",
+            )
         return wishes.date
     spread = {c: train.table[c].nunique() for c in dates}
     complete = [c for c in dates if train.table[c].notna().all() and spread[c] > 1]
-    return _one_of(f"the date of a row of {train.file}", "--date", complete, wishes, none="no column of dates")
+    if not complete:
+        raise _no_dates([train])
+    return one_of(f"the date of a row of {train.file}", "--date", complete, wishes, none="")
+
+
+# ---------------------------------------------------------------------------------------------- target
 
 
 def find_target(train: FolderTable, future: FolderTable | None, date: str, wishes: InitHints) -> tuple[str, str]:
@@ -90,75 +115,42 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, wishe
     if wishes.target is not None:
         if wishes.target not in numbers:
             found = nearest(wishes.target, numbers)
+            look = f": it looks like {train.looks[wishes.target]}" if wishes.target in train.looks else ""
             raise UsageError(
-                f"--target {wishes.target}: no column of numbers in {train.file}",
+                f"--target {wishes.target}: no column of numbers in {train.file}{look}",
                 hint=f"did you mean {found}?" if found else f"numbers: {', '.join(numbers)}",
             )
         return wishes.target, "as you say"
-    only = [c for c in numbers if future is None or c not in future.table.columns]
+    lacking = [
+        c
+        for c in table.columns
+        if future is None or c not in future.table.columns or is_empty_ahead(future.table, table, c)
+    ]
+    why_not = {c: why for c in numbers if (why := not_a_target(table, c, date))}
+    only = [c for c in numbers if c in lacking and c not in why_not]
+    named = [c for c in only if TARGETS.search(snake_case(c))]
+    faulty = [c for c in lacking if c in train.looks and "numbers, but" in train.looks[c]]
+    if faulty and not named:
+        raise UsageError(f"the target: {train.file}: column {faulty[0]!r} looks like {train.looks[faulty[0]]}")
     if len(only) == 1:
         return only[0], "the only number that the rows to forecast lack" if future else "the only number"
-    named = [c for c in only if _TARGETS.search(snake_case(c))]
     if len(named) == 1:
         return named[0], f"of {', '.join(only)} it has a target's name"
-    answer = _one_of("the target", "--target", named or only, wishes, none=f"{train.file} has no column of numbers")
+    parts = {p for c in only for p in parts_of_sum(table, c, only)}
+    wholes = [c for c in (named or only) if c not in parts]
+    if len(wholes) == 1 and parts:
+        return wholes[0], f"it is the sum of {', '.join(parts_of_sum(table, wholes[0], only)) or 'others'}"
+    answers = wholes or named or only
+    if not answers:
+        raise _no_target(train, why_not)
+    answer = one_of("the target", "--target", answers, wishes, none="")
     return answer, "as you say"
 
 
-def snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", name).lower()
-
-
-# ---------------------------------------------------------------------------------------------- series
-
-
-def find_series(
-    train: FolderTable, future: FolderTable | None, date: str, target: str, wishes: InitHints
-) -> tuple[tuple[str, ...], str]:
-    """The fewest columns that with the date name one row, and why. Raises `UsageError` where none do, or several."""
-    table = train.table
-    if wishes.series:
-        missing = [c for c in wishes.series if c not in table.columns]
-        if missing:
-            raise UsageError(f"--series {','.join(missing)}: no such column in {train.file}")
-        return wishes.series, "as you say"
-    n_dates = table[date].nunique()
-    candidates = [
-        c
-        for c in table.columns
-        if c not in (date, target)
-        and kind_of(table[c]) in ("int", "text")
-        and (future is None or c in future.table.columns)
-        and 1 < table[c].nunique() <= len(table) / 2
-        and table[c].notna().all()
-    ]
-    # The most values first: real keys are among them, and the combinations to try stay few.
-    candidates = sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
-    for size in range(1, MAX_SERIES_COLUMNS + 1):
-        found = {}
-        for combination in combinations(candidates, size):
-            columns = [c for c in table.columns if c in combination]
-            if not table.duplicated([*columns, date]).any():
-                found[",".join(columns)] = len(table) / (len(table[columns].drop_duplicates()) * n_dates)
-        best = max(found.values(), default=0.0)
-        answers = [c for c, density in found.items() if density > best / 2]
-        if answers:
-            chosen = _one_of("the columns of a series", "--series", answers, wishes, none="")
-            return tuple(chosen.split(",")), f"with {date} {'it names' if size == 1 else 'they name'} one row"
-    if not table.duplicated([date]).any():
-        raise UsageError(f"{train.file}: one series only, without a name", hint="add a column that names it")
-    raise UsageError(
-        f"{train.file}: no {MAX_SERIES_COLUMNS} columns name one row of a {date}",
-        hint="are rows repeated? name the columns of a series: --series A,B",
+def _no_target(train: FolderTable, why_not: Mapping[str, str]) -> UsageError:
+    lines = [f"\n  {c} is {why}" for c, why in why_not.items()]
+    lines += [f"\n  {c} looks like {look}" for c, look in train.looks.items()]
+    return UsageError(
+        f"{train.file} has no column of numbers that may be the target: {shown_columns(train.table)}{''.join(lines)}",
+        hint="name it: --target COLUMN; how numbers are written: --read decimal=, or --read thousands=,",
     )
-
-
-def is_regular(dates: pd.Series) -> bool:
-    """Whether most neighbouring dates are one step apart, as in a weekly table; not so in a list of holidays."""
-    gaps = np.diff(np.sort(dates.dropna().unique()))
-    return len(gaps) > 3 and bool((gaps == gaps.min()).mean() >= 0.8)
-
-
-def is_measured(column: pd.Series) -> bool:
-    """Whether a column holds amounts rather than names or flags."""
-    return kind_of(column) in ("int", "float") and column.nunique() > 2

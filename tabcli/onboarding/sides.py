@@ -8,12 +8,12 @@ import pandas as pd
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.features.frequency import Frequency
+from tabcli.onboarding.columns import CALENDARS, is_measured, is_regular, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, JoinPart, length_of_time
-from tabcli.onboarding.rows import CALENDARS, MAX_SERIES_COLUMNS, is_measured, is_regular, snake_case
 from tabcli.tables.joins import LookupTable, join_table
 from tabcli.tables.kinds import kind_of
 
-# ----------------------------------------------------------------------------------------------- joins
+MAX_KEYS = 3
 
 
 def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
@@ -53,11 +53,11 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
     shared = [c for c in side.columns if c in rows.columns and c != date and kind_of(side[c]) != "float"]
     keys = [c for c in shared if _overlap(rows[c], side[c]) >= 0.5]
     dates = source.dates()
-    for size in range(1, min(len(keys), MAX_SERIES_COLUMNS) + 1):
+    for size in range(1, min(len(keys), MAX_KEYS) + 1):
         for on in combinations(keys, size):
             if not side.duplicated(list(on)).any():
                 return _joined(found, source, {"table": source.name, "on": list(on)}, "one row for each key")
-    for size in range(min(len(keys), MAX_SERIES_COLUMNS) + 1):
+    for size in range(min(len(keys), MAX_KEYS) + 1):
         for on in combinations(keys, size):
             for day in sorted(dates, key=lambda c: c != date):
                 if not side.duplicated([*on, day]).any():

@@ -48,7 +48,7 @@ def history_grid(
     return grid, frame_of({**past, "y": y, **columns}), places
 
 
-def _scaled(values: "pd.Series[Any]", train: BoolArray, kind: Transform) -> NDArray[np.float32]:
+def _scaled(values: pd.Series, train: BoolArray, kind: Transform) -> NDArray[np.float32]:
     """A past-only column on the scale that the target's transform has for it, float32 (n,); NaN where it has none."""
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
     there = ~TargetTransform.refused(kind, numbers)

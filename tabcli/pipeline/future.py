@@ -10,6 +10,7 @@
 Static columns keep their value. What the rules need of the past, the *tail*, is kept with what is fitted.
 """
 
+import calendar
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,18 @@ from tabcli.config.schema import Config
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError
 from tabcli.features.dates import date_parts
-from tabcli.features.frequency import Frequency
+from tabcli.features.frequency import DAY, WEEK, Frequency
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import read_table
+from tabcli.tables.rows import seconds_of
 
-SERIES, AGO = ROW + "series", ROW + "ago"
+SERIES, AGO, WEEKDAYS, LAST = ROW + "series", ROW + "ago", ROW + "weekdays", ROW + "last"
+
+OPEN_WEEKS = 52
+"""A weekday on which a series has no row in so many weeks before its last is one on which it is closed."""
+
+FEW_WEEKS = 4
 
 
 def recent_rows(
@@ -37,7 +44,8 @@ def recent_rows(
 ) -> pd.DataFrame:
     """What rules and static columns need of the train rows up to `end`: series, steps ago, and those columns.
 
-    The last row of every series, and those of its last steps that a rule repeats.
+    The last row of every series, and those of its last steps that a rule repeats. Of each series also when its last
+    row was, in seconds since 1970, and on which weekdays it has rows, a bit for each from Monday on.
     """
     rules = config.forecast.rules
     columns = [c for c, rule in rules.items() if rule.last or rule.repeat] + list(config.availability.static)
@@ -46,11 +54,46 @@ def recent_rows(
     last = np.full(int(series.max(initial=-1)) + 1, np.iinfo("int64").max)
     np.minimum.at(last, series[ago >= 0], ago[ago >= 0])
     kept = (ago >= 0) & ((ago < length) | (ago == last[series]))
+    seconds = seconds_of(rows[config.date])
+    newest = np.full(len(last), np.iinfo("int64").min)
+    np.maximum.at(newest, series[ago >= 0], seconds[ago >= 0])
+    weekdays = _weekdays(seconds, series, newest, ago >= 0)
     tail: dict[str, ColumnValues] = {SERIES: series[kept], AGO: ago[kept]}
+    tail |= {LAST: newest[series[kept]], WEEKDAYS: weekdays[series[kept]]}
     for name in columns:
         column = rows[name][kept]
         tail[name] = column.astype("str").where(column.notna()) if kind_of(column) == "text" else column.to_numpy()
     return pd.DataFrame(tail)
+
+
+def _weekdays(
+    seconds: NDArray[np.int64], series: NDArray[np.int64], newest: NDArray[np.int64], used: NDArray[np.bool]
+) -> NDArray[np.int64]:
+    """The weekdays on which each series has rows, int64 (n_series,): bit 0 for Monday; all for one of few rows."""
+    weeks_ago = (newest[series] - seconds) // WEEK
+    recent = used & (weeks_ago < OPEN_WEEKS)
+    counts = np.zeros((len(newest), 7), dtype="int64")
+    np.add.at(counts, (series[recent], (seconds[recent] // DAY + 3) % 7), 1)  # 1970 began with a Thursday
+    usual = np.sort(counts, axis=1)[:, 3]  # closed is a day only where most others have some rows
+    open_ = (counts > 0) | (usual < FEW_WEEKS)[:, None]
+    bits: NDArray[np.int64] = (open_ * (1 << np.arange(7))).sum(axis=1)
+    return bits
+
+
+def closed_weekdays(fitted: FittedPipeline) -> dict[str, int]:
+    """How many series have no rows on a weekday, by its name: `future_rows` makes no rows for it."""
+    if not _daily(fitted):
+        return {}
+    bits = fitted.tail.drop_duplicates(SERIES)[WEEKDAYS].to_numpy()
+    counts = {name: int((bits >> day & 1 == 0).sum()) for day, name in enumerate(calendar.day_name)}
+    return {name: n for name, n in counts.items() if n}
+
+
+def _daily(fitted: FittedPipeline) -> bool:
+    """Whether steps are days or shorter, in a prep that knows on which weekdays series have rows."""
+    frequency, config = fitted.frequency, fitted.config
+    short = frequency.unit == "s" and frequency.count <= DAY
+    return short and WEEKDAYS in fitted.tail and config.forecast.weekdays == "seen"
 
 
 def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
@@ -65,6 +108,14 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
     known = np.unique(tail[SERIES].to_numpy())
     series, step = np.repeat(known, n), np.tile(np.arange(n), len(known))
     dates = pd.Series(moments.to_numpy()[step], name=config.date)
+    if frequency.unit == "s" and LAST in tail:
+        own = tail.drop_duplicates(SERIES).set_index(SERIES)[LAST].loc[known].to_numpy()
+        behind = (int(end.timestamp()) - own) % frequency.count  # series whose weeks begin on another weekday
+        dates -= pd.to_timedelta(np.repeat(behind, n), unit="s").to_series(index=dates.index)
+    if _daily(fitted):
+        bits = tail.drop_duplicates(SERIES).set_index(SERIES)[WEEKDAYS].loc[known].to_numpy()
+        open_ = (np.repeat(bits, n) >> dates.dt.day_of_week.to_numpy() & 1).astype(bool)
+        series, step, dates = series[open_], step[open_], dates[open_].reset_index(drop=True)
     keys = fitted.calendar.series.infer_objects()
     columns: dict[str, ColumnValues] = {c: keys[c].to_numpy()[series] for c in config.series}
     columns[config.date] = dates

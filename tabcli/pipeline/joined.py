@@ -18,7 +18,7 @@ from tabcli.pipeline.split import validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
 from tabcli.tables.kinds import require_columns
-from tabcli.tables.rows import stack
+from tabcli.tables.rows import distinct_rows, stack
 
 Tables = dict[str, pd.DataFrame]
 
@@ -70,7 +70,9 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Join
     check_static(tables["train"], config, train_where)
     tables["train"], n_clipped = clip_targets(tables["train"], config)
     dates = [tables[name][config.date] for name in ("train", "future") if name in tables]
-    frequency = Frequency.of(pd.concat(dates), None if config.frequency == "auto" else config.frequency)
+    declared = None if config.frequency == "auto" else config.frequency
+    keys = pd.concat([tables[n][list(config.series)] for n in ("train", "future") if n in tables], ignore_index=True)
+    frequency = Frequency.of(pd.concat(dates), declared, distinct_rows(keys, config.series)[0])
     horizon = validation_steps(config.validation, frequency, dates[1] if "future" in tables else None)
     availability = availability_of(config, tables["train"], tables, frequency, horizon)
     check_available(config, availability)

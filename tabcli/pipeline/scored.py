@@ -9,8 +9,9 @@ from tabcli.errors import DataError
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import kind_of
+from tabcli.tables.levels import rows_text
 from tabcli.tables.rows import matches
-from tabcli.tables.texts import not_numeric_error, rows_text
+from tabcli.tables.texts import not_numeric_error
 
 
 def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:

@@ -19,11 +19,11 @@ class Split:
     valid_start: pd.Timestamp
     valid_end: pd.Timestamp
 
-    def is_train(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+    def is_train(self, dates: pd.Series) -> pd.Series:
         """Which rows may be learned from."""
         return dates <= self.train_end
 
-    def is_valid(self, dates: "pd.Series[Any]") -> "pd.Series[bool]":
+    def is_valid(self, dates: pd.Series) -> pd.Series:
         """Which rows a forecast is scored on."""
         return dates.between(self.valid_start, self.valid_end)
 
@@ -42,12 +42,12 @@ def validation_steps(validation: Validation, frequency: Frequency, future: "pd.S
     return length_of(future, frequency)
 
 
-def length_of(dates: "pd.Series[Any]", frequency: Frequency) -> int:
+def length_of(dates: pd.Series, frequency: Frequency) -> int:
     """How many steps rows cover, the first and the last included: 48 days for dates from 14 June to 31 July."""
     return int(frequency.ago(dates, pd.Timestamp(dates.max())).max()) + 1
 
 
-def time_split(dates: "pd.Series[Any]", validation: Validation, last: int, frequency: Frequency) -> Split:
+def time_split(dates: pd.Series, validation: Validation, last: int, frequency: Frequency) -> Split:
     """The `last` steps of the dates for validation, `gap` before them unused, the rest for training.
 
     Raises `DataError` if no rows are left to learn from.

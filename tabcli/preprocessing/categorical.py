@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from tabcli.arrays import AnyArray
 from tabcli.errors import DataError
 from tabcli.tables.kinds import as_text, kind_of, require_columns
+from tabcli.tables.levels import MISSING_NUMBERS
 from tabcli.tables.rows import frame_of
-from tabcli.tables.texts import MISSING_NUMBERS
 
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 """Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""

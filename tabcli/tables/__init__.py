@@ -4,11 +4,14 @@ CSV ─ delimited ─ texts ─┐
 pickle ─ pickles ────────┼─▶ kinds ─▶ reading ─▶ contract ─▶ joins ─▶ one table of all rows
 Parquet, DataFrame ──────┘
 
-texts        texts → numbers, dates, missing values
+levels       a column of texts by its different ones
+moments      texts → dates
+texts        texts → numbers, missing values
 delimited    text files of any encoding and delimiter → texts
 pickles      pandas tables from untrusted pickles
 kinds        int, float, bool, date, text: what every column is
 rows         rows put together, told apart, matched with a condition
+shapes       wide tables made long, lines of sale made rows
 reading      a source → a table, after the config's steps
 writing      a table → a file, whole or not at all
 contract     all tables of a config; the kinds that later tables must have

@@ -8,14 +8,17 @@ from typing import NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from tabcli.config.schema import Config
+from tabcli.config.schema import ONE_SERIES, Config
 from tabcli.config.values import Scalar
 from tabcli.errors import DataError
 from tabcli.parallel import FEW, parallel_map
 from tabcli.tables.kinds import Kind, kind_of, require_columns, to_kind
+from tabcli.tables.levels import rows_text
 from tabcli.tables.reading import TableSource, find_file, read_table
-from tabcli.tables.rows import check_unique
-from tabcli.tables.texts import rows_text
+from tabcli.tables.rows import check_unique, distinct_rows, stack, take
+
+MOST_CELLS = 200_000_000
+"""So many series × dates are taken for a mistake."""
 
 DataSource = Path | str | Mapping[str, TableSource]
 
@@ -100,7 +103,11 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = find_file(Path(data), spec.file)
         table = read_table(source, spec, name=name, dates=_date_columns(config, name))
         if name in ("train", "future"):
+            if config.series == (ONE_SERIES,) and ONE_SERIES not in table.columns:
+                table = table.assign(**{ONE_SERIES: pd.Categorical(["all"] * len(table))})
             check_row_keys(table, config, describe(config, data, name))
+        if name == "train" and config.target.no_row == "zero" and config.target.column in table.columns:
+            table = with_zero_rows(table, config, describe(config, data, name))
         return table
 
     wanted = list(names)
@@ -124,4 +131,29 @@ def check_row_keys(table: pd.DataFrame, config: Config, where: str) -> None:
             raise DataError(
                 f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}"
             )
-    check_unique(table, [*config.series, config.date], where)
+    named = [c for c in config.series if c != ONE_SERIES]
+    check_unique(table, [*named, config.date], where)
+
+
+def with_zero_rows(table: pd.DataFrame, config: Config, where: str) -> pd.DataFrame:
+    """The rows, and one with the target 0 for each date, from a series' first on, on which only others have a row.
+
+    Static columns keep their value; all other columns of such a row are missing. Raises `DataError` where the rows
+    would be far too many.
+    """
+    series, first_rows = distinct_rows(table, config.series)
+    dates, moments = pd.factorize(table[config.date].to_numpy(), sort=True)
+    if len(first_rows) * len(moments) > MOST_CELLS:
+        raise DataError(
+            f"{where}: target.no_row: zero would make up to {len(first_rows) * len(moments):,} rows of "
+            f"{len(first_rows):,} series and {len(moments):,} dates",
+            hint="leave out series that sell hardly ever (`where`), or add up to weeks (`aggregate: {step: 1w}`)",
+        )
+    first = np.full(len(first_rows), len(moments), dtype="int64")
+    np.minimum.at(first, series, dates)
+    gone = np.arange(len(moments)) >= first[:, None]
+    gone[series, dates] = False
+    of_series, of_date = np.nonzero(gone)
+    known = {c: pd.Series(take(table[c], first_rows[of_series])) for c in (*config.series, *config.availability.static)}
+    new = pd.DataFrame({**known, config.date: moments[of_date], config.target.column: 0.0})
+    return stack(table, new) if len(new) else table

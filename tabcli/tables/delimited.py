@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -25,12 +27,11 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
 
     Raises `DataError` for an unknown encoding, an uncertain delimiter, rows of different lengths, and an empty file.
     """
-    encoding = spec.encoding or _marked_encoding(path)
-    content = _decoded(path, encoding) if encoding else None
+    content = _content(path, spec)
     delimiter = spec.delimiter or _find_delimiter(path, content)
 
     def source() -> Path | pa.BufferReader:
-        return path if content is None else pa.BufferReader(content.encode())
+        return path if content is None else pa.BufferReader(content)
 
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     try:
@@ -41,19 +42,38 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
     except pa.ArrowInvalid as error:
-        raise _refusal(path, str(error)) from None
+        raise _refusal(path, str(error), content) from None
     _refuse_one_column(path, names, delimiter)
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
-def _refusal(path: Path, text: str) -> DataError:
+def _content(path: Path, spec: Table) -> bytes | None:
+    """The file in UTF-8 without the lines that the spec leaves out; None where that is the file as it is."""
+    encoding = spec.encoding or _marked_encoding(path)
+    content = _decoded(path, encoding).encode() if encoding else None
+    if not spec.skip_rows and not spec.skip_footer:
+        return content
+    lines = (path.read_bytes() if content is None else content).removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
+    kept = lines[spec.skip_rows : len(lines) - spec.skip_footer]
+    if not kept:
+        raise DataError(
+            f"{path}: no line is left of {len(lines)}",
+            hint=f"skip_rows leaves out {spec.skip_rows} above the header, skip_footer {spec.skip_footer} at the end",
+        )
+    return b"\n".join(kept) + b"\n"
+
+
+def _refusal(path: Path, text: str, content: bytes | None) -> DataError:
     """Arrow's complaint as ours."""
     if "UTF8" in text or "UTF-8" in text:
         return _not_utf8(path)
     if "Empty CSV" in text:
         return DataError(f"{path}: the file is empty")
     hint = "check the delimiter, quotes and encoding; see the table's reading options in the config"
+    if content is None and (junk := junk_lines(path, Table(file=path.name))):
+        lines = ", ".join(f"{option}: {n}" for option, n in junk.items())
+        hint = f"some lines look as if they were no part of the table: set `{lines}` for it"
     return DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint)
 
 
@@ -114,12 +134,13 @@ def _not_utf8(path: Path) -> DataError:
 # ------------------------------------------------------------------------------------------- delimiter
 
 
-def _head(path: Path, content: str | None) -> tuple[str, bool]:
+def _head(path: Path, content: bytes | None) -> tuple[str, bool]:
     """The first part of the text, and whether that is all."""
     if content is not None:
-        return content[:SNIFFED_CHARACTERS], len(content) <= SNIFFED_CHARACTERS
-    with path.open("rb") as stream:
-        head = stream.read(SNIFFED_CHARACTERS + 1)
+        head = content[: SNIFFED_CHARACTERS + 1]
+    else:
+        with path.open("rb") as stream:
+            head = stream.read(SNIFFED_CHARACTERS + 1)
     return head[:SNIFFED_CHARACTERS].decode("utf-8", errors="replace"), len(head) <= SNIFFED_CHARACTERS
 
 
@@ -136,7 +157,7 @@ def _width(head: str, whole: bool, delimiter: str) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
-def _find_delimiter(path: Path, content: str | None) -> str:
+def _find_delimiter(path: Path, content: bytes | None) -> str:
     """The one delimiter that gives all first records the same number of fields, two at least.
 
     By the ending where none does: Arrow then says which row is of another length. Raises `DataError` where two do.
@@ -161,3 +182,60 @@ def _refuse_one_column(path: Path, names: list[str], delimiter: str) -> None:
             f"{path}: read with the delimiter {delimiter!r} there is one column only, {names[0]!r}",
             hint=f'it looks like the delimiter is {shown!r}: set `delimiter: "{shown}"` for this table',
         )
+
+
+# ---------------------------------------------------------------------------- lines that are no rows
+
+_TOTAL = re.compile(r"(?i)^\W*(grand |sub)?(total|sum|summe|gesamt(summe)?|insgesamt|somme|suma|totale)\b")
+
+
+def junk_lines(path: Path, spec: Table) -> dict[str, int]:
+    """How many lines above the header and at the end are no part of the table: `skip_rows` and `skip_footer`, if any.
+
+    Above it stand a title and remarks, with fewer filled fields than the header; at the end a total, or a remark.
+    """
+    content = _content(path, spec.model_copy(update={"skip_rows": 0, "skip_footer": 0}))
+    lines = _outer_lines(path) if content is None else content.decode().rstrip().split("\n")
+    if sum(line.count('"') for line in lines) % 2:
+        return {}
+    sample = lines[:SNIFFED_RECORDS] + lines[-10:]
+    usual = [spec.delimiter] if spec.delimiter else list(DELIMITERS)
+    widths = {d: Counter(len(_fields(line, d)) for line in sample) for d in usual}
+    shared = {d: [(n, width) for width, n in counts.items() if width > 1] for d, counts in widths.items()}
+    best = max(((max(found), d) for d, found in shared.items() if found), default=None)
+    if best is None or best[0][0] < 0.5 * len(sample):
+        return {}
+    (_, width), delimiter = best
+    return _odd_lines([_fields(line, delimiter) for line in lines[:SNIFFED_RECORDS]], width, "skip_rows") | _odd_lines(
+        [_fields(line, delimiter) for line in lines[: -min(11, len(lines)) : -1]], width, "skip_footer"
+    )
+
+
+def _outer_lines(path: Path) -> list[str]:
+    """The first and the last lines of a file, whole ones; all of a small one."""
+    with path.open("rb") as stream:
+        head = stream.read(SNIFFED_CHARACTERS)
+        size = stream.seek(0, 2)
+        start = max(len(head), size - SNIFFED_CHARACTERS)
+        stream.seek(start)
+        tail = stream.read()
+    gap = start > len(head)
+    texts = [part.decode(errors="replace") for part in ((head, tail) if gap else (head + tail,))]
+    lines = [text.removeprefix("\ufeff").rstrip().split("\n") for text in texts]
+    return lines[0][:-1] + lines[1][1:] if gap else lines[0]
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return [f.strip() for f in next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])]
+
+
+def _odd_lines(records: list[list[str]], width: int, option: str) -> dict[str, int]:
+    """How many records in front are no part of the table, by the name of the option that leaves them out; {} for 0."""
+    n = 0
+    for fields in records:
+        filled = sum(bool(f) for f in fields)
+        few = len(fields) != width or (option == "skip_rows" and filled <= max(1, width // 2))
+        if not few and not (option == "skip_footer" and any(_TOTAL.match(f) for f in fields)):
+            break
+        n += 1
+    return {option: n} if 0 < n < len(records) - 1 else {}

@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 from pandas.api.types import is_object_dtype
 
 from tabcli.errors import DataError, did_you_mean
-from tabcli.tables.texts import EXACT, PLAIN, Numerals, local_time, to_numbers
+from tabcli.tables.moments import local_time
+from tabcli.tables.texts import EXACT, PLAIN, Numerals, to_numbers
 
 Kind = Literal["int", "float", "bool", "date", "text"]
 
 MISSING_TEXTS = [""]
 """A text of these is missing. Words such as "NA" are texts like any other: they may be a country."""
 
+
+_NUMBERS = int | float | np.integer | np.floating | np.bool
 
 # ---------------------------------------------------------------------------------------------- kinds
 

@@ -1,7 +1,9 @@
 """Source files and DataFrames → tables of five kinds, after the config's steps."""
 
+import datetime
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,18 @@ from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
 from tabcli.tables.delimited import read_delimited
 from tabcli.tables.kinds import as_text, kind_of, normalise, of_arrow, require_columns, to_kind
+from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
+from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
 from tabcli.tables.pickles import read_pickle
 from tabcli.tables.rows import condition_text, frame_of, matches
-from tabcli.tables.texts import EXAMPLES, infer, numerals_of, rows_text, set_missing, to_dates
+from tabcli.tables.shapes import aggregated, melted
+from tabcli.tables.texts import infer, numerals_of, to_amounts
 
 TableSource = pd.DataFrame | Path | str
 
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+
+SHEET_ENDINGS = (".xlsx", ".xlsm")
 
 
 # --------------------------------------------------------------------------------------------- reading
@@ -65,15 +72,49 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
             reader: Any = pyarrow.parquet.read_table
         case ".feather" | ".arrow":
             reader = pyarrow.feather.read_table
+        case ending if ending in SHEET_ENDINGS:
+            return _read_sheet(path, spec)
         case other:
             raise DataError(
                 f"{path}: cannot tell the format from the ending {other!r}",
-                hint="use .csv, .tsv, .parquet, .feather or .pkl",
+                hint="use .csv, .tsv, .xlsx, .parquet, .feather or .pkl",
             )
     try:
         return _from_arrow(reader(path), str(path))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from None
+
+
+def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
+    """A sheet of a workbook; columns in which dates or numbers stand beside texts are texts."""
+    try:
+        with pd.ExcelFile(path, engine="openpyxl") as book:
+            names = [str(n) for n in book.sheet_names]
+            if spec.sheet is not None and spec.sheet not in names:
+                raise DataError(f"{path}: no sheet {spec.sheet!r}", hint=f"there are: {', '.join(names)}")
+            table: pd.DataFrame = pd.read_excel(
+                book,
+                sheet_name=spec.sheet or names[0],
+                skiprows=spec.skip_rows,
+                skipfooter=spec.skip_footer,
+                keep_default_na=False,
+                na_values=[""],
+            )
+    except ImportError:
+        raise DataError(
+            f"{path}: workbooks are read by openpyxl, which is not installed",
+            hint="pip install 'tabcli[excel]', or save the sheet as .csv",
+        ) from None
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable workbook: {error}") from None
+    table.columns = [str(c) for c in table.columns]
+    for name in [c for c in table.columns if table[c].dtype == object]:
+        kinds = {type(v) for v in table[name].dropna()}
+        if kinds and all(issubclass(k, datetime.datetime) for k in kinds):
+            table[name] = pd.to_datetime(table[name])
+        elif not all(issubclass(k, int | float) for k in kinds):
+            table[name] = table[name].astype("str").where(table[name].notna())
+    return table
 
 
 def find_file(directory: Path, name: str) -> Path:
@@ -128,6 +169,8 @@ def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Seri
     wanted = spec.dtypes.get(str(column.name))
     if wanted is None or is_date:
         return column
+    if wanted == "amount":
+        return to_amounts(as_text(column), where, numerals_of(spec)) if kind_of(column) == "text" else column
     return to_kind(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
 
 
@@ -135,13 +178,10 @@ def _to_dates(column: pd.Series, spec: Table, where: str) -> pd.Series:
     kind = kind_of(column)
     if kind == "date":
         return column
-    if kind != "text" and (column.isna().all() or (kind == "int" and spec.date_format is not None)):
+    if kind != "text" and (column.isna().all() or (kind in ("int", "float") and spec.date_format is not None)):
         column = as_text(column)
     if kind_of(column) != "text":
-        raise DataError(
-            f"{where}: column {column.name!r} holds numbers ({column.dropna().iloc[:1].tolist()}), not dates",
-            hint='for dates like 20150731 set `date_format: "%Y%m%d"` for this table',
-        )
+        raise numbers_error(column, where)
     return to_dates(column, spec, where)
 
 
@@ -168,6 +208,8 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
         lambda i: typed(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table)
     )
     table = frame_of(dict(zip(columns, made, strict=True)))
+    if spec.melt is not None:
+        table = melted(table, spec.melt, where)
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
@@ -177,5 +219,15 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
         require_columns(table, [column], where)
         text = as_text(table[column])
         table[column] = as_text(text.astype("str").replace(mapping).where(text.notna()))
-    parsed = {c: _to_dates(table[c], spec, where) for c in dates if c in table.columns}
-    return table.assign(**parsed).reset_index(drop=True)
+    table = _with_dates(table.reset_index(drop=True), spec, {*dates}, where)
+    return table if spec.aggregate is None else aggregated(table, spec.aggregate, where)
+
+
+def _with_dates(table: pd.DataFrame, spec: Table, dates: set[str], where: str) -> pd.DataFrame:
+    """The table with its columns of dates: those named so, and those that are made of others, which are left out."""
+    parts = {c for made in spec.dates.values() for c in made.columns}
+    require_columns(table, parts, where)
+    whole = {made.date for made in spec.dates.values()}
+    table = table.assign(**{c: _to_dates(table[c], spec, where) for c in table.columns if c in dates | whole})
+    made = {name: date_of_columns(table, columns, name, where) for name, columns in spec.dates.items()}
+    return table.drop(columns=list(parts)).assign(**made) if made else table

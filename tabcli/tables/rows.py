@@ -12,7 +12,7 @@ from tabcli.arrays import AnyArray, BoolArray, ColumnValues, IntArray
 from tabcli.config.values import Condition, Not, Scalar
 from tabcli.errors import ConfigError, DataError
 from tabcli.tables.kinds import Columns, kind_of, require_columns
-from tabcli.tables.texts import EXAMPLES
+from tabcli.tables.levels import EXAMPLES
 
 
 def frame_of(columns: Mapping[str, ColumnValues], index: pd.Index | None = None) -> pd.DataFrame:

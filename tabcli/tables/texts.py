@@ -8,14 +8,14 @@ mean two things stays text, and using it as a number or a date is refused with t
     03/04/15   no date, until `day_first` or `date_format` says which part is the day
     00123      text: a number would lose the zeros; `dtypes: {column: int}` says that they do not matter
     12E4       text: it is more often an article than 120000; 1.2e5 and 1e+05, as programs write them, are numbers
+    $12.50     text, and so are 12 €, 12 % and (12); `dtypes: {column: amount}` makes them numbers, (12) is -12
     NA         missing among numbers, which it cannot be; among texts a text like any other (Namibia)
 
-A column of texts here is a `pandas.Series` of category of str; the work is done once per different text.
+Dates are the business of `moments`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,57 +23,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, BoolArray, IntArray
+from tabcli.arrays import BoolArray, IntArray
 from tabcli.config.data import Table
 from tabcli.errors import DataError
-
-Column: TypeAlias = pd.Series
-
-MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
-"""Words that are missing where all else is a number, a bool or a date. In a column of texts only "" is."""
-
-EXAMPLES = 3
+from tabcli.tables.levels import MISSING_NUMBERS, Column, levels_of, matching, rows_text, set_missing, spread
+from tabcli.tables.moments import ISO, parse_dates
 
 EXACT = 2**53
 """A float holds every whole number up to here."""
 
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-
-_ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
-
-_ZONE = r"\d\d:\d\d\S*\s*(Z|UTC|[+-]\d\d:?\d\d)$"
-
-_DAY_MONTH = r"^\d{1,2}([./-])\d{1,2}[./-]\d{4}([T ]\d{1,2}:\d\d(:\d\d)?)?$"
-
-
-def rows_text(positions: Sequence[int] | IntArray, index: pd.Index) -> str:
-    """`row 17`, counted from 1 without the header, as the file had it."""
-    shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
-    more = ", …" if len(positions) > EXAMPLES else ""
-    return f"row{'s' if len(positions) > 1 else ''} {shown}{more}"
-
-
-def set_missing(column: Column, missing: Sequence[str]) -> Column:
-    """A column of texts with some of them taken as missing, and no unused categories."""
-    levels = column.cat.categories
-    counts = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(levels) + 1)[1:]
-    gone = levels[(counts == 0) | levels.isin(missing)]  # remove_unused_categories would sort all rows for it
-    return column.cat.remove_categories(gone) if len(gone) else column
-
-
-def _levels(column: Column) -> pa.Array:
-    return pa.array(column.cat.categories.astype("str"), type=pa.string())
-
-
-def _match(levels: pa.Array, pattern: str) -> BoolArray:
-    found: BoolArray = pc.match_substring_regex(levels, pattern).to_numpy(zero_copy_only=False).astype(bool)
-    return found
-
-
-def _spread(column: Column, values: AnyArray, empty: object) -> AnyArray:
-    """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
-    return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]
-
 
 # --------------------------------------------------------------------------------------------- numbers
 
@@ -102,11 +61,11 @@ class Numerals:
         return whole, any_, plain
 
     def are_whole(self, levels: pa.Array) -> BoolArray:
-        return _match(levels, self._patterns()[0])
+        return matching(levels, self._patterns()[0])
 
     def are_numbers(self, levels: pa.Array, *, plain: bool = False) -> BoolArray:
         """Which texts are numbers; `plain`: less those like 12E4 that may be a code."""
-        return _match(levels, self._patterns()[2 if plain else 1])
+        return matching(levels, self._patterns()[2 if plain else 1])
 
     def _bare(self, levels: pa.Array) -> pa.Array:
         bare = pc.utf8_ltrim(pc.utf8_trim_whitespace(levels), "+")
@@ -132,15 +91,15 @@ PLAIN = Numerals()
 def _lose_something(levels: pa.Array, whole: BoolArray, *, to_float: bool) -> BoolArray:
     """Whole numbers that a number would not give back: leading zeros, or more digits than it holds."""
     too_long = r"\d{16}" if to_float else r"\d{19}"
-    return whole & (_match(levels, r"^\s*[-+]?0\d") | _match(levels, too_long))
+    return whole & (matching(levels, r"^\s*[-+]?0\d") | matching(levels, too_long))
 
 
 def _maybe_thousands(levels: pa.Array, numerals: Numerals) -> bool:
     """Whether each point has 1 … 3 digits before it and 3 after it, and all other numbers are whole and below 1000."""
     if numerals != PLAIN:
         return False
-    grouped = _match(levels, r"^[-+]?[1-9]\d{0,2}\.\d{3}$")
-    small = _match(levels, r"^[-+]?\d{1,3}$")
+    grouped = matching(levels, r"^[-+]?[1-9]\d{0,2}\.\d{3}$")
+    small = matching(levels, r"^[-+]?\d{1,3}$")
     return bool(grouped.any() and small.any() and (grouped | small).all())
 
 
@@ -153,7 +112,7 @@ def _inferred_numbers(column: Column, levels: pa.Array, numerals: Numerals) -> "
     if _lose_something(levels, whole, to_float=not to_int).any():
         return None
     values = numerals.parse_whole(levels) if to_int else numerals.parse(levels)
-    return pd.Series(_spread(column, values, 0 if to_int else np.nan), index=column.index, name=column.name)
+    return pd.Series(spread(column, values, 0 if to_int else np.nan), index=column.index, name=column.name)
 
 
 def to_numbers(
@@ -164,16 +123,16 @@ def to_numbers(
     `exact`: leading zeros are refused too. Raises `DataError` with the rows that hold no number, and what may help.
     """
     column = set_missing(column, MISSING_NUMBERS)
-    levels = _levels(column)
+    levels = levels_of(column)
     whole = numerals.are_whole(levels)
     good = whole if kind == "int" else numerals.are_numbers(levels)
     if exact:
         good = good & ~_lose_something(levels, whole, to_float=not whole.all())
     if not good.all():
         raise not_numeric_error(column, where, good, numerals=numerals, kind=kind)
-    to_int = bool(whole.all() and column.notna().all() and not _match(levels, r"\d{19}").any())
+    to_int = bool(whole.all() and column.notna().all() and not matching(levels, r"\d{19}").any())
     values = numerals.parse_whole(levels) if to_int else numerals.parse(levels)
-    return pd.Series(_spread(column, values, 0 if to_int else np.nan), index=column.index, name=column.name)
+    return pd.Series(spread(column, values, 0 if to_int else np.nan), index=column.index, name=column.name)
 
 
 def not_numeric_error(
@@ -190,26 +149,86 @@ def not_numeric_error(
     """
     if good is None:
         column = set_missing(column, MISSING_NUMBERS)
-        levels = _levels(column)
+        levels = levels_of(column)
         good = numerals.are_numbers(levels, plain=True)
         good = good & ~_lose_something(levels, numerals.are_whole(levels), to_float=False)
         if good.all():  # what only the whole column shows: its points may stand for thousands, or do in its table
-            good = ~_match(levels, r"[.]")
-    bad = np.flatnonzero(_spread(column, ~good, False))
-    fractions = kind == "int" and numerals.are_numbers(_levels(column))[~good].all()
+            good = ~matching(levels, r"[.]")
+    bad = np.flatnonzero(spread(column, ~good, False))
+    fractions = kind == "int" and numerals.are_numbers(levels_of(column))[~good].all()
     example = f": {column.iloc[bad[0]]!r} in {rows_text(bad, column.index)}" if len(bad) else ""
     return DataError(
         f"{where}: column {column.name!r}: {len(bad)} of {len(column)} rows hold no "
         f"{'whole ' if fractions else ''}number{example}",
-        hint=_number_hint(_levels(column), str(column.name), numerals),
+        hint=_number_hint(levels_of(column), str(column.name), numerals),
     )
+
+
+_CURRENCY = r"(?:[$€£¥₹]|R\$|zł|kr\.?|[A-Z]{2,3}\$|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|Rs\.?)"
+
+_AMOUNT = (
+    rf"^\s*{_CURRENCY}?\s*(?P<open>\()?\s*(?P<sign>[-+\x{{2212}}])?\s*{_CURRENCY}?\s*(?P<sign2>[-+\x{{2212}}])?\s*"
+    rf"(?P<n>[\d.,'\s\x{{00a0}}\x{{202f}}]*\d[\d.,]*)\s*(?:{_CURRENCY}|%)?\s*(?P<close>\))?\s*$"
+)
+
+_MINUS = pa.array(["-", "\u2212"])
+
+
+def amount_levels(levels: pa.Array) -> pa.Array:
+    """$12.50, 12 €, 12 % and (12) → 12.50, 12, 12 and -12; null for what is none of these and no number."""
+    found = pc.extract_regex(levels, pattern=_AMOUNT)
+    part = {name: pc.struct_field(found, name) for name in ("open", "close", "sign", "sign2", "n")}
+    given = {name: pc.not_equal(part[name], "") for name in part}
+    bracketed = pc.and_(given["open"], given["close"])
+    negative = pc.or_(bracketed, pc.or_(pc.is_in(part["sign"], _MINUS), pc.is_in(part["sign2"], _MINUS)))
+    n = pc.utf8_trim_whitespace(part["n"])
+    signed = pc.if_else(negative, pc.binary_join_element_wise("-", n, ""), n)
+    return pc.if_else(pc.equal(given["open"], given["close"]), signed, pa.scalar(None, pa.string()))
+
+
+def to_amounts(column: Column, where: str, numerals: Numerals) -> Column:
+    """A column of amounts of money or percentages as float64. Raises `DataError` with the rows that hold none."""
+    column = set_missing(column, [*MISSING_NUMBERS, "-"])
+    bare = amount_levels(levels_of(column)).fill_null("")
+    good = numerals.are_numbers(bare)
+    if not good.all():
+        raise not_numeric_error(column, where, good, numerals=numerals)
+    return pd.Series(spread(column, numerals.parse(bare), np.nan), index=column.index, name=column.name)
+
+
+def are_amounts(column: Column, numerals: Numerals) -> bool:
+    """Whether a column holds no plain numbers, but amounts of money, percentages, or numbers in parentheses."""
+    levels = levels_of(set_missing(column, [*MISSING_NUMBERS, "-"]))
+    return bool(len(levels)) and bool(numerals.are_numbers(amount_levels(levels).fill_null("")).all())
+
+
+def number_styles(column: Column) -> list[Numerals]:
+    """All ways in which every text of a column, plain or an amount, is a number with a comma, or with points between
+    thousands.
+
+    1,201 beside 901: with a decimal comma, or one between thousands. None where there is no such sign, or a list of
+    two months such as 1,7.
+    """
+    levels = levels_of(set_missing(column, [*MISSING_NUMBERS, "-"]))
+    bare = amount_levels(levels).fill_null("")
+    if not len(levels) or not matching(bare, r"\d").all() or matching(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():
+        return []
+    if not matching(bare, ",").any():
+        if _maybe_thousands(bare, PLAIN):
+            return [Numerals(",", "."), PLAIN]
+        grouped = Numerals(",", ".")
+        return [grouped] if not PLAIN.are_numbers(bare).all() and grouped.are_numbers(bare).all() else []
+    styles = [Numerals(",")] if Numerals(",").are_numbers(bare).all() else [Numerals(",", ".")]
+    if not matching(bare, r"^-?0,").any():
+        styles.append(Numerals(".", ","))
+    return [style for style in styles if style.are_numbers(bare).all()]
 
 
 def decimal_comma(column: Column) -> Numerals | None:
     """How the column's numbers are written if it is with a decimal comma, as in 1.234,5; else None."""
-    levels = _levels(set_missing(column, MISSING_NUMBERS))
-    comma = _match(levels, ",")
-    if not comma.any() or _match(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():  # none, or lists of two months
+    levels = levels_of(set_missing(column, MISSING_NUMBERS))
+    comma = matching(levels, ",")
+    if not comma.any() or matching(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():  # none, or lists of two months
         return None
     for style in (Numerals(","), Numerals(",", ".")):
         if style.are_numbers(levels).all():
@@ -235,6 +254,8 @@ def _number_hint(levels: pa.Array, name: str, numerals: Numerals) -> str:
         texts = ['`decimal: ","` and `thousands: "."`', f"`dtypes: {{{name}: float}}` if the points are decimal points"]
     if texts:
         return "for this table set " + ", or ".join(texts)
+    if any(s.are_numbers(amount_levels(levels).fill_null("")).all() for s in (numerals, *styles)):
+        return f"for amounts of money and percentages set `dtypes: {{{name}: amount}}` for this table"
     return "correct the values, or list those that mean missing: `missing: [...]` for this table"
 
 
@@ -242,102 +263,6 @@ def _style_text(style: Numerals) -> str:
     parts = [f'`decimal: "{style.decimal}"`'] if style.decimal != "." else []
     parts += [f'`thousands: "{style.thousands}"`'] if style.thousands else []
     return " and ".join(parts)
-
-
-# ----------------------------------------------------------------------------------------------- dates
-
-
-def to_dates(column: Column, spec: Table, where: str) -> Column:
-    """A column of texts as datetime64[us], in local time. Raises `DataError` with the rows that are no date."""
-    column = set_missing(column, MISSING_NUMBERS)
-    levels = _levels(column)
-    if len(levels) and _match(levels, r"^\d+$").all() and spec.date_format is None:
-        raise DataError(
-            f"{where}: column {column.name!r} holds numbers ({column.dropna().iloc[:1].tolist()}), not dates",
-            hint='for dates like 20150731 set `date_format: "%Y%m%d"` for this table',
-        )
-    moments = _parse_dates(levels, spec)
-    zoned = _match(levels, _ZONE)
-    if zoned.any():
-        moments = _local(column, levels, zoned, spec, where)
-    bad = np.flatnonzero(_spread(column, np.isnat(moments), False))
-    if len(bad):
-        raise DataError(
-            f"{where}: column {column.name!r}: {len(bad)} of {len(column)} rows hold no date that can be read: "
-            f"{column.iloc[bad[0]]!r} in {rows_text(bad, column.index)}",
-            hint=_date_hint(levels, spec),
-        )
-    return pd.Series(_spread(column, moments, np.datetime64("NaT", "us")), index=column.index, name=column.name)
-
-
-def _parse_dates(levels: pa.Array, spec: Table) -> NDArray[np.datetime64]:
-    """Texts without a zone → datetime64[us] (k,), NaT for what is no date in the table's format."""
-    texts = pd.Series(levels.to_pylist(), dtype="str")
-    zoned = pd.Series(_match(levels, _ZONE))
-    naive = texts.mask(zoned)
-    if spec.date_format is not None:
-        parsed = pd.to_datetime(naive, format=spec.date_format, errors="coerce")
-    else:
-        parsed = pd.to_datetime(naive, format="ISO8601", errors="coerce")
-        if spec.day_first is not None:
-            parsed = parsed.fillna(_day_month(naive, day_first=spec.day_first))
-    return parsed.astype("datetime64[us]").to_numpy()
-
-
-def _day_month(texts: "pd.Series[str]", *, day_first: bool) -> "pd.Series[pd.Timestamp]":
-    """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for all else."""
-    plain = texts.where(texts.str.match(_DAY_MONTH)).str.replace(r"[./-]", "/", regex=True).str.replace("T", " ")
-    day = "%d/%m/%Y" if day_first else "%m/%d/%Y"
-    parsed = pd.to_datetime(plain, format=day, errors="coerce")
-    for time in ("%H:%M", "%H:%M:%S"):
-        parsed = parsed.fillna(pd.to_datetime(plain, format=f"{day} {time}", errors="coerce"))
-    return parsed
-
-
-def _local(column: Column, levels: pa.Array, zoned: BoolArray, spec: Table, where: str) -> NDArray[np.datetime64]:
-    """Moments of a time zone → what the clock says in the table's. Raises `DataError` where it has none, or some lack
-    theirs.
-    """
-    bad = zoned if spec.timezone is None else ~zoned
-    rows = np.flatnonzero(_spread(column, bad, False))
-    if len(rows):
-        what = "a time zone" if spec.timezone is None else "no time zone, which others have"
-        raise DataError(
-            f"{where}: column {column.name!r}: {len(rows)} of {len(column)} rows have {what}: "
-            f"{column.iloc[rows[0]]!r} in {rows_text(rows, column.index)}",
-            hint="the days of a forecast are local days: set the table's `timezone`, such as Europe/Berlin, to convert",
-        )
-    moments = pd.to_datetime(pd.Series(levels.to_pylist(), dtype="str"), format="ISO8601", errors="coerce", utc=True)
-    return local_time(moments, spec.timezone).to_numpy()
-
-
-def local_time(moments: Column, zone: str | None) -> Column:
-    """Moments of a time zone → datetime64[us] without one, as the clock of `zone` shows them."""
-    local: Column = moments.dt.tz_convert(zone).dt.tz_localize(None).astype("datetime64[us]")
-    return local
-
-
-def day_orders(column: Column) -> list[bool]:
-    """Which values of `day_first` read every text of the column, such as 31.12.2015; none where it holds no dates."""
-    texts = pd.Series(_levels(set_missing(column, MISSING_NUMBERS)).to_pylist(), dtype="str")
-    return [first for first in (True, False) if len(texts) and _day_month(texts, day_first=first).notna().all()]
-
-
-def _date_hint(levels: pa.Array, spec: Table) -> str:
-    if spec.date_format is not None:
-        return f"expected {spec.date_format}, the table's `date_format`"
-    if spec.day_first is not None:
-        return (
-            f"expected dates like {'31.07.2015' if spec.day_first else '07/31/2015'}, as the table's `day_first` says"
-        )
-    texts = pd.Series(levels.to_pylist(), dtype="str")
-    fits = {first: bool(_day_month(texts, day_first=first).notna().all()) for first in (True, False)}
-    if all(fits.values()):
-        return "is it the day or the month that comes first? set `day_first: true` or `false` for this table"
-    for first, fit in fits.items():
-        if fit:
-            return f"all are dates with the {'day' if first else 'month'} first: set `day_first: {str(first).lower()}`"
-    return "expected dates like 2015-07-31; for others set the table's `day_first` or `date_format`"
 
 
 # ------------------------------------------------------------------------------------------- inference
@@ -352,7 +277,7 @@ def infer(column: Column, spec: Table) -> Column:
     """A column of texts as numbers, bools or dates if every value is one for sure, else as it is."""
     column = set_missing(column, ["", *spec.missing])
     sure = set_missing(column, MISSING_NUMBERS)
-    levels = _levels(sure)
+    levels = levels_of(sure)
     if not len(levels):
         return column if len(column.cat.categories) else pd.Series(np.nan, index=column.index, name=column.name)
     numbers = _inferred_numbers(sure, levels, numerals_of(spec))
@@ -360,11 +285,11 @@ def infer(column: Column, spec: Table) -> Column:
         return numbers
     if {*sure.cat.categories} <= {*_BOOLS}:
         flags = np.array([_BOOLS[t] for t in sure.cat.categories])
-        values = _spread(sure, flags, False) if sure.notna().all() else _spread(sure, flags.astype(float), np.nan)
+        values = spread(sure, flags, False) if sure.notna().all() else spread(sure, flags.astype(float), np.nan)
         return pd.Series(values, index=column.index, name=column.name)
-    if spec.date_format is None and _match(levels, _ISO).all():
-        dates = _parse_dates(levels, spec)
+    if spec.date_format is None and matching(levels, ISO).all():
+        dates = parse_dates(levels, spec)
         if not np.isnat(dates).any():
-            moments = _spread(sure, dates, np.datetime64("NaT", "us"))
+            moments = spread(sure, dates, np.datetime64("NaT", "us"))
             return pd.Series(moments, index=column.index, name=column.name)
     return column

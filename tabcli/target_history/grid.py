@@ -71,7 +71,7 @@ class Grid:
         cell = np.where(np.asarray(self.cells)[place] == combined, place, -1)
         return Positions(series, self.step_of(rows[date]), cell)
 
-    def step_of(self, dates: "pd.Series[Any]") -> IntArray:
+    def step_of(self, dates: pd.Series) -> IntArray:
         """Dates → steps, int64 (n,)."""
         return self.frequency.steps(dates, self.start)
 

@@ -1,0 +1,124 @@
+"""What a single column is: a flag, a number of the row, a part of the date, a sum of others, a key by its name."""
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli.features.dates import date_parts
+from tabcli.tables.kinds import kind_of
+
+MAX_SUMMANDS = 12
+
+TARGETS = re.compile(
+    r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
+)
+
+CALENDARS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event|price|preis")
+
+KEYS = re.compile(
+    r"(^|_)(id|nr|nbr|code|key|sku|ean|upc|zip|plz|store|shop|dept|item|article|customer|invoice|product)($|_)"
+)
+
+THINGS = re.compile(
+    r"(^|_)(store|shop|branch|outlet|filiale|market|region|country|location|item|product|article|artikel|sku|dept|"
+    r"department|category|brand|family|group|type)s?($|_)"
+)
+
+_ROW_NUMBERS = re.compile(
+    r"(unnamed_?\d*|index|idx|row|row_?(id|nr|no|num|number|names?)|rownames|n|id|line|nr|no|x|x1)?"
+)
+
+
+def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
+    """Why a column of numbers is nothing to forecast, if so: a number of the row, a key, a part of the date, a flag."""
+    values = table[column]
+    if values.nunique() <= 1:
+        return "one value only"
+    if is_row_number(values):
+        return "a number of the row"
+    if kind_of(values) == "int" and KEYS.search(snake_case(column)):
+        return "a key by its name"
+    if is_flag(values):
+        return "a flag of 0 and 1"
+    return "a part of the date" if part_of_date(values, table[date]) else None
+
+
+def is_flag(column: pd.Series) -> bool:
+    """Whether a column holds 0 and 1 only, both."""
+    return kind_of(column) == "bool" or (
+        kind_of(column) in ("int", "float") and {*pd.unique(column.dropna()).tolist()} == {0, 1}
+    )
+
+
+def is_row_number(column: pd.Series) -> bool:
+    """Whether a column counts the rows of the file, or of parts of it."""
+    if kind_of(column) != "int" or len(column) < 3:
+        return False
+    steps = np.diff(column.to_numpy())
+    return bool(column.is_unique and (steps == 1).mean() >= 0.9) or (
+        bool(_ROW_NUMBERS.fullmatch(snake_case(str(column.name)).strip("_"))) and bool((steps == 1).mean() >= 0.5)
+    )
+
+
+def part_of_date(column: pd.Series, dates: pd.Series) -> tuple[str, int] | None:
+    """The part of the date that a column of whole numbers is, and what is added to it."""
+    if kind_of(column) != "int" or column.nunique() < 2:
+        return None
+    some = np.unique(np.linspace(0, len(column) - 1, 200).astype("int64"))
+    if len(column) > len(some) and part_of_date(column.iloc[some], dates.iloc[some]) is None:
+        return None
+    parts = date_parts(dates, "", time=True)
+    for part in ("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"):
+        shift = int(column.iloc[0]) - int(parts[part].iloc[0])
+        sure = column.nunique() > 2 or shift == 0
+        if sure and (column.to_numpy() - parts[part].to_numpy() == shift).all():
+            return part, shift
+    return None
+
+
+def parts_of_sum(table: pd.DataFrame, whole: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Two to four of the columns whose sum another one is in every row; none where there are no such."""
+    others = [c for c in columns if c != whole and not is_flag(table[c])][:MAX_SUMMANDS]
+    values = table[[whole, *others]].to_numpy(dtype="float64")
+    values = values[~np.isnan(values).any(axis=1)]
+    if len(values) < 10:
+        return ()
+    near = values[np.linspace(0, len(values) - 1, 10).astype("int64")]
+    for size in (2, 3, 4):
+        for chosen in combinations(range(1, len(others) + 1), size):
+            if np.allclose(near[:, chosen].sum(axis=1), near[:, 0], rtol=1e-3, atol=0.02):
+                sums = values[:, chosen].sum(axis=1)
+                close = np.isclose(sums, values[:, 0], rtol=1e-3, atol=0.02)
+                if close.mean() > 0.99 and (values[:, chosen] != 0).any(axis=0).sum() >= 2:
+                    return tuple(others[i - 1] for i in chosen)
+    return ()
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", name).lower()
+
+
+def is_regular(dates: pd.Series) -> bool:
+    """Whether most neighbouring dates are one step apart, as in a weekly table; not so in a list of holidays."""
+    gaps = np.diff(np.sort(dates.dropna().unique()))
+    return len(gaps) > 3 and bool((gaps == gaps.min()).mean() >= 0.8)
+
+
+def is_measured(column: pd.Series) -> bool:
+    """Whether a column holds amounts rather than names or flags."""
+    return kind_of(column) in ("int", "float") and column.nunique() > 2
+
+
+def shown_columns(table: pd.DataFrame) -> str:
+    """The columns with a value of each."""
+    shown = [f"{c} ({table[c].dropna().iloc[0]!s:.20})" for c in table.columns[:6] if table[c].notna().any()]
+    return ", ".join(shown) + (", …" if len(table.columns) > 6 else "")
+
+
+def by_series(table: pd.DataFrame, series: Sequence[str]) -> Any:
+    """The rows grouped by series; in one group where there is one series only."""
+    return table.groupby(list(series) or np.zeros(len(table), dtype="int64"), sort=False, observed=True)

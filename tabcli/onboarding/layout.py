@@ -1,0 +1,164 @@
+"""Tables of other shapes: wide ones, which are melted, and lines of sale, which are added up where asked for."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import pandas as pd
+
+from tabcli.config.data import Aggregate, Melt, Table
+from tabcli.config.values import Duration
+from tabcli.errors import DataError, UsageError
+from tabcli.onboarding.columns import KEYS, THINGS, is_flag, is_row_number, snake_case
+from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
+from tabcli.tables.kinds import as_text, kind_of
+from tabcli.tables.moments import date_format_of, day_orders, to_dates
+from tabcli.tables.shapes import aggregated, melted
+
+FEWEST = 5
+"""A wide table has at least so many columns of one kind."""
+
+_RATES = re.compile(r"price|preis|rate|percent|pct|share|discount|rabatt|ratio|avg|mean|cost_per|unit_cost")
+
+# ------------------------------------------------------------------------------------------------ wide
+
+
+def made_long(source: FolderTable, sources: Mapping[str, FolderTable], wishes: InitHints) -> FolderTable:
+    """The table as it is, or a wide one melted: its columns are named by dates, by numbers of steps, or by series."""
+    names = [str(c) for c in source.table.columns]
+    found = (
+        _named_by_dates(source, names) or _numbered_steps(source, names, sources) or _named_by_series(source, wishes)
+    )
+    if found is None:
+        return source
+    wide, melt, reading, why = found
+    value = (
+        wishes.target
+        if wishes.target and wishes.target not in names
+        else _free("value", [n for n in names if n not in {*wide}])
+    )
+    melt = {**melt, "values": value}
+    spec = cast(Spec, {**source.spec, **reading, "melt": melt})
+    try:
+        table = melted(source.table, Melt.model_validate(melt), source.file)
+        if melt["names"] == "date" and "start" not in melt:
+            table["date"] = to_dates(table["date"], Table.model_validate(spec), source.file)
+    except DataError:
+        return source
+    note = f"{len(wide):,} columns {wide[0]} … {wide[-1]} are {why}: melted to {len(table):,} rows of {value}"
+    return replace(source, spec=spec, table=table, notes=(*source.notes, note))
+
+
+Wide = tuple[list[str], Part, Part, str]
+"""The columns to melt, the melt without `values`, reading options, and what the columns are."""
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _melt(source: FolderTable, wide: Sequence[str], names: str, **more: object) -> Part:
+    keep = [str(c) for c in source.table.columns if c not in {*wide}]
+    return {**({"keep": keep} if keep else {"keep": []}), "names": names, **more}
+
+
+def _named_by_dates(source: FolderTable, names: list[str]) -> Wide | None:
+    """Columns whose names are dates, years or months, more than any others."""
+    dated = [n for n in names if re.search(r"\d", n) and kind_of(source.table[n]) in ("int", "float")]
+    if len(dated) < FEWEST or len(dated) < 0.5 * len(names):
+        return None
+    for wide in (dated, [n for n in dated if re.match(r"^\W*\d", n)]):
+        texts = as_text(pd.Series(wide, dtype="str"))
+        orders = day_orders(texts)
+        if orders:
+            reading: Part = {"day_first": orders[0]}
+        elif form := date_format_of(texts):
+            reading = {"date_format": form} if form not in ("excel", "seconds", "milliseconds") else {}
+        else:
+            reading = {}
+        try:
+            moments = to_dates(texts, Table.model_validate({"file": "", **reading}), "")
+        except DataError:
+            continue
+        if moments.nunique() == len(wide) >= FEWEST and moments.is_monotonic_increasing:
+            return wide, _melt(source, wide, "date"), reading, "dates"
+    return None
+
+
+def _numbered_steps(source: FolderTable, names: list[str], sources: Mapping[str, FolderTable]) -> Wide | None:
+    """Columns d_1, d_2, … of a table without dates; a table beside it says when the first of them was."""
+    if source.dates():
+        return None
+    parts = pd.Series(names, dtype="str").str.extract(r"^(.*?)(\d+)$")
+    prefix = parts[0].value_counts().index[0] if parts[0].notna().any() else None
+    mask = (parts[0] == prefix).to_numpy()
+    wide = [n for n, hit in zip(names, mask, strict=True) if hit]
+    numbers = parts[1][mask].astype("int64")
+    if len(wide) < 2 * FEWEST or not (numbers.diff().dropna() == 1).all():
+        return None
+    for other in [s for s in sources.values() if s is not source]:
+        for key in [c for c in other.table.columns if kind_of(other.table[c]) == "text"]:
+            place = other.table[key].astype("str").to_numpy() == wide[0]
+            if place.any() and other.dates():
+                moment = pd.Timestamp(other.table.loc[place, other.dates()[0]].iloc[0])
+                start = moment - pd.Timedelta(int(numbers.iloc[0]) - 1, unit="D")
+                melt = _melt(source, wide, "date", start=str(start.date()))
+                return wide, melt, {}, f"days from {moment.date()} on, as {other.file} says"
+    keep = ", ".join(n for n in names if n not in {*wide})
+    raise UsageError(
+        f"{source.file}: {len(wide):,} columns {wide[0]} … {wide[-1]} look like steps of time in a wide table, and no "
+        f"table says which date {wide[0]} is",
+        hint=f"put a table beside it with a column of {wide[0]}, … and a date; or melt it in the config: "
+        f"`melt: {{keep: [{keep}], names: date, values: sales, start: 2011-01-29}}`",
+    )
+
+
+def _named_by_series(source: FolderTable, wishes: InitHints) -> Wide | None:
+    """A column of numbers for each series beside one of dates: where that is said, or all are numbered alike."""
+    dates, table = source.dates(), source.table
+    numbers = [str(c) for c in table.columns if kind_of(table[c]) in ("int", "float") and not is_row_number(table[c])]
+    if len(dates) != 1 or table[dates[0]].duplicated().any() or len(numbers) < 2:
+        return None
+    parts = pd.Series(numbers, dtype="str").str.extract(r"^(.*\D)(\d+)$")
+    alike = len(numbers) >= FEWEST and parts[0].nunique() == 1 and bool(parts[1].notna().all())
+    alike = alike and not any(is_flag(table[c]) for c in numbers)
+    if not (wishes.wide or alike) or wishes.target in numbers:
+        return None
+    word = re.sub(r"\W+|_", "", str(parts[0].iloc[0])) if alike else ""
+    return numbers, _melt(source, numbers, _free(word or "series", dates)), {}, "series"
+
+
+# --------------------------------------------------------------------------------------- lines of sale
+
+
+def added_up(source: FolderTable, date: str, target: str, series: Sequence[str]) -> FolderTable:
+    """The table with one row for each series and day: amounts are summed, prices averaged, what is the same kept."""
+    table = source.table
+    own = {date, target, *series}
+    others = [c for c in table.columns if c not in own]
+    numbers = [c for c in others if kind_of(table[c]) in ("int", "float", "bool")]
+    rates = [c for c in numbers if _RATES.search(snake_case(c))]
+    flags = [c for c in numbers if c not in rates and is_flag(table[c])]
+    names = [
+        c for c in numbers if KEYS.search(snake_case(c)) or THINGS.search(snake_case(c)) or is_row_number(table[c])
+    ]
+    sums = [target, *(c for c in numbers if c not in (*rates, *flags, *names))]
+    groups = table.groupby(list(series), sort=False, observed=True) if series else None
+    static = [
+        c
+        for c in others
+        if c not in (*rates, *flags, *sums)
+        and (table[c].nunique() <= 1 if groups is None else bool((groups[c].nunique(dropna=False) <= 1).all()))
+    ]
+    rule: Part = {"by": [*series, date]}
+    midnight = bool((table[date] == table[date].dt.normalize()).all())
+    rule |= {} if midnight else {"step": str(Duration(1, "d"))}
+    rule |= {k: v for k, v in (("sum", sums), ("mean", rates), ("max", flags), ("last", static)) if v}
+    made = aggregated(table, Aggregate.model_validate(rule), source.file)
+    note = f"{len(table):,} lines added up to {len(made):,} rows: {target} sums to {made[target].sum():,.10g}"
+    left = [c for c in others if c not in (*sums, *rates, *flags, *static)]
+    notes = (*source.notes, note, *([f"left out in adding up: {', '.join(left)}"] if left else []))
+    return replace(source, spec=cast(Spec, {**source.spec, "aggregate": rule}), table=made, notes=notes)

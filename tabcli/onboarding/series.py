@@ -1,0 +1,145 @@
+"""Which columns tell one series from another, if any are needed."""
+
+from itertools import combinations
+
+import pandas as pd
+
+from tabcli.config.values import Duration
+from tabcli.errors import UsageError, nearest
+from tabcli.onboarding.columns import (
+    KEYS,
+    THINGS,
+    is_measured,
+    is_row_number,
+    part_of_date,
+    parts_of_sum,
+    snake_case,
+)
+from tabcli.onboarding.findings import FolderTable, InitHints
+from tabcli.onboarding.rows import one_of
+from tabcli.tables.kinds import kind_of
+from tabcli.tables.shapes import start_of
+
+MAX_SERIES_COLUMNS, MAX_KEY_CANDIDATES = 3, 10
+
+
+def find_series(
+    train: FolderTable, future: FolderTable | None, date: str, target: str, wishes: InitHints
+) -> tuple[tuple[str, ...], str]:
+    """The fewest columns that with the date name one row, and why; none where there is one series without a name.
+
+    Raises `UsageError` where no columns do, or several sets of them.
+    """
+    table = train.table
+    if wishes.series:
+        return _as_said(train, date, target, wishes), "as you say"
+    if wishes.aggregate:
+        return _of_lines(table, date, target, wishes)
+    if not table.duplicated([date]).any():
+        named = [c for c in table.columns if c not in (date, target) and _names_all(table[c], future)]
+        if named:
+            return (named[0],), f"one series, which {named[0]} names"
+        return (), f"one series: {date} alone names a row"
+    n_dates = table[date].nunique()
+    parts = parts_of_sum_columns(table, target)
+    candidates = [
+        c
+        for c in table.columns
+        if c not in (date, target, *parts)
+        and kind_of(table[c]) in ("int", "text")
+        and (future is None or c in future.table.columns)
+        and 1 < table[c].nunique() <= len(table) / 2
+        and table[c].notna().all()
+        and not is_row_number(table[c])
+        and not part_of_date(table[c], table[date])
+    ]
+    # The most values first: real keys are among them, and the combinations to try stay few.
+    candidates = sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
+    for size in range(1, MAX_SERIES_COLUMNS + 1):
+        found = {}
+        for combination in combinations(candidates, size):
+            columns = [c for c in table.columns if c in combination]
+            if not table.duplicated([*columns, date]).any():
+                found[",".join(columns)] = len(table) / (len(table[columns].drop_duplicates()) * n_dates)
+        best = max(found.values(), default=0.0)
+        answers = [c for c, density in found.items() if density > best / 2]
+        if answers:
+            chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
+            return tuple(chosen.split(",")), f"with {date} {'it names' if size == 1 else 'they name'} one row"
+    raise _repeated(train, date, target, key_columns(table, date, target))
+
+
+def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:
+    """The columns whose sum the target is, of up to four."""
+    return parts_of_sum(table, target, [c for c in table.columns if is_measured(table[c])])
+
+
+def _names_all(column: pd.Series, future: FolderTable | None) -> bool:
+    """Whether a column holds one value that may name a series: a text, or a key by its name."""
+    text = kind_of(column) == "text" or bool(kind_of(column) == "int" and KEYS.search(snake_case(str(column.name))))
+    ahead = future is None or column.name in future.table.columns
+    return text and ahead and bool(column.notna().all()) and column.nunique() == 1
+
+
+def _as_said(train: FolderTable, date: str, target: str, wishes: InitHints) -> tuple[str, ...]:
+    """The series columns of --series. Raises `UsageError` where these cannot be some."""
+    said, table = wishes.series, train.table
+    if missing := [c for c in said if c not in table.columns]:
+        found = nearest(missing[0], table.columns)
+        raise UsageError(
+            f"--series {','.join(missing)}: no such column in {train.file}",
+            hint=f"did you mean {found}?" if found else None,
+        )
+    for column, what in ((target, "the target"), (date, "the date")):
+        if column in said:
+            rest = [c for c in said if c != column]
+            raise UsageError(
+                f"--series {','.join(said)}: {column} is {what}, which names no series",
+                hint=f"--series {','.join(rest)}" if rest else "where there is one series no column is needed",
+            )
+    if table.duplicated([*said, date]).any() and not wishes.aggregate:
+        raise _repeated(train, date, target, list(said))
+    return said
+
+
+def _of_lines(table: pd.DataFrame, date: str, target: str, wishes: InitHints) -> tuple[tuple[str, ...], str]:
+    """The series of lines that are added up: one of the columns that name things, if there are such."""
+    keys = key_columns(table, date, target)
+    if not keys:
+        return (), "one series: no column tells several apart"
+    answers = [*keys, *([",".join(keys)] if len(keys) > 1 else [])]
+    return tuple(one_of("the columns of a series", "--series", answers, wishes, none="").split(",")), "it names things"
+
+
+def key_columns(table: pd.DataFrame, date: str, target: str) -> list[str]:
+    """Columns that may tell the series of lines of sale apart: names of things with few enough values."""
+    usual = [
+        c
+        for c in table.columns
+        if c not in (date, target)
+        and kind_of(table[c]) in ("int", "text")
+        and 1 < table[c].nunique() <= len(table) / 20
+        and (kind_of(table[c]) == "text" or KEYS.search(snake_case(c)) or THINGS.search(snake_case(c)))
+    ]
+    named = [c for c in usual if THINGS.search(snake_case(c))]
+    return (named or usual)[:2]
+
+
+def _repeated(train: FolderTable, date: str, target: str, keys: list[str]) -> UsageError:
+    """Several rows of one series and date: lines of sale, and what adding them up would give."""
+    table = train.table
+    if not table.duplicated([*keys, date]).any():
+        keys = []
+    days = start_of(table[date], Duration(1, "d"))
+    n_rows = len(pd.DataFrame({c: table[c] for c in keys} | {date: days}).drop_duplicates())
+    repeated = int(table.duplicated([*keys, date]).sum())
+    by = ", ".join([*keys, date])
+    example = table.loc[table.duplicated([*keys, date], keep=False), [*keys, date]].iloc[0]
+    shown = ", ".join(f"{c}={v.date() if isinstance(v, pd.Timestamp) else v}" for c, v in example.items())
+    words = f" --series {','.join(keys)}" if keys else ""
+    return UsageError(
+        f"{train.file}: {repeated:,} of {len(table):,} rows repeat the {by} of another, such as {shown}; "
+        f"no {MAX_SERIES_COLUMNS} columns name one row of a {date}",
+        hint=f"lines of sale are added up by --aggregate{words}: {n_rows:,} rows a day, "
+        f"{target} {table[target].sum():,.10g} in all; or name other columns of a series: --series A,B",
+    )

@@ -1,0 +1,287 @@
+"""How a file is written: which lines are rows, its numbers, its dates. What may be two things is asked."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tabcli.arrays import ColumnValues
+from tabcli.config.data import DateColumns, Table
+from tabcli.errors import DataError, TabcliError
+from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
+from tabcli.tables.delimited import junk_lines
+from tabcli.tables.kinds import as_text, kind_of
+from tabcli.tables.levels import rows_text
+from tabcli.tables.moments import (
+    date_format_of,
+    date_of_columns,
+    day_orders,
+    looks_dated,
+    number_dates,
+    parts_named,
+    to_dates,
+    zones,
+)
+from tabcli.tables.reading import TEXT_ENDINGS, read_table
+from tabcli.tables.texts import Numerals, are_amounts, infer, number_styles, numerals_of
+
+_MOMENT_NAME = re.compile(r"(?i)date|datum|time|day|week|month|period|stamp|^ds$|^ts$|^t$|quarter|year|jahr")
+
+ODD = 0.02
+"""A column of texts of which no more than this share are no numbers is one of numbers with faults."""
+
+
+def opened(path: Path, wishes: InitHints) -> FolderTable:
+    """A file as a table, with the reading options that it needs. Raises `DataError` for what is no table."""
+    spec = cast(Spec, {"file": path.name, **wishes.reading})
+    if spec.get("thousands") == "." and "decimal" not in spec:
+        spec["decimal"] = ","
+    source = _first_read(path, spec, wishes)
+    return _with_dates(_with_numbers(path, source, wishes), wishes)
+
+
+def _read(path: Path, spec: Spec) -> pd.DataFrame:
+    return read_table(path, Table.model_validate(spec), name=path.stem)
+
+
+# --------------------------------------------------------------------------------- which lines are rows
+
+
+def _first_read(path: Path, spec: Spec, wishes: InitHints) -> FolderTable:
+    """The file read with the encoding, and without the lines, that are no part of the table."""
+    notes: list[str] = []
+    is_text = path.suffix.lower() in TEXT_ENDINGS
+    if is_text and not {"skip_rows", "skip_footer"} & {*wishes.reading}:
+        junk = _junk(path, spec)
+        spec = cast(Spec, spec | junk)
+        where = {"skip_rows": "above the header", "skip_footer": "at the end"}
+        notes += [f"{n} line{'s' if n > 1 else ''} {where[k]} left out: {k}" for k, n in junk.items()]
+    try:
+        table = _read(path, spec)
+    except DataError as error:
+        if "not UTF-8" not in error.message:
+            raise
+        spec["encoding"] = "cp1252"
+        table = _read(path, spec)
+        notes.append("not UTF-8: the encoding is a guess, look at its special characters")
+    return FolderTable(path.stem, spec, table, tuple(notes))
+
+
+def _junk(path: Path, spec: Spec) -> dict[str, int]:
+    """Lines to leave out, if the file can be looked at; what else is wrong with it shows when it is read."""
+    try:
+        return junk_lines(path, Table.model_validate(spec))
+    except DataError:
+        return {}
+
+
+# --------------------------------------------------------------------------------------------- numbers
+
+
+def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderTable:
+    """The source with its columns of numbers read as such, and the options that this needs."""
+    if path.suffix.lower() not in TEXT_ENDINGS:
+        return source
+    spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
+    texts = {c: column for c, column in source.table.items() if kind_of(column) == "text"}
+    styles = {str(c): found for c, column in texts.items() if (found := number_styles(column))}
+    points = [c for c, found in styles.items() if found[-1] == Numerals()]  # 1.201 beside 901
+    if styles and not {"decimal", "thousands"} & {*wishes.reading}:
+        style = _one_style(path, source, styles, wishes)
+        if style != Numerals():
+            if style.decimal != ".":
+                spec["decimal"] = style.decimal
+            if style.thousands:
+                spec["thousands"] = style.thousands
+            what = "decimal commas" if style.decimal == "," else "commas between thousands"
+            notes.append(f"{what} in {', '.join(styles)}")
+    numerals = numerals_of(Table.model_validate(spec))
+    dtypes = {c: "float" for c in points if numerals == Numerals() and "dtypes" not in wishes.reading}
+    for name, column in texts.items():
+        read = infer(column, Table.model_validate(spec))
+        if name in dtypes or kind_of(read) != "text":
+            continue
+        if are_amounts(column, numerals) and not _are_numbers(column, numerals):
+            dtypes[str(name)] = "amount"
+            notes.append(f"{name} holds amounts such as {column.dropna().iloc[0]}: read as numbers. CHECK")
+        elif faulty := _faulty_number(column, numerals):
+            looks[str(name)] = faulty
+    if dtypes:
+        spec["dtypes"] = dtypes
+    table = _read(path, spec) if spec != source.spec else source.table
+    return FolderTable(source.name, spec, table, tuple(notes), looks)
+
+
+def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]], wishes: InitHints) -> Numerals:
+    """How the file writes its numbers: what all its columns agree on."""
+    shared = [s for s in next(iter(styles.values())) if all(s in found for found in styles.values())]
+    commas = {s.decimal for s in shared} == {",", "."} and len(shared) == 2
+    if len(shared) <= 1:
+        return shared[0] if shared else next(iter(styles.values()))[0]
+    if commas and shared[1].thousands == "," and _is_comma_separated(path, source):
+        return shared[1]  # an export of a country that writes decimal points: it had to quote these numbers
+    name, column = next((c, source.table[c]) for c in styles)
+    example = next(t for t in column.dropna().astype("str") if "," in t or "." in t)
+    group = "," if "," in example else "."
+    bare = example.replace(group, "")
+    other = {"decimal": "thousands", "thousands": "decimal"}
+    ways = ["thousands", other["thousands"]]
+    question = f"{source.file}: column {name!r}: {example} may be {bare} or {example.replace(',', '.')}"
+    answer = wishes.ask(question, "--read", [f"{way}={group}" for way in ways])
+    if answer.startswith("thousands"):
+        return Numerals(",", ".") if group == "." else Numerals(".", ",")
+    return Numerals() if group == "." else Numerals(",")
+
+
+def _is_comma_separated(path: Path, source: FolderTable) -> bool:
+    with path.open("rb") as stream:
+        first = stream.read(1 << 16).split(b"\n")[int(source.spec.get("skip_rows", 0))]
+    return first.count(b",") >= len(source.table.columns) - 1 > 0 and b";" not in first
+
+
+def _are_numbers(column: pd.Series, numerals: Numerals) -> bool:
+    levels = column.cat.remove_unused_categories().cat.categories.astype("str")
+    return bool(numerals.are_numbers(pa.array(levels, type=pa.string())).all())
+
+
+def _faulty_number(column: pd.Series, numerals: Numerals) -> str | None:
+    """What a column of texts looks like that are numbers but for a few; None where they are not."""
+    texts = column.dropna()
+    if not len(texts):
+        return None
+    levels = texts.cat.remove_unused_categories().cat.categories.astype("str")
+    bad_levels = {*levels[~numerals.are_numbers(pa.array(levels, type=pa.string()))]}
+    bad = np.flatnonzero(column.isin(bad_levels).to_numpy())
+    if not len(bad) or len(bad) > ODD * len(texts):
+        return None
+    n = len(bad)
+    return (
+        f"{len(texts) - n:,} numbers, but {n} text{'s' if n > 1 else ''}: {column.iloc[bad[0]]!r} in "
+        f"{rows_text(bad, column.index)}; correct {'them' if n > 1 else 'it'}, or say what is missing: "
+        f"--read missing={column.iloc[bad[0]]!r}"
+    )
+
+
+# ----------------------------------------------------------------------------------------------- dates
+
+
+def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
+    """The source with its columns of dates read as such, and the options that this needs."""
+    spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
+    table, dates = source.table, dict[str, ColumnValues]()
+    for column in [c for c in table.columns if kind_of(table[c]) == "text"]:
+        found, why = _written(source, column, spec, wishes)
+        try:
+            dates[column] = to_dates(table[column], Table.model_validate({**spec, **found}), source.file)
+        except DataError as error:
+            if looks_dated(table[column]):
+                looks[column] = f"dates such as {table[column].dropna().iloc[0]!r}, but {_plain(error)}"
+            continue
+        spec = cast(Spec, {**spec, **found})
+        notes += [why] if found else []
+        looks.pop(column, None)
+    table = table.assign(**dates)
+    if not [c for c in table.columns if kind_of(table[c]) == "date"] and "date_format" not in spec:
+        table, found, more = _number_dates(table, source.file)
+        spec, notes = cast(Spec, {**spec, **found}), notes + more
+    made, more = _date_columns(table, source.file)
+    if made:
+        spec["dates"] = {name: columns.columns_by_part for name, columns in made.items()}
+        parts = {c for columns in made.values() for c in columns.columns}
+        new = {name: date_of_columns(table, columns, name, source.file) for name, columns in made.items()}
+        table, notes = table.drop(columns=list(parts)).assign(**new), notes + more
+    return replace(source, spec=spec, table=table, notes=tuple(notes), looks=looks)
+
+
+def _plain(error: TabcliError) -> str:
+    """An error of one column without its beginning, which names the file and the column."""
+    text = error.message.split(": ", 2)[-1]
+    return f"{text}; {error.hint}" if error.hint else text
+
+
+def _written(source: FolderTable, column: str, spec: Spec, wishes: InitHints) -> tuple[Part, str]:
+    """The options by which a column of texts is one of dates, if such are known, and what to say of it."""
+    texts = source.table[column]
+    if found := zones(texts) if "timezone" not in spec else set():
+        if not found <= {"Z", "UTC", "+00:00", "+0000"}:
+            return {}, ""
+        return {"timezone": "UTC"}, f"{column} ends in {min(found)}: kept as UTC. CHECK: is that your shops' clock?"
+    orders = day_orders(texts)
+    if orders and "date_format" not in spec:
+        form = date_format_of(texts)
+        if form in ("%y/%m/%d", "%y-%m-%d", "%y.%m.%d") and _more_last(texts):
+            return {"date_format": form}, f"{column} is written {form}"
+        first = orders[0] if len(orders) == 1 else _day_first(source, column, spec, wishes)
+        return {"day_first": first}, f"the {'day' if first else 'month'} comes first in {column}"
+    try:
+        to_dates(texts, Table.model_validate(spec), source.file)
+    except DataError:
+        form = date_format_of(texts) if "date_format" not in spec else None
+        return ({"date_format": form}, f"{column} is written {form}") if form else ({}, "")
+    return {}, ""
+
+
+def _more_last(texts: pd.Series) -> bool:
+    """Whether of dates in three parts the last part differs more than the first: then it is the day."""
+    parts = texts.dropna().astype("str").str.extract(r"^(\d+)\D\d+\D(\d+)")
+    return bool(parts[1].nunique() > parts[0].nunique())
+
+
+def _day_first(source: FolderTable, column: str, spec: Spec, wishes: InitHints) -> bool:
+    if "day_first" in spec:
+        return bool(spec["day_first"])
+    if wishes.day_first is not None:
+        return wishes.day_first
+    example = source.table[column].dropna().iloc[0]
+    answer = wishes.ask(
+        f"{source.file}: column {column!r}, dates like {example}", "init with", ["--day-first", "--month-first"]
+    )
+    return answer == "--day-first"
+
+
+def _number_dates(table: pd.DataFrame, file: str) -> tuple[pd.DataFrame, Part, list[str]]:
+    """Columns of numbers that are dates such as 20150731, or by their names days or seconds since a day."""
+    for column in [c for c in table.columns if kind_of(table[c]) in ("int", "float")]:
+        form = number_dates(table[column].dropna())
+        named = bool(_MOMENT_NAME.search(str(column)))
+        if form is None or form == "%Y" or not (named or form == "%Y%m%d"):
+            continue
+        dated = to_dates(as_text(table[column]), Table(file=file, date_format=form), file)
+        example = table[column].dropna().iloc[0]
+        why = f"dates like {example:.0f} in {column}" if form.startswith("%") else f"{column} counts {form}"
+        return table.assign(**{column: dated}), {"date_format": form}, [why]
+    return table, {}, []
+
+
+def _date_columns(table: pd.DataFrame, file: str) -> tuple[dict[str, DateColumns], list[str]]:
+    """A date that stands in several columns: a day and an hour; a year and a month, week or quarter, and a day."""
+    parts = parts_named({str(c): column for c, column in table.items()})
+    dates = [c for c in table.columns if kind_of(table[c]) == "date"]
+    if "hour" in parts and len(dates) == 1:
+        day = table[dates[0]]
+        moments = len(table[[dates[0], parts["hour"]]].drop_duplicates())
+        if day.notna().all() and (day == day.dt.normalize()).all() and moments >= 5 * day.nunique():
+            return {_free("when", table): DateColumns(date=dates[0], hour=parts["hour"])}, [
+                f"{dates[0]} and {parts['hour']} make the moment of a row"
+            ]
+    if dates or "year" not in parts:
+        return {}, []
+    taken = {"year", *next(({p} for p in ("month", "week", "quarter") if p in parts), set())}
+    taken |= {"day"} & {*parts} if "month" in taken else set()
+    taken |= {"hour"} & {*parts} if "day" in taken else set()
+    columns = {p: parts[p] for p in ("year", "quarter", "month", "week", "day", "hour") if p in taken}
+    try:
+        date_of_columns(table, DateColumns(**columns), "date", file)
+    except DataError:
+        return {}, []
+    return {_free("date", table): DateColumns(**columns)}, [f"{', '.join(columns.values())} make the date of a row"]
+
+
+def _free(name: str, table: pd.DataFrame) -> str:
+    while name in table.columns:
+        name += "_"
+    return name

@@ -1,0 +1,48 @@
+"""A column of texts: category of str, so that work is done once per different text, a *level*."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tabcli.arrays import BoolArray, IntArray
+
+Column: TypeAlias = pd.Series
+
+MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
+"""Words that are missing where all else is a number, a bool or a date. In a column of texts only "" is."""
+
+EXAMPLES = 3
+
+
+def rows_text(positions: Sequence[int] | IntArray, index: pd.Index) -> str:
+    """`row 17`, counted from 1 without the header, as the file had it."""
+    shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
+    more = ", …" if len(positions) > EXAMPLES else ""
+    return f"row{'s' if len(positions) > 1 else ''} {shown}{more}"
+
+
+def set_missing(column: Column, missing: Sequence[str]) -> Column:
+    """A column of texts with some of them taken as missing, and no unused categories."""
+    levels = column.cat.categories
+    counts = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(levels) + 1)[1:]
+    gone = levels[(counts == 0) | levels.isin(missing)]  # remove_unused_categories would sort all rows for it
+    return column.cat.remove_categories(gone) if len(gone) else column
+
+
+def levels_of(column: Column) -> pa.Array:
+    return pa.array(column.cat.categories.astype("str"), type=pa.string())
+
+
+def matching(levels: pa.Array, pattern: str) -> BoolArray:
+    found: BoolArray = pc.match_substring_regex(levels, pattern).to_numpy(zero_copy_only=False).astype(bool)
+    return found
+
+
+def spread(column: Column, values: NDArray[Any], empty: Any) -> NDArray[Any]:
+    """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
+    return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]

@@ -1,0 +1,267 @@
+"""`tabcli init` on files as other people write them: dates, numbers, lines that are no rows, workbooks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from tabcli.cli.app import app
+
+N = 120
+
+
+def run(*words: object, code: int = 0) -> Result:
+    done = CliRunner().invoke(app, [str(w) for w in words], prog_name="tabcli")
+    assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}"
+    assert "Traceback" not in done.output
+    return done
+
+
+def sales(n: int = N, freq: str = "D", start: str = "2019-02-01") -> pd.DataFrame:
+    """Two shops, n dates each: date, shop, sales from 100 on."""
+    dates = pd.date_range(start, periods=n, freq=freq)
+    rows = pd.MultiIndex.from_product([["A", "B"], dates], names=["shop", "date"]).to_frame(index=False)
+    return rows.assign(sales=100 + np.arange(len(rows)) % 37)[["date", "shop", "sales"]]
+
+
+def begun(folder: Path, *words: object) -> tuple[dict[str, Any], str]:
+    """The config that init writes for a folder, which prep then reads; and what init said."""
+    root = folder.parent
+    done = run("init", folder, "--out", root / "c.yaml", "--force", *words)
+    run("prep", "-c", root / "c.yaml", "-d", folder, "-o", root / "prep", "--force")
+    config: dict[str, Any] = yaml.safe_load((root / "c.yaml").read_text(encoding="utf-8"))
+    return config, done.stdout
+
+
+def folder_of(root: Path, text: str, name: str = "sales.csv", encoding: str = "utf-8") -> Path:
+    folder = root / "data"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text, encoding=encoding)
+    return folder
+
+
+def spread_of(folder: Path, config: dict[str, Any]) -> tuple[str, str]:
+    """The first and the last date that prep saw."""
+    lines = run("prep", "-c", folder.parent / "c.yaml", "-d", folder, "-o", folder.parent / "p2", "--force").stdout
+    words = next(line for line in lines.splitlines() if line.startswith("train ")).split()
+    last = next(line for line in lines.splitlines() if line.startswith("validation ")).split()
+    return words[3], last[5]
+
+
+# ----------------------------------------------------------------------------------------------- dates
+
+
+@pytest.mark.parametrize(
+    ("written", "freq", "option"),
+    [
+        ("%d/%m/%y", "D", {"day_first": True}),
+        ("%m/%d/%y", "D", {"day_first": False}),
+        ("%y/%m/%d", "D", {"date_format": "%y/%m/%d"}),
+        ("%B-%Y", "MS", {"date_format": "%B-%Y"}),
+        ("%d %b %Y", "D", {"date_format": "%d %b %Y"}),
+        ("%b %d, %Y", "W-MON", {"date_format": "%b %d, %Y"}),
+        ("%d-%b-%Y %H:%M", "h", {"date_format": "%d-%b-%Y %H:%M"}),
+        ("%G-W%V", "W-MON", {"date_format": "week"}),
+        ("%YM%m", "MS", {"date_format": "%YM%m"}),
+        ("%Y-%m-%dT%H:%M:%SZ", "h", {"timezone": "UTC"}),
+    ],
+)
+def test_dates_as_others_write_them(tmp_path: Path, written: str, freq: str, option: dict[str, Any]) -> None:
+    table = sales(freq=freq)
+    folder = folder_of(tmp_path, table.assign(date=table["date"].dt.strftime(written)).to_csv(index=False))
+    config, said = begun(folder)
+    assert {k: v for k, v in config["tables"]["train"].items() if k != "file"} == option
+    assert config["date"] == "date"
+    assert config["series"] == ["shop"]
+    assert spread_of(folder, config) == (str(table["date"].min().date()), str(table["date"].max().date()))
+    assert "date" in next(line for line in said.splitlines() if line.startswith("sales.csv: "))
+
+
+def test_quarters_and_days_and_seconds_since_a_day(tmp_path: Path) -> None:
+    months = sales(n=60, freq="QS")
+    quarter = months["date"].dt.year.astype("str") + " Q" + months["date"].dt.quarter.astype("str")
+    days = sales()
+    serial = (days["date"] - pd.Timestamp("1899-12-30")).dt.days
+    hours = sales(freq="h")
+    seconds = (hours["date"] - pd.Timestamp("1970-01-01")).dt.total_seconds().astype("int64")
+    for table, written, form, step in (
+        (months, quarter, "quarter", "3mo"),
+        (days, serial, "excel", "1d"),
+        (hours, seconds, "seconds", "1h"),
+    ):
+        config, said = begun(folder_of(tmp_path, table.assign(date=written).to_csv(index=False)))
+        assert config["tables"]["train"]["date_format"] == form
+        assert f"step {step}: " in said
+        assert spread_of(tmp_path / "data", config)[0] == str(table["date"].min().date())
+
+
+@pytest.mark.parametrize(
+    ("freq", "parts"),
+    [
+        ("MS", {"year": "Year", "month": "Month"}),
+        ("D", {"year": "yr", "month": "mnth", "day": "day"}),
+        ("QS", {"year": "YEAR", "quarter": "Qtr"}),
+        ("W-MON", {"year": "year", "week": "week"}),
+        ("h", {"date": "day", "hour": "hr"}),
+    ],
+)
+def test_a_date_in_several_columns(tmp_path: Path, freq: str, parts: dict[str, str]) -> None:
+    table = sales(freq=freq)
+    date, iso = table["date"].dt, table["date"].dt.isocalendar()
+    values = {
+        "date": date.strftime("%Y-%m-%d"),
+        "year": iso["year"] if freq == "W-MON" else date.year,
+        "quarter": "Q" + date.quarter.astype("str"),
+        "month": date.strftime("%b") if freq == "MS" else date.month,
+        "week": iso["week"],
+        "day": date.day,
+        "hour": date.hour,
+    }
+    for part, column in parts.items():
+        table[column] = values[part]
+    folder = folder_of(tmp_path, table.drop(columns="date").to_csv(index=False))
+    config, said = begun(folder, "--target", "sales")
+    made = next(iter(config["tables"]["train"]["dates"]))
+    assert config["tables"]["train"]["dates"] == {made: parts}
+    assert config["date"] == made
+    assert config["series"] == ["shop"]
+    assert "make the" in said
+    assert not {*parts.values()} & {*config.get("availability", {}).get("past_only", [])}
+    assert spread_of(folder, config)[0] == str(table_start(freq))
+
+
+def table_start(freq: str) -> Any:
+    return sales(freq=freq)["date"].min().date()
+
+
+def test_dates_that_cannot_be_read_are_named_with_an_example_and_the_option(tmp_path: Path) -> None:
+    table = sales()
+    broken = table["date"].dt.strftime("%Y-%m-%d").to_numpy(dtype=object)
+    broken[[17, 40]] = "2019-02-30", "soon"
+    folder = folder_of(tmp_path, table.assign(date=broken).to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "no table has a column of dates" in said
+    assert "sales.csv: column 'date' looks like dates such as '2019-0" in said
+    assert "2 of 240 rows hold no date that can be read: '2019-02-30' in rows 18, 41" in said
+    assert "--read date_format=" in said
+
+
+# --------------------------------------------------------------------------------------------- numbers
+
+
+def test_commas_between_thousands_of_a_comma_separated_file(tmp_path: Path) -> None:
+    table = sales()
+    numbers = table["sales"] * 9
+    folder = folder_of(tmp_path, table.assign(sales=numbers.map("{:,}".format)).to_csv(index=False))
+    config, said = begun(folder)
+    assert config["tables"]["train"] == {"file": "sales.csv", "thousands": ","}
+    assert "commas between thousands in sales" in said
+
+
+@pytest.mark.parametrize(
+    ("separator", "group", "answers"),
+    [(";", ",", {"thousands": ",", "decimal": ","}), (",", ".", {"thousands": ".", "decimal": "."})],
+)
+def test_numbers_that_may_be_thousands_are_asked(
+    tmp_path: Path, separator: str, group: str, answers: dict[str, str]
+) -> None:
+    table = sales()
+    written = (table["sales"] * 9).map("{:,}".format).str.replace(",", group)
+    folder = folder_of(tmp_path, table.assign(sales=written).to_csv(index=False, sep=separator))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "column 'sales': " in said
+    assert f"say which: --read thousands={group}" in said
+    assert f"--read decimal={group}" in said.replace("or decimal", "--read decimal") or "decimal" in said
+    config, _ = begun(folder, "--read", f"thousands={group}")
+    assert config["tables"]["train"]["thousands"] == group
+    config, _ = begun(folder, "--read", f"decimal={group}")
+    assert config["tables"]["train"].get("thousands") is None
+
+
+def test_amounts_of_money_and_percentages_are_numbers(tmp_path: Path) -> None:
+    table = sales()
+    table["revenue"] = (table["sales"] * 10.5).map("${:,.2f}".format)
+    table["margin"] = (table["sales"] - 110).map(lambda n: f"({-n})" if n < 0 else f"{n}")
+    table["share"] = (table["sales"] / 200 * 100).map("{:.0f} %".format)
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, said = begun(folder, "--target", "revenue")
+    spec = config["tables"]["train"]
+    assert spec["thousands"] == ","
+    assert spec["dtypes"] == {"revenue": "amount", "margin": "amount", "share": "amount"}
+    assert "margin holds amounts such as" in said
+    plain = {"file": "sales.csv", "thousands": ","}
+    (tmp_path / "c.yaml").write_text(
+        (tmp_path / "c.yaml").read_text().replace(str(spec["dtypes"]).replace("'", ""), "{}"), encoding="utf-8"
+    )
+    assert yaml.safe_load((tmp_path / "c.yaml").read_text())["tables"]["train"] == {**plain, "dtypes": {}}
+    refused = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p3", code=4).stderr
+    assert "column 'revenue'" in refused
+    assert "dtypes: {revenue: amount}" in refused
+
+
+def test_a_column_with_one_remark_is_shown_before_another_is_taken(tmp_path: Path) -> None:
+    table = sales(n=200).assign(promo=lambda t: (np.arange(len(t)) % 4 == 0).astype("int64"))
+    written = table["sales"].astype("str").to_numpy(dtype=object)
+    written[17] = "closed for stocktaking"
+    folder = folder_of(tmp_path, table.assign(sales=written).to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "column 'sales' looks like 399 numbers, but 1 text: 'closed for stocktaking' in row 18" in said
+    assert "--read missing='closed for stocktaking'" in said
+    config, _ = begun(folder, "--read", "missing=closed for stocktaking")
+    assert config["target"]["column"] == "sales"
+    assert config["tables"]["train"]["missing"] == "closed for stocktaking"
+
+
+# ------------------------------------------------------------------------------- lines that are no rows
+
+
+@pytest.mark.parametrize("title", ["Weekly sales,,", "Weekly sales", "Report 2019;all shops\nprinted on 2019-08-01"])
+def test_lines_above_the_header_and_a_total_below_are_found(tmp_path: Path, title: str) -> None:
+    table = sales().assign(note="x")
+    total = f"Total,,{table['sales'].sum()},\n"
+    folder = folder_of(tmp_path, f"{title}\n{table.to_csv(index=False)}{total}")
+    config, said = begun(folder)
+    n = title.count("\n") + 1
+    assert config["tables"]["train"] == {"file": "sales.csv", "skip_rows": n, "skip_footer": 1}
+    assert f"{n} line{'s' if n > 1 else ''} above the header left out: skip_rows" in said
+    assert "1 line at the end left out: skip_footer" in said
+    done = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+    assert "rows read      train 240" in done
+    config.pop("tables")
+    plain = tmp_path / "plain.csv"
+    plain.write_text((folder / "sales.csv").read_text(encoding="utf-8"), encoding="utf-8")
+    assert f"skip_rows: {n}" in run("inspect", plain, code=4).stderr
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "day,shop,sales\n2019-01-01,A,1,2,3\n2019-01-02,B\n2019-01-03,B,1,2\n")
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "no tables" in said
+    assert "sales.csv: cannot be read: " in said
+    assert "Expected 3 columns" in said
+    folder_of(tmp_path, sales().assign(sales="many").to_csv(index=False), "other.csv")
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "other.csv has no column of numbers" in said
+    assert "sales.csv cannot be read" in said
+
+
+# ------------------------------------------------------------------------------------------- workbooks
+
+
+def test_a_sheet_of_a_workbook(tmp_path: Path) -> None:
+    table = sales()
+    (tmp_path / "data").mkdir()
+    with pd.ExcelWriter(tmp_path / "data" / "sales.xlsx") as book:
+        table.to_excel(book, sheet_name="Sheet one", index=False)
+        table.rename(columns={"sales": "pieces"}).to_excel(book, sheet_name="two", index=False, startrow=2)
+    config, said = begun(tmp_path / "data")
+    assert config["tables"]["train"] == {"file": "sales.xlsx"}
+    assert "target sales" in said
+    config, _ = begun(tmp_path / "data", "--read", "sheet=two", "--read", "skip_rows=2")
+    assert config["target"]["column"] == "pieces"
+    said = run("init", tmp_path / "data", "--out", tmp_path / "d.yaml", "--read", "sheet=three", code=2).stderr
+    assert "no sheet 'three'; there are: Sheet one, two" in said
