@@ -11,9 +11,9 @@ MEMBERS ?= 9
 FEV     ?= fev
 ARGS    ?=
 
-.PHONY: help install test lint types demo rossmann bench fev check docs format clean
+.PHONY: help install test coverage test-lowest lint types demo rossmann bench fev check docs format clean
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP)  ## build .venv from pyproject.toml and constraints.txt
 $(STAMP): pyproject.toml constraints.txt
@@ -24,6 +24,22 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: $(STAMP)  ## set up and pass the tests
 	$(BIN)/python -m pytest -n 2
+
+coverage: $(STAMP)  ## pass the tests and show what none of them passes: lines and branches (those of other processes do not count)
+	$(BIN)/python -m pytest -n 2 --cov=tabcli --cov-branch --cov-report=term-missing:skip-covered
+
+LOWEST := .venv-lowest
+TESTS  ?= tests --deselect tests/test_cli_reference.py::test_the_page_is_the_help
+test-lowest:  ## the wheel with the lowest versions that pyproject.toml allows: the job without extras, then TESTS="…"
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(LOWEST)/wheel .
+	$(PYTHON) .ci/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $(LOWEST)/lowest.txt $(LOWEST)/wheel/*.whl
+	bash .ci/job.sh $(LOWEST)/bin
+	$(PYTHON) .ci/lowest.py excel holidays lightgbm tune test > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/pip check
+	$(LOWEST)/bin/python -m pytest -n 2 $(TESTS)
 
 demo: $(STAMP)  ## set up and run the whole job on generated data; the result is in demo/
 	rm -rf demo
@@ -91,4 +107,4 @@ format: $(STAMP)  ## let ruff put the code in order
 	$(BIN)/ruff format .
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
