@@ -75,6 +75,23 @@ def error_of(kind: str, message: str, *, hint: str | None = None) -> TabcliError
     return kinds.get(kind, WorkerError)(message, hint=hint)
 
 
+def memory_error(error: BaseException) -> "ResourceError | None":
+    """The error of a full memory as ours, whoever found it full; None for any other. Torch's is a RuntimeError.
+
+    >>> memory_error(MemoryError()).exit_code, memory_error(RuntimeError("shapes differ"))
+    (6, None)
+    """
+    text = str(error)
+    of_torch = isinstance(error, RuntimeError) and any(
+        words in text for words in ("out of memory", "not enough memory", "can't allocate memory")
+    )
+    if not isinstance(error, MemoryError) and not of_torch:
+        return None
+    what = "the memory of the graphics card is full" if "CUDA" in text else "the memory is full"
+    hint = "try fewer rows with --sample, a smaller table, or in training a smaller train.batch_size"
+    return ResourceError(what, hint=hint)
+
+
 # --------------------------------------------------------------------------------------- validating
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tabcli import files
-from tabcli.api.sources import ConfigSource, hashes_of, parse_duration
+from tabcli.api.sources import ConfigSource, code_identity, hashes_of, parse_duration
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
@@ -18,7 +18,6 @@ from tabcli.selection.peers import PEERS
 from tabcli.selection.search import Trial, Tuning, search
 from tabcli.tables.contract import DataSource
 from tabcli.training.loop import Callbacks
-from tabcli.version import __version__
 
 # -------------------------------------------------------------------------------------------- backtest
 
@@ -87,7 +86,7 @@ def backtest(
 def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
     """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
     names = ["train", *(["future"] if "future" in settings.tables else []), *joined.side_names(settings)]
-    return files.digest([__version__, torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
+    return files.digest([code_identity(), torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
 
 
 def tune(

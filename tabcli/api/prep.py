@@ -8,14 +8,13 @@ from typing import Any
 
 from tabcli import files
 from tabcli.api.results import PrepResult
-from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, hashes_of, is_unchanged, versions
+from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
 from tabcli.pipeline import joined, prepare
 from tabcli.tables.contract import DataSource
-from tabcli.version import __version__
 
 # ------------------------------------------------------------------------------------------------ prep
 
@@ -27,7 +26,7 @@ def prep_sections(config: Config) -> dict[str, Any]:
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
     names = ["train", *(["future"] if "future" in config.tables else []), *joined.side_names(config)]
     drawn = [sample, config.seed] if sample is not None else None
-    return files.digest([__version__, prep_sections(config), hashes_of(config, data, names), drawn])
+    return files.digest([code_identity(), prep_sections(config), hashes_of(config, data, names), drawn])
 
 
 def prep(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,23 @@ def versions() -> dict[str, str]:
         "pandas": pd.__version__,
         "numpy": np.__version__,
     }
+
+
+WITHOUT_EFFECT = ("cli", "onboarding", "reports", "synthetic")
+"""Packages that change nothing of what prep and training write but plots."""
+
+
+PACKAGE = Path(__file__).parents[1]
+
+
+@cache
+def code_identity(package: Path = PACKAGE) -> str:
+    """What identifies the code that a prep or run is made by: the version, and a hash of the sources.
+
+    The version alone is that of a release: between two of them the code changes and it does not.
+    """
+    sources = [p for p in sorted(package.rglob("*.py")) if p.relative_to(package).parts[0] not in WITHOUT_EFFECT]
+    return files.digest([__version__, {p.relative_to(package).as_posix(): files.sha256(p) for p in sources}])
 
 
 def is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from tabcli import files
 from tabcli.api.prep import prep_sections
 from tabcli.api.results import PrepResult, TrainResult
-from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, is_unchanged, versions
+from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.bundle import directories, manifest
 from tabcli.config import loading
@@ -25,7 +25,6 @@ from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
 from tabcli.training.workers import TrainingJob
-from tabcli.version import __version__
 
 # ----------------------------------------------------------------------------------------------- train
 
@@ -52,9 +51,18 @@ def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Se
     if changed:
         raise ConfigError(
             f"the prep was made with other values of {', '.join(changed)}",
-            hint="run `tabcli prep` again with this config, or train without --config to use the prep's own",
+            hint=_way_to_prep(config, overrides, changed),
         )
     return settings
+
+
+def _way_to_prep(config: ConfigSource | None, overrides: Sequence[str], changed: Sequence[str]) -> str:
+    """How to get a prep of these values, in the words of what was given."""
+    options = [f"-S {o}" for o in overrides if o.partition("=")[0].strip().split(".")[0] in changed]
+    without = [*(["--config"] if config is not None else []), *options]
+    own = "this config" if config is not None else ""
+    wanted = " and ".join(part for part in (own, " ".join(options)) if part)
+    return f"run `tabcli prep` again with {wanted}; or train without {' '.join(without)} to use the prep's own values"
 
 
 def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
@@ -113,7 +121,7 @@ def train(
         )
     path = Path(out)
     fingerprint = files.digest(
-        [__version__, torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
+        [code_identity(), torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
     )
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path), True)
@@ -172,14 +180,14 @@ def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) ->
 def model_summary(
     prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
 ) -> str:
-    """The network as text, before any training.
+    """The network as text, before any training; of an ensemble the first member's.
 
     prep: what `prep` returned, or its directory.
     config: a config that differs from the prep's in how to train; by default the prep's own.
     overrides: keys of the config with other values, such as "model.layers=[64, 32]".
     """
     prepared, _ = _open_prep(prep)
-    return describe(_inputs(prepared, _train_config(prepared, config, overrides)).spec)
+    return describe(_inputs(prepared, _train_config(prepared, config, overrides).of_member(0)).spec)
 
 
 def _inputs(prepared: Prepared, settings: Config) -> Inputs:
@@ -194,7 +202,7 @@ def lr_find(
     overrides: Sequence[str] = (),
     plot: Path | str | None = None,
 ) -> LRFind:
-    """Tries learning rates on a new network and suggests one.
+    """Tries learning rates on a new network, of an ensemble its first member, and suggests one.
 
     prep: what `prep` returned, or its directory.
     config: a config that differs from the prep's in how to train; by default the prep's own.
@@ -202,7 +210,7 @@ def lr_find(
     plot: the PNG file for the curve of the loss; by default none.
     """
     prepared, _ = _open_prep(prep)
-    settings = _train_config(prepared, config, overrides)
+    settings = _train_config(prepared, config, overrides).of_member(0)
     inputs = _inputs(prepared, settings)
     found = run_lr_find(inputs.spec, settings.train, inputs.train, seed=settings.seed)
     if plot is not None:

@@ -9,7 +9,7 @@ from typer._click.core import Context
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from tabcli.errors import ResourceError, TabcliError, UsageError
+from tabcli.errors import ResourceError, TabcliError, UsageError, memory_error
 
 # -------------------------------------------------------------------------------- the error boundary
 
@@ -29,8 +29,8 @@ def _as_expected(error: BaseException) -> TabcliError | None:
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if full or "No space left on device" in str(error):
         return ResourceError(f"the disk is full: {error}", hint="free some space; nothing was written at a final name")
-    if isinstance(error, MemoryError):
-        return ResourceError("the memory is full", hint="try fewer rows with --sample, or a smaller table")
+    if full_memory := memory_error(error):
+        return full_memory
     if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError) and error.filename:
         return UsageError(f"{error.filename}: {error.strerror}")
     return None

@@ -128,13 +128,19 @@ def shown_number(changes: Mapping[str, object]) -> str:
 def echo_table(table: "pd.DataFrame") -> None:
     """Right-aligned text columns."""
     rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
-    rows += [
-        [score_text(c, v) if isinstance(v, float) and c in METRIC_NAMES else str(v) for c, v in record.items()]
-        for record in table.to_dict("records")
-    ]
+    metric = next((c for c in table.columns if c in METRIC_NAMES), "")  # of which the spreads are
+    rows += [[_cell(str(c), v, metric) for c, v in record.items()] for record in table.to_dict("records")]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def _cell(column: str, value: object, metric: str) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if column in METRIC_NAMES or column.startswith("std "):
+        return score_text(column if column in METRIC_NAMES else metric, value)
+    return f"{value:.6g}"
 
 
 def render_inspection(result: "Inspection") -> Iterator[str]:

@@ -14,23 +14,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of time in one unit, written `48d`, `8w`, `168h` or, in calendar months, `3mo`.
+    """A length of time in one unit, written `48d`, `8w`, `168h`, `15min`, `30s` or, in calendar months, `3mo`.
 
     >>> Duration.parse("8w").seconds == Duration.parse("56d").seconds
     True
     """
 
     count: int
-    unit: Literal["h", "d", "w", "mo"]
+    unit: Literal["s", "min", "h", "d", "w", "mo"]
 
-    SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "mo": 2629746}
+    SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "mo": 2629746}
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
-        match = re.fullmatch(r"(\d{1,6})(h|d|w|mo)", text.strip()) if isinstance(text, str) else None
+        match = re.fullmatch(r"(\d{1,6})(s|min|h|d|w|mo)", text.strip()) if isinstance(text, str) else None
         if match is None:
             raise ValueError("expected a number and a unit, like 48d, 8w, 168h or 3mo")
-        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only the four units
+        return cls(int(match[1]), match[2])  # type: ignore[arg-type]  # the pattern admits only these units
 
     @property
     def unit_seconds(self) -> int:
@@ -72,7 +72,9 @@ DurationField = Annotated[
     Duration,
     BeforeValidator(lambda v: v if isinstance(v, Duration) else Duration.parse(v)),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}(h|d|w|mo)$", "examples": ["48d", "8w", "168h", "3mo"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d{1,6}(s|min|h|d|w|mo)$", "examples": ["48d", "8w", "168h", "3mo"]}
+    ),
 ]
 
 

@@ -113,8 +113,8 @@ class Frequency:
     def __str__(self) -> str:
         if self.unit == "mo":
             return f"{self.count}mo"
-        unit = next((u for u in ("w", "d", "h") if self.count % Duration.SECONDS[u] == 0), None)
-        return f"{self.count // Duration.SECONDS[unit]}{unit}" if unit else f"{self.count}s"
+        unit = next(u for u in ("w", "d", "h", "min", "s") if self.count % Duration.SECONDS[u] == 0)
+        return f"{self.count // Duration.SECONDS[unit]}{unit}"
 
     def to_state(self) -> FrequencyState:
         return {"count": self.count, "unit": self.unit}

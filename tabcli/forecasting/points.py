@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import ROW, Run
 from tabcli.config.values import Duration
-from tabcli.errors import BundleError
+from tabcli.errors import BundleError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
 from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows
 from tabcli.preprocessing.categorical import UNKNOWN
@@ -49,6 +49,8 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
             inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
         outputs = [predict_outputs(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
     except (RuntimeError, TypeError) as error:
+        if full := memory_error(error):
+            raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
     return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
 

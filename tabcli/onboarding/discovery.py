@@ -208,6 +208,12 @@ def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], wish
     return found
 
 
+def _horizon_steps(frequency: Frequency) -> int:
+    """How many steps are forecast where nobody says it: a week of hours or less, 28 days, 8 weeks, 3 months."""
+    unit = length_of_time(frequency, 1).unit
+    return max(1, WEEK // frequency.seconds) if unit in ("s", "min") else {"h": 168, "d": 28, "w": 8, "mo": 3}[unit]
+
+
 def _horizon(
     train: FolderTable, future: FolderTable | None, date: str, frequency: Frequency, wishes: InitHints
 ) -> Duration:
@@ -224,8 +230,7 @@ def _horizon(
         ahead = future.table[date]
         return length_of_time(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)
     longest = max(1, _length(train, date, frequency) // 4)
-    usual = {"h": 168, "d": 28, "w": 8, "mo": 3}[length_of_time(frequency, 1).unit]
-    return length_of_time(frequency, min(usual, longest))
+    return length_of_time(frequency, min(_horizon_steps(frequency), longest))
 
 
 def _length(train: FolderTable, date: str, frequency: Frequency) -> int:

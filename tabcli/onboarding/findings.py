@@ -115,7 +115,9 @@ def duration_of(length: pd.Timedelta) -> Duration:
         return Duration(seconds // (7 * 86400), "w")
     if seconds % 86400 == 0:
         return Duration(seconds // 86400, "d")
-    return Duration(max(1, seconds // 3600), "h")
+    if seconds % 3600 == 0:
+        return Duration(seconds // 3600, "h")
+    return Duration(seconds // 60, "min") if seconds % 60 == 0 else Duration(max(1, seconds), "s")
 
 
 def length_of_time(frequency: Frequency, n: int) -> Duration:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from tabcli.errors import DataError
 from tabcli.preprocessing.categorical import Counts, narrowed
 from tabcli.tables.kinds import kind_of, require_columns
 from tabcli.tables.rows import frame_of
-from tabcli.tables.texts import not_numeric_error
+from tabcli.tables.texts import EXACT, not_numeric_error
 
 FLAG_SUFFIX = "_na"
 
@@ -55,6 +55,12 @@ class FillMissingState(TypedDict):
 
     medians: dict[str, float]
     flagged: list[str]
+    whole: NotRequired[list[str]]
+
+
+def _are_whole(values: FloatArray) -> bool:
+    """Whether all values are whole numbers that an int64 can hold."""
+    return bool((np.abs(values) <= EXACT).all() and (values == np.round(values)).all())
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,25 @@ class FillMissing:
     """Missing numbers → the training rows' median.
 
     A median is learned for every column, so that a value missing only later is filled and counted too.
-    `flagged_`: the columns that get a bool column `…_na`, those with missing values in training.
+    `flagged_`: the columns that get a bool column `…_na`, those with missing values in training. `whole_`: those whose
+    values in training were whole; a table alone gets them back as whole numbers.
     """
 
     medians_: dict[str, float]
     flagged_: tuple[str, ...]
+    whole_: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "FillMissing":
         """Learns medians and flags. Raises `DataError` for a column without any value."""
-        medians, flagged = {}, []
+        medians, flagged, whole = {}, [], []
         for name in columns:
             medians[name], values = cls.learn(table[name])
             if np.isnan(values).any():
                 flagged.append(name)
-        return cls(medians, tuple(flagged))
+            if _are_whole(values[~np.isnan(values)]):
+                whole.append(name)
+        return cls(medians, tuple(flagged), tuple(whole))
 
     @staticmethod
     def learn(column: pd.Series, counts: IntArray | None = None) -> tuple[float, FloatArray]:
@@ -110,23 +120,27 @@ class FillMissing:
         return np.where(missing, self.medians_[name], values) if missing.any() else values, missing
 
     def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
-        """Table → filled float64 columns then bool flags, in the learned order, and how many were filled per column."""
+        """Table → filled columns then bool flags, in the learned order, and how many were filled per column.
+
+        float64, or int64 where numbers were whole in training and are here.
+        """
         require_columns(table, self.medians_, "the table to fill")
         filled: dict[str, AnyArray] = {}
         flags, counts = {}, {}
         for name in self.medians_:
-            filled[name], missing = self.filled(table[name], name)
+            values, missing = self.filled(table[name], name)
+            filled[name] = values.astype("int64") if name in self.whole_ and _are_whole(values) else values
             counts[name] = int(missing.sum())
             if name in self.flagged_:
                 flags[name + FLAG_SUFFIX] = missing
         return frame_of({**filled, **flags}, table.index), counts
 
     def to_state(self) -> FillMissingState:
-        return {"medians": self.medians_, "flagged": list(self.flagged_)}
+        return {"medians": self.medians_, "flagged": list(self.flagged_), "whole": list(self.whole_)}
 
     @classmethod
     def from_state(cls, state: FillMissingState) -> "FillMissing":
-        return cls(state["medians"], tuple(state["flagged"]))
+        return cls(state["medians"], tuple(state["flagged"]), tuple(state.get("whole", ())))
 
 
 class NormalizeState(TypedDict):

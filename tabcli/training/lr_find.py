@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tabcli.config.learning import Train
+from tabcli.errors import ConfigError
 from tabcli.shown import Shown
 from tabcli.training.dataset import Dataset
 from tabcli.training.loop import Trainer, device_of
@@ -72,5 +73,7 @@ def lr_find(
                 best = min(best, losses[-1])
                 if len(lrs) == steps or not math.isfinite(losses[-1]) or losses[-1] > 4 * best:
                     kept = [x for x in losses if math.isfinite(x)]
+                    if not kept:
+                        raise ConfigError("the loss is not finite whatever the rate: no rate can be suggested")
                     return LRFind(lrs[: len(kept)], kept, lrs[valley(kept)])
     raise AssertionError("unreachable: the loop returns after `steps` batches")
