@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tabcli.config import loading
 from tabcli.config.values import Duration
@@ -13,7 +15,8 @@ from tabcli.features.availability import availability_of
 from tabcli.features.frequency import Frequency
 from tabcli.pipeline import prepare
 from tabcli.pipeline.apply import apply
-from tests.conftest import HORIZON, N_DAYS, START
+from tabcli.tables.joins import LookupTable
+from tests.conftest import CONFIG, HORIZON, N_DAYS, START, examples
 
 Tables = dict[str, pd.DataFrame]
 
@@ -174,3 +177,32 @@ def test_a_join_on_what_is_not_there_is_refused(config: dict[str, Any], tables: 
     config["joins"].append({"table": "shops", "on": ["shop", "kidn"]})
     with pytest.raises(ConfigError, match=r"joins\[1\]\.on: .* have a column 'kidn'; did you mean 'kind'"):
         fit(config, tables)
+
+
+MONTHS = pd.period_range("1998-01", "2006-12", freq="M")
+CUTOFFS = pd.DatetimeIndex(sorted({*MONTHS.to_timestamp(), *MONTHS.to_timestamp(how="end").normalize()}))
+CUTOFFS = CUTOFFS.union(CUTOFFS[CUTOFFS.day == 1] + pd.Timedelta(14, unit="D"))
+SEEN = pd.DataFrame({"seen": pd.date_range("1992-01-01", "2016-01-01", freq="12h", unit="us"), "interest": 1.0})
+"""A side table with a row for every half of a day."""
+
+
+@examples(25)
+@example(step="1d", n=89, lag=Duration(3, "mo"))
+@example(step="1d", n=90, lag=Duration(3, "mo"))
+@example(step="3mo", n=1, lag=Duration(3, "mo"))
+@given(
+    step=st.sampled_from(["1d", "1w", "12h", "1mo", "3mo"]),
+    n=st.integers(1, 30),
+    lag=st.builds(Duration, st.integers(0, 40), st.sampled_from(["d", "w", "mo"])),
+)
+def test_a_lag_is_long_enough_just_where_no_row_to_forecast_finds_what_lies_after_the_cutoff(
+    step: str, n: int, lag: Duration
+) -> None:
+    """Against the join itself: what the last row to forecast would find, from every cutoff."""
+    frequency = Frequency.of(pd.Series([], dtype="datetime64[us]"), Duration.parse(step))
+    config = loading.parse({**CONFIG, "joins": [{"table": "shops", "as_of": "seen", "lag": str(lag)}]})
+    known = availability_of(config, pd.DataFrame(columns=["units"]), {"shops": SEEN}, frequency, n)["interest"]
+    last = pd.DataFrame({"day": [frequency.after(c, n) for c in CUTOFFS]}).astype("datetime64[us]")
+    found = LookupTable.of(SEEN, config.joins[0]).find(last, "day")
+    ahead = SEEN["seen"].to_numpy()[found] > CUTOFFS.to_numpy()
+    assert known == ("past only" if ahead.any() else "known in advance")

@@ -25,11 +25,11 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
 
 def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
     """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
-    target = rows[config.target.column]
-    if kind_of(target) == "text":
+    target, kind = rows[config.target.column], rows.kinds[config.target.column]
+    if kind == "text":
         raise not_numeric_error(target, where)
-    if kind_of(target) == "date":
-        raise DataError(f"{where}: the target {target.name!r} holds {kind_of(target)} values, not numbers")
+    if kind == "date":
+        raise DataError(f"{where}: the target {target.name!r} holds {kind} values, not numbers")
     left_out = {}
     kept = np.ones(len(rows), dtype=bool)
     if config.target.drop_where:

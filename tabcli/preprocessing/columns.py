@@ -22,7 +22,7 @@ from tabcli.parallel import parallel_map
 from tabcli.preprocessing.categorical import Categorify, CategorifyState, Counts, count_codes, narrowed
 from tabcli.preprocessing.continuous import FLAG_SUFFIX, FillMissing, FillMissingState, Normalize, NormalizeState
 from tabcli.tables.joins import FactorizedTable, Rows
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import require_columns
 from tabcli.tables.rows import frame_of
 
 
@@ -139,7 +139,7 @@ class Preprocessor:
 
         def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
             column = rows.stored[name].values
-            if kind_of(column) == "int" and narrowed(column.to_numpy()):
+            if rows.kinds[name] == "int" and narrowed(column.to_numpy()):
                 scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
             else:
                 values, gap = fill.filled(column, name)

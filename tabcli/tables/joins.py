@@ -11,6 +11,7 @@ gets it laid out; whoever can do with `stored` saves the time and the memory.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from tabcli.arrays import AnyArray, ColumnValues, IntArray
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import (
     MOMENT_BITS,
     MOST_GROUPS,
@@ -78,6 +79,11 @@ class FactorizedTable:
     @property
     def columns(self) -> list[str]:
         return list(self.stored)
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """Which of the five kinds each column is."""
+        return {name: kind_of(column.values) for name, column in self.stored.items()}
 
     def frame(self, names: Iterable[str] | None = None) -> pd.DataFrame:
         """These columns, or all, as an ordinary table."""
