@@ -69,7 +69,7 @@ def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, s
         for c in table.columns
         if availability.get(c) != "past only"
         and c not in (config.date, config.id, config.target.column)
-        and table.kinds[c] != "date"
+        and table.kind(c) != "date"
     ]
 
 
@@ -89,7 +89,7 @@ def choose_variables(
         if column in named:
             continue
         values = table.stored[column].values
-        if table.kinds[column] == "text" and decimal_comma(values):
+        if table.kind(column) == "text" and decimal_comma(values):
             raise not_numeric_error(table[column], "auto: a number or a category?")
         continuous = by_rule and column not in config.series and _is_measure(table, column, train, config.max_card)
         by_role["continuous" if continuous else "categorical"].append(column)
@@ -106,7 +106,7 @@ def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: 
     Not the kind of the whole column: a missing value to come would make floats of a training row's whole numbers.
     """
     values, places = table.stored[column]
-    if table.kinds[column] not in ("int", "float"):
+    if table.kind(column) not in ("int", "float"):
         return False
     numbers = values.to_numpy()[train if places is None else np.unique(places[train])].astype("float64")
     return bool((numbers != np.round(numbers)).any()) or len(np.unique(numbers)) > max_card
@@ -190,7 +190,7 @@ def _column_problem(read: Read, table: FactorizedTable, config: Config) -> str |
     if column not in table.columns:
         features = [] if read.use in ("filled", "feature") else made_columns(config)
         return f"no column {column!r}{did_you_mean(column, dict.fromkeys([*table.columns, *features]))}"
-    kind = table.kinds[column]
+    kind = table.kind(column)
     if read.date and kind != "date":
         return f"column {column!r} holds {kind} values, not dates"
     if read.use == "input" and kind == "date":

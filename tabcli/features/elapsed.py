@@ -113,7 +113,7 @@ def active_months(rows: Rows, date: str, recurrence: ActiveMonths) -> NDArray[np
     """1 where the row's month is in the row's list and `since` has come, int32 (n,); 0 where there is no list."""
     rows, name = FactorizedTable.of(rows), recurrence.months
     column = rows.stored[name].values
-    if rows.kinds[name] != "text":
+    if rows.kind(name) != "text":
         raise DataError(f"column {name!r} must hold lists of months as text")
     listed = np.vstack([_listed_months(list(column.cat.categories), name), np.zeros((1, 13), dtype=bool)])
     month = by_key(rows, [date], lambda keys: keys[date].dt.month.to_numpy())

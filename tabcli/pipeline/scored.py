@@ -25,7 +25,7 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
 
 def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
     """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
-    target, kind = rows[config.target.column], rows.kinds[config.target.column]
+    target, kind = rows[config.target.column], rows.kind(config.target.column)
     if kind == "text":
         raise not_numeric_error(target, where)
     if kind == "date":

@@ -139,7 +139,7 @@ class Preprocessor:
 
         def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
             column = rows.stored[name].values
-            if rows.kinds[name] == "int" and narrowed(column.to_numpy()):
+            if rows.kind(name) == "int" and narrowed(column.to_numpy()):
                 scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
             else:
                 values, gap = fill.filled(column, name)

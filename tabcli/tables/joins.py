@@ -11,7 +11,6 @@ gets it laid out; whoever can do with `stored` saves the time and the memory.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -80,10 +79,9 @@ class FactorizedTable:
     def columns(self) -> list[str]:
         return list(self.stored)
 
-    @cached_property
-    def kinds(self) -> dict[str, Kind]:
-        """Which of the five kinds each column is."""
-        return {name: kind_of(column.values) for name, column in self.stored.items()}
+    def kind(self, name: str) -> Kind:
+        """Which of the five kinds a column is; it need not be laid out for that."""
+        return kind_of(self.stored[name].values)
 
     def frame(self, names: Iterable[str] | None = None) -> pd.DataFrame:
         """These columns, or all, as an ordinary table."""
