@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -125,9 +126,17 @@ def _write(table: pd.DataFrame, path: Path) -> None:
     pa.csv.write_csv(arrow.set_column(place, "Date", arrow["Date"].cast(pa.timestamp("s")).cast(pa.date32())), path)
 
 
+OPEN_DAYS = pd.DataFrame({"Open": range(8), "LogOpen": [-1.0, *np.log(range(1, 8))]})
+"""Of a week: the number of days open and its logarithm, as sales are learned on that scale; -1 for a week without."""
+
+
 def write_window(table: pd.DataFrame, window: Window, store: Path, folder: Path) -> None:
-    """What a person has before the window: `train.csv`, `test.csv` (its rows without what is unknown), `store.csv`."""
+    """What a person has before the window: `train.csv`, `test.csv` (its rows without what is unknown), `store.csv`.
+
+    And `open_days.csv`, a table of logarithms, which needs no data.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _write(past_of(table, window), folder / "train.csv")
     _write(truth_of(table, window).drop(columns=UNKNOWN), folder / "test.csv")
     (folder / "store.csv").write_bytes(store.read_bytes())
+    OPEN_DAYS.to_csv(folder / "open_days.csv", index=False)

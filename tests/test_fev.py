@@ -223,7 +223,12 @@ def test_a_windows_folder_shows_the_past_and_the_future_without_its_sales(task: 
     assert list(test.columns) == ["Id", *(c for c in table.columns if c not in ("Sales", "Customers"))]
     assert test["Id"].tolist() == truth["Id"].tolist() == list(range(1, len(test) + 1))
     assert len(test) == 4 * task.horizon
-    assert sorted(p.name for p in (tmp_path / "window").iterdir()) == ["store.csv", "test.csv", "train.csv"]
+    assert sorted(p.name for p in (tmp_path / "window").iterdir()) == [
+        "open_days.csv",
+        "store.csv",
+        "test.csv",
+        "train.csv",
+    ]
 
 
 def test_missing_rows_of_the_truth_are_not_forecast() -> None:
