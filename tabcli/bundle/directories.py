@@ -32,7 +32,7 @@ from safetensors.numpy import load_file, save
 
 from tabcli import files
 from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
-from tabcli.bundle.manifest import FORMAT_VERSION, listed_file, verify, write_manifest
+from tabcli.bundle.manifest import FORMAT_VERSION, Manifest, listed_file, verify, write_manifest
 from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
 from tabcli.features.events import EventCalendar
@@ -81,7 +81,7 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
     _write_table(fitted.tail, directory / "tail.parquet")
 
 
-def _load_fitted(directory: Path, manifest: Mapping[str, Any]) -> FittedPipeline:
+def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
     def file(name: str) -> Path:
         return listed_file(directory, manifest, name)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from tabcli import files
 from tabcli.errors import BundleError
@@ -10,6 +10,14 @@ from tabcli.errors import BundleError
 FORMAT_VERSION = 2
 
 MANIFEST = "manifest.json"
+
+
+class Manifest(TypedDict):
+    """What is read of a manifest. `files`: name → bytes and SHA-256; `members`: of a run, how many networks."""
+
+    fingerprint: str
+    files: dict[str, tuple[int, str]]
+    members: NotRequired[int]
 
 
 # ---------------------------------------------------------------------------------------- the manifest
@@ -39,7 +47,7 @@ def directory_kind(directory: Path) -> str:
     return kind
 
 
-def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
+def read_manifest(directory: Path, kind: str) -> Manifest:
     """The manifest of a whole directory of this kind, "prep", "run" or "fold"; its `files`: name → (bytes, SHA-256).
 
     Raises `BundleError` for anything else.
@@ -64,14 +72,17 @@ def read_manifest(directory: Path, kind: str) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise BundleError(f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}")
     try:
-        str(manifest["fingerprint"])
+        fingerprint = str(manifest["fingerprint"])
         listed = {str(name): (int(facts["bytes"]), str(facts["sha256"])) for name, facts in manifest["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BundleError(f"{path}: corrupt: it does not list the directory's files") from None
-    return {**manifest, "files": listed}
+    whole: Manifest = {"fingerprint": fingerprint, "files": listed}
+    if kind == "run" and isinstance(manifest.get("members"), int):
+        whole["members"] = manifest["members"]
+    return whole
 
 
-def verify(directory: Path, kind: str) -> dict[str, Any]:
+def verify(directory: Path, kind: str) -> Manifest:
     """`read_manifest`, and every file present with the right size and hash."""
     manifest = read_manifest(directory, kind)
     for name, (n_bytes, sha256) in manifest["files"].items():
@@ -85,7 +96,7 @@ def verify(directory: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
-def listed_file(directory: Path, manifest: Mapping[str, Any], name: str) -> Path:
+def listed_file(directory: Path, manifest: Manifest, name: str) -> Path:
     """A file of a verified directory. Raises `BundleError` for one that the manifest does not list."""
     if name not in manifest["files"]:
         what = (

@@ -203,7 +203,7 @@ def _variant_problems(config: Config) -> list[str]:
     problems = []
     of_all = _learning_problems(config)
     for i, variant in enumerate(config.variants):
-        changed: dict[str, Any] = {}
+        changed: dict[str, object] = {}
         for name, given in (("model", variant.model), ("train", variant.train)):
             try:
                 changed[name] = with_changes(getattr(config, name), given)

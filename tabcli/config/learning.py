@@ -1,6 +1,6 @@
 """Sections that describe learning: the network, its training, variants, calibration, the search."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -82,8 +82,8 @@ class Train(Section):
 class Variant(Section):
     """What some members of an ensemble have otherwise: keys of `model` and `train`."""
 
-    model: dict[str, Any] = {}
-    train: dict[str, Any] = {}
+    model: dict[str, object] = {}
+    train: dict[str, object] = {}
 
 
 class Calibration(Section):
@@ -118,7 +118,7 @@ class Range(Section):
 class Choices(Section):
     """One of these values."""
 
-    choices: Annotated[tuple[Any, ...], Field(min_length=1)]
+    choices: Annotated[tuple[object, ...], Field(min_length=1)]
 
 
 class Tune(Section):

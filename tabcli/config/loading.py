@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,16 +14,17 @@ from tabcli.config.yaml12 import parse_yaml
 from tabcli.errors import ConfigError, did_you_mean, nearest
 
 
-def _set_override(values: dict[str, Any], override: str) -> None:
+def _set_override(values: dict[str, object], override: str) -> None:
     path, separator, text = override.partition("=")
     keys = path.strip().split(".")
     if not separator or not all(keys):
         raise ConfigError(f"-S {override}: expected key.path=value", hint="for example -S train.epochs=3")
     place = values
     for depth, key in enumerate(keys[:-1]):
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
+        inner = place.setdefault(key, {})
+        if not isinstance(inner, dict):
             raise ConfigError(f"-S {override}: {'.'.join(keys[: depth + 1])} holds a single value, not keys")
+        place = inner
     place[keys[-1]] = parse_yaml(text, source=f"-S {override}")
 
 
@@ -87,13 +87,12 @@ def parse_table(options: Mapping[str, str], file: str) -> Table:
     raise ConfigError("; ".join(problems))
 
 
-def _without_preset(config: Config) -> dict[str, Any]:
+def _without_preset(config: Config) -> dict[str, object]:
     """A config's values less those that its preset gives, so that another preset can take their place."""
     values = config.dump()
-    given = {"model": Model().model_dump(mode="json"), "train": Train().model_dump(mode="json")}
-    for section, defaults in given.items():
-        preset = {**defaults, **PRESETS[config.preset].get(section, {})}
-        values[section] = {k: v for k, v in values[section].items() if v != preset[k]}
+    for name, section, defaults in (("model", config.model, Model()), ("train", config.train, Train())):
+        preset = {**defaults.model_dump(mode="json"), **PRESETS[config.preset].get(name, {})}
+        values[name] = {k: v for k, v in section.model_dump(mode="json").items() if v != preset[k]}
     return values
 
 
@@ -103,7 +102,7 @@ def load(config: "Config | Mapping[str, object] | Path | str", overrides: Sequen
         return config
     source = "config"
     if isinstance(config, Config):
-        values: Any = _without_preset(config)
+        values: object = _without_preset(config)
     elif isinstance(config, Mapping):
         values = copy.deepcopy(dict(config))  # overrides must not reach the caller's own
     else:
@@ -127,6 +126,6 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"{path}: not a text file") from None
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, object]:
     """The JSON Schema of a config file, for editors."""
     return Config.model_json_schema(by_alias=True)

@@ -5,9 +5,9 @@ A field that holds names of columns is marked with `Reads`; a column that is nam
     features.events.Promo.where  {promo: 1}   →   Read("features.events.Promo.where", "promo", "feature")
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic.fields import FieldInfo
 
@@ -90,7 +90,7 @@ def mark_of(field: FieldInfo) -> Reads | None:
     return next((mark for mark in field.metadata if isinstance(mark, Reads)), None)
 
 
-def _within(value: Any, path: str) -> Iterator[Read]:
+def _within(value: object, path: str) -> Iterator[Read]:
     if isinstance(value, Section):
         yield from reads_of(value, path)
     elif isinstance(value, tuple):
@@ -101,7 +101,7 @@ def _within(value: Any, path: str) -> Iterator[Read]:
             yield from _within(item, f"{path}.{key}")
 
 
-def _named(value: Any) -> Iterator[str]:
+def _named(value: str | Iterable[str] | None) -> Iterator[str]:
     """The columns that a marked field names; `auto` and nothing name none."""
     if isinstance(value, str):
         yield from [] if value == "auto" else [value]

@@ -1,7 +1,7 @@
 """The whole config: everything about one dataset and how to forecast it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, Field
@@ -72,7 +72,7 @@ class Config(Section):
         changes = {"model": with_changes(self.model, variant.model), "train": with_changes(self.train, variant.train)}
         return self.model_copy(update=changes)
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         """The whole resolved config as plain JSON-able values; `parse(config.dump())` gives it back."""
         return self.model_dump(mode="json", by_alias=True)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.arrays import ColumnValues
 from tabcli.artifacts.contents import ROW, Run
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, memory_error
@@ -155,7 +155,7 @@ def _closed(run: Run) -> list[str]:
     ]
 
 
-def _plain(column: pd.Series) -> Any:
+def _plain(column: pd.Series) -> ColumnValues:
     return column.astype("str") if kind_of(column) == "text" else column.to_numpy()
 
 

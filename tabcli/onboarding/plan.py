@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 
+from tabcli.config.values import Metric, Scalar, Transform
 from tabcli.evaluation.naive import group_medians
 from tabcli.features.dates import date_part_names
 from tabcli.features.frequency import season_of
@@ -37,12 +38,22 @@ def _camel(name: str) -> str:
     return "".join(w[:1].upper() + w[1:] for w in re.split(r"\W+|_", name) if w) or "Event"
 
 
+class TargetPart(TypedDict):
+    """The target, as in a config."""
+
+    column: str
+    transform: Transform
+    drop_where: NotRequired[dict[str, Scalar]]
+    nonpositive: NotRequired[str]
+    no_row: NotRequired[str]
+
+
 @dataclass(frozen=True)
 class Scale:
     """`target`: that section of the config; `metric`: what fits it; `why`: both."""
 
-    target: dict[str, Any]
-    metric: str
+    target: TargetPart
+    metric: Metric
     why: str
 
 
@@ -110,6 +121,8 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
     is_open = (found.rows[closed.column] != closed.value) if closed else pd.Series(True, index=target.index)
     zeros, negative = int(((target == 0) & is_open).sum()), int((target < 0).sum())
     drop = {closed.column: closed.value} if closed else {}
+    chosen: Transform
+    metric: Metric
     if negative:
         chosen, metric = "identity", "wape"
         why = f"{negative:,} targets are below 0, which has no logarithm and no percentage error. CHECK: if they are "
@@ -126,7 +139,9 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
         drop = {found.target: 0} if (target == 0).any() and (closed is None or closed.known) else drop
         why = "all targets learned from are above 0"
         why += f"; {zeros:,} of open days are 0 and left out" if zeros else ""
-    section: dict[str, Any] = {"column": found.target, "transform": chosen, **({"drop_where": drop} if drop else {})}
+    section: TargetPart = {"column": found.target, "transform": chosen}
+    if drop:
+        section["drop_where"] = drop
     if missing := int(target.isna().sum()):
         section["nonpositive"] = "drop"
         why += f". CHECK: {missing:,} targets are missing and left out"

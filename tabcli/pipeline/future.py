@@ -12,7 +12,6 @@ Static columns keep their value. What the rules need of the past, the *tail*, is
 
 import calendar
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,10 +143,10 @@ def _by_rule(
     dates: pd.Series,
     series: NDArray[np.int64],
     step: NDArray[np.int64],
-) -> Any:
+) -> ColumnValues:
     """A column's values for rows of these dates, series and steps after the end (from 0), all (n,)."""
     if rule.constant is not None:
-        return [rule.constant] * len(dates)
+        return pd.Series([rule.constant] * len(dates))
     if rule.calendar is not None:
         return date_parts(dates, "", time=True)[rule.calendar].to_numpy() + rule.plus
     if rule.holidays is not None:
@@ -169,7 +168,7 @@ def _last(tail: pd.DataFrame, name: str) -> AnyArray:
     return values
 
 
-def ended_series(fitted: FittedPipeline, n_steps: int) -> Mapping[Any, int]:
+def ended_series(fitted: FittedPipeline, n_steps: int) -> Mapping[int, int]:
     """The series whose last row lies more than `n_steps` before the end: position → how many steps."""
     last = fitted.tail.groupby(SERIES)[AGO].min()
-    return {position: int(ago) for position, ago in last.items() if ago >= n_steps}
+    return {position: ago for position, ago in zip(last.index.tolist(), last.tolist(), strict=True) if ago >= n_steps}

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tabcli import files
 from tabcli.config.learning import Choices, Range
@@ -20,6 +20,11 @@ from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.evaluation.naming import score_text
 from tabcli.shown import Shown, first_few
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna import Trial as Asked
+    from optuna.trial import FrozenTrial
 
 Judge = Callable[[Config, Path], float]
 
@@ -84,7 +89,7 @@ def search(
     return Tuning(out / "best.yaml", config.metric, min(finished, key=lambda t: t.score), finished)
 
 
-def _open_study(config: Config, out: Path, fingerprint: str) -> Any:
+def _open_study(config: Config, out: Path, fingerprint: str) -> "Study":
     """The study in the folder; a new one starts with the config's own values."""
     try:
         import optuna
@@ -108,12 +113,13 @@ def _open_study(config: Config, out: Path, fingerprint: str) -> Any:
     return study
 
 
-def _complete(study: Any) -> list[Any]:
+def _complete(study: "Study") -> "list[FrozenTrial]":
     return [t for t in study.trials if t.state.name == "COMPLETE"]
 
 
-def _trial(trial: Any) -> Trial:
-    return Trial(trial.number, trial.user_attrs["changes"], float(trial.value))
+def _trial(trial: "FrozenTrial") -> Trial:
+    assert trial.value is not None
+    return Trial(trial.number, trial.user_attrs["changes"], trial.value)
 
 
 def _own_values(config: Config) -> dict[str, object]:
@@ -133,7 +139,7 @@ def _own_values(config: Config) -> dict[str, object]:
     return own
 
 
-def _suggest(trial: Any, path: str, space: Range | Choices) -> Any:
+def _suggest(trial: "Asked", path: str, space: Range | Choices) -> object:
     if isinstance(space, Choices):  # as text, since a list is no category to optuna
         return json.loads(trial.suggest_categorical(path, [json.dumps(c) for c in space.choices]))
     if isinstance(space.low, int) and isinstance(space.high, int):

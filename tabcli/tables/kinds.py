@@ -6,7 +6,7 @@ encoders work on codes). A missing value is NaN, NaT or code -1; an int column w
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -110,7 +110,7 @@ def _of_categories(values: pd.Series, where: str, timezone: str | None) -> pd.Se
         case "text":
             return as_text(values)
         case "date":
-            taken: Any = np.append(plain.to_numpy(), np.datetime64("NaT", "us"))[codes]
+            taken = np.append(plain.to_numpy(), np.datetime64("NaT", "us"))[codes]
         case "int" if missing and _exceeds(plain, EXACT):
             return as_text(values)
         case "int" | "bool" | "float" if missing:

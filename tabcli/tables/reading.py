@@ -6,7 +6,6 @@ import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +68,7 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
         case ".pkl" | ".pickle":
             return _flat(read_pickle(path), str(path))
         case ".parquet" | ".pq":
-            reader: Any = pyarrow.parquet.read_table
+            reader = pyarrow.parquet.read_table
         case ".feather" | ".arrow":
             reader = pyarrow.feather.read_table
         case ending if ending in SHEET_ENDINGS:
