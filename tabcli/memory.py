@@ -14,9 +14,9 @@ _TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
 def reuse_freed_memory() -> None:
     """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
 
-    Otherwise every array of some megabytes is fetched from the system anew, a page at a time, and given back: a fourth
-    of the time that a prep takes. Arrow's memory comes from the same store, which lowers the peak. For processes that
-    do one thing and end.
+    Otherwise the process asks the system for the memory of every large array anew, a page at a time, and gives it back:
+    a fourth of the time of a prep. Arrow takes its memory from the same store, which lowers the peak. For processes
+    that do one thing and end.
     """
     import pyarrow  # here, for --help needs none of it
 

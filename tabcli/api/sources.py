@@ -79,7 +79,7 @@ def _source_hash(source: TableSource) -> str:
 def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
     """What identifies the content of each table; empty where there is none.
 
-    A table that changes after that and before it is read gets the hash of what it was, so the next prep runs again.
+    Hashed before reading: if a file changes in between, the next prep runs again instead of saying "unchanged".
     """
 
     def identify(name: str) -> str:

@@ -57,7 +57,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
     # A column known to be without gaps is written without a note for each value that it is there.
     whole = [f.with_nullable(made[i].null_count > 0) for i, f in enumerate(made.schema)]
     made = pa.Table.from_arrays(made.columns, schema=pa.schema(whole, made.schema.metadata))
-    # Looking numbers up in dictionaries would take longer than all else, and LZ4 finds most of what repeats; nobody
+    # Dictionaries of numbers would take most of the time, and LZ4 finds most of what repeats; nobody
     # looks for single rows, which statistics would help with.
     pyarrow.parquet.write_table(made, path, compression="lz4", use_dictionary=texts, write_statistics=False)
 
@@ -133,7 +133,7 @@ def load_prep(directory: Path) -> Prepared:
 
 
 def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) -> bytes:
-    """The library writes the memory as it lies, a transposed array in the wrong order: make each contiguous first."""
+    """safetensors writes raw memory, so each array is copied to C order first."""
     return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
 
 

@@ -89,7 +89,7 @@ def cross_problems(config: Config) -> list[str]:
         if join.table not in config.tables or join.table in ("train", "future"):
             others = [t for t in config.tables if t not in ("train", "future")]
             problems.append(
-                f"joins[{i}].table: {join.table!r} is no side table{did_you_mean(join.table, others)}"
+                f"joins[{i}].table: {join.table!r} is not one of the other tables{did_you_mean(join.table, others)}"
                 f" (there are: {', '.join(others)})"
             )
         if not join.on and not join.as_of:
@@ -103,7 +103,7 @@ def cross_problems(config: Config) -> list[str]:
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
     problems += [
-        f"tune.space: {path!r} can be no part of a search; expected a key below {', '.join(TUNABLE)}"
+        f"tune.space: {path!r} cannot be tuned; expected a key below {', '.join(TUNABLE)}"
         for path in config.tune.space
         if path.split(".")[0] not in TUNABLE or "." not in path
     ]

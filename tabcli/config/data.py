@@ -141,7 +141,7 @@ class Table(Section):
 
 
 class Join(Section):
-    """Brings columns of a side table to each row; many rows to one.
+    """Brings columns of a lookup table to each row; many rows to one.
 
     With `as_of` the row dated t takes the last right row whose `as_of` date, plus `lag`, is not after t. The
     right date must say when its row was complete: the end of a week, not its start.

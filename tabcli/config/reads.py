@@ -25,8 +25,8 @@ Use = Literal[
 | target   | the train table                         |                          |
 | declared | the train table                         |                          |
 | filled   | the rows, before anything is joined     | yes                      |
-| as of    | a side table                            |                          |
-| join     | the rows and a side table               | if what it joins must be |
+| as of    | a lookup table                          |                          |
+| join     | the rows and a lookup table             | if what it joins must be |
 | feature  | the joined table                        | yes                      |
 | row      | the joined table with its features      | yes                      |
 | input    | the same, for the network               | yes                      |
@@ -57,7 +57,7 @@ class Reads:
 
 @dataclass(frozen=True)
 class Read:
-    """A column, the path of the key that reads it, and what for. `table`: the side table that has it, if it is one."""
+    """A column, the path of the key that reads it, and what for. `table`: the lookup table that has it, if one does."""
 
     path: str
     column: str

@@ -134,8 +134,8 @@ def scores_of(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
 def seasonal_scale(series: IntArray, step: IntArray, target: FloatArray, season: int, n_series: int) -> FloatArray:
     """Each series' mean |target − target one season before| over training rows (n,): float64 (n_series + 1,).
 
-    A series without such a pair, or whose target never changes, has the mean of the others, as has one that is not
-    known: the last. Raises `DataError` where there is no pair at all.
+    Series without such a pair, or whose target never changes, get the mean scale of the others; the last element is
+    that mean, for unknown series. Raises `DataError` where no series has such a pair.
     """
     known = series >= 0
     series, step, target = series[known], step[known], target[known]

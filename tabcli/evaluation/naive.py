@@ -1,4 +1,4 @@
-"""Forecasts that need no learning, which a model must beat."""
+"""Naive forecasts: medians and last values, which a model must beat."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,8 @@ def group_medians(
 ) -> NDArray[np.float64]:
     """The median target of the training rows that share a row's values in `by`, float64 (n,).
 
-    Where there is no such training row, one column less is compared, from the end of `by`; at last the median of all.
+    Where no training row does, the last column of `by` is left out and the rest compared; with none left, the median of
+    all training rows.
     """
     forecast = np.full(len(rows), np.nan)
     for n_keys in range(len(by), 0, -1):
@@ -75,7 +76,7 @@ def naive_forecasts(
     frequency: Frequency,
     medians: Sequence[Sequence[str]],
 ) -> dict[str, NDArray[np.float64]]:
-    """What needs no learning, float64 (n,) each by its name: medians, the last season's value, the last value.
+    """Naive forecasts by name, float64 (n,) each: medians, the last season's value, the last value.
 
     `medians`: the columns of each; *season* is a row's place in its season.
     """

@@ -117,7 +117,7 @@ def availability_of(
 ) -> dict[str, Role]:
     """Column → "known in advance", "past only" or "static", for every source column.
 
-    A column of the train table must be declared; else it is past only. A side table is at most as available as the
+    A column of the train table must be declared; else it is past only. A lookup table is at most as available as the
     keys that it is joined on. Joined by a date it is known in advance only if the join says so, or if its lag reaches
     from every day to forecast, `horizon` steps and validation's gap ahead, back to what is known. Raises `ConfigError`
     where a join has a key that is not there.

@@ -1,6 +1,6 @@
 """The joined and expanded table: every column a model may use, with nothing fitted.
 
-The same function serves prep and predict. A feature of a row depends on that row, the side tables, and the event
+The same function serves prep and predict. A feature of a row depends on that row, the lookup tables, and the event
 calendar; never on the target, and never on which other rows happen to be in the table.
 """
 

@@ -243,7 +243,7 @@ def _learning(draft: Draft) -> Iterator[str]:
     if found.future is not None and not found.horizon_given:
         yield _line("validation", {"last": "future"}, f"as long as the rows to forecast, {found.horizon}")
     else:
-        why = "as you say" if found.horizon_given else "CHECK: as far ahead as forecasts are needed"
+        why = "given by --horizon" if found.horizon_given else "CHECK: as far ahead as forecasts are needed"
         yield _line("validation", {"last": str(found.horizon)}, why)
     if found.step.unit == "w":  # measured on weekly tables: docs/results.md
         yield _line("model", {"history": "base"}, "learns what is added to the series' own level")

@@ -101,7 +101,7 @@ class FolderTable:
 
 @dataclass(frozen=True)
 class JoinGuess:
-    """A side table, how it joins, and why."""
+    """A lookup table, how it joins, and why."""
 
     source: FolderTable
     join: JoinPart

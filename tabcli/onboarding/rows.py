@@ -62,7 +62,7 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
         file = one_of("the table with the rows to forecast", "--future", names, wishes, none="")
         return past, _by_file(sources, file, "--future"), f"{file} has its columns less the target, and later dates"
     if wishes.future and wishes.train:
-        return pasts[0], futures[0], "as you say"
+        return pasts[0], futures[0], "given by --train and --future"
     if wishes.future:
         raise UsageError(
             f"--future {wishes.future}: no table has its columns and a target", hint="name it: --train FILE"
@@ -73,7 +73,7 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
     most = max((len(s.table) for s in dated.values()), default=0)
     largest = [f for f, s in dated.items() if len(s.table) > most / 2]
     file = one_of("the table of the past", "--train", largest, wishes, none="")
-    return dated[file], None, "by far the most rows with a date" if not wishes.train else "as you say"
+    return dated[file], None, "by far the most rows with a date" if not wishes.train else "given by --train"
 
 
 def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
@@ -120,7 +120,7 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, wishe
                 f"--target {wishes.target}: no column of numbers in {train.file}{look}",
                 hint=f"did you mean {found}?" if found else f"numbers: {', '.join(numbers)}",
             )
-        return wishes.target, "as you say"
+        return wishes.target, "given by --target"
     lacking = [
         c
         for c in table.columns
@@ -144,7 +144,7 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, wishe
     if not answers:
         raise _no_target(train, why_not)
     answer = one_of("the target", "--target", answers, wishes, none="")
-    return answer, "as you say"
+    return answer, "given by --target, or chosen"
 
 
 def _no_target(train: FolderTable, why_not: Mapping[str, str]) -> UsageError:

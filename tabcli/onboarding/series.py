@@ -32,7 +32,7 @@ def find_series(
     """
     table = train.table
     if wishes.series:
-        return _as_said(train, date, target, wishes), "as you say"
+        return _as_said(train, date, target, wishes), "given by --series"
     if wishes.aggregate:
         return _of_lines(table, date, target, wishes)
     if not table.duplicated([date]).any():

@@ -17,7 +17,7 @@ MAX_KEYS = 3
 
 
 def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
-    """Joins every side table that has a key in the rows, in turns: one may bring the key of another."""
+    """Joins every lookup table that has a key in the rows, in turns: one may bring the key of another."""
     waiting, moved = list(others), True
     while moved:
         moved = False
@@ -45,7 +45,7 @@ def _why_unjoined(found: Discovery, side: pd.DataFrame) -> str:
 
 
 def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
-    """How a side table joins the rows as they are now, if it does. One that holds the target is never joined."""
+    """How a table joins the rows as they are now, if it does. A table that holds the target is never joined."""
     if found.target in source.table.columns:
         return None
     source = _with_common_names(found, source)
@@ -66,7 +66,7 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
 
 
 def _overlap(rows: pd.Series, side: pd.Series) -> float:
-    """The share of the rows' different values that the side has too; 0 where their kinds differ."""
+    """The share of the rows' different values that the other table has too; 0 where their kinds differ."""
     if ("text" in (kind_of(rows), kind_of(side)) and kind_of(rows) != kind_of(side)) or kind_of(side) == "date":
         return 0.0
     values = pd.Series(rows.dropna().unique())
@@ -77,7 +77,7 @@ _KEY_WORDS = {"id", "nr", "no", "nbr", "num", "number", "code", "key", "name"}
 
 
 def _related(own: str, table: str, name: str) -> bool:
-    """Whether a side table's column may name the same thing as one of the rows: store_nbr, or id in stores, store."""
+    """Whether a column of a lookup table may name the same thing as one of the rows: store_nbr, or id in stores, store."""
     words = {w.rstrip("s") for w in [*snake_case(own).split("_"), *snake_case(table).split("_")]} - _KEY_WORDS
     return bool(words & ({w.rstrip("s") for w in snake_case(name).split("_")} - _KEY_WORDS))
 

@@ -15,5 +15,5 @@ shapes       wide tables made long, lines of sale made rows
 reading      a source → a table, after the config's steps
 writing      a table → a file, whole or not at all
 contract     all tables of a config; the kinds that later tables must have
-joins        what side tables add, kept once per key
+joins        what lookup tables add, kept once per key
 """

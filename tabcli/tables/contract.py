@@ -27,7 +27,7 @@ DataSource = Path | str | Mapping[str, TableSource]
 
 
 class ColumnProfile(TypedDict):
-    """A column as it was: of a text column how many `levels`, of another one the range."""
+    """What a column was. `levels`: how many different texts; `min`, `max`: of columns that are not text."""
 
     kind: Kind
     rows: int
@@ -115,7 +115,7 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
 
 
 def describe(config: Config, data: DataSource, name: str) -> str:
-    """How messages call a table: its path, or its name where it is a DataFrame."""
+    """The name of a table in messages: its path, or its name in the config where it is a DataFrame."""
     if isinstance(data, Mapping):
         source = data.get(name)
         return f"table {name}" if isinstance(source, pd.DataFrame) else str(source)

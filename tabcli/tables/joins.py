@@ -1,12 +1,12 @@
-"""Joins. What a side table adds is kept once per key, with the place of each row: a *factorized* table.
+"""Joins. What a lookup table adds is kept once per key, with the index of each row's key: a *factorized* table.
 
     rows    store  day  sales        at   kind  state            rows["state"]
             7      Mo   100          0    a     north     →      north
             9      Mo   200          1    b     south            south
             7      Tu   110          0                           north
 
-A million rows of a thousand stores have a thousand kinds to encode, not a million. Whoever asks for a column as a whole
-gets it laid out; whoever can do with `stored` saves the time and the memory.
+A million rows of a thousand stores have a thousand kinds to encode, not a million. `rows[name]` gives the values of all
+rows; code that reads `stored` instead saves the time and the memory.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ FEW_ROWS = 16  # looking for keys that repeat among fewer rows takes longer than
 
 
 class Column(NamedTuple):
-    """`values` (k,), and for each row the place of its own, int64 (n,); None where the values are the rows'."""
+    """`values` (k,), and each row's index into them, int64 (n,); None where `values` has one for each row already."""
 
     values: pd.Series
     places: IntArray | None = None
@@ -98,9 +98,9 @@ class FactorizedTable:
         return FactorizedTable(self.index[:n], stored)
 
     def keyed(self, names: Sequence[str]) -> tuple[pd.DataFrame, IntArray | None]:
-        """The columns with fewer rows than there are, and for each row its place in them.
+        """The distinct key rows, and each row's index into them, int64 (n,). Keys may repeat.
 
-        The rows themselves, and None, where that would not be fewer than half. Some of the fewer may be alike.
+        All rows, and None, where there are more than half as many keys as rows.
         """
         asked = tuple(names)
         if asked not in self.keyed_:
@@ -150,12 +150,11 @@ def _seconds_before(dates: pd.Series, duration: Duration) -> IntArray:
 
 @dataclass(frozen=True)
 class LookupTable:
-    """A side table that was checked and can be looked up.
+    """A lookup table: checked, and ready to be joined.
 
-    `levels`: of each key column the different values. `known`: of each the combinations of it and those before that the
-    table has, where there could be so many that their numbers are counted anew; else None. `keys`: one number for the
-    keys of each of the table's `rows` that has all of them; with an as-of date (which it must have too) these are
-    sorted.
+    `levels`: the different values of each key column. `known`: for each key column the combinations with the columns
+    before it that the table has, where all possible ones would overflow; else None. `keys`: one number for the key of
+    each of `rows`, which are the table's rows with a whole key; with an as-of date they are sorted by it.
     """
 
     table: pd.DataFrame
@@ -220,7 +219,7 @@ class LookupTable:
         return found
 
     def _codes(self, column: pd.Series, level: pd.Index) -> IntArray:
-        """The places of values among the levels, −1 for others."""
+        """The index of each value among the levels, −1 for other values."""
         own = self.table[str(column.name)]
         kinds = kind_of(column), kind_of(own)
         if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
@@ -239,7 +238,7 @@ class LookupTable:
 
 
 def _some_are_numbers(column: pd.Series) -> bool:
-    """Whether among the texts of a column are numbers, and others."""
+    """Whether some of the texts of a column are numbers and others are not."""
     texts = column.dropna().cat.categories.astype("str").to_series()
     return 0 < int(pd.to_numeric(texts, errors="coerce").isna().sum()) < len(texts)
 
@@ -252,7 +251,7 @@ def _combined(codes: IntArray, own: AnyArray, n: int) -> IntArray:
 def join_table(
     rows: Rows, side: LookupTable, *, date: str, columns: Iterable[str] | None = None
 ) -> tuple[FactorizedTable, int]:
-    """`rows` with the side table's columns (or those of them in `columns`), and how many rows found no match.
+    """`rows` with the columns of the lookup table (or those in `columns`), and how many rows found no match.
 
     Raises `DataError` where the rows lack a key.
     """
@@ -265,7 +264,7 @@ def join_table(
     clash = [c for c in wanted if c in rows.stored]
     if clash:
         raise ConfigError(
-            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} stand in the rows already",
+            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} are columns of the rows already",
             hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
         )
     unmatched = found < 0

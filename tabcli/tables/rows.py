@@ -16,12 +16,12 @@ from tabcli.tables.levels import EXAMPLES
 
 
 def frame_of(columns: Mapping[str, ColumnValues], index: pd.Index | None = None) -> pd.DataFrame:
-    """A table that holds the columns as they lie: pandas would copy them into one block for each dtype."""
+    """A table of the columns without a copy: pandas would copy them into one block for each dtype."""
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
 def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """Numbers of the different keys in the order in which they come, int64 (n,), and the first row of each."""
+    """Each row's number of its key, int64 (n,), in order of first appearance; and the first row of each key."""
     codes, n_codes = np.zeros(len(table), dtype="int64"), 1
     for name in columns:
         column = table[name]

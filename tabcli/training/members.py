@@ -46,7 +46,7 @@ class TrainedMember:
 
 
 def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], Inputs]:
-    """Tasks → their inputs, each made once."""
+    """A function from a network's task to its inputs; each input is made once."""
 
     @cache
     def past() -> History | None:

@@ -92,10 +92,12 @@ def spec_of(
     y: tuple[float, float, float],
     series: Sequence[str] = (),
 ) -> ModelSpec:
-    """The network for these inputs; `y` is the mean, std and maximum of what the training rows make it learn.
+    """The network for these inputs.
 
-    `n_numbers`: how many continuous inputs there are, and how many columns of a history. Series columns that are no
-    inputs get no head of their own. Raises `ConfigError` for an output range where the output is added to a base.
+    `y`: mean, std and maximum of the training targets on the learned scale (residuals with `history: base`).
+
+    `n_numbers`: the number of continuous inputs, and of columns of the target history. A series column that is not an
+    input gets no head of its own. Raises `ConfigError` for an output range where the output is added to a base.
 
     `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
     """
