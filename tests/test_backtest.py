@@ -180,7 +180,7 @@ def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, 
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"features.events": {"choices": [1]}}, "can be no part of a search"),
+        ({"features.events": {"choices": [1]}}, "cannot be tuned"),
         ({"train.lr": {"low": 1.0, "high": 0.1}}, "low < high"),
         ({}, "nothing to search in"),
     ],

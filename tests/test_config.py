@@ -57,7 +57,7 @@ def test_all_problems_come_at_once_each_with_its_path(config: dict[str, Any]) ->
         ({"tables": {"past": {"file": "x.csv"}}, "joins": []}, "tables: no table is called train"),
         (
             {"joins": [{"table": "shop", "on": "shop"}]},
-            "'shop' is no side table; did you mean 'shops'?",
+            "'shop' is not one of the other tables; did you mean 'shops'?",
         ),
         ({"joins": [{"table": "shops"}]}, "joins[0]: give `on`, `as_of` or both"),
         ({"categorical": ["shop", "visitors"]}, "categorical: 'visitors' is past only"),

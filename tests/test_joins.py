@@ -60,7 +60,7 @@ def test_joins_that_are_not_many_to_one_or_clash_are_refused() -> None:
         join_table(
             rows, LookupTable.of(pd.DataFrame({"k": pd.Categorical(["1"])}), Join(table="t", on=("k",))), date="d"
         )
-    with pytest.raises(ConfigError, match="the column v stand in the rows already"):
+    with pytest.raises(ConfigError, match="the rows have columns of these names already: v"):
         join_table(rows, LookupTable.of(pd.DataFrame({"k": [1], "v": [1]}), Join(table="t", on=("k",))), date="d")
     with pytest.raises(DataError, match="missing column 'key'"):
         join_table(rows, LookupTable.of(twice, Join(table="t", on=("key",))), date="d")

@@ -76,7 +76,7 @@ def _predict(
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A run and the tables that its rows are joined with, read and checked once: a forecast of a few rows then takes milliseconds."""
+    """A run and its lookup tables, read and checked once: a forecast of a few rows then takes milliseconds."""
 
     run: Run
     sides: Sequence[LookupTable]

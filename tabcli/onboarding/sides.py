@@ -77,7 +77,7 @@ _KEY_WORDS = {"id", "nr", "no", "nbr", "num", "number", "code", "key", "name"}
 
 
 def _related(own: str, table: str, name: str) -> bool:
-    """Whether a column of a lookup table may name the same thing as one of the rows: store_nbr, or id in stores, store."""
+    """Whether a column of a lookup table may mean what one of the rows does: store_nbr, or id in stores, store."""
     words = {w.rstrip("s") for w in [*snake_case(own).split("_"), *snake_case(table).split("_")]} - _KEY_WORDS
     return bool(words & ({w.rstrip("s") for w in snake_case(name).split("_")} - _KEY_WORDS))
 

@@ -264,7 +264,7 @@ def join_table(
     clash = [c for c in wanted if c in rows.stored]
     if clash:
         raise ConfigError(
-            f"join of {where}: the column{'s' if len(clash) > 1 else ''} {', '.join(clash)} are columns of the rows already",
+            f"join of {where}: the rows have columns of these names already: {', '.join(clash)}",
             hint=f"rename one: `rename: {{{clash[0]}: another_name}}` for table {join.table}",
         )
     unmatched = found < 0
