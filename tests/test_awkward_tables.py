@@ -12,6 +12,10 @@ import yaml
 from typer.testing import CliRunner
 
 from tabcli.cli.app import app
+from tabcli.config import loading
+from tabcli.config.data import Table
+from tabcli.errors import ConfigError
+from tabcli.tables.reading import read_table
 from tests.conftest import CONFIG, make_tables, write_folder
 
 
@@ -284,7 +288,7 @@ def dated(spelling: str) -> Any:
         ("%d.%m.%Y", "day_first=true", "all are dates with the day first: set `day_first: true`"),
         ("%m/%d/%Y", "day_first=false", "all are dates with the month first: set `day_first: false`"),
         ("%Y%m%d", 'date_format="%Y%m%d"', 'set `date_format: "%Y%m%d"`'),
-        ("%d %b %Y", 'date_format="%d %b %Y"', "set the table's `day_first` or `date_format`"),
+        ("%d %b %Y", 'date_format="%d %b %Y"', 'all are dates: set `date_format: "%d %b %Y"`'),
     ],
 )
 def test_other_dates_are_refused_with_the_option_that_reads_them(
@@ -348,3 +352,40 @@ def test_zones_in_parquet_and_mixed_ones(awkward: Path, plain: Path) -> None:
     done = prep(awkward, awkward / "other", "-S", "tables.future.timezone=Europe/Berlin")
     assert done.exit_code == 4
     assert "2 of 120 rows have no time zone, which others have" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("%Y%W", ["202201", "202202", "202252"]),
+        ("%Y-%U", ["2022-01", "2022-02", "2022-52"]),
+        ("%G-W%V", ["2022-W01", "2022-W02", "2022-W52"]),
+        ("%GW%V-%u", ["2022W01-1", "2022W02-1", "2022W52-1"]),
+        ("week", ["2022-W01", "2022-W02", "2022-W52"]),
+    ],
+)
+def test_a_year_and_a_week_are_that_weeks_monday(tmp_path: Path, form: str, texts: list[str]) -> None:
+    (tmp_path / "t.csv").write_text("week,n\n" + "".join(f"{t},1\n" for t in texts))
+    table = read_table(tmp_path / "t.csv", Table(file="t.csv", date_format=form), name="t", dates=["week"])
+    assert table["week"].astype("str").tolist() == ["2022-01-03", "2022-01-10", "2022-12-26"]
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("%s", "%s is no directive"),
+        ("%Q", "%Q is no directive"),
+        ("%Y-%m-%d%", "% is no directive"),
+        ("%Y-%m-%d %z", "%z is no directive"),
+        ("%Y%Y", "%Y is there twice"),
+        ("%G%m", "%G and %V together"),
+        ("%Y%V", "%G and %V together"),
+        ("%d.%m.", "expected a year"),
+        ("%d of %Y", "expected a month beside the day"),
+    ],
+)
+def test_a_date_format_that_names_no_date_is_a_problem_of_the_config(form: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"date_format: .*{message}"):
+        loading.parse({**CONFIG, "tables": {"train": {"file": "a.csv", "date_format": form}}})
+    with pytest.raises(ConfigError, match=message):
+        loading.parse_table({"date_format": form}, "a.csv")

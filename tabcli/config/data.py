@@ -41,6 +41,35 @@ def _known_encoding(name: str) -> str:
     return name
 
 
+DATE_WORDS = ("quarter", "week", "excel", "seconds", "milliseconds")
+
+_DIRECTIVES = "aAbBdfGHIjmMpSuUVwWyY"
+
+
+def _known_date_format(form: str) -> str:
+    """Raises `ValueError` for what names no date: unknown directives, and those that leave the year or month open."""
+    if form in DATE_WORDS:
+        return form
+    used = re.findall(r"%(.?)", form.replace("%%", ""), flags=re.DOTALL)
+    unknown = [f"%{c}" for c in used if not c or c not in _DIRECTIVES]
+    if unknown:
+        raise ValueError(
+            f"expected a format like %Y%m%d or %d.%m.%Y %H:%M, or one of {', '.join(DATE_WORDS)}; "
+            f"{', '.join(unknown)} is no directive of it"
+        )
+    there = {*used}
+    twice = sorted({f"%{c}" for c in used if used.count(c) > 1})
+    if twice:
+        raise ValueError(f"expected each directive once; {', '.join(twice)} is there twice")
+    if ("G" in there) != ("V" in there) or ("V" in there and there & set("YymbBdjUW")):
+        raise ValueError("expected %G and %V together, the year and the week of ISO 8601, and no other year or month")
+    if not there & set("YyG"):
+        raise ValueError("expected a year: %Y, %y or %G")
+    if "d" in there and not there & set("mbB"):
+        raise ValueError("expected a month beside the day: %m, %b or %B")
+    return form
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -128,7 +157,7 @@ class Table(Section):
     decimal: Literal[".", ","] = "."
     thousands: Literal[".", ",", " ", "'"] | None = None
     missing: Texts = ()
-    date_format: str | None = None
+    date_format: Annotated[str, AfterValidator(_known_date_format)] | None = None
     day_first: bool | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
     melt: Melt | None = None

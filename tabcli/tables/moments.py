@@ -118,6 +118,9 @@ def _formatted(texts: pd.Series, form: str) -> pd.Series:
             return pd.to_datetime(pd.to_numeric(texts, errors="coerce"), unit="s", errors="coerce")
         case "milliseconds":
             return pd.to_datetime(pd.to_numeric(texts, errors="coerce"), unit="ms", errors="coerce")
+    used = {*re.findall("%(.)", form.replace("%%", ""))}
+    if used & set("UWV") and not used & set("uwaA"):  # a week begins with its Monday
+        texts, form = texts + " 1", form + (" %u" if "V" in used else " %w")
     return pd.to_datetime(texts, format=form, errors="coerce")
 
 
