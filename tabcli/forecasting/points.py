@@ -176,6 +176,13 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:
             notes.append(f"column {column}: {counts['unknown']} of {n_rows} rows hold a value that training never saw")
+    with_missing = run.fitted.preprocessor.categorify.with_missing_
+    for column, counts in encoded.codes.items():
+        if counts["missing"] and column not in with_missing:
+            notes.append(
+                f"column {column}: {counts['missing']} of {n_rows} values are missing, none were in training; "
+                "taken as a value that training never saw"
+            )
     flagged = run.fitted.preprocessor.fill_missing.flagged_
     for column, n in encoded.filled.items():
         if n and column not in flagged:
@@ -194,7 +201,25 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
         ):
             if n:
                 notes.append(f"{n} of {n_rows} rows {what}")
-    notes += [
-        f"table {t}: {n} of {n_rows} rows found no match" for t, n in applied.wide.unmatched.items() if n == n_rows
-    ]
+    return notes + _unmatched(applied, run)
+
+
+def _unmatched(applied: Applied, run: Run) -> list[str]:
+    """Which rows found nothing in a joined table, where that is new: training always found something, or all lack it."""
+    fitted, n_rows, notes = run.fitted, len(applied.rows), []
+    seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
+    for join in fitted.config.joins:
+        n = applied.wide.unmatched.get(join.table, 0)
+        inputs = {*applied.encoded.table.columns} - {*join.on, join.as_of}
+        brought = [c for c in fitted.contract.tables[join.table] if c in inputs]
+        if not n or (n < n_rows and all(c in seen for c in brought)):
+            continue
+        note = f"table {join.table}: {n} of {n_rows} rows found no match"
+        if brought and join.on:
+            table = applied.wide.table
+            gone = np.logical_and.reduce([table[c].isna().to_numpy() for c in brought])
+            keys = table.frame(join.on)[gone].drop_duplicates()
+            shown = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in keys.head(3).to_dict("records"))
+            note += f": {shown}{'; …' if len(keys) > 3 else ''}"
+        notes.append(note)
     return notes

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ class CategorifyState(TypedDict):
     """What is kept of a `Categorify`."""
 
     levels: dict[str, Levels]
+    with_missing: NotRequired[list[str]]
 
 
 def _text_levels(column: pd.Series) -> list[str]:
@@ -99,15 +100,18 @@ def _parse_number(text: str) -> float:
 class Categorify:
     """Values → codes: 0 missing, 1 unknown, 2… the levels seen in training, sorted.
 
-    `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1).
+    `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1). `with_missing_`: the columns
+    that had missing values in training. In the others nothing was learned of code 0: see `learned`.
     """
 
     levels_: dict[str, Levels]
+    with_missing_: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
         """Learns the levels of the columns. Raises `DataError` for dates."""
-        return cls({name: cls.levels(table[name]) for name in columns})
+        levels = {name: cls.levels(table[name]) for name in columns}
+        return cls(levels, tuple(name for name in levels if table[name].isna().any()))
 
     @staticmethod
     def levels(column: pd.Series) -> Levels:
@@ -142,6 +146,15 @@ class Categorify:
         codes = {name: self.codes(table[name], name) for name in self.levels_}
         return frame_of(codes, table.index), {name: count_codes(c) for name, c in codes.items()}
 
+    def learned(self, codes: NDArray[np.int32], name: str) -> NDArray[np.int32]:
+        """Codes (n,) that a network learned something of: missing becomes unknown where training had none missing.
+
+        The embedding of a code without rows stays what it was at random; that of unknown is trained by dropout.
+        """
+        if name in self.with_missing_ or not (codes == MISSING).any():
+            return codes
+        return np.where(codes == MISSING, np.int32(UNKNOWN), codes)
+
     def decode(self, codes: ArrayLike, name: str) -> pd.Series:
         """Codes → the levels, missing for both missing and unknown."""
         levels = pd.Series(self.levels_[name])
@@ -152,11 +165,11 @@ class Categorify:
         return {name: len(levels) + FIRST_LEVEL for name, levels in self.levels_.items()}
 
     def to_state(self) -> CategorifyState:
-        return {"levels": self.levels_}
+        return {"levels": self.levels_, "with_missing": list(self.with_missing_)}
 
     @classmethod
     def from_state(cls, state: CategorifyState) -> "Categorify":
-        return cls(state["levels"])
+        return cls(state["levels"], tuple(state.get("with_missing", state["levels"])))
 
 
 def count_codes(codes: NDArray[np.int32]) -> Counts:

@@ -28,7 +28,10 @@ from tabcli.tables.rows import frame_of
 
 @dataclass(frozen=True)
 class Encoded:
-    """`table`: int32 codes of `categorical`, then float32 of `continuous`; what was missing, unknown and filled."""
+    """`table`: int32 codes of `categorical`, then float32 of `continuous`; what was missing, unknown and filled.
+
+    Missing values of a column that had none in training are counted as missing, but have the code of unknown ones.
+    """
 
     table: pd.DataFrame
     codes: dict[str, Counts]
@@ -93,17 +96,20 @@ class Preprocessor:
             flagged = bool(missing.any())
             return median, *Normalize.learn(np.where(missing, median, numbers) if flagged else numbers, counts), flagged
 
-        def levels(name: str) -> list[str] | list[int] | list[float]:
-            return Categorify.levels(part(name)[0])
+        def levels(name: str) -> tuple[list[str] | list[int] | list[float], bool]:
+            values = part(name)[0]
+            return Categorify.levels(values), bool(values.isna().any())
 
         numbers = dict(zip(continuous, parallel_map(learn, continuous, len(rows)), strict=True))
-        learned = dict(zip(categorical, parallel_map(levels, categorical, len(rows)), strict=True))
+        coded = dict(zip(categorical, parallel_map(levels, categorical, len(rows)), strict=True))
         fill_missing = FillMissing(
             {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
         )
         means, stds = ({name: found[i] for name, found in numbers.items()} for i in (1, 2))
         flags: dict[str, list[int]] = {name: [0, 1] for name in fill_missing.flag_columns}
-        return cls(fill_missing, Categorify({**learned, **flags}), Normalize(means, stds))
+        learned = {name: found for name, (found, _) in coded.items()}
+        with_missing = tuple(name for name, (_, missing) in coded.items() if missing)
+        return cls(fill_missing, Categorify({**learned, **flags}, with_missing), Normalize(means, stds))
 
     @property
     def categorical(self) -> list[str]:
@@ -178,6 +184,7 @@ class Preprocessor:
         n_filled = np.zeros(len(index), dtype="int16")
         for missing in gaps.values():
             n_filled += missing
+        codes = {name: self.categorify.learned(found, name) for name, found in codes.items()}
         return Encoded(frame_of({**codes, **numbers}, index), counts, filled, n_filled)
 
     def to_state(self) -> PreprocessorState:
