@@ -1,0 +1,83 @@
+"""Plots: the lines that are drawn are the numbers of the records, and the file is a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from tabcli.reports.plots import plot_losses, plot_lr_find
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *args: Any, **options: Any) -> None:
+        figures.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return figures
+
+
+def records(metric: str = "rmspe", networks: tuple[str, ...] = ("member-0", "member-1", "probe-0")) -> list[Any]:
+    rng = np.random.default_rng(0)
+    return [
+        {"network": network, "epoch": epoch, "by": f"valid_{metric}", f"valid_{metric}": float(score)}
+        | {"train_loss": float(train), "valid_loss": float(valid)}
+        for network in networks
+        for epoch, (train, valid, score) in enumerate(rng.uniform(0.01, 0.5, (4, 3)), start=1)
+    ]
+
+
+def lines(figure: Figure, i: int) -> list[tuple[list[float], list[float]]]:
+    return [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in figure.axes[i].get_lines()]  # type: ignore[union-attr]
+
+
+def test_each_member_has_a_line_and_a_probe_has_none(drawn: list[Figure], tmp_path: Path) -> None:
+    history = records()
+    plot_losses(history, tmp_path / "loss.png")
+    epochs = [1, 2, 3, 4]
+    members = [[r for r in history if r["network"] == f"member-{i}"] for i in (0, 1)]
+    expected = [(epochs, [r[key] for r in of]) for of in members for key in ("train_loss", "valid_loss")]
+    assert lines(drawn[0], 0) == expected
+    assert lines(drawn[0], 1) == [(epochs, pytest.approx([100 * r["valid_rmspe"] for r in of])) for of in members]
+    labels = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
+    assert labels == ["train", "validation"], "once, however many members"
+
+
+@pytest.mark.parametrize(("metric", "factor"), [("wape", 100), ("mape", 100), ("rmse", 1), ("mase", 1)])
+def test_fractions_are_drawn_in_per_cent_and_nothing_else(
+    drawn: list[Figure], tmp_path: Path, metric: str, factor: float
+) -> None:
+    history = records(metric, ("member-0",))
+    plot_losses(history, tmp_path / "loss.png")
+    axes = drawn[0].axes[1]
+    assert lines(drawn[0], 1)[0][1] == pytest.approx([factor * r[f"valid_{metric}"] for r in history])
+    assert axes.get_ylabel() == f"{metric.upper()}, %" if factor == 100 else metric.upper()
+    assert axes.get_title().startswith(metric.upper())
+
+
+def test_the_suggested_rate_is_marked_on_the_curve(drawn: list[Figure], tmp_path: Path) -> None:
+    rates = np.geomspace(1e-6, 1, 50).tolist()
+    losses = [1.0, *np.linspace(1, 0.1, 30).tolist(), *np.linspace(0.1, 90, 19).tolist()]
+    plot_lr_find(rates, losses, rates[20] * 1.01, tmp_path / "lr.png")
+    curve, mark = lines(drawn[0], 0)
+    assert curve == (rates, losses)
+    assert mark == ([rates[20]], [losses[20]])
+    axes = drawn[0].axes[0]
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylim()[1] < 2, "what comes after the suggestion may diverge and must not flatten the rest"
+
+
+def test_the_files_are_pictures_of_the_same_bytes(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "b.png")]
+    for path in paths:
+        plot_losses(records(), path)
+    assert imread(paths[0]).shape == (440, 1100, 4)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
