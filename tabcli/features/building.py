@@ -102,7 +102,7 @@ def build_features(
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
     calendar, laid = calendar.overlay(table, config.date, flags)
     parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
-    _refuse_clashes(table, [*parts, other_columns(config)])
+    _refuse_clashes(table, [*parts, *([name] for name in other_columns(config))])
     made = _of_rows(table, config, calendar, laid)
     return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
 
