@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from tabcli.cli.app import app
+from tabcli.config.yaml12 import parse_yaml
 
 N = 120
 
@@ -33,7 +34,7 @@ def begun(folder: Path, *words: object) -> tuple[dict[str, Any], str]:
     root = folder.parent
     done = run("init", folder, "--out", root / "c.yaml", "--force", *words)
     run("prep", "-c", root / "c.yaml", "-d", folder, "-o", root / "prep", "--force")
-    config: dict[str, Any] = yaml.safe_load((root / "c.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = parse_yaml((root / "c.yaml").read_text(encoding="utf-8"), source="c.yaml")
     return config, done.stdout
 
 

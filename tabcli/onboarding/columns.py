@@ -11,7 +11,7 @@ import pandas as pd
 from tabcli.features.dates import date_parts
 from tabcli.tables.kinds import kind_of
 
-MAX_SUMMANDS = 12
+MAX_SUMMANDS, FEW_CODES = 12, 5
 
 TARGETS = re.compile(
     r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
@@ -20,7 +20,8 @@ TARGETS = re.compile(
 CALENDARS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event|price|preis")
 
 KEYS = re.compile(
-    r"(^|_)(id|nr|nbr|code|key|sku|ean|upc|zip|plz|store|shop|dept|item|article|customer|invoice|product)($|_)"
+    r"(^|_)(id|nr|nbr|code|key|sku|ean|upc|zip|plz|store|shop|dept|item|article|customer|invoice|product|receipt|"
+    r"ticket|basket|transaction|beleg|bon)($|_)"
 )
 
 THINGS = re.compile(
@@ -44,6 +45,8 @@ def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
         return "a key by its name"
     if is_flag(values):
         return "a flag of 0 and 1"
+    if kind_of(values) == "int" and values.min() > 0 and values.nunique() <= FEW_CODES < len(values) / 20:
+        return "a code of few values"
     return "a part of the date" if part_of_date(values, table[date]) else None
 
 

@@ -17,7 +17,7 @@ from tabcli.arrays import BoolArray
 from tabcli.config.values import Duration, Scalar
 from tabcli.errors import UsageError
 from tabcli.features.frequency import WEEK, Frequency
-from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, part_of_date, snake_case
+from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, is_row_number, part_of_date, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
 from tabcli.onboarding.folder import open_folder
 from tabcli.onboarding.layout import added_up, made_long
@@ -77,6 +77,8 @@ def _follows_weekday(column: pd.Series, dates: pd.Series) -> bool:
 
 def _calendar_rule(column: pd.Series, dates: pd.Series) -> Part | None:
     """The forecast rule of a column that is a part of the date, shifted by a number or under names of its own."""
+    if is_row_number(column):
+        return None
     if found := part_of_date(column, dates):
         part, shift = found
         return {"calendar": part, **({"plus": shift} if shift else {})}

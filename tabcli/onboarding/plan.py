@@ -15,6 +15,7 @@ from tabcli.features.frequency import season_of
 from tabcli.onboarding.columns import by_series, is_flag, is_row_number, part_of_date
 from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usual_level, weekday_column
 from tabcli.onboarding.findings import Discovery, Part
+from tabcli.onboarding.steps import gaps_of
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.kinds import kind_of
 
@@ -120,6 +121,8 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
     target = found.rows[found.target]
     is_open = (found.rows[closed.column] != closed.value) if closed else pd.Series(True, index=target.index)
     zeros, negative = int(((target == 0) & is_open).sum()), int((target < 0).sum())
+    if found.lines:  # a day without a line is one on which nothing was sold
+        zeros += gaps_of(found.train.table, found.series, found.date, found.frequency).on_dates
     drop = {closed.column: closed.value} if closed else {}
     chosen: Transform
     metric: Metric
@@ -203,15 +206,17 @@ def _plan_events(draft: Draft) -> None:
             continue
         values = rows[column]
         usual = usual_level(values) if kind_of(values) == "text" else None
-        if is_flag(values):
-            on = True if kind_of(values) == "bool" else 1
-            where: Part = {column: closed.value if closed and column == closed.column else on}
-            flags += [] if closed and column == closed.column else [column]
+        shut = closed is not None and column == closed.column
+        if closed is not None and shut:
+            where: Part = {column: closed.value}
+        elif is_flag(values):
+            where = {column: True if kind_of(values) == "bool" else 1}
+            flags.append(column)
         elif usual is not None:
-            where = {column: closed.value} if closed and column == closed.column else {column: {"not": usual}}
+            where = {column: {"not": usual}}
         else:
             continue
-        name = "Closed" if closed and column == closed.column else _camel(column)
+        name = "Closed" if shut else _camel(column)
         while {f"After{name}", f"{name}_bw"} & {*rows.columns} or name in draft.events:
             name += "Event"
         draft.events[name] = {"where": where, "window": window, "cap": cap}

@@ -70,10 +70,18 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
     dated = {s.file: s for s in pasts if s.dates()}
     if not dated:
         raise _no_dates(pasts)
+    dated = {f: s for f, s in dated.items() if _has_target(s)} or dated
     most = max((len(s.table) for s in dated.values()), default=0)
     largest = [f for f, s in dated.items() if len(s.table) > most / 2]
     file = one_of("the table of the past", "--train", largest, wishes, none="")
     return dated[file], None, "by far the most rows with a date" if not wishes.train else "given by --train"
+
+
+def _has_target(source: FolderTable) -> bool:
+    """Whether a table with dates has a number that may be the target, as a calendar has not."""
+    date, table = source.dates()[0], source.table
+    numbers = [c for c in table.columns if kind_of(table[c]) in ("int", "float")]
+    return bool(source.looks) or any(not_a_target(table, c, date) is None for c in numbers)
 
 
 def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
@@ -136,14 +144,17 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, wishe
         return only[0], "the only number that the rows to forecast lack" if future else "the only number"
     if len(named) == 1:
         return named[0], f"of {', '.join(only)} it has a target's name"
-    parts = {p for c in only for p in parts_of_sum(table, c, only)}
-    wholes = [c for c in (named or only) if c not in parts]
-    if len(wholes) == 1 and parts:
-        return wholes[0], f"it is the sum of {', '.join(parts_of_sum(table, wholes[0], only)) or 'others'}"
+    sums = {c: parts for c in only if (parts := parts_of_sum(table, c, only))}
+    wholes = [c for c in (named or only) if not any(c in parts for parts in sums.values())]
+    whole = [c for c in wholes if c in sums]
+    if len(whole) == 1:
+        return whole[0], f"it is the sum of {', '.join(sums[whole[0]])}"
     answers = wholes or named or only
     if not answers:
         raise _no_target(train, why_not)
-    answer = one_of("the target", "--target", answers, wishes, none="")
+    alike = len(answers) > 2 and not table[date].duplicated().any()
+    also = " (if each of them is a series: --wide)" if alike else ""
+    answer = one_of(f"the target{also}", "--target", answers, wishes, none="")
     return answer, "given by --target, or chosen"
 
 

@@ -36,6 +36,8 @@ def find_series(
     if wishes.aggregate:
         return _of_lines(table, date, target, wishes)
     if not table.duplicated([date]).any():
+        if woven := _woven(table, date, target, future):
+            return (woven,), "its values are series whose dates lie between each other's"
         named = [c for c in table.columns if c not in (date, target) and _names_all(table[c], future)]
         if named:
             return (named[0],), f"one series, which {named[0]} names"
@@ -72,6 +74,25 @@ def find_series(
 def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:
     """The columns whose sum the target is, of up to four."""
     return parts_of_sum(table, target, [c for c in table.columns if is_measured(table[c])])
+
+
+def _woven(table: pd.DataFrame, date: str, target: str, future: FolderTable | None) -> str | None:
+    """The column whose values are series of which no two have a date in common, such as weeks from other weekdays on.
+
+    Its own rows lie regularly, all together do not.
+    """
+    for column in table.columns:
+        values = table[column]
+        if column in (date, target) or kind_of(values) not in ("int", "text") or values.isna().any():
+            continue
+        if not 1 < values.nunique() <= len(table) / 10 or (future is not None and column not in future.table.columns):
+            continue
+        own = pd.concat([rows.sort_values().diff().dropna() for _, rows in table.groupby(values, observed=True)[date]])
+        together = table[date].sort_values().diff().dropna()
+        regular = [bool((gaps == gaps.mode().iloc[0]).mean() >= 0.9) for gaps in (own, together)]
+        if regular == [True, False]:
+            return str(column)
+    return None
 
 
 def _names_all(column: pd.Series, future: FolderTable | None) -> bool:

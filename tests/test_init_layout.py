@@ -1,0 +1,135 @@
+"""`tabcli init` on wide tables and on lines of sale."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.test_init_spelling import begun, folder_of, run, sales
+
+
+def wide(n: int = 60, freq: str = "MS") -> pd.DataFrame:
+    """Six articles, a row each, a column for each date."""
+    long = sales(n=n, freq=freq)
+    table = long.pivot_table(index="shop", columns="date", values="sales").reset_index()
+    table.insert(1, "town", ["X", "X"])
+    return table
+
+
+@pytest.mark.parametrize(
+    ("freq", "written", "option"),
+    [
+        ("D", "%Y-%m-%d", {}),
+        ("D", "%m/%d/%y", {"day_first": False}),
+        ("MS", "%b-%Y", {"date_format": "%b-%Y"}),
+        ("MS", "%Y-%m", {}),
+        ("YS", "%Y", {"date_format": "%Y"}),
+    ],
+)
+def test_dates_in_the_header_are_melted(tmp_path: Path, freq: str, written: str, option: dict[str, object]) -> None:
+    table = wide(n=30 if freq == "YS" else 60, freq=freq)
+    table.columns = [c if isinstance(c, str) else c.strftime(written) for c in table.columns]
+    table.iloc[0, 5] = np.nan
+    folder = folder_of(tmp_path, table.to_csv(index=False), "wide.csv")
+    config, said = begun(folder, "--target", "sold")
+    spec = config["tables"]["train"]
+    assert spec["melt"] == {"keep": ["shop", "town"], "names": "date", "values": "sold"}
+    assert {k: v for k, v in spec.items() if k not in ("file", "melt")} == option
+    n = len(table) * (len(table.columns) - 2) - 1
+    assert "are dates: melted to" in said
+    assert f"{n:,} rows of sold" in said
+    assert config["series"] == ["shop"]
+    done = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+    assert f"rows read      train {n:,}" in done
+
+
+def test_numbered_steps_are_dated_by_a_calendar_beside(tmp_path: Path) -> None:
+    table = wide(n=90, freq="D")
+    table.columns = [*table.columns[:2], *(f"d_{i}" for i in range(1, 91))]
+    folder = folder_of(tmp_path, table.to_csv(index=False), "sales.csv")
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "90 columns d_1 … d_90 look like steps of time in a wide table" in said
+    assert "melt: {keep: [shop, town], names: date, values: sales, start: 2011-01-29}" in said
+    days = pd.date_range("2011-01-29", periods=120)
+    calendar = pd.DataFrame({"date": days, "d": [f"d_{i}" for i in range(1, 121)], "event": "none"})
+    calendar.loc[::30, "event"] = "feast"
+    folder_of(tmp_path, calendar.to_csv(index=False), "calendar.csv")
+    config, said = begun(folder, "--target", "sold")
+    melt = config["tables"]["train"]["melt"]
+    assert (str(melt["start"]), melt["names"], melt["values"]) == ("2011-01-29", "date", "sold")
+    assert "calendar.csv joined by date" in said
+    assert "2011-01-29" in run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+
+
+def test_a_column_for_each_series_is_melted_where_it_is_said_or_plain(tmp_path: Path) -> None:
+    long = sales(n=90)
+    plain = pd.DataFrame({"date": long["date"][:90]} | {f"store_{i}": 100 + np.arange(90) % (5 + i) for i in range(6)})
+    config, said = begun(folder_of(tmp_path, plain.to_csv(index=False)), "--target", "sold")
+    assert config["tables"]["train"]["melt"] == {"keep": ["date"], "names": "store", "values": "sold"}
+    assert config["series"] == ["store"]
+    assert "6 columns store_0 … store_5 are series: melted to 540 rows of sold" in said
+    named = plain.rename(
+        columns={f"store_{i}": name for i, name in enumerate(["Bern", "Basel", "Chur", "Genf", "Zug", "Thun"])}
+    )
+    folder = folder_of(tmp_path, named.to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "x.yaml", code=2).stderr
+    assert "if each of them is a series: --wide" in said
+    config, said = begun(folder, "--wide")
+    assert config["series"] == ["series"]
+    assert "6 columns Bern … Thun are series" in said
+
+
+def lines(n: int = 4000) -> pd.DataFrame:
+    """Lines of sale with times of the day: receipt, moment, shop, town, article, pieces, price."""
+    rng = np.random.default_rng(2)
+    moments = pd.Timestamp("2021-01-04 08:00") + pd.to_timedelta(np.sort(rng.integers(0, 150 * 1440, n)), unit="min")
+    table = pd.DataFrame({"receipt": np.arange(n) // 3, "moment": moments, "shop": rng.choice(["A", "B"], n)})
+    table["town"] = table["shop"].map({"A": "X", "B": "Y"})
+    return table.assign(article=rng.choice(["a", "b", "c"], n), pieces=rng.integers(1, 9, n), price=2.5)
+
+
+def test_lines_of_sale_are_added_up_on_request(tmp_path: Path) -> None:
+    table = lines()
+    table = pd.concat([table, table[:40]])  # the same line twice
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", "--target", "pieces", code=2).stderr
+    assert "rows repeat the shop, article, moment of another" in said
+    assert "lines of sale are added up by --aggregate --series shop,article: " in said
+    assert f"pieces {table['pieces'].sum():,} in all" in said
+    config, said = begun(folder, "--target", "pieces", "--aggregate", "--series", "shop,article")
+    rule = config["tables"]["train"]["aggregate"]
+    assert rule == {
+        "by": ["shop", "article", "moment"],
+        "step": "1d",
+        "sum": ["pieces"],
+        "mean": ["price"],
+        "last": ["town"],
+    }
+    days = table.assign(moment=table["moment"].dt.normalize()).groupby(["shop", "article", "moment"])["pieces"].sum()
+    assert f"4,040 lines added up to {len(days):,} rows: pieces sums to {table['pieces'].sum():,}" in said
+    assert "left out in adding up: receipt" in said
+    assert config["target"]["no_row"] == "zero"
+    assert "a day without a line of sale is one on which 0 were sold" in said
+    done = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+    dates = pd.DatetimeIndex(table["moment"].dt.normalize().unique())
+    first = days.reset_index().groupby(["shop", "article"])["moment"].min()
+    assert f"rows read      train {sum((dates >= d).sum() for d in first)}" in done.replace(",", "")
+    total, _ = begun(folder, "--target", "pieces", "--aggregate", "--series", "shop")
+    assert total["tables"]["train"]["aggregate"]["by"] == ["shop", "moment"]
+
+
+def test_lines_are_added_up_by_weeks_in_a_config(tmp_path: Path) -> None:
+    table = lines()
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, _ = begun(folder, "--target", "pieces", "--aggregate", "--series", "shop")
+    rule = {"by": ["shop", "moment"], "step": "1w", "sum": ["pieces"], "count": "n_lines"}
+    config["tables"]["train"]["aggregate"] = rule
+    config |= {"validation": {"last": "3w"}, "categorical": ["shop"], "continuous": [], "features": {}, "history": None}
+    config |= {"availability": {}, "baseline": ["shop"]}
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = run("prep", "-c", tmp_path / "d.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+    weeks = table["moment"].dt.to_period("W").nunique()
+    assert f"rows read      train {2 * weeks}" in done
+    assert "a row every 1w" in done
