@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from tabcli.cli.app import app
 from tabcli.config import loading
 from tabcli.config.data import Table
-from tabcli.errors import ConfigError
+from tabcli.errors import ConfigError, DataError
+from tabcli.tables.contract import load_tables
 from tabcli.tables.reading import read_table
 from tests.conftest import CONFIG, make_tables, write_folder
 
@@ -389,3 +390,23 @@ def test_a_date_format_that_names_no_date_is_a_problem_of_the_config(form: str, 
         loading.parse({**CONFIG, "tables": {"train": {"file": "a.csv", "date_format": form}}})
     with pytest.raises(ConfigError, match=message):
         loading.parse_table({"date_format": form}, "a.csv")
+
+
+def test_the_hour_that_comes_twice_is_told_from_rows_that_are_repeated(tmp_path: Path) -> None:
+    hours = pd.date_range("2023-10-28T00:00", periods=72, freq="h", tz="UTC")
+    rows = pd.DataFrame({"station": "a", "when": hours.strftime("%Y-%m-%dT%H:%M:%SZ"), "rides": 5})
+    rows = pd.concat([rows, rows.assign(station="b")])
+    rows.to_csv(tmp_path / "rides.csv", index=False)
+    table = {"file": "rides.csv", "timezone": "Europe/Berlin"}
+    config = {"format_version": 1, "tables": {"train": table}, "series": "station", "date": "when"}
+    config |= {"target": {"column": "rides"}, "validation": {"last": "10h"}}
+    with pytest.raises(DataError, match="clock of Europe/Berlin was set back, and 1 moments came twice") as error:
+        load_tables(loading.parse(config), tmp_path, ["train"])
+    assert "2023-10-29 02:00:00" in error.value.message
+    assert "timezone: UTC" in str(error.value.hint)
+    for zone in ("UTC", "Etc/GMT-1"):
+        table["timezone"] = zone
+        assert len(load_tables(loading.parse(config), tmp_path, ["train"])["train"]) == 144
+    pd.concat([rows, rows.iloc[:1]]).to_csv(tmp_path / "rides.csv", index=False)
+    with pytest.raises(DataError, match="1 rows repeat the key"):
+        load_tables(loading.parse(config), tmp_path, ["train"])

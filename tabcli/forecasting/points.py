@@ -173,6 +173,25 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
                 f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
                 f"{unknown.sum()} rows are forecast from their other columns alone, as of an average series"
             )
+    notes += _gaps(applied, run)
+    for column, n in applied.filled_inputs.items():
+        if n:
+            notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
+    if run.snapshot is not None:
+        ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
+        horizon = run.snapshot.spec.horizon
+        for n, what in (
+            (int((ahead >= horizon).sum()), f"lie further ahead than the {horizon} steps that training looked at"),
+            (int((ahead < 0).sum()), "lie before the end of the known past, which the forecast makes use of"),
+        ):
+            if n:
+                notes.append(f"{n} of {n_rows} rows {what}")
+    return notes + _unmatched(applied, run)
+
+
+def _gaps(applied: Applied, run: Run) -> list[str]:
+    """Values that training never saw, and missing ones where it missed none."""
+    config, encoded, n_rows, notes = run.fitted.config, applied.encoded, len(applied.rows), []
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:
             notes.append(f"column {column}: {counts['unknown']} of {n_rows} rows hold a value that training never saw")
@@ -189,23 +208,11 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
             notes.append(
                 f"column {column}: {n} of {n_rows} values are missing, none were in training; median filled in"
             )
-    for column, n in applied.filled_inputs.items():
-        if n:
-            notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
-    if run.snapshot is not None:
-        ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
-        horizon = run.snapshot.spec.horizon
-        for n, what in (
-            (int((ahead >= horizon).sum()), f"lie further ahead than the {horizon} steps that training looked at"),
-            (int((ahead < 0).sum()), "lie before the end of the known past, which the forecast makes use of"),
-        ):
-            if n:
-                notes.append(f"{n} of {n_rows} rows {what}")
-    return notes + _unmatched(applied, run)
+    return notes
 
 
 def _unmatched(applied: Applied, run: Run) -> list[str]:
-    """Which rows found nothing in a joined table, where that is new: training always found something, or all lack it."""
+    """Which rows found nothing in a joined table, where training always found something, or where all found nothing."""
     fitted, n_rows, notes = run.fitted, len(applied.rows), []
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
     for join in fitted.config.joins:

@@ -105,7 +105,7 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
         if name in ("train", "future"):
             if config.series == (ONE_SERIES,) and ONE_SERIES not in table.columns:
                 table = table.assign(**{ONE_SERIES: pd.Categorical(["all"] * len(table))})
-            check_row_keys(table, config, describe(config, data, name))
+            check_row_keys(table, config, describe(config, data, name), spec.timezone)
         if name == "train" and config.target.no_row == "zero" and config.target.column in table.columns:
             table = with_zero_rows(table, config, describe(config, data, name))
         return table
@@ -122,8 +122,11 @@ def describe(config: Config, data: DataSource, name: str) -> str:
     return str(Path(data) / config.tables[name].file)
 
 
-def check_row_keys(table: pd.DataFrame, config: Config, where: str) -> None:
-    """A table of rows must have series and date, complete and unique."""
+def check_row_keys(table: pd.DataFrame, config: Config, where: str, timezone: str | None = None) -> None:
+    """A table of rows must have series and date, complete and unique.
+
+    `timezone`: in which the dates are what the clock said.
+    """
     require_columns(table, [*config.series, config.date], where)
     for column in [*config.series, config.date]:
         gone = np.flatnonzero(table[column].isna().to_numpy())
@@ -132,7 +135,21 @@ def check_row_keys(table: pd.DataFrame, config: Config, where: str) -> None:
                 f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}"
             )
     named = [c for c in config.series if c != ONE_SERIES]
+    if timezone is not None:
+        _refuse_hours_that_come_twice(table, [*named, config.date], where, timezone)
     check_unique(table, [*named, config.date], where)
+
+
+def _refuse_hours_that_come_twice(table: pd.DataFrame, key: list[str], where: str, timezone: str) -> None:
+    """Raises `DataError` where all repeated keys are of hours that came twice, when the clock was set back."""
+    moments = table[key[-1]][table.duplicated(key, keep=False)].drop_duplicates()
+    if len(moments) and moments.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="shift_forward").isna().all():
+        raise DataError(
+            f"{where}: the clock of {timezone} was set back, and {len(moments)} moments came twice, such as "
+            f"{moments.iloc[0]}: their rows have the same key",
+            hint="read hours with `timezone: UTC` for this table, or a fixed offset such as Etc/GMT-1; "
+            "or add the rows of an hour up",
+        )
 
 
 def with_zero_rows(table: pd.DataFrame, config: Config, where: str) -> pd.DataFrame:
