@@ -1,5 +1,6 @@
 """As-of statistics against a naive recomputation, and proof that the future of an origin does not touch them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,12 +76,17 @@ def naive_level(panel: Panel, o: int) -> dict[str, Any]:
     for w in SPEC.windows:
         rests = [[y[s, t] - effects[s, cell[s, t]] for t in known(s, w)] for s in range(N_SERIES)]
         if prior is None:
-            means = [np.mean(r) for r in rests if r]
-            prior = np.full(N_SERIES, np.mean(means) if means else 0.0)
+            everything = [value for r in rests for value in r]
+            prior = np.full(N_SERIES, np.mean(everything) if everything else 0.0)
         levels[w] = np.array([(sum(r) + k * p) / (len(r) + k) for r, p in zip(rests, prior, strict=True)])
         prior = levels[w]
-    seen = [bool(known(s, SPEC.windows[0])) for s in range(N_SERIES)]
-    return {"effects": effects, "levels": levels, "seen": seen}
+    n_seen = np.array([len(known(s, SPEC.windows[0])) for s in range(N_SERIES)])
+    return {"effects": effects, "levels": levels, "n_seen": n_seen}
+
+
+def mean_of_all(levels: Any, n_seen: Any) -> float:
+    """Over the series, each weighed with its observations."""
+    return float(np.average(levels, weights=n_seen)) if n_seen.sum() else 0.0
 
 
 @pytest.mark.parametrize("o", [0, 1, 7, 15, 29, 41, N_STEPS])
@@ -89,8 +95,8 @@ def test_levels_and_effects_equal_the_naive_loop(o: int) -> None:
     np.testing.assert_allclose(HISTORY.effects[:-1, o, :-1, 0], expected["effects"], atol=2e-6)
     for i, w in enumerate(SPEC.windows):
         np.testing.assert_allclose(HISTORY.levels[:-1, o, i], expected["levels"][w], atol=2e-6)
-        of_all = expected["levels"][w][expected["seen"]]
-        np.testing.assert_allclose(HISTORY.levels[-1, o, i], of_all.mean() if len(of_all) else 0.0, atol=2e-6)
+        of_all = mean_of_all(expected["levels"][w], expected["n_seen"])
+        np.testing.assert_allclose(HISTORY.levels[-1, o, i], of_all, atol=2e-6)
 
 
 def test_the_base_and_the_columns_are_what_the_names_say() -> None:
@@ -101,8 +107,8 @@ def test_the_base_and_the_columns_are_what_the_names_say() -> None:
     assert columns.shape == (2, len(SPEC.names))
     for i, (s, d, c, o) in enumerate([(0, 50, 1, 48), (2, 52, 2, 50)]):
         now, before = naive_level(PANEL, o), naive_level(PANEL, o - SPEC.season)
-        seen, levels = now["seen"], now["levels"]
-        of_all = {w: levels[w][seen].mean() for w in SPEC.windows}
+        levels = now["levels"]
+        of_all = {w: mean_of_all(levels[w], now["n_seen"]) for w in SPEC.windows}
         assert base[i] == pytest.approx(levels[14][s] - of_all[14] + of_all[28] + now["effects"][s, c], abs=1e-5)
         change = levels[7][s] - levels[14][s] - (of_all[7] - of_all[14])
         assert named["level 7 - 14"][i] == pytest.approx(change, abs=1e-5)
@@ -115,6 +121,25 @@ def test_the_base_and_the_columns_are_what_the_names_say() -> None:
         last = max(t for t in range(o) if not np.isnan(PANEL.y[s, t]))
         assert named["steps since the last"][i] == pytest.approx(np.log1p(o - 1 - last), abs=1e-5)
         assert named["horizon"][i] == pytest.approx((d - o + 1) / 5)
+
+
+@pytest.mark.parametrize(("n_new", "n_days", "above"), [(2, 2, 1.6), (2, 7, 1.6), (5, 2, -2.3), (1, 1, 5.0)])
+def test_what_other_series_do_in_their_first_days_moves_no_series(n_new: int, n_days: int, above: float) -> None:
+    """Two rows counted like a year: the base of every other series fell by a tenth."""
+    spec = replace(SPEC, windows=(112, 56, 28, 14, 7), base=28, effect=112, recent_effect=56, season=84)
+    rng = np.random.default_rng(1)
+    y = rng.normal(3.4, 0.1, (8, 200)).astype("float32")
+    cell = np.zeros(y.shape, dtype="int32")
+    new = np.full((n_new, 200), np.nan, dtype="float32")
+    new[:, -n_days:] = 3.4 + above
+    spec = replace(spec, others=())
+    before = History.of(Panel(y, cell, {}), spec)
+    after = History.of(Panel(np.concatenate([y, new]), np.zeros((8 + n_new, 200), dtype="int32"), {}), spec)
+    rows = Positions(np.arange(8), np.full(8, 203), np.zeros(8, dtype="int64"))
+    origin = np.full(8, 200)
+    share = n_new * n_days / (8 * 112)
+    moved = np.abs(after.columns(rows, origin)[0] - before.columns(rows, origin)[0])
+    assert moved.max() < 2 * share * abs(above)
 
 
 @settings(max_examples=40, deadline=None)

@@ -11,7 +11,8 @@ knows (`Snapshot.columns`). With Y the log target, e the effect of the row's cel
 promotion), sums over the known steps of one series within a window w, and k the shrinkage:
 
     effect   e[c] = (Σ_c (Y − mean Y) + k·g[c]) / (n_c + k)      g[c]: the same over all series
-    level    L[w] = (Σ (Y − e) + k·L[next longer w]) / (n + k)   the longest is shrunk to the mean of all series
+    level    L[w] = (Σ (Y − e) + k·L[next longer w]) / (n + k)   the longest is shrunk to the mean of all series,
+                                                                 each weighed with its n
     base     L[base window] + e[cell of the row], with the mean L[base window] of all series replaced by their longest
     lift     L[w] one season before d, around it, − L[base window] one season before o
 """
@@ -50,8 +51,11 @@ def _ratio(total: NDArray[Any], n: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean at each origin (T + 1,) over the series that have observations."""
-    return _ratio((values * (n > 0)).sum(0), (n > 0).sum(0))
+    """The mean at each origin (T + 1,) over the series, each weighed with its number of observations n (S, T + 1).
+
+    So a series that began the day before moves the others' mean as little as its one row does.
+    """
+    return _ratio((values * n).sum(0), n.sum(0))
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,7 @@ class History:
         for name in spec.others:
             columns += _other_levels(panel.others[name], levels[:-1, :, 0], spec)
         asof = np.stack(columns, axis=-1)
-        known = counts[widths[0]] > 0
-        average = [_mean_of_series(asof[..., i], known.astype("float64")) for i in range(asof.shape[-1])]
+        average = [_mean_of_series(asof[..., i], counts[widths[0]]) for i in range(asof.shape[-1])]
         average[1] = np.zeros(n_steps + 1)  # no observations of its own
         asof = np.concatenate([asof, np.stack(average, axis=-1)[None]]).astype("float32")
         return cls(spec, levels.astype("float32"), asof, effects, _first_origin(seen, spec.base))
@@ -171,10 +174,9 @@ def _shrunk_levels(
     n_series, n_origins = counts[longest].shape
     levels = np.empty((n_series + 1, n_origins, len(spec.windows)))
     prior: Any = _mean_of_series(_ratio(sums[longest], counts[longest]), counts[longest])
-    has = counts[longest] > 0
     for i, w in enumerate(spec.windows):
         levels[:-1, :, i] = (sums[w] + spec.shrink * prior) / (counts[w] + spec.shrink)
-        levels[-1, :, i] = _mean_of_series(levels[:-1, :, i], has.astype("float64"))
+        levels[-1, :, i] = _mean_of_series(levels[:-1, :, i], counts[longest])
         prior = levels[:-1, :, i]
     return levels
 
