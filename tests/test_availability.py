@@ -206,3 +206,23 @@ def test_a_lag_is_long_enough_just_where_no_row_to_forecast_finds_what_lies_afte
     found = LookupTable.of(SEEN, config.joins[0]).find(last, "day")
     ahead = SEEN["seen"].to_numpy()[found] > CUTOFFS.to_numpy()
     assert known == ("past only" if ahead.any() else "known in advance")
+
+
+def test_two_features_of_one_name_are_both_named(config: dict[str, Any], tables: Tables) -> None:
+    config["features"]["spans"]["Promo_bw"] = config["features"]["spans"]["MonthsOpen"]
+    config["features"]["recurrences"]["holiday"] = {"months": "rounds"}
+    with pytest.raises(ConfigError) as caught:
+        fit(config, tables)
+    assert "features.spans.Promo_bw: features.events.Promo has a column 'Promo_bw' already" in caught.value.message
+    assert "features.recurrences.holiday: the joined table has a column 'holiday' already" in caught.value.message
+
+
+def test_a_feature_has_its_own_name_whatever_a_joined_table_has(config: dict[str, Any], tables: Tables) -> None:
+    """A side table's column of the same name, which is past only, is not joined, and so does not forbid the feature."""
+    days = tables["train"]["day"].drop_duplicates()
+    config["tables"]["news"] = {"file": "news.csv"}
+    config["joins"].append({"table": "news", "on": "day"})
+    news = pd.DataFrame({"day": days, "Promo_bw": 99, "buzz": 1.0})
+    prepared = fit(config, {**tables, "news": news})
+    assert "Promo_bw" in prepared.fitted.preprocessor.categorical
+    assert 99 not in prepared.fitted.preprocessor.categorify.levels_["Promo_bw"]

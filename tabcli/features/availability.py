@@ -1,6 +1,6 @@
 """What is known when: the one guard against leaks. Which columns a model and a feature may use."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,19 +23,30 @@ Role = Literal["static", "known in advance", "past only"]
 """When a column is known: always the same in a series; on the days to forecast too; or only once the day is over."""
 
 
+def makes(config: Config) -> Iterator[tuple[str, list[str]]]:
+    """The key of every feature and the columns that it makes, in the order in which they are made."""
+    features = config.features
+    for name in features.holidays:
+        yield f"features.holidays.{name}", [name]
+    for i, part in enumerate(features.date_parts):
+        yield f"features.date_parts[{i}]", date_part_names(part.column, part.prefix, time=part.time)
+    for name, wave in features.fourier.items():
+        yield f"features.fourier.{name}", fourier_names(name, wave.order)
+    for name in features.from_easter:
+        yield f"features.from_easter.{name}", [name]
+    for name in features.to_month_end:
+        yield f"features.to_month_end.{name}", [name]
+    for name in features.events:
+        yield f"features.events.{name}", event_feature_names(name)
+    for name in features.spans:
+        yield f"features.spans.{name}", [name]
+    for name in features.recurrences:
+        yield f"features.recurrences.{name}", [name]
+
+
 def made_columns(config: Config) -> list[str]:
     """The columns that `features` makes."""
-    features = config.features
-    names = [n for d in features.date_parts for n in date_part_names(d.column, d.prefix, time=d.time)]
-    return [*names, *features.holidays, *other_columns(config)]
-
-
-def other_columns(config: Config) -> list[str]:
-    """Those that are neither parts of a date nor holidays."""
-    features = config.features
-    names = [n for name, f in features.fourier.items() for n in fourier_names(name, f.order)]
-    names += [n for event in features.events for n in event_feature_names(event)]
-    return [*names, *features.from_easter, *features.to_month_end, *features.spans, *features.recurrences]
+    return [column for _, names in makes(config) for column in names]
 
 
 def needed_columns(config: Config) -> set[str] | None:
@@ -135,7 +146,8 @@ def availability_of(
         dated = join.as_of is not None or config.date in join.on
         advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
         role = weakest([*of_keys, "known in advance" if advance else "past only"] if dated else of_keys)
-        brought = [c for c in sides[join.table].columns if c not in join.on and c != join.as_of]
+        own = {*join.on, join.as_of, *made_columns(config)}  # a feature's column is its own, whatever a table has
+        brought = [c for c in sides[join.table].columns if c not in own]
         roles |= {c: weakest([role, roles.get(c, role)]) for c in brought}
     return roles
 
@@ -196,6 +208,20 @@ def _column_problem(read: Read, table: FactorizedTable, config: Config) -> str |
     if read.use == "input" and kind == "date":
         return f"{column!r} is a date; use its parts (features.date_parts)"
     return None
+
+
+def check_made(table: FactorizedTable, config: Config) -> None:
+    """Raises `ConfigError` where a feature makes a column that the joined table, or another feature, has already."""
+    owners = dict.fromkeys(table.columns, "the joined table")
+    problems = []
+    for key, columns in makes(config):
+        problems += [f"  {key}: {owners[c]} has a column {c!r} already" for c in columns if c in owners]
+        owners |= dict.fromkeys(columns, key)
+    if problems:
+        raise ConfigError(
+            "features make columns that exist already\n" + "\n".join(problems),
+            hint="give `date_parts` another `prefix`, or the feature another name",
+        )
 
 
 def check_static(table: pd.DataFrame, config: Config, where: str) -> None:

@@ -15,14 +15,14 @@ from tabcli.config.features import WEEKDAYS
 from tabcli.config.schema import Config
 from tabcli.config.values import Scalar
 from tabcli.errors import ConfigError
-from tabcli.features.availability import check_columns, lacks_past_key, needed_columns, other_columns, source_columns
-from tabcli.features.dates import date_part_names, date_parts, days_from_easter, days_to_month_end, fourier_terms
+from tabcli.features.availability import check_columns, check_made, lacks_past_key, needed_columns, source_columns
+from tabcli.features.dates import date_parts, days_from_easter, days_to_month_end, fourier_terms
 from tabcli.features.elapsed import active_months, time_since
 from tabcli.features.events import EventCalendar, SortedRows, event_features
 from tabcli.features.holidays import PublicHolidays
 from tabcli.parallel import parallel_map
 from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
-from tabcli.tables.kinds import Columns, kind_of
+from tabcli.tables.kinds import kind_of
 from tabcli.tables.rows import matches
 
 
@@ -92,7 +92,7 @@ def build_features(
         if lacks_past_key(table, side.join, config):
             continue
         table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
-    _refuse_clashes(table, [config.features.holidays])
+    check_made(table, config)
     keys, at = table.keyed([config.date])
     days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
     table = table.with_columns({name: values.astype("int64") for name, values in days.items()}, at)
@@ -101,8 +101,6 @@ def build_features(
     for name, event in config.features.events.items():
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
     calendar, laid = calendar.overlay(table, config.date, flags)
-    parts = [date_part_names(d.column, d.prefix, time=d.time) for d in config.features.date_parts]
-    _refuse_clashes(table, [*parts, *([name] for name in other_columns(config))])
     made = _of_rows(table, config, calendar, laid)
     return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
 
@@ -147,15 +145,3 @@ def _of_rows(table: FactorizedTable, config: Config, calendar: EventCalendar, la
     for name, recurrence in features.recurrences.items():
         made[name] = active_months(table, config.date, recurrence)
     return made
-
-
-def _refuse_clashes(table: Columns, new: Iterable[Iterable[str]]) -> None:
-    seen = {*table.columns}
-    for names in new:
-        clash = sorted(seen & {*names})
-        if clash:
-            raise ConfigError(
-                f"features: the columns {', '.join(clash)} exist already",
-                hint="give `date_parts` another `prefix`, or the feature another name",
-            )
-        seen |= {*names}
