@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tabcli.config import loading
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
-from tabcli.features.availability import availability_of
+from tabcli.features.availability import availability_of, check_columns
 from tabcli.features.frequency import Frequency
 from tabcli.pipeline import prepare
 from tabcli.pipeline.apply import apply
-from tabcli.tables.joins import LookupTable
+from tabcli.tables.joins import FactorizedTable, LookupTable
 from tests.conftest import CONFIG, HORIZON, N_DAYS, START, examples
 
 Tables = dict[str, pd.DataFrame]
@@ -226,3 +226,28 @@ def test_a_feature_has_its_own_name_whatever_a_joined_table_has(config: dict[str
     prepared = fit(config, {**tables, "news": news})
     assert "Promo_bw" in prepared.fitted.preprocessor.categorical
     assert 99 not in prepared.fitted.preprocessor.categorify.levels_["Promo_bw"]
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"),
+    [
+        ({"recurrences": {"F": {"months": "size"}}}, r"F\.months: column 'size' holds float values, not texts"),
+        ({"spans": {"F": {"since": {"year": "day", "month": "size"}, "unit": "days"}}}, r"F\.since\.year: .* date .*"),
+        ({"to_month_end": {"F": {"date": "seen"}}}, r"features\.to_month_end\.F\.date: column 'seen' holds int values"),
+    ],
+)
+def test_a_key_says_which_kind_of_column_it_needs(
+    config: dict[str, Any], tables: Tables, features: dict[str, Any], problem: str
+) -> None:
+    chosen = loading.parse({**config, "features": features, "categorical": ["shop"], "continuous": ["F"]})
+    rows = tables["train"].assign(size=1.5, seen=1)
+    with pytest.raises(ConfigError, match=problem):
+        check_columns(FactorizedTable.of(rows), chosen, ["feature"])
+
+
+def test_texts_where_numbers_must_stand_are_told_by_their_rows(config: dict[str, Any], tables: Tables) -> None:
+    config["history"] = {"base": "7d", "windows": ["7d"], "columns": ["mood"]}
+    config["availability"]["past_only"].append("mood")
+    train = tables["train"].assign(mood=["1", "good"] * (len(tables["train"]) // 2))
+    with pytest.raises(DataError, match=r"history\.columns: column 'mood': 660 of 1320 rows hold no number: 'good'"):
+        fit(config, {**tables, "train": train})

@@ -53,7 +53,7 @@ class Key:
     @property
     def holds(self) -> str:
         """What a column must hold to be read: dates, lists of months, or numbers."""
-        return "dates" if self.mark.date else "months" if str(self).endswith("recurrences.months") else "numbers"
+        return {"date": "dates", "text": "months"}.get(self.mark.kind or "number", "numbers")
 
 
 def keys_of(section: type[Section], above: tuple[tuple[type[Section], str], ...] = ()) -> Iterator[Key]:
@@ -84,10 +84,9 @@ KEYS = [key for key in ALL_KEYS if key.mark.use in AHEAD]
 NOT_AHEAD = {
     *("series", "date", "id", "target.column", "target.drop_where", "joins.on", "joins.as_of", "history.columns"),
     *("availability.known_in_advance", "availability.past_only", "availability.static", "forecast.rules"),
-    *("tables.dtypes", "tables.where", "tables.extract.column", "tables.extract.into", "tables.rename"),
-    *("tables.replace", "model.without", "model.embedding_sizes"),
+    *("model.without", "model.embedding_sizes"),
 }
-"""The keys that may name what is past only: of rows with a target, of tables as they are read, or what says so."""
+"""The keys that may name what is past only: of rows with a target, or what says so. So may those of files."""
 
 GOOD = {"dates": "opened", "months": "rounds", "numbers": "grade"}
 """A column of each kind that is known in advance."""
@@ -126,7 +125,7 @@ def least(name: str, info: Any) -> Any:
     """The simplest value of a required key."""
     mark = mark_of(info)
     if mark is not None:
-        return GOOD["dates" if mark.date else "months" if name == "months" else "numbers"]
+        return GOOD[{"date": "dates", "text": "months"}.get(mark.kind or "number", "numbers")]
     if get_origin(info.annotation) is Literal:
         return get_args(info.annotation)[0]
     return {"date": "opened"} if list(sections_in(info.annotation)) else SIMPLE.get(name, 1)
@@ -301,7 +300,9 @@ def path_of(error: ConfigError, column: str) -> str:
 
 
 def test_every_key_is_held_to_the_law_but_these() -> None:
-    assert {str(key) for key in ALL_KEYS} - {str(key) for key in KEYS} == NOT_AHEAD
+    files = {str(key) for key in ALL_KEYS if key.mark.use == "file"}
+    assert all(key.startswith("tables.") for key in files)
+    assert {str(key) for key in ALL_KEYS} - {str(key) for key in KEYS} - files == NOT_AHEAD
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
@@ -378,7 +379,7 @@ def worlds(draw: st.DrawFn) -> World:
     rich(world)
     features = [key for key in KEYS if str(key).startswith("features")]
     for i, key in enumerate(draw(st.lists(st.sampled_from(features), max_size=4, unique_by=str))):
-        column = "day" if key.mark.date and draw(st.booleans()) else GOOD[key.holds]
+        column = "day" if key.mark.kind == "date" and draw(st.booleans()) else GOOD[key.holds]
         part = setting(key, column, f"Made{i}_")
         if "date_parts" in part["features"]:
             part["features"]["date_parts"][0]["prefix"] = f"Made{i}_"

@@ -59,12 +59,6 @@ def test_how_many_rows_are_wrong_is_counted_in_rows() -> None:
         time_since(rows, "day", TimeSince(since=Moment(year="year", week="week"), unit="weeks"))
 
 
-def test_a_span_starts_with_a_date() -> None:
-    rows = table(day=["2015-01-01"], opened=[2015])
-    with pytest.raises(DataError, match="'opened' must hold dates, but holds int values"):
-        time_since(rows, "day", TimeSince(since=Moment(date="opened"), unit="days"))
-
-
 def test_a_round_starts_on_the_day_it_began() -> None:
     rows = table(day=["2015-01-04", "2015-01-05"], year=[2015, 2015], week=[2, 2], rounds=["Jan", "Jan"])
     made = active_months(

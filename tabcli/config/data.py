@@ -86,8 +86,8 @@ class Melt(Section):
     """
 
     keep: Annotated[Texts, Reads("file")] = ()
-    names: str
-    values: str
+    names: Annotated[str, Reads("file")]
+    values: Annotated[str, Reads("file")]
     start: datetime.date | None = None
     step: DurationField = Duration(1, "d")
 
@@ -129,7 +129,7 @@ class Aggregate(Section):
     mean: Annotated[Texts, Reads("file")] = ()
     max: Annotated[Texts, Reads("file")] = ()
     last: Annotated[Texts, Reads("file")] = ()
-    count: str | None = None
+    count: Annotated[str | None, Reads("file")] = None
 
 
 class Table(Section):
@@ -178,7 +178,7 @@ class Join(Section):
 
     table: str
     on: Annotated[Texts, Reads("join")] = ()
-    as_of: Annotated[str | None, Reads("as of", date=True, table="table")] = None
+    as_of: Annotated[str | None, Reads("as of", kind="date", table="table")] = None
     lag: DurationField = Duration(0, "d")
     max_age: DurationField | None = None
     known_in_advance: bool = False

@@ -8,7 +8,7 @@ from tabcli.config.data import Holidays
 from tabcli.config.reads import Reads, reads_of
 from tabcli.config.values import Condition, Duration, DurationField, Section, Texts
 
-FeatureDate = Annotated[str, Reads("feature", date=True)]
+FeatureDate = Annotated[str, Reads("feature", kind="date")]
 """The name of a column with dates that are known in advance."""
 
 
@@ -80,10 +80,10 @@ class Event(Section):
 class Moment(Section):
     """A moment given by columns: a date, or a year with a month or an ISO week."""
 
-    date: Annotated[str | None, Reads("feature", date=True)] = None
-    year: Annotated[str | None, Reads("feature")] = None
-    month: Annotated[str | None, Reads("feature")] = None
-    week: Annotated[str | None, Reads("feature")] = None
+    date: Annotated[str | None, Reads("feature", kind="date")] = None
+    year: Annotated[str | None, Reads("feature", kind="number")] = None
+    month: Annotated[str | None, Reads("feature", kind="number")] = None
+    week: Annotated[str | None, Reads("feature", kind="number")] = None
 
     @property
     def columns(self) -> list[str]:
@@ -102,7 +102,7 @@ class TimeSince(Section):
 class ActiveMonths(Section):
     """1 in the months that a text column lists ("Jan,Apr,Jul,Oct" or "1,4,7,10"), once `since` has come."""
 
-    months: Annotated[str, Reads("feature")]
+    months: Annotated[str, Reads("feature", kind="text")]
     since: Moment | None = None
 
 
@@ -141,7 +141,7 @@ class History(Section):
     recent_effect_window: DurationField | None = None
     season: DurationField | None = None
     shrink: Annotated[float, Field(gt=0)] = 4.0
-    columns: Annotated[Texts, Reads("past")] = ()
+    columns: Annotated[Texts, Reads("past", kind="number")] = ()
     use: tuple[Literal["levels", "effects", "spread", "columns", "chain", "season"], ...] = (
         "levels",
         "effects",

@@ -34,6 +34,8 @@ Use = Literal[
 | network  | the network's inputs                    |                          |
 """
 
+Kind = Literal["date", "number", "text"]
+
 AHEAD: frozenset[Use] = frozenset({"filled", "feature", "row", "input"})
 """Uses on the days to forecast, of which nobody knows what is past only."""
 
@@ -45,12 +47,12 @@ JOINED: frozenset[Use] = AHEAD | {"join", "past"}
 class Reads:
     """Marks a field that names columns: a text, a list of them, or a mapping by column.
 
-    `date`: the column holds dates. `table`: the field beside it that says of which table the column is, if not of the
-    rows. `words`: what may stand there beside columns.
+    `kind`: what the column must hold, where not anything will do. `table`: the field beside it that says of which table
+    the column is, if not of the rows. `words`: what may stand there beside columns.
     """
 
     use: Use
-    date: bool = False
+    kind: Kind | None = None
     table: str | None = None
     words: tuple[str, ...] = ()
 
@@ -62,7 +64,7 @@ class Read:
     path: str
     column: str
     use: Use
-    date: bool = False
+    kind: Kind | None = None
     table: str | None = None
 
     @property
@@ -82,7 +84,7 @@ def reads_of(section: Section, path: str = "") -> Iterator[Read]:
             table = getattr(section, marker.table) if marker.table else None
             for column in _named(value):
                 if column not in marker.words:
-                    yield Read(here, column, marker.use, marker.date, table)
+                    yield Read(here, column, marker.use, marker.kind, table)
 
 
 def mark_of(field: FieldInfo) -> Reads | None:

@@ -36,7 +36,7 @@ class Config(Section):
     format_version: Literal[1]
     tables: dict[str, Table]
     series: Annotated[Texts, AfterValidator(lambda names: names or (ONE_SERIES,)), Reads("key")]
-    date: Annotated[str, Reads("key", date=True)]
+    date: Annotated[str, Reads("key", kind="date")]
     target: Target
     frequency: Literal["auto"] | DurationField = "auto"
     metric: Metric = "rmspe"

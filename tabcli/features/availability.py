@@ -186,8 +186,14 @@ def check_available(config: Config, availability: Mapping[str, Role]) -> None:
         )
 
 
+_KINDS = {"date": ("date",), "number": ("int", "float", "bool"), "text": ("text",)}
+
+
 def check_columns(table: FactorizedTable, config: Config, uses: Iterable[Use]) -> None:
-    """Raises `ConfigError` naming every key that reads, for one of the uses, a column that is not there or no date."""
+    """Raises `ConfigError` naming every key that reads, for one of the uses, a column that is not there or of no use.
+
+    `DataError` where texts stand where numbers must, with the rows.
+    """
     problems = [
         f"  {read.path}: {problem}"
         for read in config.reads()
@@ -203,8 +209,10 @@ def _column_problem(read: Read, table: FactorizedTable, config: Config) -> str |
         features = [] if read.use in ("filled", "feature") else made_columns(config)
         return f"no column {column!r}{did_you_mean(column, dict.fromkeys([*table.columns, *features]))}"
     kind = table.kind(column)
-    if read.date and kind != "date":
-        return f"column {column!r} holds {kind} values, not dates"
+    if read.kind == "number" and kind == "text":
+        raise not_numeric_error(table[column], read.path)
+    if read.kind is not None and kind not in _KINDS[read.kind]:
+        return f"column {column!r} holds {kind} values, not {read.kind}s"
     if read.use == "input" and kind == "date":
         return f"{column!r} is a date; use its parts (features.date_parts)"
     return None

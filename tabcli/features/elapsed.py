@@ -8,8 +8,6 @@ from tabcli.arrays import FloatArray
 from tabcli.config.features import ActiveMonths, Moment, TimeSince
 from tabcli.errors import DataError
 from tabcli.tables.joins import FactorizedTable, Rows, by_key
-from tabcli.tables.kinds import kind_of
-from tabcli.tables.texts import not_numeric_error
 
 _MONTHS = {
     m: i
@@ -34,10 +32,6 @@ def iso_week_start(year: FloatArray, week: FloatArray) -> NDArray[np.datetime64]
 
 
 def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray:
-    if kind_of(rows[column]) == "text":
-        raise not_numeric_error(rows[column], "features")
-    if kind_of(rows[column]) == "date":
-        raise DataError(f"column {column!r} must hold numbers, from {low} to {high}")
     values = rows[column].to_numpy(dtype="float64")
     wrong = ~(np.isnan(values) | ((values >= low) & (values <= high)))
     if wrong.any():
@@ -48,8 +42,6 @@ def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray
 def moment_date(rows: pd.DataFrame, since: Moment) -> NDArray[np.datetime64]:
     """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
     if since.date is not None:
-        if kind_of(rows[since.date]) != "date":
-            raise DataError(f"column {since.date!r} must hold dates, but holds {kind_of(rows[since.date])} values")
         return rows[since.date].to_numpy().astype("datetime64[D]")
     assert since.year is not None
     year = _numbers(rows, since.year, 1, 9999)
@@ -113,8 +105,6 @@ def active_months(rows: Rows, date: str, recurrence: ActiveMonths) -> NDArray[np
     """1 where the row's month is in the row's list and `since` has come, int32 (n,); 0 where there is no list."""
     rows, name = FactorizedTable.of(rows), recurrence.months
     column = rows.stored[name].values
-    if rows.kind(name) != "text":
-        raise DataError(f"column {name!r} must hold lists of months as text")
     listed = np.vstack([_listed_months(list(column.cat.categories), name), np.zeros((1, 13), dtype=bool)])
     month = by_key(rows, [date], lambda keys: keys[date].dt.month.to_numpy())
     starts = listed[by_key(rows, [name], lambda keys: keys[name].cat.codes.to_numpy()), month]

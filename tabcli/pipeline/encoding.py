@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.contents import ROW, FittedPipeline
-from tabcli.config.features import History
 from tabcli.config.schema import Config
 from tabcli.config.values import Transform
 from tabcli.errors import ConfigError, DataError
@@ -20,7 +19,6 @@ from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.rows import distinct_rows, frame_of
-from tabcli.tables.texts import not_numeric_error
 from tabcli.target_history.grid import Grid, Positions
 
 
@@ -33,7 +31,6 @@ def history_grid(
     config, rows, wide = source.config, source.rows, source.wide
     if config.history is None:
         return None, None, Positions(wide.series, wide.series, wide.series)
-    _check_history(config.history, rows)
     used = wide.table.frame(dict.fromkeys([config.date, *config.history.effects]))
     known = used.iloc[: len(rows)]
     grid = Grid.fit(
@@ -67,19 +64,6 @@ def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Con
             "which a history cannot tell apart",
             hint="set a shorter `frequency`, add the rows up beforehand, or leave `history` out",
         )
-
-
-def _check_history(history: History, rows: FactorizedTable) -> None:
-    problems = [
-        f"  history.columns: {c!r} holds {kind_of(rows[c])} values, not numbers"
-        for c in history.columns
-        if kind_of(rows[c]) not in ("int", "float", "text")
-    ]
-    if problems:
-        raise ConfigError("the history needs other columns\n" + "\n".join(problems))
-    for c in history.columns:
-        if kind_of(rows[c]) == "text":
-            raise not_numeric_error(rows[c], "history.columns")
 
 
 def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:

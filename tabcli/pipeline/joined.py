@@ -80,7 +80,7 @@ def read(config: Config, data: DataSource, *, sample: int | None = None) -> Join
     ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
     holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], tables["train"][config.date])
     wide, n_train, filled = _widen_all(tables, config, holidays)
-    check_columns(wide.table, config, ["row", "input", "past"])
+    check_columns(wide.table.head(n_train), config, ["row", "input", "past"])
     kept, dropped = scored_rows(wide.table.head(n_train), config, train_where)
     facts = {
         "read": n_read,

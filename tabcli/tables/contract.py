@@ -84,7 +84,7 @@ def _plain(value: object) -> Scalar:
 
 def _date_columns(config: Config, name: str) -> set[str]:
     """The columns of a table that the config reads as dates."""
-    return {read.column for read in config.reads() if read.date and read.table in (None, name)}
+    return {read.column for read in config.reads() if read.kind == "date" and read.table in (None, name)}
 
 
 def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[str, pd.DataFrame]:
