@@ -116,7 +116,10 @@ def _plain(value: object) -> Scalar:
 
 def _histogram(values: NDArray[np.float64]) -> tuple[int, ...]:
     finite = values[np.isfinite(values)]
-    return tuple(np.histogram(finite, N_BARS)[0].tolist()) if len(finite) else ()
+    if not len(finite):
+        return ()
+    above = finite - finite.min()  # dates are large numbers, between which float64 has no room for so many edges
+    return tuple(np.histogram(above, N_BARS)[0].tolist())
 
 
 def _of_column(column: pd.Series, role: str) -> ColumnFacts:
@@ -213,5 +216,6 @@ def _of_run(run: Run, path: str) -> Inspection:
         columns.append(_of_profile(name, "continuous", profiles[name]) if name in profiles else made)
     target = fitted.config.target.column
     first = [_of_profile(target, "target", profiles[target])] if target in profiles else []
-    facts = {**_settings(fitted), "members": len(run.members), "factor": run.factor, **run.metrics}
+    own = {**run.metrics, "members alone": run.metrics["members"], "members": len(run.members)}
+    facts = {**_settings(fitted), "factor": run.factor, **own}
     return Inspection(path, "run", facts, (*first, *columns))

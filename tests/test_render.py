@@ -1,0 +1,263 @@
+"""What a person reads on the terminal: results made by hand, word for word; numbers as JSON has them."""
+
+import io
+import json
+import math
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabcli.cli.render import (
+    echo_table,
+    print_json,
+    render_inspection,
+    render_prep,
+    render_train,
+    shown_number,
+)
+from tabcli.reports.inspection import ColumnFacts, Inspection
+from tests.conftest import examples
+
+# -------------------------------------------------------------------------------------------------- JSON
+
+TEXT = st.text('aä€"\\\n', max_size=3)
+SCALAR = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | TEXT
+VALUES = SCALAR | st.lists(SCALAR, max_size=3) | st.dictionaries(TEXT, SCALAR, max_size=3)
+
+
+def without_what_json_lacks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_what_json_lacks(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without_what_json_lacks(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@examples(40)
+@given(st.dictionaries(TEXT, VALUES, max_size=4))
+def test_json_is_what_was_given_with_null_for_what_is_no_number(value: dict[str, Any]) -> None:
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        print_json(value)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    made = json.loads(stream.getvalue(), parse_constant=refuse)
+    assert made == {"schema_version": 1, **without_what_json_lacks(value)}
+
+
+# ---------------------------------------------------------------------------------------------- prep, train
+
+
+def prep_result(**changes: Any) -> Any:
+    summary = {
+        "rows": {
+            "read": {"train": 12_345, "future": 60},
+            "sampled": False,
+            "dropped": {"units = 0": 45, "no target": 0},
+            "gap": 0,
+            "train": 12_000,
+            "valid": 300,
+            "future": 60,
+        },
+        "dates": {
+            "train_start": "2020-01-01T00:00:00",
+            "train_end": "2020-06-30T00:00:00",
+            "valid_start": "2020-07-01T00:00:00",
+            "valid_end": "2020-07-20T00:00:00",
+        },
+        "columns": {"categorical": ["shop", "promo"], "continuous": ["size"], "past only": ["visitors"]},
+        "series": 1_115,
+        "frequency": "1d",
+        "unmatched": {"shops": 3, "weather": 0},
+        "filled_inputs": {"open": 1},
+        "codes": {
+            "train": {"shop": {"missing": 0, "unknown": 0}, "promo": {"missing": 1_200, "unknown": 0}},
+            "future": {"shop": {"missing": 0, "unknown": 2}, "promo": {"missing": 0, "unknown": 0}},
+        },
+        "filled": {"train": {"size": 7}, "future": {"size": 0}},
+        "clipped": 0,
+        "metric": "rmspe",
+        "baseline": {
+            "name": "the median by shop",
+            "valid_rmspe": 0.1577,
+            "all": {"the median by shop": 0.1577, "the last value": 0.25},
+        },
+    }
+    given = {"summary": {**summary, **changes}, "unchanged": False, "megabytes": (12.4, 345.6), "path": "prep"}
+    return SimpleNamespace(**given)
+
+
+def test_prep_word_for_word() -> None:
+    assert "\n".join(render_prep(prep_result())) == (
+        "rows read      train 12,345, future 60\n"
+        "left out       units = 0 45\n"
+        "train          12,000 rows, 2020-01-01 … 2020-06-30\n"
+        "validation     300 rows, 2020-07-01 … 2020-07-20\n"
+        "to forecast    60 rows\n"
+        "series         1,115, a row every 1d\n"
+        "categorical    2: shop, promo\n"
+        "continuous     1: size\n"
+        "past only      1: visitors\n"
+        "no match       shops 3 rows\n"
+        "filled inputs  open 1\n"
+        "missing        train: promo 1,200, size 7\n"
+        "missing        future: none\n"
+        "unknown        future: shop 2\n"
+        "to beat        RMSPE 15.77 %: the median by shop\n"
+        "                     25.00 %: the last value\n"
+        "memory         346 MB at the peak; the encoded tables have 12 MB\n"
+        "written: prep"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "there", "not_there"),
+    [
+        ({"clipped": 1_234}, "taken as 0     1,234 negative targets", "unchanged"),
+        ({"unmatched": {"shops": 0}}, "filled inputs", "no match"),
+        ({"filled_inputs": {"open": 0}}, "no match", "filled inputs"),
+    ],
+)
+def test_what_did_not_happen_is_not_told(changes: dict[str, Any], there: str, not_there: str) -> None:
+    text = "\n".join(render_prep(prep_result(**changes)))
+    assert there in text
+    assert not_there not in text
+
+
+def test_an_unchanged_prep_says_so_and_a_sample_its_series() -> None:
+    result = prep_result()
+    result.summary["rows"] |= {"sampled": True}
+    del result.summary["rows"]["future"]
+    result.unchanged = True
+    lines = list(render_prep(result))
+    assert lines[-1] == "unchanged: prep"
+    assert lines[1] == "sampled        1115 whole series"
+    assert not any(line.startswith(("memory", "to forecast")) for line in lines)
+
+
+def train_result(**changes: Any) -> Any:
+    metrics = {
+        "metric": "rmspe",
+        "valid_rmspe": 0.1,
+        "valid_rmspe_uncalibrated": 0.104,
+        "valid_rows": 43_065,
+        "best_epoch": 7,
+        "members": [0.1],
+        "factor": 0.9859,
+        "shift": 0.0,
+        "baseline": {"name": "the median by shop", "valid_rmspe": 0.16},
+        "refitted": False,
+        "train_rows": 798_454,
+    }
+    return SimpleNamespace(metrics={**metrics, **changes}, unchanged=False, path="run")
+
+
+def test_train_word_for_word() -> None:
+    assert list(render_train(train_result())) == [
+        "validation RMSPE 10.00 % on 43,065 rows (epoch 7)",
+        "calibration    forecasts × 0.9859, fitted on earlier rows; without it RMSPE 10.40 %",
+        "37.5 % better than the best naive forecast: the median by shop (16.00 %)",
+        "written: run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"members": [0.1, 0.12]},
+            "validation RMSPE 10.00 % on 43,065 rows (mean of 2 members, alone 11.00 % on average)",
+        ),
+        (
+            {"shift": -12.5, "factor": 1.0},
+            "calibration    forecasts -12.5, fitted on earlier rows; without it RMSPE 10.40 %",
+        ),
+        ({"valid_rmspe": 0.24}, "50.0 % worse than the best naive forecast: the median by shop (16.00 %)"),
+        ({"refitted": True}, "refitted       on all 798,454 rows; the RMSPE is that of the networks before"),
+    ],
+)
+def test_what_else_training_may_have_to_say(changes: dict[str, Any], line: str) -> None:
+    assert line in list(render_train(train_result(**changes)))
+
+
+def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:
+    lines = list(render_train(train_result(factor=1.0, baseline={"name": "the last value", "valid_rmspe": 0.0})))
+    assert not any(line.startswith("calibration") for line in lines)
+    assert lines[1].startswith("0.0 %")
+
+
+# ----------------------------------------------------------------------------------------------- tables
+
+
+def test_a_table_is_right_aligned_with_the_metrics_in_their_units(capsys: pytest.CaptureFixture[str]) -> None:
+    table = pd.DataFrame({"Store": [7, 1_115], "rows": [48, 9], "rmspe": [0.123, float("nan")], "mae": [1234.5, 2.0]})
+    echo_table(table.assign(bias=[0.01, -0.02]))
+    assert capsys.readouterr().out.splitlines() == [
+        "Store  rows        RMSPE       MAE     bias",
+        "    7    48      12.30 %  1,234.50   1.00 %",
+        " 1115     9  not defined         2  -2.00 %",
+    ]
+
+
+def test_changes_are_told_with_their_paths() -> None:
+    assert shown_number({"train.lr": 0.01, "model.layers": [8, 4]}) == "train.lr = 0.01, model.layers = [8, 4]"
+    assert shown_number({}) == ""
+
+
+# -------------------------------------------------------------------------------------------- inspection
+
+COLUMNS = (
+    ColumnFacts("units", "target", "int", 0, None, 87, 1, 4321, (1, 8, 4)),
+    ColumnFacts("holiday_of_the_whole_country_and_its_states", "categorical", "code", 3, 0, 4, "a", "z", (9, 1)),
+    ColumnFacts("size", "continuous", "float", None, None, None, 1 / 3, 2.5e9, ()),
+)
+RESULT = Inspection(
+    "prep", "prep", {"rows": {"train": 1_000, "valid": 20}, "factor": 0.98765432, "by": ["a", "b"]}, COLUMNS
+)
+
+
+class Terminal(io.StringIO):
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self.named = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.named
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_an_inspection_fits_what_the_terminal_can_show(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal(encoding))
+    lines = list(render_inspection(RESULT))
+    rich = encoding == "utf-8"
+    assert lines[0] == "prep prep"
+    assert lines[1:4] == [
+        "rows             train 1,000, valid 20",
+        "factor           0.987654",
+        "by               a, b",
+    ]
+    assert lines[4] == ""
+    if not rich:
+        "\n".join(lines).encode("ascii")
+    dots = "…" if rich else ".."
+    assert lines[5].split() == ["column", "role", "type", "missing", "unknown", "values", "range", "distribution"]
+    assert lines[6].split()[:2] == ["units", "target"]
+    assert f"1 {dots} 4321" in lines[6]
+    assert lines[6].endswith("▁█▄" if rich else "_#-")
+    assert f"{'holiday_of_the_whole_country_and_its_states'[: 30 - len(dots)]}{dots}" in lines[7]
+    assert f"0.333333 {dots} 2.5e+09" in lines[8]
+
+
+def test_columns_in_which_nothing_stands_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal("utf-8"))
+    bare = Inspection("t.csv", "table", {"rows": 2}, (ColumnFacts("n", "", "int", 0),))
+    assert list(render_inspection(bare))[-2:] == ["column  type  missing", "n       int         0"]
