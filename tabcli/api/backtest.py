@@ -69,7 +69,7 @@ def backtest(
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
     result = run_folds(
-        joined.read(settings, data),
+        joined.load(settings, data),
         path,
         fingerprint,
         folds=folds,
@@ -121,7 +121,7 @@ def tune(
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
     identity = _fold_fingerprint(settings, data, [folds, *ends])
-    source = joined.read(settings, data)
+    source = joined.load(settings, data)
 
     def judge(candidate: Config, directory: Path) -> float:
         candidate = loading.load(candidate, LAST_EPOCH)

@@ -1,7 +1,6 @@
 """train, lr-find: a prep → a run directory."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,14 +10,14 @@ from tabcli import files
 from tabcli.api.prep import prep_sections
 from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
-from tabcli.artifacts.contents import Prepared, Run
+from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories, manifest
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.threads import THREADS
-from tabcli.training.ensemble import Ensemble, fit_ensemble
+from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
@@ -65,26 +64,6 @@ def _way_to_prep(config: ConfigSource | None, overrides: Sequence[str], changed:
     return f"run `tabcli prep` again with {wanted}; or train without {' '.join(without)} to use the prep's own values"
 
 
-def _fit_run(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
-    """What the bundle holds of a trained ensemble."""
-    first = ensemble.members[0]
-    metrics = {
-        "metric": settings.metric,
-        "best_epoch": first.fit.best_epoch,
-        **ensemble.scores,
-        "valid_rows": len(ensemble.scored),
-        "train_rows": first.n_rows,
-        "refitted": ensemble.refitted,
-        "baseline": prepared.summary["baseline"],
-        "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
-    }
-    own = replace(prepared.fitted, config=settings)
-    weights = [m.fit.weights for m in ensemble.members]
-    networks = [m.spec.to_dict() for m in ensemble.members]
-    calibration = ensemble.factor, ensemble.shift
-    return Run(own, networks, weights, metrics, ensemble.history, *calibration, ensemble.snapshot)
-
-
 def train(
     prep: PrepResult | Prepared | Path | str,
     out: Path | str | None = None,
@@ -117,7 +96,7 @@ def train(
     callbacks = callbacks or Callbacks()
     if out is None:
         return TrainResult(
-            None, _fit_run(prepared, fit_ensemble(prepared, settings, callbacks, refit=refit), settings), False
+            None, run_of(prepared, fit_ensemble(prepared, settings, callbacks, refit=refit), settings), False
         )
     path = Path(out)
     fingerprint = files.digest(
@@ -133,7 +112,7 @@ def train(
             _open_partial(partial, fingerprint, resume, force)
             job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial)
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
-            run = _fit_run(prepared, ensemble, settings)
+            run = run_of(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.history, temporary / "loss.png")
                 facts = {
@@ -192,7 +171,7 @@ def model_summary(
 
 def _inputs(prepared: Prepared, settings: Config) -> Inputs:
     history = chosen_history(prepared, settings)
-    return make_inputs(prepared, settings, "valid", history)
+    return make_inputs(prepared, settings, 0, history)
 
 
 def lr_find(

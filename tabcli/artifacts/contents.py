@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import AnyArray
 from tabcli.config.schema import Config
+from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration
 from tabcli.evaluation.metrics import Criterion, seasonal_scale
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency, season_steps
@@ -38,7 +39,11 @@ class FittedPipeline:
     frequency: Frequency
     holidays: PublicHolidays
     tail: pd.DataFrame
-    """What rows to forecast are made from where no table gives them: see `ahead`."""
+    """What rows to forecast are made from where no table gives them: see `pipeline.future`."""
+    horizon: int
+    """How many steps are forecast; nobody sees further ahead from any row."""
+    known_until: pd.Timestamp
+    """The end of the calendar that is known in advance."""
     grid: Grid | None = None
 
 
@@ -78,9 +83,6 @@ class Run:
     members: list[Weights]
     metrics: dict[str, Any]
     history: list[dict[str, Any]] = field(default_factory=list)
-    factor: float = 1.0
-    """What forecasts are multiplied with: the calibration."""
-    shift: float = 0.0
-    """What is added to them, in the target's unit."""
+    calibration: Calibration = NO_CALIBRATION
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""

@@ -19,6 +19,7 @@ transformed target), and `row.…` columns with the row's own key, target and co
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
 from tabcli.bundle.manifest import FORMAT_VERSION, Manifest, listed_file, verify, write_manifest
 from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
+from tabcli.evaluation.calibration import Calibration
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
@@ -70,6 +72,8 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
         **fitted.preprocessor.to_state(),
         "target": fitted.target.to_state(),
         "dates": fitted.dates,
+        "horizon": fitted.horizon,
+        "known_until": fitted.known_until.isoformat(),
         "frequency": fitted.frequency.to_state(),
         "holidays": fitted.holidays.to_state(),
         "grid": fitted.grid.to_state() if fitted.grid is not None else None,
@@ -99,6 +103,8 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
         Frequency.from_state(state["frequency"]),
         PublicHolidays.from_state(state["holidays"]),
         pd.read_parquet(file("tail.parquet")),
+        int(state["horizon"]),
+        pd.Timestamp(state["known_until"]),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
     )
 
@@ -140,7 +146,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    model = {"format_version": FORMAT_VERSION, "factor": run.factor, "shift": run.shift, "networks": run.networks}
+    model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -163,7 +169,7 @@ def load_run(directory: Path) -> Run:
     try:
         members = [load_file(file(f"member-{i}.safetensors")) for i in range(manifest["members"])]
         model = dict(files.read_json(file("model.json")))
-        factor, shift = float(model["factor"]), float(model["shift"])
+        calibration = Calibration(float(model["factor"]), float(model["shift"]))
         facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest)
         networks = [dict(network) for network in model["networks"]]
         if len(networks) != len(members):
@@ -174,7 +180,7 @@ def load_run(directory: Path) -> Run:
         metrics = files.read_json(file("metrics.json"))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [json.loads(line) for line in lines]
-        run = Run(fitted, networks, members, metrics, records, factor, shift, snapshot)
+        run = Run(fitted, networks, members, metrics, records, calibration, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 from tabcli import files
 from tabcli.errors import BundleError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 MANIFEST = "manifest.json"
 
@@ -70,7 +70,10 @@ def read_manifest(directory: Path, kind: str) -> Manifest:
     if found != kind:
         raise BundleError(f"{directory}: a {found} directory, but a {kind} directory is needed", hint=f"see `{make}`")
     if version != FORMAT_VERSION:
-        raise BundleError(f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}")
+        raise BundleError(
+            f"{directory}: written in format {version}; this tabcli reads format {FORMAT_VERSION}",
+            hint=f"make it again with `{make}`, or use the tabcli that wrote it",
+        )
     try:
         fingerprint = str(manifest["fingerprint"])
         listed = {str(name): (int(facts["bytes"]), str(facts["sha256"])) for name, facts in manifest["files"].items()}

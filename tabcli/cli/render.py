@@ -94,16 +94,23 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
     yield f"validation {name} {shown(metrics[key])} on {metrics['valid_rows']:,} rows ({epochs})"
-    if metrics["factor"] != 1 or metrics["shift"]:
-        how = f"{metrics['shift']:+,.4g}" if metrics["shift"] else f"× {metrics['factor']:.4f}"
-        yield (
-            f"calibration    forecasts {how}, fitted on earlier rows; "
-            f"without it {name} {shown(metrics[f'{key}_uncalibrated'])}"
-        )
+    calibration = metrics["calibration"]
+    if calibration["factor"] != 1 or calibration["shift"]:
+        how = f"{calibration['shift']:+,.4g}" if calibration["shift"] else f"× {calibration['factor']:.4f}"
+        yield f"calibration    forecasts {how}: it helped on past windows that neither it nor the networks had seen"
+    else:
+        yield "calibration    none: no factor helped on past windows that neither it nor the networks had seen"
     yield (
         f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
         f"{baseline['name']} ({shown(baseline[key])})"
     )
+    for window in metrics["windows"]:
+        yield (
+            f"past window    {window['start'][:10]} … {window['end'][:10]}: {name} {shown(window['score'])}, "
+            f"WAPE {score_text('wape', window['wape'])}, bias {score_text('bias', window['bias'])}"
+        )
+    spread = f" ± {shown(metrics['expected_std'])}" if len(metrics["windows"]) > 1 else ""
+    yield f"expected       {name} {shown(metrics['expected'])}{spread}, as in {len(metrics['windows'])} past windows"
     if metrics["refitted"]:
         yield f"refitted       on all {metrics['train_rows']:,} rows; the {name} is that of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from tabcli.config.reads import Reads
-from tabcli.config.values import DurationField, Metric, Probability, Section, Texts
+from tabcli.config.values import Metric, Probability, Section, Texts
 
 OutputRange = Literal["auto"] | tuple[float, float] | None
 
@@ -48,10 +48,10 @@ class Model(Section):
 class Train(Section):
     """Optimisation: schedule, regularisation, averaging and when to stop.
 
-    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `precision`: of
-    the matrix products while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed
-    in pairs (see `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where
-    training happens; a small network gains little from a graphics card.
+    `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `precision`: of the
+    matrix products while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in
+    pairs (see `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training
+    happens; a small network gains little from a graphics card.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -87,18 +87,16 @@ class Variant(Section):
 
 
 class Calibration(Section):
-    """A factor on the forecasts that is best for a metric: the log's mean is not (for RMSPE it is too high).
+    """Past windows that are forecast as a person would have then, and the bias correction that is learned from them.
 
-    `metric`: a factor that is best for it, since the log's mean is not (for RMSPE it is too high); *auto* is the
-    config's metric; with `transform: identity` something added in place of the factor.
-
-    It is fitted on the last `length` of the training rows, as long as the validation rows by default, with a network
-    that was trained on the rows before them for `epochs` epochs.
+    `windows`: how many windows before the validation rows, each as long as the forecast, by networks that end before
+    them. They say what to expect of the forecast. `metric`: the forecasts are multiplied with the factor that is best
+    for it (with `transform: identity` something is added), since the exp of a log's mean is not; *auto* is the config's
+    metric.
     """
 
     metric: Literal["auto", "none"] | Metric = "auto"
-    length: DurationField | None = None
-    epochs: Annotated[int, Field(ge=1)] = 5
+    windows: Annotated[int, Field(ge=0, le=50)] = 2
 
 
 def _rising(value: "Range") -> "Range":

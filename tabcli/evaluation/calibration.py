@@ -6,10 +6,14 @@ A network that learns the log's mean forecasts near the median. With log errors 
 RMSPE is least for exp(−1.5 s²) times that, about 0.985 for s = 0.1: too high a forecast costs more than too low a one.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tabcli.arrays import FloatArray
-from tabcli.evaluation.metrics import Criterion
+from tabcli.evaluation.metrics import Criterion, pooled
 from tabcli.preprocessing.target import TargetTransform, golden_section
 
 OUTLIER_SD = 4.0
@@ -68,19 +72,69 @@ def _held(errors: FloatArray) -> FloatArray:
     return result
 
 
-def fit_calibration(
-    criterion: Criterion | None, target: TargetTransform, actual: FloatArray, outputs: FloatArray
-) -> tuple[float, float]:
-    """The best factor and shift for the spread of the errors alone: as if their mean on the learned scale were 0.
+LARGEST = 1.25
+"""How far a factor may move forecasts, up or down: more is no correction of a bias but another forecast."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns outputs into forecasts: `factor` · the target that they mean + `shift`."""
+
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def forecasts(self, target: TargetTransform, outputs: ArrayLike) -> FloatArray:
+        """Outputs on the learned scale (n,) → forecasts in the target's unit, float64 (n,)."""
+        forecasts: FloatArray = target.inverse(outputs) * self.factor + self.shift
+        return forecasts
+
+    @property
+    def is_none(self) -> bool:
+        return self.factor == 1.0 and self.shift == 0.0
+
+
+NO_CALIBRATION = Calibration()
+
+
+@dataclass(frozen=True)
+class Errors:
+    """One past window: what happened in the target's unit and what was put out on the learned scale, (n,) each."""
+
+    criterion: Criterion
+    actual: FloatArray
+    outputs: FloatArray
+
+
+def fit_calibration(windows: Sequence[Errors], target: TargetTransform) -> Calibration:
+    """The calibration that the errors of past windows call for, or none.
+
+    One is fitted to all windows but one and judged on that one, for each in turn: it is used only where it helps there
+    on the whole, and in the share of windows in which it helps, within bounds. One window alone can judge nothing.
+    """
+    if len(windows) < 2:
+        return NO_CALIBRATION
+    gains = []
+    for i, window in enumerate(windows):
+        others = _best([w for j, w in enumerate(windows) if j != i], target)
+        before = window.criterion(window.actual, NO_CALIBRATION.forecasts(target, window.outputs))
+        after = window.criterion(window.actual, others.forecasts(target, window.outputs))
+        gains.append((before - after) / before if before > 0 else 0.0)
+    if np.mean(gains) <= 0:
+        return NO_CALIBRATION
+    best, share = _best(windows, target), float(np.mean(np.asarray(gains) > 0))
+    return Calibration(float(np.clip(best.factor**share, 1 / LARGEST, LARGEST)), best.shift * share)
+
+
+def _best(windows: Sequence[Errors], target: TargetTransform) -> Calibration:
+    """The best factor, or shift, for the spread of the errors alone: as if their mean on the learned scale were 0.
 
     How far all series together run above or below a forecast changes from one period to the next; how far the errors
     scatter does not. A target that is learned as it is gets a shift, any other a factor; for that, errors further out
-    than FAR robust standard deviations count as if they lay there: one strange day would otherwise decide. A criterion
-    of None changes nothing.
+    than OUTLIER_SD robust standard deviations count as if they lay there: one strange day would otherwise decide.
     """
-    if criterion is None:
-        return 1.0, 0.0
+    criterion = pooled([w.criterion for w in windows])
+    actual, outputs = (np.concatenate([getattr(w, part) for w in windows]) for part in ("actual", "outputs"))
     scaled = target.scaled(actual)
     if target.kind == "identity":
-        return 1.0, best_shift(criterion, actual, target.inverse(outputs + np.mean(scaled - outputs)))
-    return best_factor(criterion, actual, target.inverse(scaled + _held(outputs - scaled))), 0.0
+        return Calibration(shift=best_shift(criterion, actual, target.inverse(outputs + np.mean(scaled - outputs))))
+    return Calibration(best_factor(criterion, actual, target.inverse(scaled + _held(outputs - scaled))))

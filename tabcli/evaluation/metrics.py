@@ -5,8 +5,8 @@ zero actual are left out of the sum *and* the count of the percentage metrics (`
 Rossmann competition scored them. All are errors (lower is better) but `bias`, which is best at 0.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -192,3 +192,9 @@ class Criterion:
                 f"metric {self.metric} is not defined for {wrong} of the {len(actual)} {where}, whose target is {what}",
                 hint=f"choose another metric, such as {others}, or leave these rows out with target.drop_where",
             )
+
+
+def pooled(criteria: Sequence[Criterion]) -> Criterion:
+    """The same metric over the rows of all of them, one below the other."""
+    scales = [c.scale for c in criteria if c.scale is not None]
+    return replace(criteria[0], scale=np.concatenate(scales) if scales else None)

@@ -19,6 +19,7 @@ from tabcli.features.availability import check_columns, check_made, lacks_past_k
 from tabcli.features.dates import date_parts, days_from_easter, days_to_month_end, fourier_terms
 from tabcli.features.elapsed import active_months, time_since
 from tabcli.features.events import EventCalendar, SortedRows, event_features
+from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
 from tabcli.parallel import parallel_map
 from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
@@ -80,11 +81,14 @@ def build_features(
     config: Config,
     calendar: EventCalendar,
     holidays: PublicHolidays,
+    frequency: Frequency,
+    steps_left: IntArray,
 ) -> FeatureTable:
     """Joins, holidays, date parts, events, spans and recurrences, in this order.
 
-    `sides`: the joined tables, in the order of the config's joins. Raises `DataError` or `ConfigError` where the rows
-    lack a key, or two columns share a name.
+    `sides`: the joined tables, in the order of the config's joins. `steps_left`: how many steps of known calendar lie
+    behind each row, int64 (n,): what forward-looking features see of it. Raises `DataError` or `ConfigError` where the
+    rows lack a key, or two columns share a name.
     """
     columns = source_columns(config)
     table, unmatched = FactorizedTable.of(rows), {}
@@ -101,7 +105,7 @@ def build_features(
     for name, event in config.features.events.items():
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
     calendar, laid = calendar.overlay(table, config.date, flags)
-    made = _of_rows(table, config, calendar, laid)
+    made = _of_rows(table, config, calendar, laid, frequency, steps_left)
     return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
 
 
@@ -129,14 +133,21 @@ def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
     return table
 
 
-def _of_rows(table: FactorizedTable, config: Config, calendar: EventCalendar, laid: SortedRows) -> dict[str, Any]:
+def _of_rows(
+    table: FactorizedTable,
+    config: Config,
+    calendar: EventCalendar,
+    laid: SortedRows,
+    frequency: Frequency,
+    steps_left: IntArray,
+) -> dict[str, Any]:
     """The features of a row: distances to events, spans and recurrences, less those that nothing makes use of."""
     features, wanted = config.features, needed_columns(config)
     made: dict[str, Any] = {}
     events = features.events
 
     def of_event(name: str) -> dict[str, Any]:
-        return dict(event_features(laid, calendar.moments[name], events[name], name, wanted))
+        return dict(event_features(laid, calendar.moments[name], events[name], name, frequency, steps_left, wanted))
 
     for columns in parallel_map(of_event, events, len(table)):
         made |= columns

@@ -1,16 +1,20 @@
 """Time since and until events that are known in advance, and how many of them lie around a day.
 
-    day          1  2  3  4  5  6  7        an event on days 3 and 6, window 3d, cap 60d
+    day          1  2  3  4  5  6  7        an event on days 3 and 6, window 3d, cap 60d; the calendar is known to day 7
     After…      61 61  0  1  2  0  1        whole units since the last event; 61 = there was none yet
-    Before…      2  1  0  2  1  0 60        whole units until the next event; 60 also where none is known
+    Before…      2  1  0  2  1  0  ?        whole units until the next event, at most the cap; ? = not known
     …_bw         0  0  1  1  1  1  1        events within the 3 days that end with this one
-    …_fw         1  1  1  1  1  1  0        events within the 3 days that start with this one
+    …_fw         1  1  1  1  1  1  0        known events within the 3 days that start with this one
     …_last       0  0  0  1  0  0  1        events in a row that ended with the day before, up to the cap
-    …_next       0  1  0  0  1  0  0        events in a row that start with the day after, up to the cap
+    …_next       0  1  0  0  1  0  0        known events in a row that start with the day after, up to the cap
 
 Distances are in calendar time, never in rows, so gaps in a series do no harm. An event calendar keeps the moments
 of every event of every series; rows to forecast are laid over it, so that windows reach across the boundary
 between the rows that were there at training and the new ones.
+
+Nobody sees further ahead than the calendar is known: a forecaster who stands at the cutoff and knows `horizon` steps
+sees from a row h steps after the cutoff just horizon − h steps ahead. `Outlook` therefore takes, with every row, how
+many steps of known calendar are left behind it. What lies beyond is not known, which is neither *never* nor *far away*.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -23,6 +27,7 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.config.features import Event
+from tabcli.features.frequency import DAY, Frequency
 from tabcli.tables.joins import FactorizedTable, Rows
 from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, seconds_of
 
@@ -159,60 +164,204 @@ def _count(moments: IntArray, keys: IntArray, *, at: bool) -> IntArray:
     return counted
 
 
-def event_features(
-    laid: SortedRows, moments: IntArray, event: Event, name: str, wanted: Container[str] | None = None
-) -> dict[str, NDArray[np.int32]]:
-    """Rows and an event's sorted moments → the six columns (or those of them in `wanted`), int32 (n,)."""
-    keys = laid.keys
-    unit, cap, window = event.cap.unit_seconds, event.cap.count, event.window.seconds
-    if event.cap.unit == "mo":
-        keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
-    padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
-    until_now = _count(moments, keys, at=True)
-    once = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
-    before_now = until_now - (padded[until_now] == keys) if once else _count(moments, keys, at=False)
-    start = keys >> MOMENT_BITS << MOMENT_BITS  # of the row's own series
+NEVER = np.int32(2**31 - 1)
+"""More steps than any calendar has."""
 
-    def distance(gap: IntArray, other_series: BoolArray) -> NDArray[np.int32]:
-        units: NDArray[np.int32] = (np.minimum(gap, cap * unit, out=gap) // unit).astype("int32")
-        units[other_series] = cap + 1
+
+def forward_names(name: str) -> list[str]:
+    """The columns of an event that look ahead."""
+    return [f"Before{name}", f"{name}_fw", f"{name}_next"]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Sorted rows beside the moments of one event, both as keys that count the event's own units.
+
+    `before`, `until_now`: how many moments lie before each row, and with it. `padded`: the moments between two that
+    no row reaches. `start`: the first key of the row's own series. All int64 (n,), but `padded` (n_moments + 2,).
+    """
+
+    keys: IntArray
+    padded: IntArray
+    before: IntArray
+    until_now: IntArray
+    start: IntArray
+    unit: int
+    window: int
+    cap: int
+
+    @classmethod
+    def of(cls, laid: SortedRows, moments: IntArray, event: Event) -> "_Line":
+        until_now = _count(moments, laid.keys, at=True)
+        alone = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
+        at_row = np.append(np.iinfo("int64").min, moments)[until_now] == laid.keys
+        before = until_now - at_row if alone else _count(moments, laid.keys, at=False)
+        keys, unit, window = laid.keys, event.cap.unit_seconds, event.window.seconds
+        if event.cap.unit == "mo":  # which moments lie before a row is still told by the day
+            keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
+        padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
+        start = keys >> MOMENT_BITS << MOMENT_BITS
+        return cls(keys, padded, before, until_now, start, unit, window, event.cap.count)
+
+    @property
+    def moments(self) -> IntArray:
+        return self.padded[1:-1]
+
+    def units(self, gap: IntArray, other_series: BoolArray, none: int) -> NDArray[np.int32]:
+        """Gaps between keys → whole units, at most the cap; `none` where the moment is another series'."""
+        units: NDArray[np.int32] = (np.minimum(gap, self.cap * self.unit, out=gap) // self.unit).astype("int32")
+        units[other_series] = none
         return units
 
-    def since() -> NDArray[np.int32]:
-        last = padded[until_now]
-        with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
-            return distance(keys - last, last < start)
+    def run(self, neighbour: IntArray, edges: IntArray) -> tuple[NDArray[np.int32], IntArray]:
+        """The length of the run that holds this moment, 0 where it is no event, and the moment's number.
 
-    def until() -> NDArray[np.int32]:
-        following = padded[before_now + 1]
-        with np.errstate(over="ignore"):
-            found = distance(following - keys, following - start >= 1 << MOMENT_BITS)
-        return np.minimum(found, cap)  # none known yet is no news: as if far away
-
-    def run(neighbour: IntArray, edges: IntArray) -> NDArray[np.int32]:
-        """The length of the run that holds this moment, 0 where it is no event; `edges`: where each run ends."""
-        place = _count(moments, neighbour, at=False)
-        hit = padded[place + 1] == neighbour
+        `edges`: where each run ends.
+        """
+        place = _count(self.moments, neighbour, at=False)
+        hit = self.padded[place + 1] == neighbour
         index = np.where(hit, place, 0)
-        length = np.abs(edges[index] - index) + 1 if len(moments) else index
-        return np.where(hit, np.minimum(length, cap), 0).astype("int32")
+        length = np.abs(edges[index] - index) + 1 if len(edges) else index
+        return np.where(hit, np.minimum(length, self.cap), 0).astype("int32"), index
 
-    # The first and the last moment of the run of neighbouring moments that each one belongs to.
-    breaks, numbers = np.diff(padded) != unit, np.arange(len(moments))
-
-    def first() -> IntArray:
+    def edges(self, *, last: bool) -> IntArray:
+        """The first, or the last, moment of the run of neighbouring moments that each one belongs to."""
+        breaks, numbers = np.diff(self.padded) != self.unit, np.arange(len(self.moments))
+        if last:
+            return np.minimum.accumulate(np.where(breaks[1:], numbers, len(numbers))[::-1])[::-1]
         return np.maximum.accumulate(np.where(breaks[:-1], numbers, 0))
 
-    def last() -> IntArray:
-        return np.minimum.accumulate(np.where(breaks[1:], numbers, len(moments))[::-1])[::-1]
+    def since(self) -> NDArray[np.int32]:
+        last = self.padded[self.until_now]
+        with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
+            return self.units(self.keys - last, last < self.start, self.cap + 1)
 
-    columns: list[Callable[[], NDArray[Any]]] = [
-        since,
-        until,
-        lambda: until_now - _count(moments, keys - window, at=True),
-        lambda: _count(moments, keys + window, at=False) - before_now,
-        lambda: run(keys - unit, first()),
-        lambda: run(keys + unit, last()),
-    ]
-    chosen = zip(event_feature_names(name), columns, strict=True)
-    return {c: make().astype("int32")[laid.place] for c, make in chosen if wanted is None or c in wanted}
+
+def backward_features(
+    laid: SortedRows, moments: IntArray, event: Event, name: str, wanted: Container[str] | None = None
+) -> dict[str, NDArray[np.int32]]:
+    """Rows and an event's sorted moments → the columns that look back (or those in `wanted`), int32 (n,)."""
+    line = _Line.of(laid, moments, event)
+    columns: dict[str, Callable[[], NDArray[Any]]] = {
+        f"After{name}": line.since,
+        f"{name}_bw": lambda: line.until_now - _count(line.moments, line.keys - line.window, at=True),
+        f"{name}_last": lambda: line.run(line.keys - line.unit, line.edges(last=False))[0],
+    }
+    return {c: make().astype("int32")[laid.place] for c, make in columns.items() if wanted is None or c in wanted}
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """One forward column of rows. `value`: what is seen by who knows at least `needs` steps ahead, int32 (n,) each.
+
+    Who knows less sees nothing (`first` is None), or those of the moments from the `first`-th on that he knows.
+    """
+
+    value: NDArray[np.int32]
+    needs: NDArray[np.int32]
+    first: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What rows see of one event ahead of them, however many steps of known calendar are left behind each.
+
+    `keys`: the rows, int64 (n,); `moments`: the event's, sorted; both as `moment_keys` of series and seconds.
+    """
+
+    keys: IntArray
+    moments: IntArray
+    frequency: Frequency
+    ahead: dict[str, _Ahead]
+
+    @classmethod
+    def of(
+        cls,
+        laid: SortedRows,
+        moments: IntArray,
+        event: Event,
+        name: str,
+        frequency: Frequency,
+        wanted: Container[str] | None = None,
+    ) -> "Outlook":
+        """Of the columns `Before…`, `…_fw` and `…_next`, those in `wanted`."""
+        line, ahead = _Line.of(laid, moments, event), {}
+        chosen = [c for c in forward_names(name) if wanted is None or c in wanted]
+        padded = np.append(moments, np.iinfo("int64").max)
+
+        def needs(index: IntArray, some: BoolArray) -> NDArray[np.int32]:
+            """How many steps ahead of its row a moment lies, 0 where there is none."""
+            return np.where(some, frequency.steps_between(laid.keys, padded[index]), 0).astype("int32")
+
+        if f"Before{name}" in chosen:
+            following = line.padded[line.before + 1]
+            with np.errstate(over="ignore"):
+                foreign = following - line.start >= 1 << MOMENT_BITS
+                units = line.units(following - line.keys, foreign, line.cap)
+            near = ~foreign & (units < line.cap)
+            far = _steps_of_cap(event, frequency)
+            steps = np.where(near, np.minimum(needs(line.before, near), NEVER), far).astype("int32")
+            ahead[f"Before{name}"] = _Ahead(np.minimum(units, line.cap), steps)
+        if f"{name}_fw" in chosen:
+            stop = _count(line.moments, line.keys + line.window, at=False)
+            count = stop - line.before
+            steps = needs(np.maximum(stop - 1, 0), count > 0)
+            ahead[f"{name}_fw"] = _Ahead(count.astype("int32"), steps, line.before.astype("int32"))
+        if f"{name}_next" in chosen:
+            length, first = line.run(line.keys + line.unit, line.edges(last=True))
+            steps = needs(np.maximum(first + length - 1, 0), length > 0)
+            ahead[f"{name}_next"] = _Ahead(length, steps, first.astype("int32"))
+        place = laid.place
+        rows = {
+            c: _Ahead(a.value[place], a.needs[place], None if a.first is None else a.first[place])
+            for c, a in ahead.items()
+        }
+        return cls(laid.keys[place], moments, frequency, rows)
+
+    def column(self, name: str, steps_left: IntArray, rows: IntArray | None = None) -> NDArray[np.int32]:
+        """One column of some rows (or all), with so many steps of known calendar left: int32 (n,), −1: not known."""
+        ahead = self.ahead[name]
+        chosen = np.arange(len(self.keys)) if rows is None else rows
+        value = ahead.value[chosen]
+        at = np.flatnonzero(ahead.needs[chosen] > steps_left)
+        value[at] = self.cut_short(name, chosen[at], steps_left[at])
+        return value
+
+    def cut_short(self, name: str, rows: IntArray, steps_left: IntArray) -> NDArray[np.int32]:
+        """What is seen in a column of rows that need more steps than are left, int32 (n,), −1: not known."""
+        first = self.ahead[name].first
+        if first is None:
+            return np.full(len(rows), -1, dtype="int32")
+        last = self.frequency.key_after(self.keys[rows], steps_left)
+        seen: NDArray[np.int32] = (np.searchsorted(self.moments, last, side="right") - first[rows]).astype("int32")
+        return seen
+
+
+def _steps_of_cap(event: Event, frequency: Frequency) -> int:
+    """How many steps ahead one must see to know that no event is nearer than the cap."""
+    seconds = event.cap.count * (31 * DAY if event.cap.unit == "mo" else event.cap.unit_seconds)
+    if frequency.unit == "mo":
+        months = event.cap.count if event.cap.unit == "mo" else -(-seconds // (28 * DAY))
+        return -(-months // frequency.count)
+    return -(-seconds // frequency.count)
+
+
+def event_features(
+    laid: SortedRows,
+    moments: IntArray,
+    event: Event,
+    name: str,
+    frequency: Frequency,
+    steps_left: IntArray,
+    wanted: Container[str] | None = None,
+) -> dict[str, NDArray[np.int32] | NDArray[np.float32]]:
+    """Rows and an event's sorted moments → the six columns (or those of them in `wanted`), (n,).
+
+    `steps_left`: how many steps of known calendar lie behind each row, int64 (n,). Forward columns are float32, NaN
+    where they are not known.
+    """
+    outlook = Outlook.of(laid, moments, event, name, frequency, wanted)
+    forward = {c: outlook.column(c, steps_left) for c in outlook.ahead}
+    known = {c: np.where(v < 0, np.float32(np.nan), v.astype("float32")) for c, v in forward.items()}
+    made = {**backward_features(laid, moments, event, name, wanted), **known}
+    return {c: made[c] for c in event_feature_names(name) if c in made}

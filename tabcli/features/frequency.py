@@ -16,7 +16,7 @@ import pandas as pd
 
 from tabcli.arrays import AnyArray, IntArray
 from tabcli.config.values import Duration
-from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, seconds_of
+from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, moments_of, seconds_of
 
 FEWEST_GAPS = 5
 """So many distances between rows of a series are needed to tell an odd one from the others."""
@@ -98,6 +98,25 @@ class Frequency:
         if self.unit == "s":
             return (int(end.timestamp()) - seconds_of(dates)) // self.count
         return (_months(np.array([end.to_datetime64()])) - _months(dates.to_numpy())) // self.count
+
+    def steps_between(self, keys: IntArray, later: IntArray) -> IntArray:
+        """How many whole steps must pass from moments until later ones have come, int64 (n,); both `moment_keys`.
+
+        Moments of other series are far away.
+        """
+        if self.unit == "s":
+            steps: IntArray = np.minimum(-(-(later - keys) // self.count), 2**31 - 1)
+            return steps
+        same = later >> MOMENT_BITS == keys >> MOMENT_BITS
+        months = _months(moments_of(np.where(same, later, keys))) - _months(moments_of(keys))
+        return np.where(same, -(-months // self.count), 2**31 - 1)
+
+    def key_after(self, keys: IntArray, n: IntArray) -> IntArray:
+        """The last moment that lies within n steps of each moment, as `moment_keys` of the same series, int64 (n,)."""
+        if self.unit == "s":
+            return keys + n * self.count
+        after = (_months(moments_of(keys)) + n * self.count + 1).astype("datetime64[M]").astype("datetime64[s]")
+        return moment_keys(keys >> MOMENT_BITS, after.astype("int64") - 1)
 
     def number(self, duration: Duration) -> int:
         """How many steps begin within a duration: two of a week within 10 days."""

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import ColumnValues
-from tabcli.artifacts.contents import ROW, Run
+from tabcli.artifacts.contents import ROW, FittedPipeline, Run
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
@@ -19,7 +19,7 @@ from tabcli.tables.contract import DataSource
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.kinds import kind_of
 from tabcli.target_history.grid import Positions
-from tabcli.target_history.statistics import standardised
+from tabcli.target_history.statistics import Snapshot, standardised
 from tabcli.training.dataset import Dataset
 from tabcli.training.loop import load_model, predict_outputs
 from tabcli.training.network import ModelSpec, TabularMLP
@@ -44,7 +44,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         members = _networks(run)
         specs = [member.spec for member in members]
         kinds = {_kind(spec): spec for spec in specs}
-        inputs = {kind: _inputs(run, encoded, spec) for kind, spec in kinds.items()}
+        inputs = {kind: encoded_dataset(run.fitted, run.snapshot, encoded, spec) for kind, spec in kinds.items()}
         for spec in specs:
             inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
         outputs = [predict_outputs(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
@@ -52,7 +52,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         if full := memory_error(error):
             raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    return run.fitted.target.inverse(np.mean(outputs, axis=0)) * run.factor + run.shift
+    return run.calibration.forecasts(run.fitted.target, np.mean(outputs, axis=0))
 
 
 _LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()
@@ -71,14 +71,16 @@ def _kind(spec: ModelSpec) -> tuple[str, tuple[str, ...]]:
     return spec.history, spec.without
 
 
-def _inputs(run: Run, encoded: pd.DataFrame, spec: ModelSpec) -> Dataset:
-    """What a network takes."""
-    data = Dataset.from_table(encoded, *run.fitted.preprocessor.inputs(spec.without))
-    if run.snapshot is not None and spec.history != "none":
+def encoded_dataset(
+    fitted: FittedPipeline, snapshot: Snapshot | None, encoded: pd.DataFrame, spec: ModelSpec
+) -> Dataset:
+    """What a network takes of encoded rows to forecast."""
+    data = Dataset.from_table(encoded, *fitted.preprocessor.inputs(spec.without))
+    if snapshot is not None and spec.history != "none":
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
-        base, columns = run.snapshot.columns(rows)
+        base, columns = snapshot.columns(rows)
         base = base if spec.history == "base" else np.zeros_like(base)
-        data = data.with_history(base, standardised(columns, run.snapshot.arrays["mean"], run.snapshot.arrays["std"]))
+        data = data.with_history(base, standardised(columns, snapshot.arrays["mean"], snapshot.arrays["std"]))
     return data
 
 
@@ -115,18 +117,25 @@ def forecast(
     config = run.fitted.config
     made = None if horizon is None else future_rows(run.fitted, horizon)
     applied = apply(run.fitted, data, rows=made, sides=sides)
-    values = predict_target(run, applied.encoded.table)
-    zero = zero_rows(applied, config)
-    values = np.where(zero, 0.0, significant(values))
-    if not np.isfinite(values).all():
-        raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
+    values = forecast_applied(run, applied)
     rows = applied.rows
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
     known = [c for c in columns if c not in keys and c in rows.columns]
     table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
     table[config.target.column] = values
     notes = _warnings(applied, run) + ([] if made is None else [*_ended(run), *_closed(run)])
-    return Prediction(table, [*rows.columns, config.target.column], {"rows": len(rows), "zero": int(zero.sum())}, notes)
+    counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}
+    return Prediction(table, [*rows.columns, config.target.column], counts, notes)
+
+
+def forecast_applied(run: Run, applied: Applied) -> NDArray[np.float64]:
+    """The forecast of every row, float64 (n,), 0 where the config says so. Raises `BundleError`."""
+    values = np.where(
+        zero_rows(applied, run.fitted.config), 0.0, significant(predict_target(run, applied.encoded.table))
+    )
+    if not np.isfinite(values).all():
+        raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
+    return values
 
 
 def _ended(run: Run) -> list[str]:

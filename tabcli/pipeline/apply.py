@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import FittedPipeline
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError
@@ -72,7 +74,8 @@ def apply(
     if sides is None:
         sides = _sides(fitted, tables, data)
     rows, filled = fill_rows(rows, config)
-    wide = build_features(rows, sides, config, fitted.calendar.of_series(rows), fitted.holidays)
+    calendar, left = fitted.calendar.of_series(rows), _steps_left(rows[config.date], fitted)
+    wide = build_features(rows, sides, config, calendar, fitted.holidays, fitted.frequency, left)
     encoded = fitted.preprocessor.transform(wide.table)
     series = known_series(fitted.calendar, wide.series)
     places = Positions(series, series, series)
@@ -80,6 +83,12 @@ def apply(
         places = fitted.grid.positions(wide.table, config.date, series)
     table_out = encoded.table.assign(**place_columns(fitted, places))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
+
+
+def _steps_left(dates: "pd.Series[Any]", fitted: FittedPipeline) -> IntArray:
+    """How many steps of known calendar lie behind each row to forecast, int64 (n,): never more than training saw."""
+    end = max(fitted.known_until, pd.Timestamp(dates.max()))
+    return np.clip(fitted.frequency.ago(dates, end), 0, fitted.horizon - 1)
 
 
 def zero_rows(applied: Applied, config: Config) -> NDArray[np.bool_]:

@@ -33,9 +33,8 @@ def history_grid(
         return None, None, Positions(wide.series, wide.series, wide.series)
     used = wide.table.frame(dict.fromkeys([config.date, *config.history.effects]))
     known = used.iloc[: len(rows)]
-    grid = Grid.fit(
-        known[train], config.date, config.history, frequency=source.frequency, horizon=source.horizon, known=known[kept]
-    )
+    ahead = source.horizon + source.frequency.number(config.validation.gap)
+    grid = Grid.fit(known[train], config.date, config.history, frequency=source.frequency, horizon=ahead, known=known)
     places = grid.positions(used, config.date, wide.series)
     at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)

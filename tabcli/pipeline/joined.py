@@ -1,11 +1,12 @@
 """Raw tables → joined and expanded rows, before any split and before anything is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from tabcli.arrays import BoolArray
+from tabcli.arrays import BoolArray, IntArray
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.features.availability import Role, availability_of, check_available, check_columns, check_static
@@ -14,11 +15,11 @@ from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
 from tabcli.pipeline.scored import clip_targets, scored_rows
-from tabcli.pipeline.split import validation_steps
+from tabcli.pipeline.split import Split, time_split, validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
-from tabcli.tables.kinds import require_columns
-from tabcli.tables.rows import distinct_rows, stack
+from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.rows import distinct_rows, draw_by_key, stack
 
 Tables = dict[str, pd.DataFrame]
 
@@ -26,6 +27,50 @@ Tables = dict[str, pd.DataFrame]
 def side_names(config: Config) -> list[str]:
     """The tables that the rows are joined with, each once."""
     return list(dict.fromkeys(join.table for join in config.joins))
+
+
+@dataclass(frozen=True)
+class SourceTables:
+    """The config's tables as they were read: *train*, the side tables and, where there are rows to forecast, *future*.
+
+    `where`: what messages call the train table.
+    """
+
+    config: Config
+    tables: Tables
+    where: str
+    sampled: bool = False
+
+    def timing(self) -> tuple[Frequency, int]:
+        """How far apart rows are, and how many steps are to be forecast. Raises `DataError`."""
+        config = self.config
+        ahead = self.tables["future"][config.date] if "future" in self.tables else None
+        rows = [self.tables[n][[*config.series, config.date]] for n in ("train", "future") if n in self.tables]
+        keys = pd.concat(rows, ignore_index=True)
+        declared = None if config.frequency == "auto" else config.frequency
+        frequency = Frequency.of(keys[config.date], declared, distinct_rows(keys, config.series)[0])
+        return frequency, validation_steps(config.validation, frequency, ahead)
+
+    def as_of(self, cutoff: pd.Timestamp, start: pd.Timestamp, end: pd.Timestamp) -> "SourceTables":
+        """The tables that a person had at the cutoff, with a future table of just the rows from `start` to `end`.
+
+        Later rows of the train table, later targets, what is past only on the rows to forecast, and dated rows of
+        side tables that lie after `end` are not there.
+        """
+        config, train = self.config, self.tables["train"]
+        dates = train[config.date]
+        future = known_ahead(train[dates.between(start, end)], config).reset_index(drop=True)
+        if config.id is not None:
+            future = future.assign(**{config.id: np.arange(len(future))})
+        cut = {"train": train[dates <= cutoff].reset_index(drop=True), "future": future}
+        for name in side_names(config):
+            dated = {
+                c for j in config.joins if j.table == name for c in (j.as_of, *j.on) if c in (j.as_of, config.date)
+            }
+            table = self.tables[name]
+            late = [(table[c] > end).to_numpy() for c in dated if c is not None and kind_of(table[c]) == "date"]
+            cut[name] = table[~np.logical_or.reduce(late)].reset_index(drop=True) if late else table
+        return replace(self, tables=cut)
 
 
 @dataclass(frozen=True)
@@ -42,6 +87,9 @@ class JoinedData:
     frequency: Frequency
     horizon: int
     """How many steps are to be forecast, and validated."""
+    split: Split
+    known_until: pd.Timestamp
+    """The end of the calendar that is known in advance: the last date to forecast, or else of the train table."""
     facts: dict[str, Any]
 
     @property
@@ -50,46 +98,99 @@ class JoinedData:
         return self.wide.table.head(len(self.kept))
 
 
-def read(config: Config, data: DataSource, *, sample: int | None = None) -> JoinedData:
-    """Reads and joins the tables and makes the features: all that depends on no split.
+def load(config: Config, data: DataSource, *, sample: int | None = None) -> SourceTables:
+    """Reads the tables. `sample` keeps whole series worth about that many rows.
 
-    `sample` keeps whole series worth about that many rows. Raises `ConfigError` and `DataError`.
+    Raises `DataError`, and `ConfigError` where a column that is declared static changes within a series.
     """
     names = ["train", *(["future"] if "future" in config.tables else []), *side_names(config)]
     tables = load_tables(config, data, names)
-    train_where = describe(config, data, "train")
-    require_columns(tables["train"], [config.target.column, *_declared(config)], train_where)
-    contract = Contract.of(tables)
+    where = describe(config, data, "train")
+    require_columns(tables["train"], [config.target.column, *_declared(config)], where)
     if "future" in tables:
         future_where = describe(config, data, "future")
         check_future(tables["future"], config, future_where)
-        tables["future"] = contract.conform(known_ahead(tables["future"], config), "train", future_where)
+        known = known_ahead(tables["future"], config)
+        tables["future"] = Contract.of({"train": tables["train"]}).conform(known, "train", future_where)
+    return SourceTables(
+        config, tables if sample is None else _sampled(tables, config, sample), where, sample is not None
+    )
+
+
+def join(source: SourceTables) -> JoinedData:
+    """Joins the tables, splits by time and makes the features: all that is not fitted.
+
+    Raises `ConfigError` and `DataError`.
+    """
+    config, tables = source.config, dict(source.tables)
+    check_static(tables["train"], config, source.where)
     n_read = {name: len(tables[name]) for name in ("train", "future") if name in tables}
-    if sample is not None:
-        tables = _sampled(tables, config, sample)
-    check_static(tables["train"], config, train_where)
+    contract = Contract.of(tables)
     tables["train"], n_clipped = clip_targets(tables["train"], config)
-    dates = [tables[name][config.date] for name in ("train", "future") if name in tables]
-    declared = None if config.frequency == "auto" else config.frequency
-    keys = pd.concat([tables[n][list(config.series)] for n in ("train", "future") if n in tables], ignore_index=True)
-    frequency = Frequency.of(pd.concat(dates), declared, distinct_rows(keys, config.series)[0])
-    horizon = validation_steps(config.validation, frequency, dates[1] if "future" in tables else None)
+    dates = tables["train"][config.date]
+    ahead = tables["future"][config.date] if "future" in tables else None
+    ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
+    holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], dates)
+    frequency, horizon = source.timing()
+    split = time_split(dates, config.validation, horizon, frequency)
+    known_until = split.valid_end if ahead is None else pd.Timestamp(ahead.max())
     availability = availability_of(config, tables["train"], tables, frequency, horizon)
     check_available(config, availability)
     check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
-    ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
-    holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], tables["train"][config.date])
-    wide, n_train, filled = _widen_all(tables, config, holidays)
-    check_columns(wide.table.head(n_train), config, ["row", "input", "past"])
-    kept, dropped = scored_rows(wide.table.head(n_train), config, train_where)
+    rows, filled = _stacked(tables, config)
+    left = _steps_left(rows, len(dates), split, known_until, frequency, horizon, config)
+    sides = ready_sides(source)
+    calendar = EventCalendar.empty(config.series, config.features.events)
+    wide = build_features(rows, sides, config, calendar, holidays, frequency, left)
+    check_columns(wide.table.head(len(dates)), config, ["row", "input", "past"])
+    kept, dropped = scored_rows(wide.table.head(len(dates)), config, source.where)
     facts = {
         "read": n_read,
-        "sampled": sample is not None,
+        "sampled": source.sampled,
         "dropped": dropped,
         "filled_inputs": filled,
         "clipped": n_clipped,
     }
-    return JoinedData(config, wide, contract, availability, kept, holidays, frequency, horizon, facts)
+    return JoinedData(
+        config, wide, contract, availability, kept, holidays, frequency, horizon, split, known_until, facts
+    )
+
+
+def ready_sides(source: SourceTables) -> list[LookupTable]:
+    """The side tables in the order of the config's joins, ready to be joined."""
+    return [LookupTable.of(source.tables[join.table], join) for join in source.config.joins]
+
+
+def _stacked(tables: Tables, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Train rows and below them the future's, so that event windows cross the boundary; and what `fill_rows` counts."""
+    train = tables["train"]
+    future = tables.get("future", train.iloc[:0])
+    if config.id is not None and config.id in train.columns:
+        train = train.drop(columns=config.id)
+    return fill_rows(stack(train, future), config)
+
+
+def _steps_left(
+    rows: pd.DataFrame,
+    n_train: int,
+    split: Split,
+    known_until: pd.Timestamp,
+    frequency: Frequency,
+    horizon: int,
+    config: Config,
+) -> IntArray:
+    """How many steps of known calendar lie behind each row, int64 (n,).
+
+    To forecast and to validate: the steps to the last date that is asked for. Of a row to learn from: one draw of what
+    a forecast may have, uniform over 0 … horizon − 1, by the row's key alone; training draws anew in each epoch.
+    """
+    dates = rows[config.date]
+    left = draw_by_key(rows[[*config.series, config.date]], config.seed) % np.uint64(horizon)
+    result: IntArray = left.astype("int64")
+    valid = np.flatnonzero((dates.iloc[:n_train] >= split.valid_start).to_numpy())
+    result[valid] = frequency.ago(dates.iloc[valid], split.valid_end)
+    result[n_train:] = frequency.ago(dates.iloc[n_train:], known_until)
+    return np.clip(result, 0, horizon - 1)
 
 
 def _declared(config: Config) -> list[str]:
@@ -132,15 +233,3 @@ def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:
         else table
         for name, table in tables.items()
     }
-
-
-def _widen_all(tables: Tables, config: Config, holidays: PublicHolidays) -> tuple[FeatureTable, int, dict[str, int]]:
-    """Train rows and below them the future's, widened together so that event windows cross the boundary."""
-    train = tables["train"]
-    future = tables.get("future", train.iloc[:0])
-    if config.id is not None and config.id in train.columns:
-        train = train.drop(columns=config.id)
-    rows, filled = fill_rows(stack(train, future), config)
-    calendar = EventCalendar.empty(config.series, config.features.events)
-    sides = [LookupTable.of(tables[join.table], join) for join in config.joins]
-    return build_features(rows, sides, config, calendar, holidays), len(train), filled

@@ -19,8 +19,8 @@ from tabcli.features.availability import Variables, choose_variables
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
 from tabcli.pipeline.future import recent_rows
-from tabcli.pipeline.joined import JoinedData, read
-from tabcli.pipeline.split import Split, time_split
+from tabcli.pipeline.joined import JoinedData, join, load
+from tabcli.pipeline.split import Split
 from tabcli.preprocessing.columns import Encoded, Preprocessor
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource
@@ -43,13 +43,9 @@ class RowSplit:
     parts: dict[str, IntArray]
 
 
-def _cut(source: JoinedData, until: pd.Timestamp | None) -> RowSplit:
+def _cut(source: JoinedData) -> RowSplit:
     """Raises `DataError` where no rows are left to learn from, or to be scored on."""
-    kept, dates = source.kept, source.rows[source.config.date]
-    if until is not None:
-        kept = kept & (dates <= until).to_numpy()
-    known = dates if until is None else dates[dates <= until]
-    split = time_split(known, source.config.validation, source.horizon, source.frequency)
+    kept, dates, split = source.kept, source.rows[source.config.date], source.split
     train, valid = (kept & part(dates).to_numpy() for part in (split.is_train, split.is_valid))
     gap = kept & ~train & ~valid
     for name, mask in (("train", train), ("valid", valid)):
@@ -58,18 +54,14 @@ def _cut(source: JoinedData, until: pd.Timestamp | None) -> RowSplit:
     parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
     if gap.any():
         parts["gap"] = np.flatnonzero(gap)
-    if until is None and len(source.wide.table) > len(dates):
+    if len(source.wide.table) > len(dates):
         parts["future"] = np.arange(len(dates), len(source.wide.table))
     return RowSplit(split, kept, train, valid, parts)
 
 
-def encode(source: JoinedData, *, until: pd.Timestamp | None = None) -> Prepared:
-    """Splits by time, fits the preprocessors on the training rows, encodes.
-
-    With `until` as if the train table had ended with that moment: later targets are not looked at, and the rows to
-    forecast are left out.
-    """
-    config, cut = source.config, _cut(source, until)
+def encode(source: JoinedData) -> Prepared:
+    """Fits the preprocessors on the training rows, encodes all rows, and forecasts the validation rows naively."""
+    config, cut = source.config, _cut(source)
     variables = choose_variables(source.wide.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
@@ -97,6 +89,8 @@ def _encode(source: JoinedData, cut: RowSplit, variables: Variables) -> Prepared
         source.frequency,
         source.holidays,
         recent_rows(rows, config, source.frequency, source.wide.series[: len(rows)], cut.split.valid_end),
+        source.horizon,
+        source.known_until,
         grid,
     )
     encoded = preprocessor.transform_parts(table, parts)
@@ -108,8 +102,8 @@ def _encode(source: JoinedData, cut: RowSplit, variables: Variables) -> Prepared
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
-    """`read` and `encode`: raw tables → encoded ones, with all that was fitted on the training rows."""
-    return encode(read(config, data, sample=sample))
+    """Raw tables → encoded ones, with all that was fitted on the training rows."""
+    return encode(join(load(config, data, sample=sample)))
 
 
 def _summary(

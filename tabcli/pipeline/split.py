@@ -18,6 +18,7 @@ class Split:
     train_end: pd.Timestamp
     valid_start: pd.Timestamp
     valid_end: pd.Timestamp
+    """The end of the known table, whether or not its last rows can be scored."""
 
     def is_train(self, dates: pd.Series) -> pd.Series:
         """Which rows may be learned from."""

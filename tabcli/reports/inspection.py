@@ -217,5 +217,5 @@ def _of_run(run: Run, path: str) -> Inspection:
     target = fitted.config.target.column
     first = [_of_profile(target, "target", profiles[target])] if target in profiles else []
     own = {**run.metrics, "members alone": run.metrics["members"], "members": len(run.members)}
-    facts = {**_settings(fitted), "factor": run.factor, **own}
+    facts = {**_settings(fitted), **own}
     return Inspection(path, "run", facts, (*first, *columns))

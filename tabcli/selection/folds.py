@@ -4,13 +4,14 @@
     fold 2   ├──────── train ──────┤├ scored ┤
     fold 1   ├────────────── train ──────────┤├ scored ┤
 
-Features that are known in advance are computed once. Everything that is fitted (preprocessors, history, network,
-calibration) is fitted anew in each fold, from rows before the scored ones.
+A fold is the forecast that a person would have got that day: the tables are cut at its cutoff, what is known in advance
+of the scored rows becomes its table of rows to forecast, and then everything runs that a person would run: prep, train
+with refit, predict. No function here makes a feature, a split or a forecast of its own.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli import files, memory
-from tabcli.artifacts.contents import ROW
+from tabcli.arrays import BoolArray
 from tabcli.bundle import directories, manifest
 from tabcli.config.values import Duration
-from tabcli.errors import BundleError, UsageError
+from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.evaluation.metrics import Criterion, scores_of
-from tabcli.pipeline import joined, prepare
+from tabcli.forecasting.points import forecast_applied
+from tabcli.pipeline import prepare
+from tabcli.pipeline.apply import apply
+from tabcli.pipeline.joined import SourceTables, join, ready_sides
 from tabcli.selection.peers import peer_forecast
-from tabcli.training.ensemble import fit_ensemble, mean_outputs
+from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
 
@@ -58,11 +62,11 @@ class Backtest:
         ).sort_values(self.metric)
 
 
-def fold_ends(source: joined.JoinedData, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
-    """When each fold's scored rows end: the last date and `folds` − 1 earlier ones, `step` apart; and `ends`."""
-    last = pd.Timestamp(source.rows[source.config.date][source.kept].max())
-    frequency = source.frequency
-    apart = frequency.number(step) if step is not None else source.horizon
+def fold_ends(source: SourceTables, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
+    """When each fold's scored rows end: the end of the table and `folds` − 1 earlier ones, `step` apart; and `ends`."""
+    last = pd.Timestamp(source.tables["train"][source.config.date].max())
+    frequency, horizon = source.timing()
+    apart = frequency.number(step) if step is not None else horizon
     found = [frequency.after(last, -i * apart) for i in range(folds)]
     try:
         found += [pd.Timestamp(e) for e in ends]
@@ -72,7 +76,7 @@ def fold_ends(source: joined.JoinedData, folds: int, step: Duration | None, ends
 
 
 def run_folds(
-    source: joined.JoinedData,
+    source: SourceTables,
     out: Path,
     fingerprint: str,
     *,
@@ -84,14 +88,14 @@ def run_folds(
     on_fold: Callable[[str, Scores], None],
 ) -> Backtest:
     """Trains and scores every fold that `out` does not hold yet; a fold's results appear there when it is whole."""
-    wanted = fold_ends(source, folds, step, ends)
+    wanted, usable = fold_ends(source, folds, step, ends), join(source).kept
     rows = []
     for end in wanted:
         name = end.isoformat()[:10] if end == end.normalize() else end.isoformat().replace(":", "")
         done = out / f"fold-{name}"
         scores = _finished(done, fingerprint)
         if scores is None:
-            scores = _run_fold(source, end, done, fingerprint, peers, callbacks)
+            scores = _run_fold(source, usable, end, done, fingerprint, peers, callbacks)
         on_fold(name, scores)
         rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
     return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows), source.config.metric)
@@ -118,15 +122,19 @@ def _is_of(prep: Path, fingerprint: str) -> bool:
 
 
 def _run_fold(
-    source: joined.JoinedData,
+    source: SourceTables,
+    usable: BoolArray,
     end: pd.Timestamp,
     done: Path,
     fingerprint: str,
     peers: Sequence[str],
     callbacks: Callbacks,
 ) -> Scores:
-    prepared = prepare.encode(source, until=end)
+    """`usable`: which train rows have a target to be scored on, bool (n_train,)."""
     config = source.config
+    past, within = as_of_fold(source, end)
+    data = join(past)
+    prepared = prepare.encode(data)
     files.require_writable(done, replace=True)
     partial = done.parent / f"{done.name}.partial"
     files.open_working(partial)
@@ -136,40 +144,67 @@ def _run_fold(
         with files.atomic_directory(prep, replace=True) as temporary:
             directories.save_prep(temporary, prepared, fingerprint, {})
     started = time.perf_counter()
-    ensemble = fit_ensemble(prepared, config, callbacks, job=TrainingJob(prep, config, partial))
+    ensemble = fit_ensemble(prepared, config, callbacks, refit=True, job=TrainingJob(prep, config, partial))
     seconds = time.perf_counter() - started
-    scored = ensemble.scored
-    actual = scored[ROW + config.target.column].to_numpy(dtype="float64")
-    forecasts = {"network": prepared.fitted.target.inverse(mean_outputs(ensemble.outputs))}
-    criterion, singles = prepared.criterion(scored), ensemble.scores["members"]
+    run = run_of(prepared, ensemble, config)
+    applied = apply(run.fitted, {}, rows=past.tables["future"], sides=ready_sides(past))
+    scored = usable[within]
+    if not scored.any():
+        raise DataError(f"the fold that ends {end.date()} has no row to be scored on", hint="give another --end")
+    rows = applied.encoded.table[scored]
+    actual = source.tables["train"][config.target.column].to_numpy(dtype="float64")[within][scored]
+    criterion = prepared.criterion(rows)
+    forecasts = {"network": forecast_applied(run, applied)[scored]}
     scores: Scores = {}
-    if len(singles) > 1:
-        outputs = [prepared.fitted.target.inverse(output) for output in ensemble.outputs]
+    if len(run.members) > 1:
+        alone = [
+            replace(run, networks=[network], members=[weights])
+            for network, weights in zip(run.networks, run.members, strict=True)
+        ]
+        singles = [forecast_applied(one, applied)[scored] for one in alone]
         scores["network, single"] = {
-            **_mean_scores(criterion, actual, outputs),
+            **_mean_scores(criterion, actual, singles),
             "seconds": seconds / len(singles),
             "megabytes": memory.peak_megabytes(),
         }
-    scores[ensemble_name(len(singles))] = {
+    scores[ensemble_name(len(run.members))] = {
         **_scores(criterion, actual, forecasts["network"]),
         "seconds": seconds,
         "megabytes": memory.peak_megabytes(),
     }
     for peer in peers:
         started = time.perf_counter()
-        forecasts[peer] = peer_forecast(peer, source, prepared, end)
+        forecasts[peer] = peer_forecast(peer, data, prepared, applied.encoded.table)[scored]
         scores[peer] = {
             **_scores(criterion, actual, forecasts[peer]),
             "seconds": time.perf_counter() - started,
             "megabytes": memory.peak_megabytes(),
         }
-    keys = scored[[ROW + c for c in (*config.series, config.date)]].rename(columns=lambda c: c.removeprefix(ROW))
+    keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
+    facts = {**asdict(run.calibration), "expected": run.metrics["expected"]}
     with files.atomic_directory(done, replace=True) as temporary:
         keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)
-        manifest.write_manifest(temporary, "fold", fingerprint, {"factor": ensemble.factor, "members": singles})
+        manifest.write_manifest(temporary, "fold", fingerprint, facts)
     files.close_working(partial)
     return scores
+
+
+def as_of_fold(source: SourceTables, end: pd.Timestamp) -> tuple[SourceTables, BoolArray]:
+    """The tables that a person had when she made the forecast that ends at `end`; which train rows it is of, bool (n,).
+
+    Raises `DataError` where the table does not reach back so far.
+    """
+    config, (frequency, horizon) = source.config, source.timing()
+    dates = source.tables["train"][config.date]
+    cutoff = frequency.after(end, -horizon - frequency.number(config.validation.gap))
+    if not (dates <= cutoff).any():
+        raise DataError(
+            f"the fold that ends {end.date()} has no rows before its cutoff {cutoff.date()}",
+            hint="give a later --end, or fewer --folds",
+        )
+    start = frequency.after(end, 1 - horizon)
+    return source.as_of(cutoff, start, end), dates.between(start, end).to_numpy()
 
 
 def ensemble_name(n: int) -> str:

@@ -1,19 +1,22 @@
 """What a fold's forecast is compared with, on the very same rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.arrays import Float32Array, FloatArray
+from tabcli.artifacts.contents import Prepared
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import fit_calibration
 from tabcli.evaluation.naive import group_medians, seasonal_naive
 from tabcli.features.frequency import season_of
-from tabcli.pipeline import joined
+from tabcli.forecasting.points import encoded_dataset
+from tabcli.pipeline.joined import JoinedData
 from tabcli.selection.trees import TREES
 from tabcli.training.dataset import Dataset
-from tabcli.training.ensemble import calibration_criterion
-from tabcli.training.inputs import Rows, history_of, make_inputs
+from tabcli.training.ensemble import window_errors
+from tabcli.training.inputs import Inputs, history_of, make_inputs, n_past_windows
 
 PEERS = ("seasonal_naive", "median", *TREES)
 
@@ -21,55 +24,47 @@ PEERS = ("seasonal_naive", "median", *TREES)
 # --------------------------------------------------------------------------------------------- peers
 
 
-def peer_forecast(peer: str, source: joined.JoinedData, prepared: Prepared, end: pd.Timestamp) -> NDArray[np.float64]:
-    """A peer's forecast for the scored rows, in the target's unit."""
+def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.DataFrame) -> FloatArray:
+    """A peer's forecast, in the target's unit, of rows to forecast that were encoded by `apply`, float64 (n,)."""
     config = source.config
     if peer in ("median", "seasonal_naive"):
         used = [*config.series, config.date, *config.baseline, config.target.column]
-        rows = source.rows.frame(dict.fromkeys(used))
-        dates = rows[config.date]
-        moments = {k: pd.Timestamp(v) for k, v in prepared.fitted.dates.items()}
-        train = rows[source.kept & (dates <= moments["train_end"]).to_numpy()]
-        valid = rows[source.kept & dates.between(moments["valid_start"], end).to_numpy()]
-        target = train[config.target.column].to_numpy(dtype="float64")
+        rows = source.wide.table.frame(dict.fromkeys(used))
+        known, ahead = rows.iloc[: len(source.kept)][source.kept], rows.iloc[len(source.kept) :]
+        target = known[config.target.column].to_numpy(dtype="float64")
         if peer == "median":
             by = list(prepared.summary["baseline"]["by"])
-            train, valid = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (train, valid))
-            return group_medians(train, target, valid, by)
-        return seasonal_naive(train, target, valid, config.series, config.date, source.frequency)
-    fit, transform = TREES[peer], prepared.fitted.target
-    factor, shift = 1.0, 0.0
-    for part in ("probe", "valid") if config.calibration.metric != "none" else ("valid",):
-        learned, y, scored, base, categorical = _matrices(prepared, config, part)
-        outputs = fit(learned, y, categorical, config.seed)(scored) + base
-        if part == "probe":
-            truth = make_inputs(prepared, config, "probe", None).scored
-            actual = truth[ROW + config.target.column].to_numpy(dtype="float64")
-            criterion = calibration_criterion(prepared, config, truth)
-            factor, shift = fit_calibration(criterion, transform, actual, outputs)
-    return transform.inverse(outputs) * factor + shift
+            known, ahead = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (known, ahead))
+            return group_medians(known, target, ahead, by)
+        return seasonal_naive(known, target, ahead, config.series, config.date, source.frequency)
+    transform, errors = prepared.fitted.target, []
+    history = history_of(prepared)
+    if config.calibration.metric != "none":
+        for k in range(n_past_windows(prepared, config.calibration.windows) + 1):
+            outputs = _tree_outputs(peer, make_inputs(prepared, _with_base(config), k, history), config)
+            errors.append(window_errors(prepared, config, k, outputs))
+    inputs = make_inputs(prepared, _with_base(config), "refit", history)
+    ahead_data = encoded_dataset(prepared.fitted, inputs.snapshot, future, inputs.spec)
+    outputs = _tree_outputs(peer, replace(inputs, valid=ahead_data), config)
+    return fit_calibration(errors, transform).forecasts(transform, outputs)
 
 
-def _matrices(
-    prepared: Prepared, config: Config, rows: Rows
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], list[int]]:
-    """The network's own inputs as matrices: learned X, y less its base, scored X, its base, categorical positions.
-
-    Each training row has one drawn origin. Whatever the network makes of the history, trees do best with its columns
-    and with what is added to its base.
-    """
-    own = config.model_copy(update={"model": config.model.model_copy(update={"history": "base"})})
-    inputs = make_inputs(prepared, own, rows, history_of(prepared))
-    x, base = _matrix(inputs.train)
-    scored, scored_base = _matrix(inputs.valid)
-    return x, inputs.train.y.numpy() - base, scored, scored_base, list(range(inputs.train.x_cat.shape[1]))
+def _with_base(config: Config) -> Config:
+    """Whatever the network makes of the history, trees do best with its columns and what is added to its base."""
+    return config.model_copy(update={"model": config.model.model_copy(update={"history": "base"})})
 
 
-def _matrix(data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    parts = [data.x_cat.numpy().astype("float32"), data.x_cont.numpy()]
-    base = data.base.numpy()
+def _tree_outputs(peer: str, inputs: Inputs, config: Config) -> FloatArray:
+    """Trees on the network's own inputs, each training row with one draw: outputs for the rows to score, (n,)."""
+    (x, base), (scored, scored_base) = _matrix(inputs.train), _matrix(inputs.valid)
+    categorical = list(range(inputs.train.x_cat.shape[1]))
+    return TREES[peer](x, inputs.train.y.numpy() - base, categorical, config.seed)(scored) + scored_base
+
+
+def _matrix(data: Dataset) -> tuple[Float32Array, Float32Array]:
+    """Inputs as one matrix (n, k), with one draw of what is drawn, and the bases (n,)."""
+    x_cat, x_cont, base = data.x_cat.clone(), data.x_cont.clone(), data.base
     if data.drawn is not None:
-        columns, bases = data.drawn.columns(np.arange(len(data)), np.random.default_rng(0))
-        parts.append(columns.numpy())
-        base = bases.numpy()
-    return np.concatenate(parts, axis=1), base
+        x_cont, drawn_base = data.drawn.inputs(x_cat, x_cont, np.arange(len(data)), np.random.default_rng(0))
+        base = base if drawn_base is None else drawn_base
+    return np.concatenate([x_cat.numpy().astype("float32"), x_cont.numpy()], axis=1), base.numpy()

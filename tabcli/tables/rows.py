@@ -5,6 +5,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 from pandas.api.types import union_categoricals
 
@@ -127,6 +128,25 @@ def moment_keys(groups: IntArray, seconds: IntArray) -> IntArray:
     Seconds since 1970, with room for ±1000 years.
     """
     return (groups << MOMENT_BITS) + seconds + MOMENT_ZERO
+
+
+def moments_of(keys: IntArray) -> NDArray[np.datetime64]:
+    """The moments in `moment_keys`, datetime64[s] (n,)."""
+    return ((keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO).astype("datetime64[s]")
+
+
+def draw_by_key(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
+    """A random number for each row, uint64 (n,), that depends on its key and the seed alone, not on other rows."""
+    drawn = np.full(len(keys), seed, dtype="uint64")
+    for name in keys.columns:
+        column = keys[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            levels = pd.util.hash_array(column.cat.categories.to_numpy(dtype=object))
+            hashed = np.append(levels, np.uint64(0))[column.cat.codes.to_numpy()]
+        else:
+            hashed = pd.util.hash_array(column.to_numpy())
+        drawn = pd.util.hash_array(drawn * np.uint64(31) + hashed)
+    return drawn
 
 
 def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:

@@ -56,7 +56,9 @@ class Grid:
         horizon: int,
         known: pd.DataFrame,
     ) -> "Grid":
-        """Learns the cells from the training rows; `known` are all rows with a target. `horizon` in steps."""
+        """Learns the cells from the training rows; `known` are all rows of the known table.
+
+        `horizon`: how many steps ahead of the known ones a row to forecast may lie, with the gap."""
         codes = Categorify.fit(rows, list(config.effects))
         start = int(seconds_of(known[date]).min())
         cells = np.unique(_combine(codes, rows))

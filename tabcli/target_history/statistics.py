@@ -293,10 +293,3 @@ class Snapshot:
             self.season_known,
             ahead + 1,
         )
-
-
-def draw_origins(step: IntArray, history: History, generator: np.random.Generator, gap: int = 0) -> IntArray:
-    """An origin for each row: its horizon is uniform over gap + 1 … gap + horizon, the origin not before the first."""
-    h = generator.integers(gap + 1, gap + history.spec.horizon + 1, size=len(step))
-    origin: IntArray = np.maximum(step - h + 1, history.first)
-    return origin

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tabcli.arrays import Float32Array
+from tabcli.arrays import Float32Array, IntArray
 from tabcli.errors import BundleError
 from tabcli.target_history.grid import Positions
-from tabcli.target_history.statistics import History, draw_origins, standardised
+from tabcli.target_history.statistics import History, standardised
+from tabcli.training.outlook import OutlookInputs
 
 BLOCK_ROWS = 32768  # rows that are gathered at a time
 
@@ -28,31 +28,65 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The history of rows whose origins are drawn anew in each epoch; `mean`, `std`: of its columns."""
+class DrawnHistory:
+    """The history of rows whose origins are drawn; `mean`, `std`: of its columns."""
 
     history: History
     rows: Positions
     mean: Float32Array
     std: Float32Array
-    gap: int = 0
     use_base: bool = True
 
-    def columns(self, index: NDArray[np.int64], generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Standardised columns float32 (n, k) and bases (n,) of some rows, from origins that `generator` draws."""
-        rows = self.rows.take(index)
-        origin = draw_origins(rows.step, self.history, generator, self.gap)
-        base, columns = self.history.columns(rows, origin)
+    def origins(self, index: IntArray, steps_ahead: IntArray) -> IntArray:
+        """The origins from which rows lie so many steps ahead, int64 (n,): none before the first."""
+        origin: IntArray = np.maximum(self.rows.step[index] - steps_ahead + 1, self.history.first)
+        return origin
+
+    def columns(self, index: IntArray, origin: IntArray) -> tuple[Tensor, Tensor]:
+        """Standardised columns float32 (n, k) and bases (n,) of some rows, each from its origin."""
+        base, columns = self.history.columns(self.rows.take(index), origin)
         base = base if self.use_base else np.zeros_like(base)
         return torch.from_numpy(standardised(columns, self.mean, self.std)), torch.from_numpy(base)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What rows to learn from know, drawn anew in each epoch: as much as a row of a forecast may.
+
+    A row is taken to lie h steps after a cutoff, h uniform over gap + 1 … gap + horizon. Its history is then as of
+    that cutoff, and gap + horizon − h steps of known calendar are left behind it.
+    """
+
+    horizon: int
+    gap: int
+    history: DrawnHistory | None = None
+    outlook: OutlookInputs | None = None
+
+    def inputs(
+        self, x_cat: Tensor, x_cont: Tensor, index: IntArray, generator: np.random.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """`x_cont` float32 (n, k) of some rows with their history, and their bases if they have one.
+
+        The forward-looking inputs are written into `x_cat` (n, m) and `x_cont` in place.
+        """
+        steps_ahead = generator.integers(self.gap + 1, self.gap + self.horizon + 1, size=len(index))
+        columns = base = None
+        if self.history is not None:
+            origin = self.history.origins(index, steps_ahead)
+            steps_ahead = self.history.rows.step[index] - origin + 1
+            columns, base = self.history.columns(index, origin)
+        if self.outlook is not None:
+            left = np.clip(self.gap + self.horizon - steps_ahead, 0, self.horizon - 1)
+            self.outlook.write(x_cat, x_cont, left, index)
+        return x_cont if columns is None else torch.cat([x_cont, columns], dim=1), base
 
 
 @dataclass(frozen=True)
 class Dataset:
     """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
 
-    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` the columns
-    of the history and the bases come with each batch.
+    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` what depends
+    on the draw comes with each batch: the history's columns, the bases, and the inputs that look ahead.
     """
 
     x_cat: Tensor
@@ -104,12 +138,13 @@ class Dataset:
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            columns, device = (self.x_cat, self.x_cont, self.base, self.y), self.x_cat.device
-            there = rows.to(device)
-            x_cat, x_cont, base, y = (t.index_select(0, there) for t in columns)
+            there, device = rows.to(self.x_cat.device), self.x_cat.device
+            x_cat, x_cont, base, y = (t.index_select(0, there) for t in (self.x_cat, self.x_cont, self.base, self.y))
             if self.drawn is not None:
-                history, base = (t.to(device) for t in self.drawn.columns(rows.numpy(), draws))
-                x_cont = torch.cat([x_cont, history], dim=1)
+                x_cat, x_cont = x_cat.cpu(), x_cont.cpu()
+                x_cont, drawn_base = self.drawn.inputs(x_cat, x_cont, rows.numpy(), draws)
+                base = base if drawn_base is None else drawn_base
+            x_cat, x_cont, base = (t.to(device) for t in (x_cat, x_cont, base))
             for i in range(0, len(rows), batch_size):
                 yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y)))
 

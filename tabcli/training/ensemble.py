@@ -1,53 +1,62 @@
-"""One prep → a trained ensemble: which rows each network learns from, the networks side by side, the calibration.
+"""One prep → a trained ensemble: members, past windows that say what to expect, the calibration, the refit.
 
-    rows of the prep      ├────────── train ──────────┤ gap ├── valid ──┤
-    member (validation)   learns                            is scored
-    probe (calibration)   learns ──────┤ gap ├ scored ┤
-    member (refit)        learns ───────────────────────────────────────
+    rows of the prep      ├──────────────── train ────────────────┤ gap ├── valid ──┤
+    members, window 0     learn                                           are scored
+    window 1              learn ────────────────┤ gap ├── scored ──┤
+    window 2              learn ──┤ gap ├── scored ──┤
+    members, refitted     learn ─────────────────────────────────────────────────────
 
-The probe is what makes the factor honest: it is fitted on rows before the reported ones, by a network that has not
-learned from them.
+No network has seen the rows of the window that it is scored on. The calibration of a window's forecast is fitted to
+older windows alone, that of the forecast to come to all.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.artifacts.contents import ROW, Prepared, Run
 from tabcli.config.schema import Config
-from tabcli.evaluation.calibration import fit_calibration
-from tabcli.evaluation.metrics import Criterion
+from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
+from tabcli.evaluation.metrics import bias, scores_of
 from tabcli.target_history.statistics import Snapshot
-from tabcli.training.inputs import Inputs, rows_of, scorer
+from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
 from tabcli.training.loop import Callbacks, Record
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
 from tabcli.training.workers import TrainingJob, run_tasks
 
-N_PROBES = 2  # the factor hardly changes with more
 
+@dataclass(frozen=True)
+class WindowScore:
+    """How the forecast of a past window came out. `start`, `end`: its first and last dates; `score`: the metric."""
 
-# --------------------------------------------------------------------------------------- the ensemble
+    start: pd.Timestamp
+    end: pd.Timestamp
+    n_rows: int
+    members: int
+    score: float
+    wape: float
+    bias: float
 
 
 @dataclass(frozen=True)
 class Ensemble:
     """Members whose outputs are averaged on the scale of y, the history that they need, and the calibration.
 
-    `factor`, `shift`: forecasts are multiplied with the one and the other is added. `scores`, and each member's
-    `outputs` (n,) on the scale of y for the rows of `scored`: calibrated, by networks that have not seen them.
-    `history`: a record per epoch of all networks.
+    `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
+    each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
+    to expect of the forecast. `history`: a record per epoch of all networks.
     """
 
     snapshot: Snapshot | None
     members: list[TrainedMember]
-    factor: float
-    shift: float
+    calibration: Calibration
     scores: dict[str, Any]
+    windows: list[WindowScore]
     scored: pd.DataFrame
     outputs: list[NDArray[np.float64]]
     history: list[Record]
@@ -62,33 +71,34 @@ def fit_ensemble(
     refit: bool = False,
     job: TrainingJob | None = None,
 ) -> Ensemble:
-    """Trains the members and the probe of the calibration; with `refit`, then the members anew on all rows.
-
-    `scores` are those of the members that have not seen the validation rows, also after a refit.
-    """
+    """Trains the members and the networks of past windows; with `refit`, then the members anew on all rows."""
     inputs = input_maker(prepared, settings)
     n, seed = settings.train.members, settings.seed
     epochs = [settings.of_member(i).train.epochs for i in range(n)]
-    tasks = [MemberSpec(f"member-{i}", "valid", i, seed + i, epochs[i]) for i in range(n)]
-    if settings.calibration.metric != "none":
-        n_probes = min(n, max(N_PROBES, len(settings.variants)))
-        shorter = [min(e, settings.calibration.epochs) for e in epochs[:n_probes]]
-        tasks += [MemberSpec(f"probe-{i}", "probe", i, seed + i, e) for i, e in enumerate(shorter)]
+    tasks = [MemberSpec(f"member-{i}", 0, i, seed + i, epochs[i]) for i in range(n)]
+    n_each = min(n, max(1, len(settings.variants)))
+    n_windows = n_past_windows(prepared, settings.calibration.windows)
+    for k in range(1, n_windows + 1):
+        tasks += [MemberSpec(f"window-{k}-{i}", k, i, seed + i, epochs[i]) for i in range(n_each)]
     callbacks.on_model(_describe_all(inputs, tasks[:n], settings))
     callbacks = replace(callbacks, on_model=lambda text: None)
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, job)
-    members, probes = trained[:n], trained[n:]
-    factor, shift = _calibrate(prepared, settings, probes) if probes else (1.0, 0.0)
-    scored = prepared.tables["valid"]
-    outputs = [prepared.fitted.target.calibrated(m.outputs, factor, shift) for m in members]
-    scores = _scores(prepared, scored, members, outputs, (factor, shift))
+    members = trained[:n]
+    by_window = [[t for t in trained if t.task.rows == k] for k in range(n_windows + 1)]
+    errors = [errors_of(prepared, settings, k, networks) for k, networks in enumerate(by_window)]
+    older = [_calibration(prepared, settings, errors[k + 1 :]) for k in range(n_windows + 1)]
+    scores = _scores(prepared, members, older[0])
+    windows = _window_scores(prepared, by_window, errors, older)
     if refit:
         again = [MemberSpec(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, job)
         trained += members
     history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
-    return Ensemble(snapshot, members, factor, shift, scores, scored, outputs, history, refit)
+    calibration = _calibration(prepared, settings, errors) if refit else older[0]
+    outputs = [m.outputs.astype("float64") for m in by_window[0]]
+    scored = prepared.tables["valid"]
+    return Ensemble(snapshot, members, calibration, scores, windows, scored, outputs, history, refit)
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -96,39 +106,102 @@ def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[Member
     return "\n".join(dict.fromkeys(describe(inputs(t).spec) for t in tasks[: max(1, len(settings.variants))]))
 
 
-def _calibrate(prepared: Prepared, settings: Config, probes: Sequence[TrainedMember]) -> tuple[float, float]:
-    """What the probes' errors on rows that they have not seen say."""
-    _, scored = rows_of(prepared, settings, "probe")
-    outputs = mean_outputs([p.outputs for p in probes])
-    actual = scored[ROW + settings.target.column].to_numpy(dtype="float64")
-    return fit_calibration(calibration_criterion(prepared, settings, scored), prepared.fitted.target, actual, outputs)
+def errors_of(prepared: Prepared, settings: Config, rows: int, networks: Sequence[TrainedMember]) -> Errors:
+    """What happened in a past window, and what its networks put out on average."""
+    return window_errors(prepared, settings, rows, mean_outputs([n.outputs for n in networks]))
 
 
-def calibration_criterion(prepared: Prepared, settings: Config, scored: pd.DataFrame) -> Criterion | None:
-    """What the calibration makes least for these rows; None where there is to be none."""
+def window_errors(prepared: Prepared, settings: Config, rows: int, outputs: NDArray[np.float64]) -> Errors:
+    """The same for any outputs (n,) of a past window."""
+    scored = window_of(prepared, rows).scored
     metric = settings.calibration.metric
-    return None if metric == "none" else prepared.criterion(scored, None if metric == "auto" else metric)
+    criterion = prepared.criterion(scored, None if metric in ("auto", "none") else metric)
+    return Errors(criterion, scored[ROW + settings.target.column].to_numpy(dtype="float64"), outputs)
+
+
+def _calibration(prepared: Prepared, settings: Config, errors: Sequence[Errors]) -> Calibration:
+    return NO_CALIBRATION if settings.calibration.metric == "none" else fit_calibration(errors, prepared.fitted.target)
 
 
 def mean_outputs(outputs: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
-    """The members' mean on the log scale, float64 (n,)."""
+    """The members' mean on the learned scale, float64 (n,)."""
     mean: NDArray[np.float64] = np.mean([o.astype("float64") for o in outputs], axis=0)
     return mean
 
 
-def _scores(
-    prepared: Prepared,
-    scored: pd.DataFrame,
-    members: Sequence[TrainedMember],
-    outputs: Sequence[NDArray[np.float64]],
-    calibration: tuple[float, float],
-) -> dict[str, Any]:
-    """Of the ensemble on the validation rows, calibrated (`outputs`) and not, and of each member alone, calibrated."""
+def _scores(prepared: Prepared, members: Sequence[TrainedMember], calibration: Calibration) -> dict[str, Any]:
+    """Of the ensemble on the validation rows, calibrated and not, and of each member alone, calibrated."""
+    scored = prepared.tables["valid"]
     score, metric = scorer(prepared, scored), f"valid_{prepared.fitted.config.metric}"
+    mean = mean_outputs([m.outputs for m in members])
     return {
-        **score(mean_outputs(outputs)),
-        f"{metric}_uncalibrated": score(mean_outputs([m.outputs for m in members]))[metric],
-        "factor": calibration[0],
-        "shift": calibration[1],
-        "members": [score(output)[metric] for output in outputs],
+        **score(mean, calibration),
+        f"{metric}_uncalibrated": score(mean)[metric],
+        **asdict(calibration),
+        "members": [score(m.outputs, calibration)[metric] for m in members],
     }
+
+
+def _window_scores(
+    prepared: Prepared,
+    by_window: Sequence[Sequence[TrainedMember]],
+    errors: Sequence[Errors],
+    older: Sequence[Calibration],
+) -> list[WindowScore]:
+    """The windows' scores, each calibrated by older ones; the oldest, which has none, only where it is the only one.
+
+    A window that fewer networks forecast than the ensemble has members is taken to gain from the others by as much as
+    the validation rows do.
+    """
+    target, name, found = prepared.fitted.target, ROW + prepared.fitted.config.date, []
+    few = len(by_window[-1])
+    single = mean_outputs([m.outputs for m in by_window[0][:few]])
+    newest = errors[0]
+    gain = newest.criterion(newest.actual, older[0].forecasts(target, newest.outputs)) / max(
+        newest.criterion(newest.actual, older[0].forecasts(target, single)), np.finfo("float64").tiny
+    )
+    for k in range(max(1, len(by_window) - 1)):
+        forecasts = older[k].forecasts(target, errors[k].outputs)
+        criterion = prepared.criterion(window_of(prepared, k).scored)
+        dates = window_of(prepared, k).scored[name]
+        factor = gain if k else 1.0
+        found.append(
+            WindowScore(
+                pd.Timestamp(dates.min()),
+                pd.Timestamp(dates.max()),
+                len(dates),
+                len(by_window[k]),
+                factor * criterion(errors[k].actual, forecasts),
+                factor * scores_of(errors[k].actual, forecasts)["wape"],
+                bias(errors[k].actual, forecasts),
+            )
+        )
+    return found
+
+
+def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
+    """A trained ensemble with everything that a forecast needs."""
+    first = ensemble.members[0]
+    metrics = {
+        "metric": settings.metric,
+        "best_epoch": first.fit.best_epoch,
+        **ensemble.scores,
+        "valid_rows": len(ensemble.scored),
+        "train_rows": first.n_rows,
+        "refitted": ensemble.refitted,
+        "calibration": asdict(ensemble.calibration),
+        **_expectation(ensemble.windows),
+        "baseline": prepared.summary["baseline"],
+        "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
+    }
+    own = replace(prepared.fitted, config=settings)
+    weights = [m.fit.weights for m in ensemble.members]
+    networks = [m.spec.to_dict() for m in ensemble.members]
+    return Run(own, networks, weights, metrics, ensemble.history, ensemble.calibration, ensemble.snapshot)
+
+
+def _expectation(windows: Sequence[WindowScore]) -> dict[str, Any]:
+    """What to expect of the forecast: the mean and the spread of past windows, and each of them."""
+    scores = np.array([w.score for w in windows])
+    shown = [{**asdict(w), "start": w.start.isoformat(), "end": w.end.isoformat()} for w in windows]
+    return {"expected": float(scores.mean()), "expected_std": float(scores.std()), "windows": shown}

@@ -1,6 +1,6 @@
 """A prep → what a network learns from and is scored on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabcli.arrays import Float32Array, IntArray
 from tabcli.artifacts.contents import ROW, Prepared
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, DataError, did_you_mean
+from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration
 from tabcli.evaluation.metrics import scores_of
-from tabcli.pipeline.split import length_of
 from tabcli.target_history.grid import Panel, Positions
-from tabcli.target_history.statistics import History, Snapshot, draw_origins, scale_of, standardised
-from tabcli.training import loop
-from tabcli.training.dataset import Dataset, Drawn
+from tabcli.target_history.statistics import History, Snapshot, scale_of, standardised
+from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
 from tabcli.training.network import ModelSpec, spec_of
+from tabcli.training.outlook import OutlookInputs
 
-Rows = Literal["valid", "probe", "refit"]
+Rows = int | Literal["refit"]
+"""The past window that a network forecasts, 0 the validation rows, 1 those before; or *refit*: it learns all rows."""
 
 
 @dataclass(frozen=True)
@@ -53,35 +55,42 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 
 
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
-    """Datasets and network for one of the three kinds. `history` is `history_of(prepared)`, or None to do without.
+    """Datasets and network for one of the kinds. `history` is `history_of(prepared)`, or None to do without.
 
     Raises `ConfigError` where `model.without` names what is no variable.
     """
-    learned, scored = rows_of(prepared, settings, rows)
+    window = window_of(prepared, rows)
     preprocessor = prepared.fitted.preprocessor
     _check_without(settings.model.without, [*preprocessor.categorical, *preprocessor.continuous])
     categorical, continuous = preprocessor.inputs(settings.model.without)
     cardinalities = {c: n for c, n in preprocessor.categorify.cardinalities().items() if c in categorical}
     parts = []
-    for table in (learned, scored):
+    for table in (window.learned, window.scored):
         data = Dataset.from_table(table, categorical, continuous)
         data.check_codes(list(cardinalities.values()))
         parts.append(data)
     train, valid = parts
+    outlook = OutlookInputs.of(window.scored, prepared.fitted, categorical, continuous)
+    if outlook is not None:
+        outlook.write(valid.x_cat, valid.x_cont, window.steps_left)
+        outlook = OutlookInputs.of(window.learned, prepared.fitted, categorical, continuous)
+    drawn = Drawn(prepared.fitted.horizon, _gap(prepared), None, outlook)
     y, n_history, snapshot = train.y.numpy(), 0, None
     if history is not None:
         use_base = settings.model.history == "base"
-        train, y = _draw_from(history, train, _places(learned), _gap(prepared), use_base=use_base)
-        valid = _seen_from(history, train, valid, scored, int(learned[ROW + "step"].max()) + 1)
+        train, drawn, y = _with_past(history, train, drawn, _places(window.learned), use_base=use_base)
+        assert drawn.history is not None
+        valid = _seen_from(drawn.history, valid, window)
         n_history = len(history.spec.names)
         snapshot = history.snapshot(history.n_steps)
-        assert train.drawn is not None
-        own_scale = {"mean": train.drawn.mean, "std": train.drawn.std}
+        own_scale = {"mean": drawn.history.mean, "std": drawn.history.std}
         snapshot = replace(snapshot, arrays={**snapshot.arrays, **own_scale})
+    if drawn.history is not None or drawn.outlook is not None:
+        train = replace(train, drawn=drawn)
     scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
     sizes = (len(continuous), n_history)
     spec = spec_of(settings.model, cardinalities, sizes, scale, settings.series)
-    return Inputs(train, valid, spec, scored, snapshot)
+    return Inputs(train, valid, spec, window.scored, snapshot)
 
 
 def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
@@ -92,54 +101,76 @@ def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
         raise ConfigError("model.without leaves the network no variable")
 
 
-def _draw_from(
-    history: History, train: Dataset, places: Positions, gap: int, *, use_base: bool
-) -> tuple[Dataset, NDArray[np.float32]]:
-    """The training rows that have a past, with drawn origins; and what the network learns for them at one draw."""
+def _with_past(
+    history: History, train: Dataset, drawn: Drawn, places: Positions, *, use_base: bool
+) -> tuple[Dataset, Drawn, Float32Array]:
+    """The training rows that have a past, what is drawn for them, and what the network learns for them at one draw."""
     late = np.flatnonzero(places.step >= history.first)
     if not len(late):
         raise DataError("no training row has a past as long as history.base", hint="make it shorter")
     places = places.take(late)
-    origin = draw_origins(places.step, history, np.random.default_rng(0), gap)
-    base, columns = history.columns(places, origin)
-    drawn = Drawn(history, places, *scale_of(columns), gap, use_base)
-    kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], drawn)
-    return kept, kept.y.numpy() - base * np.float32(use_base)
+    steps_ahead = np.random.default_rng(0).integers(drawn.gap + 1, drawn.gap + drawn.horizon + 1, size=len(late))
+    base, columns = history.columns(places, np.maximum(places.step - steps_ahead + 1, history.first))
+    past = DrawnHistory(history, places, *scale_of(columns), use_base)
+    drawn = replace(drawn, history=past, outlook=None if drawn.outlook is None else drawn.outlook.take(late))
+    kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late])
+    return kept, drawn, kept.y.numpy() - base * np.float32(use_base)
 
 
-def _seen_from(history: History, train: Dataset, data: Dataset, rows: pd.DataFrame, origin: int) -> Dataset:
-    """Rows with the history as of one origin, in the scale of the training rows."""
-    assert train.drawn is not None
-    drawn = train.drawn
-    base, columns = history.columns(_places(rows), np.full(len(rows), max(origin, history.first)))
-    return data.with_history(base * np.float32(drawn.use_base), standardised(columns, drawn.mean, drawn.std))
+def _seen_from(past: DrawnHistory, data: Dataset, window: "Window") -> Dataset:
+    """Rows with the history as of the window's cutoff, in the scale of the training rows."""
+    origin = max(window.origin, past.history.first)
+    base, columns = past.history.columns(_places(window.scored), np.full(len(window.scored), origin))
+    return data.with_history(base * np.float32(past.use_base), standardised(columns, past.mean, past.std))
 
 
-def rows_of(prepared: Prepared, settings: Config, rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows to learn from and those to be scored on."""
-    tables, date = prepared.tables, ROW + settings.date
-    train, valid = tables["train"], tables["valid"]
-    if rows == "valid":
-        return train, valid
+@dataclass(frozen=True)
+class Window:
+    """Rows to learn from, and later ones that are forecast as from a cutoff `gap` steps before the first of them.
+
+    `origin`: the step after the cutoff on the history's grid, 0 without one. `steps_left`: of known calendar behind
+    each scored row, int64 (n_scored,).
+    """
+
+    learned: pd.DataFrame
+    scored: pd.DataFrame
+    origin: int
+    steps_left: IntArray
+
+
+def window_of(prepared: Prepared, rows: Rows) -> Window:
+    """The rows that one kind of network learns from and is scored on; a refit is scored on rows that it has seen."""
+    fitted, tables, date = prepared.fitted, prepared.tables, ROW + prepared.fitted.config.date
+    known = [tables[part] for part in ("train", "gap", "valid") if part in tables]
+    end, horizon, gap = pd.Timestamp(fitted.dates["valid_end"]), fitted.horizon, _gap(prepared)
     if rows == "refit":
-        return pd.concat([train, *([tables["gap"]] if "gap" in tables else []), valid], ignore_index=True), valid
-    length = _calibration_steps(prepared, settings)
-    ago = prepared.fitted.frequency.ago(train[date], train[date].max())
-    late, early = ago < length, ago >= length + _gap(prepared)
-    if not early.any() or early.sum() < late.sum():
-        raise ConfigError(
-            f"calibration: too few rows lie before the last {length} steps of the training rows",
-            hint="set calibration.length shorter, or calibration.metric: none",
-        )
-    return train[early], train[late]
+        learned, scored = pd.concat(known, ignore_index=True), tables["valid"]
+    elif rows == 0:
+        learned, scored = tables["train"], tables["valid"]
+    else:
+        everything = pd.concat(known, ignore_index=True)
+        end = fitted.frequency.after(end, -rows * horizon)
+        ago = fitted.frequency.ago(everything[date], end)
+        learned, scored = everything[ago >= horizon + gap], everything[(ago >= 0) & (ago < horizon)]
+    left = np.clip(fitted.frequency.ago(scored[date], end), 0, horizon - 1)
+    origin = 0
+    if fitted.grid is not None:
+        origin = int(fitted.grid.step_of(pd.Series([end]))[0]) + 1 - horizon - gap
+    return Window(learned, scored, origin, left)
 
 
-def _calibration_steps(prepared: Prepared, settings: Config) -> int:
-    """As long as the validation rows, unless the config says otherwise."""
-    frequency = prepared.fitted.frequency
-    if settings.calibration.length is not None:
-        return frequency.number(settings.calibration.length)
-    return length_of(prepared.tables["valid"][ROW + settings.date], frequency)
+def n_past_windows(prepared: Prepared, wanted: int) -> int:
+    """How many windows before the validation rows, of those wanted, have enough rows before them to learn from."""
+    fitted, table = prepared.fitted, prepared.tables["train"]
+    ago = fitted.frequency.ago(table[ROW + fitted.config.date], pd.Timestamp(fitted.dates["valid_end"]))
+    length = fitted.horizon + _gap(prepared)
+    for k in range(1, wanted + 1):
+        start = k * fitted.horizon
+        n_learned = int((ago >= start + length).sum())
+        n_scored = int(((ago >= start) & (ago < start + fitted.horizon)).sum())
+        if not n_scored or n_learned < 2 * n_scored:
+            return k - 1
+    return wanted
 
 
 def _gap(prepared: Prepared) -> int:
@@ -147,14 +178,15 @@ def _gap(prepared: Prepared) -> int:
     return prepared.fitted.frequency.number(prepared.fitted.config.validation.gap)
 
 
-def scorer(prepared: Prepared, scored: pd.DataFrame) -> loop.Score:
+def scorer(prepared: Prepared, scored: pd.DataFrame) -> Callable[..., dict[str, float]]:
     """Outputs for rows with a target → metrics on the scale of y and, where they are defined, in original units."""
     target, criterion = prepared.fitted.target, prepared.criterion(scored)
     actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")
 
-    def score(outputs: NDArray[np.floating[Any]]) -> dict[str, float]:
-        predicted = target.inverse(outputs)
+    def score(outputs: NDArray[np.floating[Any]], calibration: Calibration = NO_CALIBRATION) -> dict[str, float]:
+        predicted = calibration.forecasts(target, outputs)
+        outputs = target.calibrated(outputs, calibration.factor, calibration.shift)
         loss = float(np.mean((outputs - y) ** 2))
         scores = {"rmse_log": float(np.sqrt(loss))} if target.kind == "log" else {}
         scores |= {name: value for name, value in scores_of(actual, predicted).items() if np.isfinite(value)}

@@ -101,14 +101,9 @@ def run_task(
 
 
 def _train_settings(settings: Config, task: MemberSpec) -> Train:
-    """A probe runs its own, shorter schedule; a probe and a refit keep the last epoch, which nothing chose."""
-    changes: dict[str, object] = {}
-    settings = settings.of_member(task.member)
-    if task.rows == "probe":
-        changes["epochs"] = task.epochs
-    if task.rows != "valid":
-        changes |= {"keep": "last", "patience": None}
-    return settings.train.model_copy(update=changes)
+    """A refit, and the network of a window before the validation rows, keeps the last epoch, which nothing chose."""
+    train = settings.of_member(task.member).train
+    return train if task.rows == 0 else train.model_copy(update={"keep": "last", "patience": None})
 
 
 def _save_checkpoint(path: Path, state: Checkpoint) -> None:
