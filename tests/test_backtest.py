@@ -17,7 +17,7 @@ from tabcli.selection.peers import PEERS
 from tabcli.selection.trees import N_TREES
 from tests.conftest import HORIZON, N_DAYS, START, make_tables, write_folder
 
-FAST = ["train.epochs=2", "train.batch_size=32", "calibration.epochs=1"]
+FAST = ["train.epochs=2", "train.batch_size=32", "calibration.windows=0"]
 LAST = START + pd.Timedelta(N_DAYS - 1, unit="D")
 HISTORY = {"windows": ["28d", "14d", "7d"], "base": "14d", "effects": ["promo"], "season": "21d"}
 

@@ -1,11 +1,20 @@
 """The calibration against a brute-force search, and that it sees only the spread of the errors."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabcli.evaluation.calibration import best_factor, best_shift, fit_calibration
+from tabcli.evaluation.calibration import (
+    LARGEST,
+    NO_CALIBRATION,
+    Errors,
+    best_factor,
+    best_shift,
+    fit_calibration,
+)
 from tabcli.evaluation.metrics import Criterion
 from tabcli.preprocessing.target import TargetTransform
 
@@ -55,16 +64,23 @@ def test_the_textbook_value_for_log_normal_errors() -> None:
     assert quantile == pytest.approx(np.exp(1.2816 * 0.1), abs=2e-3)
 
 
-@given(shift=st.floats(-0.5, 0.5))
-def test_a_common_shift_of_all_forecasts_changes_nothing(shift: float) -> None:
+def windows(metric: str, actual: Any, outputs: Any, n: int = 4) -> list[Errors]:
+    """The rows as n past windows."""
+    parts = np.array_split(np.arange(len(actual)), n)
+    return [Errors(Criterion(metric), actual[part], outputs[part]) for part in parts]
+
+
+@given(shift=st.floats(-0.05, 0.05))
+def test_a_common_shift_of_all_forecasts_hardly_changes_the_factor(shift: float) -> None:
+    """How far a window runs above or below changes from one to the next: only the scatter of the errors counts."""
     rng = np.random.default_rng(1)
-    actual, outputs = np.exp(rng.normal(0, 0.1, 1000)), rng.normal(0, 0.1, 1000)
+    actual, outputs = np.exp(rng.normal(0, 0.1, 4000)), rng.normal(0, 0.3, 4000)
     target = TargetTransform.fit("log", actual)
-    once = fit_calibration(Criterion("rmspe"), target, actual, outputs)
-    assert fit_calibration(Criterion("rmspe"), target, actual, outputs + shift) == pytest.approx(once, rel=1e-9)
-    assert 0.96 < once[0] < 1
-    assert once[1] == 0.0
-    assert fit_calibration(None, target, actual, outputs) == (1.0, 0.0)
+    once = fit_calibration(windows("rmspe", actual, outputs), target)
+    again = fit_calibration(windows("rmspe", actual, outputs + shift), target)
+    assert again.factor == pytest.approx(once.factor, rel=1e-9)
+    assert LARGEST > 1 / once.factor > 1
+    assert once.shift == 0.0
 
 
 def test_a_target_learned_as_it_is_gets_a_shift() -> None:
@@ -72,19 +88,38 @@ def test_a_target_learned_as_it_is_gets_a_shift() -> None:
     errors = rng.exponential(10, 20_000)  # mean 10, median 6.9
     actual = -50 + errors
     target = TargetTransform.fit("identity", actual)
-    outputs = target.scaled(np.full(len(actual), 100.0))
-    factor, shift = fit_calibration(Criterion("mae"), target, actual, outputs)
-    assert factor == 1.0
-    assert shift == pytest.approx(np.median(errors) - errors.mean(), abs=0.01)
-    assert fit_calibration(Criterion("rmse"), target, actual, outputs)[1] == pytest.approx(0, abs=1e-9)
+    outputs = target.scaled(np.full(len(actual), errors.mean() - 50))
+    found = fit_calibration(windows("mae", actual, outputs), target)
+    assert found.factor == 1.0
+    assert found.shift == pytest.approx(np.median(errors) - errors.mean(), abs=0.1)
 
 
 def test_one_strange_day_does_not_decide() -> None:
     rng = np.random.default_rng(0)
     target, actual = TargetTransform("log"), np.full(20_000, 100.0)
     outputs = np.log(actual) + rng.normal(0, 0.1, len(actual))
-    usual, _ = fit_calibration(Criterion("rmspe"), target, actual, outputs)
+    usual = fit_calibration(windows("rmspe", actual, outputs), target).factor
     assert usual == pytest.approx(np.exp(-1.5 * 0.1**2), abs=0.002)
     outputs[:40] = np.log(actual[:40]) + 2.0  # 0.2 % of the rows, forecast seven times too high
-    strange, _ = fit_calibration(Criterion("rmspe"), target, actual, outputs)
-    assert strange == pytest.approx(usual, abs=0.004)
+    strange = fit_calibration(windows("rmspe", actual, outputs), target).factor
+    assert strange == pytest.approx(usual, abs=0.005)
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(0, 3), sd=st.floats(0.01, 3.0), bias=st.floats(-2.0, 2.0))
+def test_a_calibration_is_bounded_and_needs_windows_to_be_judged_on(seed: int, n: int, sd: float, bias: float) -> None:
+    rng = np.random.default_rng(seed)
+    target, actual = TargetTransform("log"), np.exp(rng.normal(3, 1, 300))
+    outputs = np.log(actual) + bias + sd * rng.standard_t(2, 300)
+    found = fit_calibration(windows("wape", actual, outputs, n) if n else [], target)
+    assert 1 / LARGEST <= found.factor <= LARGEST
+    if n < 2:
+        assert found == NO_CALIBRATION
+
+
+def test_a_factor_that_helps_only_where_it_was_fitted_is_not_used() -> None:
+    """Two windows whose scatter calls for opposite factors: each is judged on the other, and neither helps."""
+    target, actual = TargetTransform("log"), np.full(400, 100.0)
+    low = np.log(actual) + np.tile([-0.9, 0.3, 0.3, 0.3], 100)
+    high = np.log(actual) + np.tile([0.9, -0.3, -0.3, -0.3], 100)
+    two = [Errors(Criterion("wape"), actual, low), Errors(Criterion("wape"), actual, high)]
+    assert fit_calibration(two, target) == NO_CALIBRATION

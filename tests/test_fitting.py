@@ -17,6 +17,7 @@ import tabcli
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.errors import ConfigError
+from tabcli.evaluation.calibration import NO_CALIBRATION
 from tabcli.forecasting.points import predict_target
 from tabcli.pipeline.prepare import fit as fit_prep
 from tabcli.training.ensemble import fit_ensemble
@@ -69,7 +70,7 @@ def test_nothing_that_is_fitted_sees_the_reported_rows(config: dict[str, Any], k
         results.append((prepared, fit_ensemble(prepared, settings, Callbacks())))
     (prep_a, a), (prep_b, b) = results
     pd.testing.assert_frame_equal(prep_a.tables["train"], prep_b.tables["train"])
-    assert a.factor == b.factor != 1.0
+    assert a.calibration == b.calibration
     for name, values in a.members[0].fit.weights.items():
         np.testing.assert_array_equal(values, b.members[0].fit.weights[name])
     np.testing.assert_array_equal(a.outputs, b.outputs)
@@ -107,15 +108,15 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[st
     run = tabcli.train(prep, out=tmp_path / "run", overrides=[*FAST, "train.members=3"]).run
     loaded = directories.load_run(tmp_path / "run")
     assert len(run.members) == len(loaded.members) == 3
-    assert loaded.factor == run.factor != 1.0
+    assert loaded.calibration == run.calibration
     encoded = prep.prepared.tables["future"]
     singles = [
-        predict_target(replace(loaded, networks=[n], members=[m], factor=1.0), encoded)
+        predict_target(replace(loaded, networks=[n], members=[m], calibration=NO_CALIBRATION), encoded)
         for n, m in zip(loaded.networks, loaded.members, strict=True)
     ]
     assert not np.allclose(singles[0], singles[1])
     np.testing.assert_allclose(
-        predict_target(loaded, encoded), run.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
+        predict_target(loaded, encoded), run.calibration.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
     )
     alone = tabcli.train(prep, overrides=[*FAST, f"seed={prep.prepared.fitted.config.seed + 1}"]).run
     for name, values in alone.members[0].items():
@@ -136,7 +137,7 @@ def test_a_member_can_do_without_some_variables(config: dict[str, Any], tmp_path
     assert "size_na" not in runs[0].networks[0]["embeddings"]
     outputs = []
     for i in (0, 1):
-        both = [replace(r, networks=[r.networks[i]], members=[r.members[i]], factor=1.0) for r in runs]
+        both = [replace(r, networks=[r.networks[i]], members=[r.members[i]], calibration=NO_CALIBRATION) for r in runs]
         with_data = zip(both, (tables, other), strict=True)
         outputs.append([tabcli.predict(r, data=t).table["units"].to_numpy() for r, t in with_data])
     np.testing.assert_array_equal(*outputs[0])
@@ -166,7 +167,7 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
         "--out",
         str(tmp_path / "run"),
     ]
-    command += ["-S", "train.members=2", "-S", "calibration.metric=none", "-S", "train.batch_size=16"]
+    command += ["-S", "train.members=2", "-S", "calibration.windows=0", "-S", "train.batch_size=16"]
     partial = tmp_path / "run.partial"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         deadline, seen = time.monotonic() + 90, list[str]()
@@ -188,15 +189,15 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
     assert not partial.exists()
 
 
-def test_the_probe_learns_and_is_scored_before_the_validation_days(config: dict[str, Any]) -> None:
+def test_a_past_window_is_learned_and_scored_before_the_validation_days(config: dict[str, Any]) -> None:
     settings = tabcli_config(config, "validation.gap=3d")
     prepared = fit_prep(settings, make_tables())
     history = chosen_history(prepared, settings)
-    inputs = make_inputs(prepared, settings, "probe", history)
-    train = prepared.tables["train"]
-    end = train["row.day"].max()
+    inputs = make_inputs(prepared, settings, 1, history)
+    end = prepared.tables["valid"]["row.day"].max() - pd.Timedelta(HORIZON, unit="D")
     assert inputs.scored["row.day"].max() == end
     assert inputs.scored["row.day"].min() == end - pd.Timedelta(HORIZON - 1, unit="D")
     assert inputs.train.drawn is not None
-    last = inputs.train.drawn.rows.step.max()
+    assert inputs.train.drawn.history is not None
+    last = inputs.train.drawn.history.rows.step.max()
     assert inputs.scored["row.step"].min() - last == 4, "the same gap as before the validation days"

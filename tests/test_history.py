@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tabcli.config.features import History as HistoryConfig
 from tabcli.features.frequency import Frequency
 from tabcli.target_history.grid import Grid, Panel, Positions
-from tabcli.target_history.statistics import History, draw_origins, scale_of, standardised
+from tabcli.target_history.statistics import History, scale_of, standardised
 from tabcli.target_history.windows import HistorySpec
-from tabcli.training.dataset import Dataset, Drawn
+from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
 
 DAY = 86_400
 N_SERIES, N_STEPS, N_CELLS = 4, 60, 3
@@ -204,15 +204,21 @@ def test_an_unknown_series_has_the_statistics_of_all_and_an_average_number_of_ob
     assert scaled["observations"] == scaled["steps since the last"] == 0
 
 
-def test_drawn_origins_cover_the_horizon_evenly_and_respect_the_gap() -> None:
-    step = np.full(60_000, 50)
+def test_draws_cover_the_horizon_evenly_and_respect_the_gap() -> None:
+    import torch
+
+    rows = Positions(np.zeros(60_000, dtype="int64"), np.full(60_000, 50), np.zeros(60_000, dtype="int64"))
+    width = len(SPEC.names)
+    past = DrawnHistory(HISTORY, rows, np.zeros(width, dtype="float32"), np.ones(width, dtype="float32"))
     for gap in (0, 2):
-        origin = draw_origins(step, HISTORY, np.random.default_rng(0), gap)
-        h, counts = np.unique(step - origin + 1, return_counts=True)
-        assert h.tolist() == list(range(gap + 1, gap + SPEC.horizon + 1))
+        horizon = SPEC.horizon - gap
+        nothing = torch.zeros((60_000, 0))
+        index = np.arange(60_000)
+        columns, _ = Drawn(horizon, gap, past).inputs(nothing, nothing, index, np.random.default_rng(0))
+        h, counts = np.unique(np.round(columns.numpy()[:, -1] * SPEC.horizon).astype(int), return_counts=True)
+        assert h.tolist() == list(range(gap + 1, gap + horizon + 1))
         assert counts.min() > 0.95 * counts.mean()
-    early = draw_origins(np.full(100, HISTORY.first), HISTORY, np.random.default_rng(0))
-    assert (early == HISTORY.first).all()
+    assert (past.origins(np.arange(100), np.full(100, 60)) == HISTORY.first).all(), "none before the first"
 
 
 def test_batches_gather_the_history_as_of_the_drawn_origins() -> None:
@@ -220,7 +226,7 @@ def test_batches_gather_the_history_as_of_the_drawn_origins() -> None:
     series, step = (a.ravel() for a in np.meshgrid(np.arange(3), np.arange(40, 60), indexing="ij"))
     rows = Positions(series, step, np.zeros(60, dtype="int64"))
     mean, std = np.float32([1.0]), np.float32([2.0])
-    drawn = Drawn(HISTORY, rows, mean, std)
+    drawn = Drawn(SPEC.horizon, 0, DrawnHistory(HISTORY, rows, mean, std))
     import torch
 
     number = torch.arange(60, dtype=torch.int32).unsqueeze(1)
