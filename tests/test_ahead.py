@@ -295,9 +295,9 @@ def test_events_and_joins_count_calendar_months() -> None:
     settings["features"]["events"] = {"Promo": {"where": {"promo": 1}, "window": "3mo", "cap": "5mo"}}
     settings["continuous"] = ["size", "index", "AfterPromo", "BeforePromo", "Promo_bw", "Promo_fw", "Promo_last"]
     from tabcli.config import loading
-    from tabcli.pipeline.prepare import read
+    from tabcli.pipeline.joined import join, load
 
-    wide = read(loading.parse(settings), {"train": train, "index": index}).rows.frame()
+    wide = join(load(loading.parse(settings), {"train": train, "index": index})).rows.frame()
     months = (wide["moment"].dt.year - 2018) * 12 + wide["moment"].dt.month - 1
     # On 1 April, with a lag of 3 months, the last known is that of 31 December: number 0.
     expected = (months - 3).where(months >= 3).astype("float64")

@@ -103,7 +103,7 @@ def test_any_missing_or_short_file_is_named(job: Path, tmp_path: Path, kind: str
     ("changes", "message"),
     [
         ({"format": "prep"}, "a prep directory, but a run directory is needed"),
-        ({"format_version": 1}, "written in format 1; this tabcli reads format 2"),
+        ({"format_version": 1}, "written in format 1; this tabcli reads format 3"),
         ({"files": None}, "does not list"),
         ({"files": {"model.json": {}}}, "does not list"),
         ({"files": {"../x": {"bytes": 0, "sha256": ""}}}, "'../x', which is not a file inside"),
@@ -116,7 +116,7 @@ def test_wrong_manifests(run: Path, changes: dict[str, Any], message: str) -> No
         directories.load_run(run)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": "run", "format_version": 2}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "{}", '{"format": "run", "format_version": 3}'])
 def test_manifests_that_are_none(run: Path, text: str) -> None:
     (run / "manifest.json").write_text(text)
     with pytest.raises(BundleError, match="manifest"):

@@ -442,7 +442,7 @@ def test_what_nobody_can_know_changes_no_encoded_row_and_nothing_that_a_network_
         pd.testing.assert_frame_equal(encoded(one, part), encoded(two, part))
     assert one.fitted.preprocessor.to_state() == two.fitted.preprocessor.to_state()
     assert one.fitted.target == two.fitted.target
-    asked = [make_inputs(p, config, "valid", history_of(p)) for p in (one, two)]
+    asked = [make_inputs(p, config, 0, history_of(p)) for p in (one, two)]
     assert asked[0].spec == asked[1].spec
     for name in ("x_cat", "x_cont", "base"):
         rows = [getattr(a.valid, name) for a in asked]
