@@ -306,9 +306,11 @@ def test_events_and_joins_count_calendar_months() -> None:
     steady &= (wide["product"] == 1) & (months > 6) & (months < 54)
     odd = months[steady] % 2
     assert (wide.loc[steady, "AfterPromo"] == 1 - odd).all()
-    assert (wide.loc[steady, "BeforePromo"] == 1 - odd).all()
+    before, known = wide.loc[steady, "BeforePromo"], wide.loc[steady, "BeforePromo"].notna()
+    assert (before[known] == (1 - odd)[known]).all()
+    assert known[odd == 1].all(), "an event of the same month is known however little is known ahead"
     assert (wide.loc[steady, "Promo_bw"] == 1 + odd).all()
-    assert (wide.loc[steady, "Promo_fw"] == 1 + odd).all()
+    assert wide.loc[steady, "Promo_fw"].between(odd, 1 + odd).all(), "those of the window that are known"
     settings["features"]["events"]["Promo"]["window"] = "90d"
     with pytest.raises(ConfigError, match="window and cap must both be months"):
         tabcli.prep(settings, data={"train": train, "index": index})

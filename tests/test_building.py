@@ -13,6 +13,7 @@ from tabcli.config.schema import Config
 from tabcli.errors import ConfigError
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
+from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
 from tabcli.tables.contract import load_tables
 from tabcli.tables.joins import LookupTable
@@ -35,7 +36,8 @@ def built(rows: pd.DataFrame, config: Config, calendar: EventCalendar | None = N
     tables = load_tables(config, {**make_tables(), "train": rows}, ["train", "shops"])
     sides = [LookupTable.of(tables[join.table], join) for join in config.joins]
     calendar = EventCalendar.empty(config.series, config.features.events) if calendar is None else calendar
-    return build_features(tables["train"], sides, config, calendar, PublicHolidays({}))
+    far, daily = np.full(len(rows), 10_000), Frequency(86_400, "s")
+    return build_features(tables["train"], sides, config, calendar, PublicHolidays({}), daily, far)
 
 
 def frame(made: FeatureTable) -> pd.DataFrame:
