@@ -142,14 +142,19 @@ def availability_of(
         if unknown := [c for c in join.on if c not in roles]:
             names = ", ".join(f"{c!r}{did_you_mean(c, roles)}" for c in unknown)
             raise ConfigError(f"joins[{i}].on: neither the rows nor the tables joined before have a column {names}")
-        of_keys = [roles[c] for c in join.on]
         dated = join.as_of is not None or config.date in join.on
         advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
-        role = weakest([*of_keys, "known in advance" if advance else "past only"] if dated else of_keys)
+        role = role_of_join((roles[c] for c in join.on), dated=dated, in_advance=advance)
         own = {*join.on, join.as_of, *made_columns(config)}  # a feature's column is its own, whatever a table has
         brought = [c for c in sides[join.table].columns if c not in own]
         roles |= {c: weakest([role, roles.get(c, role)]) for c in brought}
     return roles
+
+
+def role_of_join(of_keys: Iterable[Role], *, dated: bool, in_advance: bool) -> Role:
+    """When what a join brings is known: not before all of its keys are, and by a date only if it is said in advance."""
+    of_date: list[Role] = ["known in advance" if in_advance else "past only"] if dated else []
+    return weakest([*of_keys, *of_date])
 
 
 def weakest(roles: Iterable[Role]) -> Role:
