@@ -120,11 +120,13 @@ class DateColumns(Section):
 class Aggregate(Section):
     """Lines of sale made one row for each of the columns `by`; columns that are in no list are left out.
 
-    `step`: dates in `by` become the start of their day, hour, week or month. `count`: a new column that counts lines.
+    `step`: dates in `by` become the start of their day, hour, week or month; weeks begin with Monday, or as `start`
+    does. `count`: a new column that counts lines.
     """
 
     by: Annotated[Texts, Reads("file")]
     step: DurationField | None = None
+    start: datetime.date | None = None
     sum: Annotated[Texts, Reads("file")] = ()
     mean: Annotated[Texts, Reads("file")] = ()
     max: Annotated[Texts, Reads("file")] = ()

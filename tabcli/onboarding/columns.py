@@ -17,7 +17,9 @@ TARGETS = re.compile(
     r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
 )
 
-CALENDARS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event|price|preis")
+PLANS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event")
+
+CALENDARS = re.compile(rf"{PLANS.pattern}|price|preis")
 
 KEYS = re.compile(
     r"(^|_)(id|nr|nbr|code|key|sku|ean|upc|zip|plz|store|shop|dept|item|article|customer|invoice|product|receipt|"

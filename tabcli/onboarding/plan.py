@@ -214,6 +214,8 @@ def _plan_events(draft: Draft) -> None:
             flags.append(column)
         elif usual is not None:
             where = {column: {"not": usual}}
+        elif values.nunique() == 1 and values.isna().mean() >= 0.5:  # a list of dates: there, or not
+            where = {column: int(values.dropna().iloc[0])} if kind_of(values) == "float" else {column: {"not": ""}}
         else:
             continue
         name = "Closed" if shut else _camel(column)

@@ -1,17 +1,19 @@
 """How the other tables join the rows."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 
 import pandas as pd
 
-from tabcli.config.data import Join
+from tabcli.config.data import Aggregate, Join
 from tabcli.config.values import Duration
 from tabcli.features.frequency import Frequency
-from tabcli.onboarding.columns import CALENDARS, is_measured, is_regular, snake_case
-from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, JoinPart, length_of_time
+from tabcli.onboarding.columns import CALENDARS, PLANS, is_measured, is_regular, snake_case
+from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, JoinPart, Part, length_of_time
 from tabcli.tables.joins import LookupTable, join_table
 from tabcli.tables.kinds import kind_of
+from tabcli.tables.shapes import aggregated
 
 MAX_KEYS = 3
 
@@ -41,6 +43,9 @@ def _why_unjoined(found: Discovery, side: pd.DataFrame) -> str:
         kinds = kind_of(side[column]), kind_of(found.rows[column])
         if kinds[0] != kinds[1] and "text" in kinds:
             return f"its {column} is {kinds[0]}, but {kinds[1]} in the rows: read both alike with `dtypes`"
+    for column in [c for c in side.columns if kind_of(side[c]) == "date"]:
+        if is_regular(side[column].drop_duplicates()) and side.duplicated([column]).any():
+            return f"several rows of it have one {column}, and no column of it tells them apart that the rows have too"
     return "no key of it was found in the rows"
 
 
@@ -57,6 +62,8 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
         for on in combinations(keys, size):
             if not side.duplicated(list(on)).any():
                 return _joined(found, source, {"table": source.name, "on": list(on)}, "one row for each key")
+    if len(dates) == 1 and (events := _event_list(found, source, keys, dates[0])):
+        return events
     for size in range(min(len(keys), MAX_KEYS) + 1):
         for on in combinations(keys, size):
             for day in sorted(dates, key=lambda c: c != date):
@@ -118,19 +125,68 @@ def _joined(found: Discovery, source: FolderTable, join: JoinPart, why: str) -> 
 def _planned(found: Discovery, source: FolderTable, key: Iterable[str], day: str) -> bool:
     """Whether a dated table looks planned ahead: by its name or all its columns' names, and it covers the future."""
     columns = [c for c in source.table.columns if c not in key]
-    named = CALENDARS.search(snake_case(source.name)) or all(CALENDARS.search(snake_case(c)) for c in columns)
-    if not (named and columns):
+    words = CALENDARS if {*found.series} & {*key} else PLANS  # a price without a key of the rows is a market's
+    named = words.search(snake_case(source.name)) or all(words.search(snake_case(c)) for c in columns)
+    if not (named or _is_event_list(source.table, day, columns)) or not columns:
         return False
     # A list of holidays need not reach the end.
     ahead = found.train.table[found.date].max() if found.future is None else found.future.table[found.date].min()
     return bool(source.table[day].max() >= (found.end if is_regular(source.table[day]) else ahead))
 
 
+def _is_event_list(side: pd.DataFrame, day: str, columns: Iterable[str]) -> bool:
+    """Whether a table lists dates without a period, such as holidays, and measures nothing."""
+    days = side[day].drop_duplicates()
+    return not is_regular(days) and not any(is_measured(side[c]) for c in columns)
+
+
+def _event_list(found: Discovery, source: FolderTable, keys: list[str], day: str) -> JoinGuess | None:
+    """The join of a list of events that is not one row for each date of the rows.
+
+    Events on the days of weekly or monthly rows become those of their weeks or months; of hourly ones those of all
+    hours of a day; several of one day, or such that have no name, become one.
+    """
+    side, rows, date, step = source.table, found.rows, found.date, found.step
+    on = [c for c in found.series if c in keys]
+    columns = [c for c in side.columns if c not in (*on, day)]
+    coarse, hourly = step.unit in ("w", "mo"), step.unit == "h"
+    repeated = int(side.duplicated([*on, day]).sum())
+    if not _is_event_list(side, day, columns) or not (coarse or hourly or repeated or not columns):
+        return None
+    own = day if hourly and day not in rows.columns else f"{source.name}_{day}" if hourly else date
+    others = {c: f"{source.name}_{c}" for c in columns if c in rows.columns}
+    named = _renamed(source, {**others, **({day: own} if own != day else {})})
+    columns = [others.get(c, c) for c in columns]
+    rule: Part = {"by": [*on, own]}
+    if step.unit == "w":
+        rule |= {"step": str(step), "start": str(rows[date].min().date())}
+    elif step.unit == "mo":
+        rule |= {"step": str(step)}
+    rule |= {"last": columns} if columns else {"count": f"{source.name}_events"}
+    events = aggregated(named.table, Aggregate.model_validate(rule), source.file)
+    inside = events[own].between(rows[date].min(), rows[date].max())
+    if not inside.any() or (not hourly and not events.loc[inside, own].isin(rows[date]).any()):
+        return None
+    planned = bool(side[day].max() > found.train.table[date].max())
+    spec = named.spec.copy()
+    if coarse or repeated or not columns:
+        spec["aggregate"] = rule
+        named = replace(named, spec=spec, table=events)
+    note = f"{repeated} rows repeat the date of another: the last one's values are taken"
+    named = replace(named, notes=(*named.notes, *([note] if repeated and columns else [])))
+    why = f"a list of events{f', by {step}' if coarse else ''}; "
+    why += "it names dates to come, so that it is known in advance" if planned else "none to come: past only"
+    if not hourly:
+        return _joined(found, named, _with_promise({"table": source.name, "on": [*on, date]}, planned), why)
+    join: JoinPart = {"table": source.name, "on": on, "as_of": own} if on else {"table": source.name, "as_of": own}
+    return _joined(found, named, _with_promise({**join, "max_age": "23h"}, planned), why)
+
+
 def _dated_join(found: Discovery, source: FolderTable, on: list[str], day: str) -> JoinGuess | None:
     """A join of a table with a row for each key and date: on the date itself, or as of it where the steps differ."""
     rows, side, date = found.rows, source.table, found.date
     planned = _planned(found, source, [*on, day], day)
-    why = "its name says that it is planned ahead" if planned else "known only once the day has passed, unless you say"
+    why = "it looks planned ahead" if planned else "known only once the day has passed, unless you say"
     regular, measured = is_regular(side[day]), any(is_measured(side[c]) for c in side.columns if c not in (*on, day))
     matching = float(pd.Series(rows[date].unique()).isin(side[day].unique()).mean())
     if matching >= 0.5 or (not regular and not measured and matching > 0):

@@ -1,5 +1,6 @@
 """Tables of other shapes → one row for each series and date: wide ones made long, lines of sale added up."""
 
+import datetime
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,9 @@ def aggregated(table: pd.DataFrame, rule: Aggregate, where: str) -> pd.DataFrame
             hint=f"take the last one of them: `aggregate: {{last: [{texts[0]}]}}`, or leave it out",
         )
     if rule.step is not None:
-        table = table.assign(**{c: start_of(table[c], rule.step) for c in rule.by if kind_of(table[c]) == "date"})
+        table = table.assign(
+            **{c: start_of(table[c], rule.step, rule.start) for c in rule.by if kind_of(table[c]) == "date"}
+        )
     groups = table.groupby(list(rule.by), sort=False, observed=True, dropna=False)
     columns: dict[str, Any] = {}
     for how, names in summed.items():
@@ -86,14 +89,14 @@ def aggregated(table: pd.DataFrame, rule: Aggregate, where: str) -> pd.DataFrame
     return keyed.reset_index()
 
 
-def start_of(dates: pd.Series, step: Duration) -> pd.Series:
-    """The start of the step in which each date lies: its hour, day, week (from Monday) or month."""
+def start_of(dates: pd.Series, step: Duration, start: datetime.date | None = None) -> pd.Series:
+    """The start of each date's step: its hour, its day, its week (from Monday, or as `start` begins it), its month."""
     moments = dates.to_numpy().astype("datetime64[us]")
-    monday = np.datetime64("1970-01-05", "us")
+    first = np.datetime64(start or "1970-01-05", "us")  # a Monday
     if step.unit == "mo":
         months = moments.astype("datetime64[M]").astype("int64") // step.count * step.count
         starts = months.astype("datetime64[M]").astype("datetime64[us]")
     else:
         length = np.timedelta64(step.seconds, "s")
-        starts = monday + (moments - monday) // length * length
+        starts = first + (moments - first) // length * length
     return pd.Series(starts, index=dates.index, name=dates.name)
