@@ -85,6 +85,11 @@ def cross_problems(config: Config) -> list[str]:
         for name, table in config.tables.items()
         if table.thousands == table.decimal
     ]
+    problems += [
+        f"{read.path}: {read.column!r}: names that begin with row. are kept for tabcli itself; `rename` the column"
+        for read in config.reads()
+        if read.column.startswith("row.")
+    ]
     for i, join in enumerate(config.joins):
         if join.table not in config.tables or join.table in ("train", "future"):
             others = [t for t in config.tables if t not in ("train", "future")]

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import DataError
 from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
-from tabcli.evaluation.naive import naive_forecasts
+from tabcli.evaluation.naive import SEASON, naive_forecasts
 from tabcli.evaluation.naming import score_text
 from tabcli.features.frequency import Frequency, season_steps
 from tabcli.shown import Shown
 from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import check_unique
 
-_PREDICTED = " (predicted)"
+_PREDICTED, _MATCHED = " (predicted)", " (matched)"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Known:
         texts = [c for c in used if c != date]
         train, rows = _plain_keys(train, texts), _plain_keys(rows, texts)
         values, frequency = _numbers(train, target, "the history"), Frequency.of(past.table[date])
-        medians = [[*keys, *more] for more in (past.events, ["season", *past.events])]
+        medians = [[*keys, *more] for more in (past.events, [SEASON, *past.events])]
         naive = naive_forecasts(train, values, rows, keys, date, frequency, medians)
         return cls(_scale(train, rows, values, keys, date, frequency), naive)
 
@@ -189,8 +189,8 @@ def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[
     check_unique(truth, keys, "actuals")
     extra = [c for c in forecast.columns if c not in truth.columns]
     wanted = _plain_keys(forecast[[*keys, *extra, target]], keys).rename(columns={target: target + _PREDICTED})
-    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator="matched")
-    alone = merged["matched"] == "left_only"
+    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator=_MATCHED)
+    alone = merged[_MATCHED] == "left_only"
     if alone.any():
         first = ", ".join(f"{k}={merged.loc[alone, k].iloc[0]}" for k in keys)
         raise DataError(f"{int(alone.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
@@ -223,7 +223,9 @@ def _by_value(
     require_columns(merged, [by], "predictions and actuals")
     rows = []
     for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
-        rows.append({by: value, "rows": len(index), **scores_of(actual[index], predicted[index])})
+        rows.append({"rows": len(index), **scores_of(actual[index], predicted[index]), _MATCHED: value})
     table = pd.DataFrame(rows)
+    name = f"{by} (value)" if by in table.columns else by
+    table.insert(0, name, table.pop(_MATCHED))
     worst = "rmspe" if table["rmspe"].notna().any() else "mae"
     return table.sort_values(worst, ascending=False, ignore_index=True)

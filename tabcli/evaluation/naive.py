@@ -1,6 +1,6 @@
 """Naive forecasts: medians and last values, which a model must beat."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,20 @@ def last_values(
     return last[wanted]
 
 
+SEASON = "(season)"
+"""The column of a row's place in its season, beside those of a table, one of which may be called season."""
+
+
+def with_season(rows: pd.DataFrame, date: str, frequency: Frequency) -> pd.DataFrame:
+    """Rows with their place in the season of their date."""
+    return rows.assign(**{SEASON: season_of(rows[date], frequency)})
+
+
+def season_columns(by: Sequence[str], there: Collection[str]) -> list[str]:
+    """The columns `by`, *season* being the place in the season unless a column of the table is called so."""
+    return [SEASON if c == "season" and c not in there else c for c in by]
+
+
 def seasonal_naive(
     train: pd.DataFrame,
     target: NDArray[np.float64],
@@ -60,8 +74,8 @@ def seasonal_naive(
     frequency: Frequency,
 ) -> NDArray[np.float64]:
     """The series' last target of the same place in the season, float64 (n,); else that of any, else the median."""
-    known, wanted = (t[[*series, date]].assign(season=season_of(t[date], frequency)) for t in (train, rows))
-    forecast = last_values(known, target, wanted, [*series, "season"], date)
+    known, wanted = (with_season(t[[*series, date]], date, frequency) for t in (train, rows))
+    forecast = last_values(known, target, wanted, [*series, SEASON], date)
     if np.isnan(forecast).any():
         forecast = np.where(np.isnan(forecast), last_values(train, target, rows, series, date), forecast)
     return np.where(np.isnan(forecast), np.median(target), forecast)
@@ -78,10 +92,13 @@ def naive_forecasts(
 ) -> dict[str, NDArray[np.float64]]:
     """Naive forecasts by name, float64 (n,) each: medians, the last season's value, the last value.
 
-    `medians`: the columns of each; *season* is a row's place in its season.
+    `medians`: the columns of each; *season*, where no column is called so, is a row's place in its season.
     """
-    train, rows = (t.assign(season=season_of(t[date], frequency)) for t in (train, rows))
-    made = {f"the median by {' × '.join(by)}": group_medians(train, target, rows, by) for by in medians}
+    train, rows = (with_season(t, date, frequency) for t in (train, rows))
+    made = {}
+    for by in medians:
+        name = " × ".join("season" if c == SEASON else c for c in by)
+        made[f"the median by {name}"] = group_medians(train, target, rows, season_columns(by, train.columns))
     made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency)
     last = last_values(train, target, rows, series, date)
     return made | {"the last value": np.where(np.isnan(last), np.median(target), last)}

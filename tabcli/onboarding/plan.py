@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.values import Metric, Scalar, Transform
-from tabcli.evaluation.naive import group_medians
+from tabcli.evaluation.naive import SEASON, group_medians, with_season
 from tabcli.features.dates import date_part_names
-from tabcli.features.frequency import season_of
 from tabcli.onboarding.columns import by_series, is_flag, is_row_number, part_of_date
 from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usual_level, weekday_column
 from tabcli.onboarding.findings import Discovery, Part
@@ -173,8 +172,8 @@ def _median_errors(draft: Draft) -> float | None:
     late = found.rows[(ago < found.frequency.number(found.horizon)) & (found.rows[name] > 0).to_numpy()]
     if learned.empty or late.empty:
         return None
-    by = [*found.series, "season", *([draft.promo] if draft.promo else [])]
-    train, rows = (t.assign(season=season_of(t[found.date], found.frequency)) for t in (learned, late))
+    by = [*found.series, SEASON, *([draft.promo] if draft.promo else [])]
+    train, rows = (with_season(t, found.date, found.frequency) for t in (learned, late))
     median = group_medians(train, train[name].to_numpy(dtype="float64"), rows, by)
     errors = np.log(rows[name].to_numpy(dtype="float64")) - np.log(np.maximum(median, 1e-9))
     return float(np.sqrt((errors**2).mean()))

@@ -1,5 +1,6 @@
 """Keys and places of rows beside their encoded columns; the grid of the target's history."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ def history_grid(
     at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
+    _refuse_own_names(config, {*config.history.columns} & {"y", *PLACES})
     columns = {name: _scaled(rows[name][kept], train[kept], target.kind) for name in config.history.columns}
     y = target.transform(rows[config.target.column].to_numpy()[kept])
     return grid, frame_of({**past, "y": y, **columns}), places
@@ -84,6 +86,8 @@ def with_keys(
     `at`: which rows of the wide table and its places the encoded ones are.
     """
     config = fitted.config
+    own = ("filled", *PLACES)
+    _refuse_own_names(config, {c for c in (config.target.column, *config.series, config.date) if c in own})
     extra: dict[str, Any] = {}
     if has_target:
         values = table[config.target.column].to_numpy()[at]
@@ -94,14 +98,26 @@ def with_keys(
         extra[ROW + column] = key.to_numpy() if kind_of(key) != "text" else key.astype("str")
     extra[ROW + "filled"] = encoded.n_filled
     extra |= place_columns(fitted, places.take(at))
-    clash = sorted({*extra} & {*encoded.table.columns})
-    if clash:
-        raise ConfigError(f"the variable names {', '.join(clash)} are kept for tabcli itself; rename the columns")
+    _refuse_own_names(config, {*extra} & {*encoded.table.columns})
     keys = frame_of(extra, encoded.table.index)
     return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
 
 
+PLACES = ("series", "step", "cell")
+"""What `row.…` columns say of a row's place; so no key and no target can be called so."""
+
+
+def _refuse_own_names(config: Config, names: Collection[str]) -> None:
+    """Raises `ConfigError` for columns that would take the place of tabcli's own in an encoded table."""
+    if names:
+        first = min(names)
+        raise ConfigError(
+            f"the names {', '.join(sorted(names))} are kept for tabcli itself; rename the columns",
+            hint=f"for each table that has it set `rename: {{{first}: my_{first}}}`, and name it so in the config",
+        )
+
+
 def place_columns(fitted: FittedPipeline, places: Positions) -> dict[str, NDArray[np.int32]]:
     """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
-    names = ("series", "step", "cell") if fitted.grid is not None else ("series",)
+    names = PLACES if fitted.grid is not None else PLACES[:1]
     return {f"{ROW}{name}": getattr(places, name).astype("int32") for name in names}

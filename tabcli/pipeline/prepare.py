@@ -14,7 +14,7 @@ from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.evaluation.metrics import Criterion
-from tabcli.evaluation.naive import naive_forecasts
+from tabcli.evaluation.naive import SEASON, naive_forecasts
 from tabcli.features.availability import Variables, choose_variables
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
@@ -138,7 +138,7 @@ def _summary(
 
 def _baseline_columns(config: Config) -> list[str]:
     """What rows are alike in whose median is a baseline."""
-    return list(config.baseline) or [*config.series, "season"]
+    return list(config.baseline) or [*config.series, SEASON]
 
 
 def _naive(
@@ -151,7 +151,7 @@ def _naive(
     """
     by = _baseline_columns(config)
     others = [c for c in by if c not in config.series]
-    medians = [by, [*config.series, "season", *others]] if config.baseline and frequency.seconds >= WEEK else [by]
+    medians = [by, [*config.series, SEASON, *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
     used = [*config.series, config.date, *config.baseline]
     keys = rows.frame(dict.fromkeys(c for c in used if c in rows.stored))

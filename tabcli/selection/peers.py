@@ -9,8 +9,7 @@ from tabcli.arrays import Float32Array, FloatArray
 from tabcli.artifacts.contents import Prepared
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import fit_calibration
-from tabcli.evaluation.naive import group_medians, seasonal_naive
-from tabcli.features.frequency import season_of
+from tabcli.evaluation.naive import group_medians, season_columns, seasonal_naive, with_season
 from tabcli.forecasting.points import encoded_dataset
 from tabcli.pipeline.joined import JoinedData
 from tabcli.selection.trees import TREES
@@ -29,12 +28,13 @@ def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.
     config = source.config
     if peer in ("median", "seasonal_naive"):
         used = [*config.series, config.date, *config.baseline, config.target.column]
-        rows = source.wide.table.frame(dict.fromkeys(used))
+        table = source.wide.table
+        rows = table.frame(dict.fromkeys(c for c in used if c in table.stored))  # season may be no column
         known, ahead = rows.iloc[: len(source.kept)][source.kept], rows.iloc[len(source.kept) :]
         target = known[config.target.column].to_numpy(dtype="float64")
         if peer == "median":
-            by = list(prepared.summary["baseline"]["by"])
-            known, ahead = (t.assign(season=season_of(t[config.date], source.frequency)) for t in (known, ahead))
+            by = season_columns(prepared.summary["baseline"]["by"], rows.columns)
+            known, ahead = (with_season(t, config.date, source.frequency) for t in (known, ahead))
             return group_medians(known, target, ahead, by)
         return seasonal_naive(known, target, ahead, config.series, config.date, source.frequency)
     transform, errors = prepared.fitted.target, []
