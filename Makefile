@@ -60,7 +60,7 @@ rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folde
 	$(BIN)/tabcli train --prep $(OUT)/prep --out $(OUT)/run --refit --resume -S train.members=$(MEMBERS)
 	$(BIN)/tabcli predict $(OUT)/run --data $(DATA) --out $(OUT)/submission.csv
 	@$(BIN)/python -c "import json; m = json.load(open('$(OUT)/run/metrics.json')); \
-	print(f'expected RMSPE {m[\"valid_rmspe\"]:.4f}: that of the same recipe on the validation days, the last before the forecast')"
+	print(f'expected RMSPE {m[\"expected\"]:.4f} ± {m[\"expected_std\"]:.4f}: the mean and the spread of {len(m[\"windows\"])} past windows, each forecast as from its own cutoff')"
 
 FASTAI := .venv-fastai
 BENCH  ?= bench
