@@ -333,8 +333,8 @@ class Outlook:
         if first is None:
             return np.full(len(rows), -1, dtype="int32")
         last = self.frequency.key_after(self.keys[rows], steps_left)
-        seen = np.searchsorted(self.moments, last, side="right") - first[rows]
-        return np.maximum(seen, 0).astype("int32")
+        seen: NDArray[np.int32] = (np.searchsorted(self.moments, last, side="right") - first[rows]).astype("int32")
+        return np.maximum(seen, np.int32(0), out=seen)
 
 
 def _steps_of_cap(event: Event, frequency: Frequency) -> int:
