@@ -1,7 +1,8 @@
 """A trained run + raw tables → forecasts, one for every row, in the order of the rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from tabcli.arrays import ColumnValues
 from tabcli.artifacts.contents import ROW, FittedPipeline, Run
 from tabcli.config.values import Duration
-from tabcli.errors import BundleError, memory_error
+from tabcli.errors import BundleError, DataError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
 from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows
+from tabcli.pipeline.joined import with_target
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.tables.contract import DataSource
+from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.kinds import kind_of
 from tabcli.target_history.grid import Positions
@@ -115,7 +117,10 @@ def forecast(
     `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
-    made = None if horizon is None else future_rows(run.fitted, horizon)
+    made = None
+    if horizon is not None:
+        _refuse_later_rows(run, data)
+        made = future_rows(run.fitted, horizon)
     applied = apply(run.fitted, data, rows=made, sides=sides)
     values = forecast_applied(run, applied)
     rows = applied.rows
@@ -136,6 +141,24 @@ def forecast_applied(run: Run, applied: Applied) -> NDArray[np.float64]:
     if not np.isfinite(values).all():
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
     return values
+
+
+def _refuse_later_rows(run: Run, data: DataSource) -> None:
+    """Raises `DataError` where the train table, if it is there, has targets of after the end that the run knows."""
+    config, end = run.fitted.config, pd.Timestamp(run.fitted.dates["valid_end"])
+    there = "train" in data if isinstance(data, Mapping) else (Path(data) / config.tables["train"].file).is_file()
+    if not there:
+        return
+    train = load_tables(config, data, ["train"])["train"]
+    if config.target.column not in train.columns:
+        return
+    newest = with_target(train, config).max()
+    if newest > end:
+        raise DataError(
+            f"{describe(config, data, 'train')} has targets until {newest}, but the run knows them until {end}: "
+            "the next steps from there are over",
+            hint="prep and train again with this table; or give the rows to forecast as the table `future`",
+        )
 
 
 def _ended(run: Run) -> list[str]:

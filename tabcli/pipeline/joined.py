@@ -132,7 +132,7 @@ def join(source: SourceTables) -> JoinedData:
     ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
     holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], dates)
     frequency, horizon = source.timing()
-    split = time_split(dates, config.validation, horizon, frequency)
+    split = time_split(with_target(tables["train"], config), config.validation, horizon, frequency)
     known_until = split.valid_end if ahead is None else pd.Timestamp(ahead.max())
     availability = availability_of(config, tables["train"], tables, frequency, horizon)
     check_available(config, availability)
@@ -168,6 +168,12 @@ def _stacked(tables: Tables, config: Config) -> tuple[pd.DataFrame, dict[str, in
     if config.id is not None and config.id in train.columns:
         train = train.drop(columns=config.id)
     return fill_rows(stack(train, future), config)
+
+
+def with_target(train: pd.DataFrame, config: Config) -> pd.Series:
+    """The dates of rows up to the last that has a target: later ones are rows to forecast."""
+    dates, there = train[config.date], train[config.target.column].notna()
+    return dates[dates <= dates[there].max()] if there.any() else dates
 
 
 def _steps_left(

@@ -40,7 +40,7 @@ def plot_losses(history: Sequence[dict[str, Any]], path: Path) -> None:
         loss.plot(epochs, [r["train_loss"] for r in records], "o-", color=_TRAIN, label=labels[0])
         loss.plot(epochs, [r["valid_loss"] for r in records], "o-", color=_VALID, label=labels[1])
         score.plot(epochs, [scale * r[key] for r in records], "o-", color=_VALID, label=labels[1])
-    loss.set(title="Loss: mean squared error on the scale of y", xlabel="epoch", ylabel="loss", yscale="log")
+    loss.set(title="What is learned: the loss on the scale of y", xlabel="epoch", ylabel="loss", yscale="log")
     score.set(title=f"{metric} in original units, before calibration", xlabel="epoch")
     score.set(ylabel=f"{metric}, %" if percent else metric)
     for ticks in (loss.yaxis.set_major_formatter, loss.yaxis.set_minor_formatter):

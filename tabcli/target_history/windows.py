@@ -61,7 +61,10 @@ class HistorySpec:
 
         suited = suited_windows(unit_seconds)
         base_window = steps(config.base or suited.base)
-        windows = tuple(sorted({steps(w) for w in config.windows or suited.windows}, reverse=True))
+        lengths = {steps(w) for w in config.windows or suited.windows}
+        if config.base is not None:
+            lengths.add(base_window)  # a base that is asked for is not made the nearest of other lengths
+        windows = tuple(sorted(lengths, reverse=True))
         return cls(
             windows=windows,
             base=min(windows, key=lambda w: abs(w - base_window)),

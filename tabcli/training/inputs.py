@@ -107,7 +107,7 @@ def _with_past(
     """The training rows that have a past, what is drawn for them, and what the network learns for them at one draw."""
     late = np.flatnonzero(places.step >= history.first)
     if not len(late):
-        raise DataError("no training row has a past as long as history.base", hint="make it shorter")
+        raise _too_short(history, places)
     places = places.take(late)
     steps_ahead = np.random.default_rng(0).integers(drawn.gap + 1, drawn.gap + drawn.horizon + 1, size=len(late))
     base, columns = history.columns(places, np.maximum(places.step - steps_ahead + 1, history.first))
@@ -115,6 +115,18 @@ def _with_past(
     drawn = replace(drawn, history=past, outlook=None if drawn.outlook is None else drawn.outlook.take(late))
     kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late])
     return kept, drawn, kept.y.numpy() - base * np.float32(use_base)
+
+
+def _too_short(history: History, places: Positions) -> DataError:
+    """The error for training rows none of which has a past as long as the base window."""
+    n_steps = int(places.step.max()) + 1 if len(places.step) else 0
+    fits = max(1, n_steps // 3)
+    return DataError(
+        f"no training row has a past as long as history.base, {history.spec.base} steps: "
+        f"the training rows cover {n_steps}",
+        hint=f"set history.base to {fits} steps or fewer, or leave history out (-S history=null); "
+        "where the table is that short, make validation.last shorter too",
+    )
 
 
 def _seen_from(past: DrawnHistory, data: Dataset, window: "Window") -> Dataset:

@@ -273,8 +273,10 @@ def fit(
             started = time.perf_counter()
             loss = trainer.run_epoch(train, epoch, callbacks.on_step)
             lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
-            scores = score(predict_outputs(trainer.evaluated, valid))
+            outputs = predict_outputs(trainer.evaluated, valid)
+            scores = score(outputs)
             record: Record = {"epoch": epoch, "lr": lr, "train_loss": loss, **scores, "by": by}
+            record["valid_loss"] = float(loss_of(torch.from_numpy(outputs), valid.y.cpu(), settings))  # the same loss
             record["seconds"] = round(time.perf_counter() - started, 3)
             history.append(record)
             if record[by] < best or settings.keep == "last":
