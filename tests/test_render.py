@@ -147,12 +147,16 @@ def train_result(**changes: Any) -> Any:
     metrics = {
         "metric": "rmspe",
         "valid_rmspe": 0.1,
-        "valid_rmspe_uncalibrated": 0.104,
         "valid_rows": 43_065,
         "best_epoch": 7,
         "members": [0.1],
-        "factor": 0.9859,
-        "shift": 0.0,
+        "calibration": {"factor": 0.9859, "shift": 0.0},
+        "windows": [
+            {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00", "score": 0.11, "wape": 0.07, "bias": 0.01},
+            {"start": "2015-06-20T00:00:00", "end": "2015-08-06T00:00:00", "score": 0.13, "wape": 0.08, "bias": -0.02},
+        ],
+        "expected": 0.12,
+        "expected_std": 0.01,
         "baseline": {"name": "the median by shop", "valid_rmspe": 0.16},
         "refitted": False,
         "train_rows": 798_454,
@@ -163,8 +167,11 @@ def train_result(**changes: Any) -> Any:
 def test_train_word_for_word() -> None:
     assert list(render_train(train_result())) == [
         "validation RMSPE 10.00 % on 43,065 rows (epoch 7)",
-        "calibration    forecasts × 0.9859, fitted on earlier rows; without it RMSPE 10.40 %",
+        "calibration    forecasts × 0.9859: it helped on past windows that neither it nor the networks had seen",
         "37.5 % better than the best naive forecast: the median by shop (16.00 %)",
+        "past window    2015-05-03 … 2015-06-19: RMSPE 11.00 %, WAPE 7.00 %, bias 1.00 %",
+        "past window    2015-06-20 … 2015-08-06: RMSPE 13.00 %, WAPE 8.00 %, bias -2.00 %",
+        "expected       RMSPE 12.00 % ± 1.00 %, as in 2 past windows",
         "written: run",
     ]
 
@@ -177,8 +184,8 @@ def test_train_word_for_word() -> None:
             "validation RMSPE 10.00 % on 43,065 rows (mean of 2 members, alone 11.00 % on average)",
         ),
         (
-            {"shift": -12.5, "factor": 1.0},
-            "calibration    forecasts -12.5, fitted on earlier rows; without it RMSPE 10.40 %",
+            {"calibration": {"factor": 1.0, "shift": -12.5}},
+            "calibration    forecasts -12.5: it helped on past windows that neither it nor the networks had seen",
         ),
         ({"valid_rmspe": 0.24}, "50.0 % worse than the best naive forecast: the median by shop (16.00 %)"),
         ({"refitted": True}, "refitted       on all 798,454 rows; the RMSPE is that of the networks before"),
@@ -189,9 +196,10 @@ def test_what_else_training_may_have_to_say(changes: dict[str, Any], line: str) 
 
 
 def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:
-    lines = list(render_train(train_result(factor=1.0, baseline={"name": "the last value", "valid_rmspe": 0.0})))
-    assert not any(line.startswith("calibration") for line in lines)
-    assert lines[1].startswith("0.0 %")
+    none, perfect = {"factor": 1.0, "shift": 0.0}, {"name": "the last value", "valid_rmspe": 0.0}
+    lines = list(render_train(train_result(calibration=none, baseline=perfect)))
+    assert lines[1].startswith("calibration    none: no factor helped")
+    assert lines[2].startswith("0.0 %")
 
 
 # ----------------------------------------------------------------------------------------------- tables
