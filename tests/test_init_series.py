@@ -240,3 +240,27 @@ def test_no_row_may_mean_zero(tmp_path: Path) -> None:
     first = table.loc[(table["shop"] == "B") & ~gone, "date"].min()
     expected = len(table) - ((table["shop"] == "B") & (table["date"] < first)).sum()
     assert f"rows read      train {expected}" in done
+
+
+def test_series_that_end_apart_are_forecast_from_their_own_end(tmp_path: Path) -> None:
+    """A collection of series, most of which end long before the last; their weeks begin on weekdays of their own."""
+    table = pd.concat([sales(n=90, freq="W-MON"), sales(n=90, freq="W-THU").replace({"A": "C", "B": "D"})])
+    last = {"A": 90, "B": 70, "C": 60, "D": 50}
+    table = pd.concat([rows[: last[str(shop)]] for shop, rows in table.groupby("shop")])
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, said = begun(folder, "--horizon", "4w")
+    assert config["forecast"] == {"start": "own"}
+    assert "3 of 4 series end before the others, the first on 2020-01-" in said
+    assert "forecasts begin each after its own last date; {start: common} lets all begin" in said
+    run("train", "-p", tmp_path / "prep", "-o", tmp_path / "run", *FAST)
+    run("predict", tmp_path / "run", "-d", folder, "-o", tmp_path / "f.csv", "--horizon", "4w")
+    made = pd.read_csv(tmp_path / "f.csv", parse_dates=["date"])
+    for shop, rows in made.groupby("shop"):
+        end = table.loc[table["shop"] == shop, "date"].max()
+        assert rows["date"].tolist() == [end + pd.Timedelta(7 * i, unit="D") for i in range(1, 5)]
+    text = (tmp_path / "c.yaml").read_text(encoding="utf-8").replace("start: own", "start: common")
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    config["features"]["holidays"] = {"Public": {"country": "DE"}}
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    said = run("config", "check", tmp_path / "d.yaml", code=3).stderr
+    assert "forecast.start: own moves series to a common end; it does not go with features.holidays" in said

@@ -80,6 +80,7 @@ def cross_problems(config: Config) -> list[str]:
     if config.target.column in (*config.series, config.date):
         other = "the date" if config.target.column == config.date else "a series column"
         problems.append(f"target.column: {config.target.column!r} is {other} too")
+    problems += _own_start_problems(config)
     problems += [
         f"tables.{name}.thousands: {table.thousands!r} is the decimal sign too"
         for name, table in config.tables.items()
@@ -118,6 +119,17 @@ def cross_problems(config: Config) -> list[str]:
         )
     problems += _rule_problems(config) + _role_problems(config)
     return problems + _learning_problems(config) + _variant_problems(config)
+
+
+def _own_start_problems(config: Config) -> list[str]:
+    """What goes by the calendar does not go with series that are moved to a common end."""
+    if config.forecast.start != "own":
+        return []
+    dated = [f"joins[{i}]" for i, join in enumerate(config.joins) if join.as_of or config.date in join.on]
+    dated += ["features.holidays"] if config.features.holidays else []
+    dated += [f"forecast.rules.{n}" for n, r in config.forecast.rules.items() if r.calendar or r.holidays]
+    dated += ["tables.future"] if "future" in config.tables else []
+    return [f"forecast.start: own moves series to a common end; it does not go with {path}" for path in dated]
 
 
 def _rule_problems(config: Config) -> list[str]:

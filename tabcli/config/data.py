@@ -248,12 +248,15 @@ class Forecast(Section):
     """Rules for the rows to forecast: values for missing inputs, and rows that are zero whatever the model says.
 
     `rules`: what the columns known in advance are, where predict has no table with the rows to forecast. `weekdays`: it
-    then makes rows for *all* days of the week, or for those *seen*, on which a series had rows in its last year.
+    then makes rows for *all* days of the week, or for those *seen*, on which a series had rows in its last year. They
+    start after the last date of all series, the *common* one, or each after its *own*: then all series are learned as
+    if they ended together, so that dates are compared by how long before the end they lie. For steps of a week or more.
     """
 
     fill: Annotated[dict[str, Scalar], Reads("filled")] = {}
     zero_where: Annotated[Condition, Reads("row")] = {}
     weekdays: Literal["seen", "all"] = "seen"
+    start: Literal["common", "own"] = "common"
     rules: Annotated[
         dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]], Reads("declared")
     ] = {}

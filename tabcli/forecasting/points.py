@@ -14,7 +14,7 @@ from tabcli.artifacts.contents import ROW, FittedPipeline, Run
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
-from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows
+from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows, own_dates
 from tabcli.pipeline.joined import with_target
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.tables.contract import DataSource, describe, load_tables
@@ -127,6 +127,9 @@ def forecast(
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
     known = [c for c in columns if c not in keys and c in rows.columns]
     table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
+    if made is not None:
+        places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
+        table[config.date] = own_dates(run.fitted, table[config.date], places)
     table[config.target.column] = values
     notes = _warnings(applied, run) + ([] if made is None else [*_ended(run), *_closed(run)])
     counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}

@@ -83,10 +83,11 @@ def _told_gaps(found: Discovery) -> list[str]:
     ends = by_series(table, found.series)[found.date].max()
     ago = found.frequency.ago(ends, table[found.date].max())
     if early := int((ago >= found.frequency.number(found.horizon)).sum()):
-        lines.append(
-            f"{early:,} of {len(ends):,} series end before the others, the first on {ends.min().date()}: "
-            f"forecasts begin after the last date of all, {table[found.date].max().date()}"
-        )
+        begin = f"after the last date of all, {table[found.date].max().date()}; {{start: own}} lets each after its own"
+        if found.own_start:
+            begin = "each after its own last date; {start: common} lets all begin after the last of all"
+        first = f"{early:,} of {len(ends):,} series end before the others, the first on {ends.min().date()}"
+        lines.append(f"{first}: forecasts begin {begin}")
     return lines
 
 
@@ -150,9 +151,11 @@ def _forecast(draft: Draft) -> Iterator[str]:
     closed = draft.closed if draft.closed and draft.closed.known else None
     zero: Part = {"fill": {closed.column: closed.open}} if closed and _gaps(found, closed.column) else {}
     zero |= {"zero_where": {closed.column: closed.value}} if closed else {}
+    zero |= {"start": "own"} if found.own_start else {}
     candidates = rule_candidates(found)
     if zero and not (found.rules or candidates):
-        yield _line("forecast", zero, "0 where nothing can be sold, as ever")
+        why = "each series after its own end" if found.own_start else "0 where nothing can be sold, as ever"
+        yield _line("forecast", zero, why)
         return
     off = "" if found.rules or zero else "# "
     if off and not candidates:

@@ -208,7 +208,22 @@ def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], wish
     found.rows = rows
     find_joins(found, [replace(s, name=f"{s.name}_table") if s.name in ("train", "future") else s for s in sides])
     _find_availability(found)
+    found.own_start = _ends_apart(found)
     return found
+
+
+def _ends_apart(found: Discovery) -> bool:
+    """Whether most series end before the others, as in a collection, and nothing goes by the calendar."""
+    dated = (
+        found.future is not None
+        or found.rules
+        or any("as_of" in g.join or found.date in g.join["on"] for g in found.joins)
+    )
+    if dated or len(found.series) == 0 or found.frequency.seconds < WEEK:
+        return False
+    ends = by_series(found.train.table, found.series)[found.date].max()
+    ago = found.frequency.ago(ends, ends.max())
+    return bool((ago >= found.frequency.number(found.horizon)).mean() > 0.5)
 
 
 def _horizon_steps(frequency: Frequency) -> int:

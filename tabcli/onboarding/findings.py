@@ -134,7 +134,8 @@ class Discovery:
     """What was found. `rows`: the past with all joins; `why`: a reason for each decision.
 
     `rules`: what columns follow from the date, where no table has the rows to forecast. `summands`: columns whose sum
-    the target is. `lines`: the rows are lines of sale that were added up.
+    the target is. `lines`: the rows are lines of sale that were added up. `own_start`: most series end before the last,
+    so that forecasts begin after the end of each.
     """
 
     train: FolderTable
@@ -156,6 +157,7 @@ class Discovery:
     rules: dict[str, Part] = field(default_factory=dict)
     summands: tuple[str, ...] = ()
     lines: bool = False
+    own_start: bool = False
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     why: dict[str, str] = field(default_factory=dict)
 

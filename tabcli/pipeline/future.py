@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, ColumnValues
+from tabcli.arrays import AnyArray, ColumnValues, IntArray
 from tabcli.artifacts.contents import ROW, FittedPipeline
 from tabcli.config.data import Rule, Table
-from tabcli.config.schema import Config
+from tabcli.config.schema import OWN_END, Config
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError
 from tabcli.features.dates import date_parts
@@ -48,6 +48,12 @@ def recent_rows(
     """
     rules = config.forecast.rules
     columns = [c for c, rule in rules.items() if rule.last or rule.repeat] + list(config.availability.static)
+    columns += [OWN_END] if OWN_END in rows.columns else []
+    if OWN_END in columns and frequency.seconds < WEEK:
+        raise ConfigError(
+            f"forecast.start: own is for steps of a week or longer, not of {frequency}",
+            hint="moved to a common end, series would have their weekdays on others",
+        )
     ago = frequency.ago(rows[config.date], end)
     length = max([frequency.number(rule.repeat) for rule in rules.values() if rule.repeat], default=1)
     last = np.full(int(series.max(initial=-1)) + 1, np.iinfo("int64").max)
@@ -124,6 +130,18 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
         columns[name] = _by_rule(name, rule, fitted, dates, series, step)
     spec = Table(file="")
     return read_table(pd.DataFrame(columns), spec, name="of the rows to forecast", dates=[config.date])
+
+
+def own_dates(fitted: FittedPipeline, dates: pd.Series, series: IntArray) -> pd.Series:
+    """The dates of rows to forecast as their series have them, where these were moved to a common end."""
+    if OWN_END not in fitted.tail:
+        return dates
+    newest = fitted.tail.drop_duplicates(SERIES).sort_values(SERIES)
+    place = np.searchsorted(newest[SERIES].to_numpy(dtype="int64"), series)
+    own = newest[OWN_END].to_numpy(dtype="int64")[place].astype("datetime64[s]")
+    ahead = -fitted.frequency.ago(dates, pd.Timestamp(fitted.dates["valid_end"]))
+    moved = [fitted.frequency.after(pd.Timestamp(end), int(n)) for end, n in zip(own, ahead, strict=True)]
+    return pd.Series(moved, index=dates.index, name=dates.name).astype("datetime64[us]")
 
 
 def _check_rules(config: Config) -> None:

@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
-from tabcli.config.schema import ONE_SERIES, Config
+from tabcli.config.schema import ONE_SERIES, OWN_END, Config
 from tabcli.config.values import Scalar
 from tabcli.errors import DataError
 from tabcli.parallel import FEW, parallel_map
@@ -106,6 +106,8 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             if config.series == (ONE_SERIES,) and ONE_SERIES not in table.columns:
                 table = table.assign(**{ONE_SERIES: pd.Categorical(["all"] * len(table))})
             check_row_keys(table, config, describe(config, data, name), spec.timezone)
+        if name == "train" and config.forecast.start == "own":
+            table = moved_to_common_end(table, config)
         if name == "train" and config.target.no_row == "zero" and config.target.column in table.columns:
             table = with_zero_rows(table, config, describe(config, data, name))
         return table
@@ -150,6 +152,26 @@ def _refuse_hours_that_come_twice(table: pd.DataFrame, key: list[str], where: st
             hint="read hours with `timezone: UTC` for this table, or a fixed offset such as Etc/GMT-1; "
             "or add the rows of an hour up",
         )
+
+
+def moved_to_common_end(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The rows of each series as much later as makes its last date that of all, which `OWN_END` keeps.
+
+    Dates that are all on one day of the month are moved by months.
+    """
+    series = distinct_rows(table, config.series)[0]
+    dates = table[config.date].to_numpy().astype("datetime64[us]")
+    own = np.full(int(series.max()) + 1, dates.min())
+    np.maximum.at(own, series, dates)
+    days = table[config.date].dt.day
+    if days.nunique() == 1 and days.iloc[0] <= 28:
+        whole = dates.astype("datetime64[M]")
+        behind = dates.max().astype("datetime64[M]") - own.astype("datetime64[M]")
+        moved = (whole + behind[series]).astype("datetime64[us]") + (dates - whole.astype("datetime64[us]"))
+    else:
+        moved = dates + (dates.max() - own)[series]
+    end = own.astype("datetime64[s]").astype("int64")
+    return table.assign(**{config.date: moved, OWN_END: end[series]})
 
 
 def with_zero_rows(table: pd.DataFrame, config: Config, where: str) -> pd.DataFrame:
