@@ -123,3 +123,12 @@ def test_a_factor_that_helps_only_where_it_was_fitted_is_not_used() -> None:
     high = np.log(actual) + np.tile([0.9, -0.3, -0.3, -0.3], 100)
     two = [Errors(Criterion("wape"), actual, low), Errors(Criterion("wape"), actual, high)]
     assert fit_calibration(two, target) == NO_CALIBRATION
+
+
+def test_a_quantile_is_moved_to_however_far_it_lies() -> None:
+    rng = np.random.default_rng(0)
+    target, actual = TargetTransform("log"), np.exp(rng.normal(3, 0.5, 20_000))
+    high = [Errors(Criterion("pinball", 0.9), actual, np.full(20_000, 3.0))]
+    assert np.mean(actual < fit_calibration(high, target).forecasts(target, np.full(20_000, 3.0))) == pytest.approx(
+        0.9, abs=0.01
+    )

@@ -109,8 +109,11 @@ def fit_calibration(windows: Sequence[Errors], target: TargetTransform) -> Calib
     """The calibration that the errors of past windows call for, or none.
 
     One is fitted to all windows but one and judged on that one, for each in turn: it is used only where it helps there
-    on the whole, and in the share of windows in which it helps, within bounds. One window alone can judge nothing.
+    on the whole, and in the share of windows in which it helps, within bounds. One window alone can judge nothing. A
+    quantile other than the median is no correction but what was asked for, and is moved to without more ado.
     """
+    if windows and windows[0].criterion.metric == "pinball" and windows[0].criterion.quantile != 0.5:
+        return _best(windows, target)
     if len(windows) < 2:
         return NO_CALIBRATION
     gains = []
