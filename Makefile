@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DATA    ?= data/rossmann
 OUT     ?= rossmann
 CONFIG  ?= configs/rossmann.yaml
-MEMBERS ?= 9
+MEMBERS ?= 6
 FEV     ?= fev
 ARGS    ?=
 
