@@ -25,7 +25,7 @@ from tabcli.training.inputs import make_inputs
 from tabcli.training.loop import uses_bfloat16
 
 HERE = Path(__file__).parent
-LESSON = ("preset=lesson6", "model.history=none", "train.mixup=null", "train.epochs=5")  # whatever the prep's config says
+LESSON = ("preset=lesson6", "model.history=none", "train.mixup=null", "train.epochs=5")  # whatever the prep says
 
 
 class Worker:
