@@ -94,3 +94,52 @@ def test_an_ensemble_is_scored_by_what_it_forecasts(config: dict[str, Any], tran
     valid = prep.prepared.tables["valid"]
     made, actual = predict_target(run.run, valid), valid[ROW + "units"].to_numpy()
     assert run.metrics["valid_wape"] == pytest.approx(abs(made - actual).sum() / actual.sum(), rel=1e-6)
+
+
+def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: dict[str, Any]) -> None:
+    tables = make_tables()
+    settings = {**config, "validation": {"last": "20d"}}
+    ahead, day = tables.pop("future"), tables["train"]["day"].max()
+    late = ahead["day"] > day + pd.Timedelta(3, unit="D")
+    run = tabcli.train(
+        tabcli.prep(settings, {**tables, "future": ahead[~late]}),
+        overrides=["train.epochs=1", "calibration.metric=none"],
+    )
+    ready = tabcli.forecaster(run, tables)
+    for part, told in (
+        (ahead, None),
+        (ahead[late], None),
+        (ahead[~late], None),
+        (ahead[ahead["day"] == day + pd.Timedelta(4, unit="D")], "1 of the 17 steps"),
+        (ahead[late & (ahead["day"] != day + pd.Timedelta(6, unit="D"))], "16 of the 17 steps"),
+    ):
+        notes = [w for w in ready.predict(part).warnings if "ask for all rows" in w]
+        assert (not notes) if told is None else told in notes[0]
+    with_plan = tabcli.train(
+        tabcli.prep(config, {**tables, "future": ahead}), overrides=["train.epochs=1", "calibration.metric=none"]
+    )
+    whole = tabcli.predict(with_plan, {**tables, "future": ahead})
+    alone = tabcli.forecaster(with_plan, tables).predict(ahead[ahead["day"] == ahead["day"].min()])
+    assert not [w for w in alone.warnings if "ask for all rows" in w]
+    keys = ["shop", "day"]
+    both = alone.table.merge(ahead[["row", *keys]], on="row").merge(whole.table, on="row")
+    assert both["units_x"].tolist() == pytest.approx(both["units_y"].tolist(), rel=1e-5)
+
+
+def test_a_network_worse_than_naive_that_follows_zeros_is_told_the_way_out() -> None:
+    from dataclasses import replace
+
+    from tabcli.cli.render import render_train
+
+    tables = table(100)
+    settings = {**CONFIG, "target": {"column": "sales", "transform": "log1p"}, "metric": "wape"}
+    result = tabcli.train(tabcli.prep(settings, tables))
+    key = "valid_wape"
+    naive = {**result.run.metrics["baseline"], key: 0.1}
+    worse, better = ({**result.run.metrics, "baseline": naive, key: score} for score in (0.2, 0.05))
+    lines = {
+        name: "\n".join(render_train(replace(result, run=replace(result.run, metrics=metrics))))
+        for name, metrics in (("worse", worse), ("better", better))
+    }
+    assert "try -S train.loss=huber" in lines["worse"]
+    assert "huber" not in lines["better"]

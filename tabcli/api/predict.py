@@ -84,7 +84,8 @@ class Forecaster:
     def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
         """Forecasts rows, as `predict` does.
 
-        rows: rows like those of the table `future`, a DataFrame or a file.
+        rows: rows like those of the table `future`, a DataFrame or a file. Those of the whole horizon where the config
+            has events: days after what the run knows that are not asked for have no plan.
         columns: columns of the rows to carry along.
         """
         return _predict(self.run, {"future": rows}, None, columns=columns, sides=self.sides)

@@ -104,6 +104,9 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
         f"{baseline['name']} ({shown(baseline[key])})"
     )
+    settings = result.run.fitted.config
+    if gain < 0 and settings.target.transform == "log1p" and settings.train.loss == "mse":
+        yield "               a few targets of 0 lie far below all others on a log scale: try -S train.loss=huber"
     for window in metrics["windows"]:
         yield (
             f"past window    {window['start'][:10]} … {window['end'][:10]}: {name} {shown(window['score'])}, "

@@ -221,7 +221,7 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
         ):
             if n:
                 notes.append(f"{n} of {n_rows} rows {what}")
-    return notes + _unmatched(applied, run)
+    return notes + _unmatched(applied, run) + _unseen_plan(applied, run)
 
 
 def _gaps(applied: Applied, run: Run) -> list[str]:
@@ -244,6 +244,22 @@ def _gaps(applied: Applied, run: Run) -> list[str]:
                 f"column {column}: {n} of {n_rows} values are missing, none were in training; median filled in"
             )
     return notes
+
+
+def _unseen_plan(applied: Applied, run: Run) -> list[str]:
+    """Whether features of events would say more if more rows were asked for: those know the plan of no other days."""
+    fitted = run.fitted
+    if not fitted.config.features.events:
+        return []
+    ahead = -fitted.frequency.ago(applied.rows[fitted.config.date], fitted.known_until)
+    known = -int(fitted.frequency.ago(pd.Series([fitted.known_until]), pd.Timestamp(fitted.dates["valid_end"]))[0])
+    n_asked, n_steps = len(np.unique(ahead[ahead > 0])), max(int(ahead.max()), fitted.horizon - known)
+    if not n_asked or n_asked == n_steps:
+        return []
+    return [
+        f"{n_asked} of the {n_steps} steps after {fitted.known_until} are asked for: what is planned on the others is "
+        "not known, and forecasts of rows asked for together may differ; ask for all rows of the horizon at once"
+    ]
 
 
 def _unmatched(applied: Applied, run: Run) -> list[str]:
