@@ -139,3 +139,12 @@ def test_numbers_that_were_whole_stay_whole_when_filled(tmp_path: Path) -> None:
     table.write_text("n,gap,f,half\n1,4,1.5,1\n")
     run("fill-missing", table, tmp_path / "o.csv", "--state", tmp_path / "s.json")
     assert (tmp_path / "o.csv").read_text().splitlines()[1] == "1,4,1.5,1,False,False,False"
+
+
+def test_a_key_with_a_comma_in_its_name(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=60)
+    one = pd.DataFrame({"day": days, "sales": 10.0 + days.day_of_week.to_numpy()})
+    rows = pd.concat([one.assign(**{"shop, id": shop}) for shop in ("a", "b", "c")])
+    made = tabcli.init(write_one(tmp_path / "data", rows), tmp_path / "my.yaml")
+    assert made.config.series == ("shop, id",)
+    assert tabcli.prep(tmp_path / "my.yaml", tmp_path / "data").summary["series"] == 3

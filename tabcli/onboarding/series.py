@@ -58,16 +58,17 @@ def find_series(
     # The most values first: real keys are among them, and the combinations to try stay few.
     candidates = sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
     for size in range(1, MAX_SERIES_COLUMNS + 1):
-        found = {}
+        found, named = {}, {}
         for combination in combinations(candidates, size):
             columns = [c for c in table.columns if c in combination]
             if not table.duplicated([*columns, date]).any():
+                named[",".join(columns)] = tuple(columns)  # a name may have a comma itself
                 found[",".join(columns)] = len(table) / (len(table[columns].drop_duplicates()) * n_dates)
         best = max(found.values(), default=0.0)
         answers = [c for c, density in found.items() if density > best / 2]
         if answers:
             chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
-            return tuple(chosen.split(",")), f"with {date} {'it names' if size == 1 else 'they name'} one row"
+            return named[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
     raise _repeated(train, date, target, key_columns(table, date, target))
 
 
@@ -128,8 +129,8 @@ def _of_lines(table: pd.DataFrame, date: str, target: str, wishes: InitHints) ->
     keys = key_columns(table, date, target)
     if not keys:
         return (), "one series: no column tells several apart"
-    answers = [*keys, *([",".join(keys)] if len(keys) > 1 else [])]
-    return tuple(one_of("the columns of a series", "--series", answers, wishes, none="").split(",")), "it names things"
+    answers = {**{key: (key,) for key in keys}, **({",".join(keys): tuple(keys)} if len(keys) > 1 else {})}
+    return answers[one_of("the columns of a series", "--series", [*answers], wishes, none="")], "it names things"
 
 
 def key_columns(table: pd.DataFrame, date: str, target: str) -> list[str]:
