@@ -58,17 +58,18 @@ def find_series(
     # The most values first: real keys are among them, and the combinations to try stay few.
     candidates = sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
     for size in range(1, MAX_SERIES_COLUMNS + 1):
-        found, named = {}, {}
+        found: dict[str, float] = {}
+        columns_of: dict[str, tuple[str, ...]] = {}
         for combination in combinations(candidates, size):
             columns = [c for c in table.columns if c in combination]
             if not table.duplicated([*columns, date]).any():
-                named[",".join(columns)] = tuple(columns)  # a name may have a comma itself
+                columns_of[",".join(columns)] = tuple(columns)  # a name may have a comma itself
                 found[",".join(columns)] = len(table) / (len(table[columns].drop_duplicates()) * n_dates)
         best = max(found.values(), default=0.0)
         answers = [c for c, density in found.items() if density > best / 2]
         if answers:
             chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
-            return named[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
+            return columns_of[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
     raise _repeated(train, date, target, key_columns(table, date, target))
 
 
@@ -129,7 +130,9 @@ def _of_lines(table: pd.DataFrame, date: str, target: str, wishes: InitHints) ->
     keys = key_columns(table, date, target)
     if not keys:
         return (), "one series: no column tells several apart"
-    answers = {**{key: (key,) for key in keys}, **({",".join(keys): tuple(keys)} if len(keys) > 1 else {})}
+    answers: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
+    if len(keys) > 1:
+        answers[",".join(keys)] = tuple(keys)
     return answers[one_of("the columns of a series", "--series", [*answers], wishes, none="")], "it names things"
 
 
