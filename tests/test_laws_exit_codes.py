@@ -115,7 +115,7 @@ def whole_job(config: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
         documented(error)
 
 
-@law(40)
+@law(25)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=1, max_size=2))
 @example([(("forecast", "fill"), {"open": "yes"})])
 @example([(("variants",), [{"model": {"layers": [8], "dropout": [0.1, 0.1]}}])])
@@ -174,7 +174,7 @@ def with_odd(tables: dict[str, pd.DataFrame], place: tuple[str, str], what: str)
 ODDITIES = [*ODD_COLUMNS, "without it", "one row", "twice", "no row", "half of it missing"]
 
 
-@law(40)
+@law(25)
 @given(
     place=st.sampled_from(TABLE_COLUMNS),
     what=st.sampled_from(ODDITIES),
@@ -247,7 +247,7 @@ OPTIONS += ["--end=x", "--step=7d", "--gap=3d", "--quantile=2", "--column=day", 
 PAIRS = ["--config", "--data", "--out", "--prep", "--history", "--fit", "--state"]
 
 
-@law(40)
+@law(25)
 @given(data=st.data())
 def test_no_command_line_is_a_bug(folder: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     work = tmp_path_factory.mktemp("work")

@@ -101,7 +101,7 @@ def refused_by_name(error: ConfigError, name: str) -> None:
     assert "kept for tabcli" in error.message
 
 
-@settings(max_examples=12 * LONG, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8 * LONG, deadline=None, suppress_health_check=list(HealthCheck))
 @given(old=st.sampled_from(COLUMNS), new=st.sampled_from(OURS))
 @example("units", "step")
 @example("units", "filled")

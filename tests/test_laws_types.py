@@ -114,7 +114,7 @@ def comparable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("kind", "way"), [(k, w) for k, ways in WAYS.items() for w in ways if w != "plain"])
-@law(8)
+@law(5)
 @given(data=st.data())
 def test_a_column_is_the_same_however_it_is_stored(tmp_path: Path, kind: str, way: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(VALUES[kind], min_size=1, max_size=6).filter(lambda v: any(x is not None for x in v)))
