@@ -23,8 +23,8 @@ def main() -> None:
     for line in sys.stdin:
         train = settings.train.model_copy(update={"epochs": int(line), "keep": "last"})
         fit = loop.fit(inputs.spec, train, inputs.train, inputs.valid, score=score, seed=settings.seed)
-        seconds = sum(record["seconds"] for record in fit.history)  # without making the network, as with fastai
-        print(json.dumps({"seconds": seconds, "rmspe": fit.history[-1]["valid_rmspe"]}), flush=True)
+        seconds = sum(record.seconds for record in fit.epochs)  # without making the network, as with fastai
+        print(json.dumps({"seconds": seconds, "rmspe": fit.epochs[-1].scores["valid_rmspe"]}), flush=True)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def test_rows_that_share_a_step_are_refused_where_there_is_a_history() -> None:
     with pytest.raises(DataError, match=r"\d+ rows lie within the same step of 1w"):
         tabcli.prep(config_for("2w", "2w", frequency="1w"), data={"train": train})
     prep = tabcli.prep(config_for("2w", "2w", frequency="1w", history=None), data={"train": train})
-    assert prep.summary["frequency"] == "1w"
+    assert prep.summary.frequency == "1w"
 
 
 # ------------------------------------------------------------------------------------------------ rules

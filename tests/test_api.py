@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def shown(result: Any) -> list[str]:
 def test_a_prep_shows_rows_dates_columns_and_the_baseline(prep: Any) -> None:
     lines = shown(prep)
     assert len(lines) <= 5
-    rows = prep.summary["rows"]
+    rows = prep.summary.rows
     assert f"train {rows['train']:,}, validation {rows['valid']:,}, to forecast {rows['future']:,}" in lines[1]
     assert re.search(r"20\d\d-\d\d-\d\d … 20\d\d-\d\d-\d\d, validation from 20\d\d-\d\d-\d\d, a row every 1d", lines[2])
     assert re.search(r"\d+ categorical, \d+ continuous, 2 past only", lines[3])
@@ -130,7 +131,7 @@ def test_progress_shows_the_network_and_a_line_for_each_epoch(prep: Any) -> None
     result = tabcli.train(prep, overrides=FAST, callbacks=tabcli.progress(stream))
     lines = stream.getvalue().splitlines()
     epochs = [line for line in lines if "epoch " in line]
-    assert epochs == [epoch_text(record).removeprefix("member-0  ") for record in result.history]
+    assert epochs == [epoch_text(replace(record, network="")) for record in result.epochs]
     assert "[####" not in stream.getvalue(), "no bar where there is no terminal"
     assert "embeddings" in lines[0]
 

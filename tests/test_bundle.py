@@ -63,7 +63,7 @@ def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
     assert read.fitted.contract == made.fitted.contract
     assert read.fitted.preprocessor == made.fitted.preprocessor
     assert read.fitted.target == made.fitted.target
-    assert read.fitted.dates == made.fitted.dates
+    assert read.fitted.split == made.fitted.split
 
 
 def test_a_run_survives_the_disk_bit_for_bit(job: Path) -> None:
@@ -252,3 +252,25 @@ def test_a_checkpoint_survives_the_disk_and_damage_is_noticed(tmp_path: Path) ->
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(BundleError, match="cannot be read"):
         directories.load_tensors(path)
+
+
+def test_what_a_run_and_a_prep_found_survives_json(config: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
+    """Typed facts → the keys that readers of the files know → the same facts."""
+    from tabcli.artifacts.records import EpochRecord, TrainMetrics
+    from tabcli.artifacts.summary import PrepSummary
+
+    def through_json(value: object) -> Any:
+        return json.loads(json.dumps(value, allow_nan=False))
+
+    prep = tabcli.prep(config, tables, overrides=["validation.gap=2d"])
+    run = tabcli.train(prep, overrides=["train.epochs=1", "train.members=2"])
+    summary, metrics = through_json(prep.summary.to_state()), through_json(run.metrics.to_state())
+    assert PrepSummary.from_state(summary) == prep.summary
+    assert summary["baseline"]["name"] == prep.summary.baseline.name
+    assert summary["baseline"]["valid_rmspe"] == min(summary["baseline"]["all"].values())
+    assert TrainMetrics.from_state(metrics) == run.metrics
+    assert metrics["valid_rmspe"] == run.metrics.score
+    records = [through_json(record.to_state()) for record in run.epochs]
+    assert [EpochRecord.from_state(record) for record in records] == run.epochs
+    assert {r["network"] for r in records} >= {"member-0", "member-1"}
+    assert set(records[0]) >= {"epoch", "lr", "train_loss", "valid_loss", "valid_rmspe", "by", "seconds"}

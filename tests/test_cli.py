@@ -289,7 +289,7 @@ def test_an_existing_run_is_replaced_only_with_force(job: Path, tmp_path: Path) 
     assert "exists already" in refused.stderr
     assert (out / "manifest.json").read_bytes() == first
     run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", "--force")
-    assert [r["epoch"] for r in directories.load_run(out).history if r["network"] == "member-0"] == [1, 2]
+    assert [r.epoch for r in directories.load_run(out).epochs if r.network == "member-0"] == [1, 2]
 
 
 # ----------------------------------------------------------------------------------------- wrong inputs

@@ -87,9 +87,9 @@ def test_a_forecast_uses_the_past_up_to_the_end_and_a_refit_learns_from_all_of_i
     plain = tabcli.train(prep, overrides=settings)
     again = tabcli.train(prep, overrides=settings, refit=True)
     n = {name: len(table) for name, table in prep.prepared.tables.items()}
-    assert again.metrics["train_rows"] > plain.metrics["train_rows"]
-    assert again.metrics["train_rows"] - plain.metrics["train_rows"] == n["valid"]
-    assert again.metrics["valid_rmspe"] == plain.metrics["valid_rmspe"], "what is reported is of before the refit"
+    assert again.metrics.train_rows > plain.metrics.train_rows
+    assert again.metrics.train_rows - plain.metrics.train_rows == n["valid"]
+    assert again.metrics.validation == plain.metrics.validation, "what is reported is of before the refit"
     higher = tabcli.prep(config, data=with_other_validation_days(tables))
     means = [
         tabcli.predict(tabcli.train(p, overrides=settings), data=tables).table["units"].mean() for p in (prep, higher)

@@ -96,7 +96,7 @@ def test_a_backtest_scores_what_the_command_line_gives_on_tables_that_end_at_the
     both = scored.merge(got, on=keys, how="left", validate="one_to_one")
     assert len(scored) > 0.5 * len(got)
     np.testing.assert_array_equal(both["network"], both[raw["target"]["column"]])
-    expected = directories.load_run(tmp_path / "run").metrics["expected"]
+    expected = directories.load_run(tmp_path / "run").metrics.expected
     assert expected > 0
 
 
@@ -194,7 +194,7 @@ def test_folds_validation_rows_and_forecasts_have_the_same_inputs_bit_for_bit(da
     ended = {**source.tables, "train": train[train["day"] <= end].reset_index(drop=True)}
     prep = encode(join(load(config, ended)))
     valid = prep.tables["valid"]
-    if prep.fitted.dates["valid_end"] == end.isoformat() and len(valid) == within.sum():
+    if prep.fitted.split.valid_end == end and len(valid) == within.sum():
         mine = apply(prep.fitted, {}, rows=past.tables["future"], sides=ready_sides(past)).encoded.table
         shared = [c for c in mine.columns if c in valid.columns]
         pd.testing.assert_frame_equal(valid[shared], mine[shared].reset_index(drop=True))

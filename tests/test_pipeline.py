@@ -73,7 +73,7 @@ def test_statistics_see_no_validation_and_no_future_row(config: dict[str, Any], 
     assert preprocessor.fill_missing.medians_["temperature"] == rows["temperature"].median()
     assert preprocessor.normalize.means_["temperature"] == pytest.approx(rows["temperature"].mean())
     assert preprocessor.normalize.stds_["temperature"] == pytest.approx(rows["temperature"].std(ddof=0))
-    assert prepared.summary["codes"]["valid"]["mood"]["unknown"] == len(prepared.tables["valid"])
+    assert prepared.summary.codes["valid"]["mood"]["unknown"] == len(prepared.tables["valid"])
 
 
 def test_a_past_only_column_cannot_become_an_input(config: dict[str, Any], tables: Tables) -> None:
@@ -153,10 +153,10 @@ def test_order_of_rows_does_not_matter(config: dict[str, Any], tables: Tables) -
 def test_rows_are_counted_by_reason(config: dict[str, Any], tables: Tables) -> None:
     config["validation"]["gap"] = "10d"
     prepared = fit(config, tables)
-    rows = prepared.summary["rows"]
+    rows, counts = prepared.summary.rows, prepared.summary.counts
     open_rows = tables["train"][tables["train"]["units"] > 0]
-    assert rows["read"] == {"train": N_SHOPS * N_DAYS, "future": N_SHOPS * HORIZON}
-    assert sum(rows["dropped"].values()) == N_SHOPS * N_DAYS - len(open_rows)
+    assert counts.read == {"train": N_SHOPS * N_DAYS, "future": N_SHOPS * HORIZON}
+    assert sum(counts.dropped.values()) == N_SHOPS * N_DAYS - len(open_rows)
     assert rows["train"] + rows["valid"] + rows["gap"] == len(open_rows)
     gap_start = CUTOFF - pd.Timedelta(10, unit="D")
     assert rows["gap"] == open_rows["day"].between(gap_start, CUTOFF, inclusive="right").sum()
@@ -187,7 +187,7 @@ def test_missing_values_get_a_flag_and_their_own_code(config: dict[str, Any], ta
 
 def test_a_missing_open_day_ahead_is_filled_and_counted(config: dict[str, Any], tables: Tables) -> None:
     prepared = fit(config, tables)
-    assert prepared.summary["filled_inputs"] == {"open": 1}
+    assert prepared.summary.counts.filled == {"open": 1}
     applied = apply.apply(prepared.fitted, tables)
     assert applied.filled_inputs == {"open": 1}
     closed = apply.zero_rows(applied, prepared.fitted.config)
@@ -218,7 +218,7 @@ def test_targets_without_a_log_are_refused_with_their_count(
         fit(config, {**tables, "train": train})
     assert "nonpositive: drop" in str(caught.value.hint)
     config["target"]["nonpositive"] = "drop"
-    assert fit(config, {**tables, "train": train}).summary["rows"]["dropped"][f"units {word}"] == 4
+    assert fit(config, {**tables, "train": train}).summary.counts.dropped[f"units {word}"] == 4
 
 
 def test_a_static_column_that_changes_is_refused(config: dict[str, Any], tables: Tables) -> None:
@@ -254,9 +254,9 @@ def test_the_baseline_is_the_median_of_earlier_rows(config: dict[str, Any], tabl
     forecast = np.array([medians[tuple(k)] for k in valid[["shop", "weekday", "promo"]].to_numpy()])
     actual = valid["units"].to_numpy()
     expected = np.sqrt(np.mean(((actual - forecast) / actual) ** 2))
-    baseline = fit(config, tables).summary["baseline"]
-    assert baseline["by"] == ["shop", "dayDayofweek", "promo"]
-    assert baseline["valid_rmspe"] == pytest.approx(expected, rel=1e-12)
+    baseline = fit(config, tables).summary.baseline
+    assert baseline.by == ("shop", "dayDayofweek", "promo")
+    assert baseline.score == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_file_of_other_kinds_of_values_still_conforms(config: dict[str, Any]) -> None:
@@ -299,9 +299,9 @@ def test_a_recurrence_may_not_begin_with_what_is_known_afterwards(config: dict[s
 
 
 def test_a_baseline_may_be_by_the_season(config: dict[str, Any], tables: Tables) -> None:
-    baseline = fit({**config, "baseline": ["shop", "season"]}, tables).summary["baseline"]
-    assert baseline["by"] == ["shop", "season"]
-    assert "the median by shop × season" in baseline["all"]
+    baseline = fit({**config, "baseline": ["shop", "season"]}, tables).summary.baseline
+    assert baseline.by == ("shop", "season")
+    assert "the median by shop × season" in baseline.scores
     with pytest.raises(ConfigError, match="baseline: no column 'seson'"):
         fit({**config, "baseline": ["shop", "seson"]}, tables)
 
@@ -314,4 +314,4 @@ def test_a_filling_that_is_no_number_is_a_problem_of_the_config(
     with pytest.raises(ConfigError, match=rf"forecast.fill.open: '{value}' is no number, but the column holds float"):
         fit(config, tables)
     config["forecast"]["fill"] = {"open": "1"}
-    assert fit(config, tables).summary["filled_inputs"] == {"open": 1}
+    assert fit(config, tables).summary.counts.filled == {"open": 1}

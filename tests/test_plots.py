@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from tabcli.artifacts.records import EpochRecord
 from tabcli.reports.plots import plot_losses, plot_lr_find
 
 
@@ -25,14 +26,21 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
-def records(metric: str = "rmspe", networks: tuple[str, ...] = ("member-0", "member-1", "probe-0")) -> list[Any]:
+def records(
+    metric: str = "rmspe", networks: tuple[str, ...] = ("member-0", "member-1", "probe-0")
+) -> list[EpochRecord]:
     rng = np.random.default_rng(0)
     return [
-        {"network": network, "epoch": epoch, "by": f"valid_{metric}", f"valid_{metric}": float(score)}
-        | {"train_loss": float(train), "valid_loss": float(valid)}
+        EpochRecord(
+            epoch, 0.01, train, {"valid_loss": valid, f"valid_{metric}": score}, f"valid_{metric}", 1.0, network
+        )
         for network in networks
-        for epoch, (train, valid, score) in enumerate(rng.uniform(0.01, 0.5, (4, 3)), start=1)
+        for epoch, (train, valid, score) in enumerate(rng.uniform(0.01, 0.5, (4, 3)).tolist(), start=1)
     ]
+
+
+def losses(records: list[EpochRecord]) -> list[list[float]]:
+    return [[r.train_loss for r in records], [r.scores["valid_loss"] for r in records]]
 
 
 def lines(figure: Figure, i: int) -> list[tuple[list[float], list[float]]]:
@@ -43,10 +51,10 @@ def test_each_member_has_a_line_and_a_probe_has_none(drawn: list[Figure], tmp_pa
     history = records()
     plot_losses(history, tmp_path / "loss.png")
     epochs = [1, 2, 3, 4]
-    members = [[r for r in history if r["network"] == f"member-{i}"] for i in (0, 1)]
-    expected = [(epochs, [r[key] for r in of]) for of in members for key in ("train_loss", "valid_loss")]
+    members = [[r for r in history if r.network == f"member-{i}"] for i in (0, 1)]
+    expected = [(epochs, values) for of in members for values in losses(of)]
     assert lines(drawn[0], 0) == expected
-    assert lines(drawn[0], 1) == [(epochs, pytest.approx([100 * r["valid_rmspe"] for r in of])) for of in members]
+    assert lines(drawn[0], 1) == [(epochs, pytest.approx([100 * r.score for r in of])) for of in members]
     labels = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
     assert labels == ["train", "validation"], "once, however many members"
 
@@ -58,7 +66,7 @@ def test_fractions_are_drawn_in_per_cent_and_nothing_else(
     history = records(metric, ("member-0",))
     plot_losses(history, tmp_path / "loss.png")
     axes = drawn[0].axes[1]
-    assert lines(drawn[0], 1)[0][1] == pytest.approx([factor * r[f"valid_{metric}"] for r in history])
+    assert lines(drawn[0], 1)[0][1] == pytest.approx([factor * r.score for r in history])
     assert axes.get_ylabel() == f"{metric.upper()}, %" if factor == 100 else metric.upper()
     assert axes.get_title().startswith(metric.upper())
 

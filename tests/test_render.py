@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabcli.artifacts.records import TrainMetrics
+from tabcli.artifacts.summary import PrepSummary
 from tabcli.cli.render import (
     echo_table,
     print_json,
@@ -56,7 +58,7 @@ def test_json_is_what_was_given_with_null_for_what_is_no_number(value: dict[str,
 # ---------------------------------------------------------------------------------------------- prep, train
 
 
-def prep_result(**changes: Any) -> Any:
+def prep_result(rows: dict[str, Any] = {}, **changes: Any) -> Any:  # noqa: B006
     summary = {
         "rows": {
             "read": {"train": 12_345, "future": 60},
@@ -86,12 +88,13 @@ def prep_result(**changes: Any) -> Any:
         "clipped": 0,
         "metric": "rmspe",
         "baseline": {
-            "name": "the median by shop",
-            "valid_rmspe": 0.1577,
+            "by": ["shop"],
             "all": {"the median by shop": 0.1577, "the last value": 0.25},
         },
     }
-    given = {"summary": {**summary, **changes}, "unchanged": False, "megabytes": (12.4, 345.6), "path": "prep"}
+    summary = {**summary, "rows": {**summary["rows"], **rows}, **changes}  # type: ignore[dict-item]
+    found = PrepSummary.from_state(summary)  # type: ignore[arg-type]
+    given = {"summary": found, "unchanged": False, "megabytes": (12.4, 345.6), "path": "prep"}
     return SimpleNamespace(**given)
 
 
@@ -133,9 +136,8 @@ def test_what_did_not_happen_is_not_told(changes: dict[str, Any], there: str, no
 
 
 def test_an_unchanged_prep_says_so_and_a_sample_its_series() -> None:
-    result = prep_result()
-    result.summary["rows"] |= {"sampled": True}
-    del result.summary["rows"]["future"]
+    result = prep_result({"sampled": True})
+    del result.summary.rows["future"]
     result.unchanged = True
     lines = list(render_prep(result))
     assert lines[-1] == "unchanged: prep"
@@ -143,25 +145,47 @@ def test_an_unchanged_prep_says_so_and_a_sample_its_series() -> None:
     assert not any(line.startswith(("memory", "to forecast")) for line in lines)
 
 
+SIZE = {"n_rows": 100, "members": 1}
+
+
 def train_result(**changes: Any) -> Any:
     metrics = {
         "metric": "rmspe",
         "valid_rmspe": 0.1,
+        "valid_rmspe_uncalibrated": 0.1,
+        "factor": 1.0,
+        "shift": 0.0,
+        "seconds": 1.0,
         "valid_rows": 43_065,
         "best_epoch": 7,
         "members": [0.1],
         "calibration": {"factor": 0.9859, "shift": 0.0},
         "windows": [
-            {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00", "score": 0.11, "wape": 0.07, "bias": 0.01},
-            {"start": "2015-06-20T00:00:00", "end": "2015-08-06T00:00:00", "score": 0.13, "wape": 0.08, "bias": -0.02},
+            {
+                "start": "2015-05-03T00:00:00",
+                "end": "2015-06-19T00:00:00",
+                **SIZE,
+                "score": 0.11,
+                "wape": 0.07,
+                "bias": 0.01,
+            },
+            {
+                "start": "2015-06-20T00:00:00",
+                "end": "2015-08-06T00:00:00",
+                **SIZE,
+                "score": 0.13,
+                "wape": 0.08,
+                "bias": -0.02,
+            },
         ],
         "expected": 0.12,
         "expected_std": 0.01,
-        "baseline": {"name": "the median by shop", "valid_rmspe": 0.16},
+        "baseline": {"by": ["shop"], "all": {"the median by shop": 0.16}},
         "refitted": False,
         "train_rows": 798_454,
     }
-    return SimpleNamespace(metrics={**metrics, **changes}, unchanged=False, path="run")
+    found = TrainMetrics.from_state({**metrics, **changes})  # type: ignore[arg-type]
+    return SimpleNamespace(metrics=found, unchanged=False, path="run")
 
 
 def test_train_word_for_word() -> None:
@@ -196,7 +220,7 @@ def test_what_else_training_may_have_to_say(changes: dict[str, Any], line: str) 
 
 
 def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:
-    none, perfect = {"factor": 1.0, "shift": 0.0}, {"name": "the last value", "valid_rmspe": 0.0}
+    none, perfect = {"factor": 1.0, "shift": 0.0}, {"by": ["shop"], "all": {"the last value": 0.0}}
     lines = list(render_train(train_result(calibration=none, baseline=perfect)))
     assert lines[1].startswith("calibration    none: no factor helped")
     assert lines[2].startswith("0.0 %")

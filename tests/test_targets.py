@@ -126,16 +126,16 @@ def test_what_a_transform_does_not_take_is_refused_with_the_ways_out(
     dropped = tabcli.prep(variant(config, transform=transform, nonpositive="drop"), data=tables).summary
     units = tables["train"]["units"]
     bad = {"log": ~(units > 0), "boxcox": ~(units > 0), "log1p": ~(units >= 0), "identity": units.isna()}[transform]
-    assert sum(dropped["rows"]["dropped"].values()) == bad.sum() > 0
+    assert sum(dropped.counts.dropped.values()) == bad.sum() > 0
 
 
 def test_negative_targets_can_be_taken_as_zero(config: dict[str, Any]) -> None:
     tables = with_units(make_tables(), returns)
     settings = variant(config, transform="log1p", nonpositive="clip") | {"metric": "wape"}
     prep = tabcli.prep(settings, data=tables)
-    assert prep.summary["clipped"] == (tables["train"]["units"] < 0).sum() > 0
+    assert prep.summary.counts.clipped == (tables["train"]["units"] < 0).sum() > 0
     assert prep.prepared.tables["train"]["row.units"].min() == 0.0
-    assert prep.summary["rows"]["dropped"] == {}
+    assert prep.summary.counts.dropped == {}
     with pytest.raises(ConfigError, match="clip is for transform: log1p"):
         tabcli.prep(variant(config, transform="log", nonpositive="clip"), data=tables)
 
@@ -251,9 +251,9 @@ def test_infinite_targets_are_refused_with_their_rows_or_counted(
     with pytest.raises(DataError, match=r"'units' is infinite in 2 of 1320 rows \(rows 4, 71\)") as error:
         tabcli.prep(settings, tables)
     assert "divided by 0" in str(error.value.hint)
-    rest = tabcli.prep(settings, tables, overrides=["target.nonpositive=drop"]).summary["rows"]
-    assert rest["dropped"] == {"units infinite": 2}
-    assert rest["train"] + rest["valid"] + 2 == 1320
+    rest = tabcli.prep(settings, tables, overrides=["target.nonpositive=drop"]).summary
+    assert rest.counts.dropped == {"units infinite": 2}
+    assert rest.rows["train"] + rest.rows["valid"] + 2 == 1320
     if transform == "log1p":
         with pytest.raises(DataError, match="is infinite in 2 of"):
             tabcli.prep(settings, tables, overrides=["target.nonpositive=clip"])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
+from tabcli.artifacts.records import EpochRecord
 from tabcli.config import learning
 from tabcli.config.learning import Train
 from tabcli.config.schema import PRESETS
@@ -76,11 +78,11 @@ def run(options: dict[str, Any] | None = None, spec: ModelSpec | None = None, se
 
 
 def same(one: FitResult, other: FitResult) -> bool:
-    def stripped(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{k: v for k, v in r.items() if k != "seconds"} for r in records]
+    def stripped(records: list[EpochRecord]) -> list[EpochRecord]:
+        return [replace(r, seconds=0.0) for r in records]
 
     equal = all(np.array_equal(one.weights[k], other.weights[k]) for k in one.weights)
-    return equal and one.best_epoch == other.best_epoch and stripped(one.history) == stripped(other.history)
+    return equal and one.best_epoch == other.best_epoch and stripped(one.epochs) == stripped(other.epochs)
 
 
 # ------------------------------------------------------------------------------------------ schedule
@@ -171,8 +173,8 @@ def test_one_step_is_adamw_s_formula() -> None:
 
 def test_it_learns_down_to_the_noise() -> None:
     result = run({"epochs": 12})
-    assert result.history[-1]["valid_rmspe"] < 0.065  # noise 0.05; a constant forecast has 0.9
-    assert [r["epoch"] for r in result.history] == list(range(1, 13))
+    assert result.epochs[-1].scores["valid_rmspe"] < 0.065  # noise 0.05; a constant forecast has 0.9
+    assert [r.epoch for r in result.epochs] == list(range(1, 13))
 
 
 @pytest.mark.parametrize(
@@ -258,10 +260,10 @@ def test_resuming_after_any_epoch_gives_the_same_bits(options: dict[str, Any]) -
 
     def keep(point: Checkpoint) -> None:
         tensors = {k: v.copy() for k, v in point.tensors.items()}
-        points.append(Checkpoint(point.epoch, tensors, list(point.history), point.best_epoch))
+        points.append(Checkpoint(point.epoch, tensors, list(point.epochs), point.best_epoch))
 
     whole = run(options, spec, callbacks=Callbacks(on_checkpoint=keep))
-    assert len(points) == len(whole.history)
+    assert len(points) == len(whole.epochs)
     for point in points:
         assert same(run(options, spec, resume=point), whole), f"resumed after epoch {point.epoch}"
 
@@ -286,7 +288,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
 def test_patience_counts_epochs_without_a_better_score(patience: int | None, stops_after: int) -> None:
     values = iter([0.5, 0.2, 0.4, 0.3, 0.1, 0.6])
     result = run({"epochs": 6, "patience": patience}, score=lambda _: {"valid_rmspe": next(values)})
-    assert len(result.history) == stops_after
+    assert len(result.epochs) == stops_after
     assert result.best_epoch == (5 if stops_after == 6 else 2)
 
 
@@ -303,7 +305,7 @@ def test_callbacks_hear_of_every_step_and_epoch() -> None:
     epochs: list[int] = []
     run(
         {"epochs": 2},
-        callbacks=Callbacks(on_step=lambda *s: steps.append(s), on_epoch=lambda r: epochs.append(r["epoch"])),
+        callbacks=Callbacks(on_step=lambda *s: steps.append(s), on_epoch=lambda r: epochs.append(r.epoch)),
     )
     n = 2 * (2000 // 64)
     assert steps == [(i, n) for i in range(1, n + 1)]
@@ -380,4 +382,4 @@ def test_lr_find_suggests_a_rate_at_which_training_works() -> None:
     assert 1e-4 < found.suggestion < 1
     assert found.losses[-1] > 3 * min(found.losses), "it goes on until the loss explodes"
     result = run({"lr": found.suggestion, "epochs": 12})
-    assert result.history[-1]["valid_rmspe"] < 0.1
+    assert result.epochs[-1].scores["valid_rmspe"] < 0.1

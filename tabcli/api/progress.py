@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from tabcli.artifacts.records import EpochRecord
 from tabcli.evaluation.naming import score_text
-from tabcli.training.loop import Callbacks, Record
+from tabcli.training.loop import Callbacks
 
 WIDTH = 40
 
@@ -28,15 +29,15 @@ def callbacks_of(bar: "Bar") -> Callbacks:
     return Callbacks(on_model=bar.say, on_step=bar.step, on_epoch=lambda record: bar.say(epoch_text(record)))
 
 
-def epoch_text(record: Record) -> str:
+def epoch_text(record: EpochRecord) -> str:
     """An epoch's record in one line."""
-    name = f"{record['network']:<10}" if "network" in record else ""
-    metric = record["by"].removeprefix("valid_")
-    of_log = f"RMSE of log {record['valid_rmse_log']:.4f}  " if "valid_rmse_log" in record else ""
+    name = f"{record.network:<10}" if record.network else ""
+    metric, scores = record.by.removeprefix("valid_"), record.scores
+    of_log = f"RMSE of log {scores['valid_rmse_log']:.4f}  " if "valid_rmse_log" in scores else ""
     return (
-        f"{name}epoch {record['epoch']:>3}  train loss {record['train_loss']:.5f}  "
-        f"valid loss {record['valid_loss']:.5f}  {of_log}"
-        f"{metric.upper()} {score_text(metric, record[record['by']])}  {record['seconds']:.1f} s"
+        f"{name}epoch {record.epoch:>3}  train loss {record.train_loss:.5f}  "
+        f"valid loss {scores['valid_loss']:.5f}  {of_log}"
+        f"{metric.upper()} {score_text(metric, record.score)}  {record.seconds:.1f} s"
     )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tabcli import memory
 from tabcli.artifacts.contents import Prepared, Run
+from tabcli.artifacts.records import EpochRecord, TrainMetrics
+from tabcli.artifacts.summary import PrepSummary
 from tabcli.evaluation.naming import score_text
 from tabcli.shown import Shown, first_few
 
@@ -31,20 +32,21 @@ class PrepResult(Shown):
         return encoded, memory.peak_megabytes()
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> PrepSummary:
         """What prep found: rows, dates, columns by role, counts of missing and unknown values, the baseline."""
         return self.prepared.summary
 
     def brief(self) -> dict[str, str]:
-        rows, dates, columns = self.summary["rows"], self.summary["dates"], self.summary["columns"]
-        first, split, last = (dates[k][:10] for k in ("train_start", "valid_start", "valid_end"))
+        found = self.summary
+        rows, split, columns, baseline = found.rows, found.split, found.columns, found.baseline
         future = f", to forecast {rows['future']:,}" if "future" in rows else ""
-        metric, baseline = self.summary["metric"], self.summary["baseline"]
+        dates = f"{split.train_start.date()} … {split.valid_end.date()}, validation from {split.valid_start.date()}"
+        counts = len(columns.categorical), len(columns.continuous), len(columns.past_only)
         return {
             "rows": f"train {rows['train']:,}, validation {rows['valid']:,}{future}; path {self.path or 'none'}",
-            "dates": f"{first} … {last}, validation from {split}, a row every {self.summary['frequency']}",
-            "columns": ", ".join(f"{len(names)} {role}" for role, names in columns.items()),
-            "to beat": f"{metric.upper()} {score_text(metric, baseline[f'valid_{metric}'])}: {baseline['name']}",
+            "dates": f"{dates}, a row every {found.frequency}",
+            "columns": "{} categorical, {} continuous, {} past only".format(*counts),
+            "to beat": f"{baseline.metric.upper()} {score_text(baseline.metric, baseline.score)}: {baseline.name}",
         }
 
 
@@ -57,22 +59,22 @@ class TrainResult(Shown):
     unchanged: bool
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> TrainMetrics:
+        """What the run reached on the validation rows and in past windows, and what it must beat."""
         return self.run.metrics
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def epochs(self) -> list[EpochRecord]:
         """A record for each epoch of each network."""
-        return self.run.history
+        return self.run.epochs
 
     def brief(self) -> dict[str, str]:
         metrics = self.metrics
-        metric, baseline = metrics["metric"], metrics["baseline"]
-        score, to_beat = (score_text(metric, m[f"valid_{metric}"]) for m in (metrics, baseline))
+        name, baseline = metrics.metric.upper(), metrics.baseline
         return {
-            "validation": f"{metric.upper()} {score} on {metrics['valid_rows']:,} rows",
-            "to beat": f"{metric.upper()} {to_beat}: {baseline['name']}",
-            "networks": f"{len(self.run.members)}, trained on {metrics['train_rows']:,} rows",
+            "validation": f"{name} {score_text(metrics.metric, metrics.score)} on {metrics.valid_rows:,} rows",
+            "to beat": f"{name} {score_text(metrics.metric, baseline.score)}: {baseline.name}",
+            "networks": f"{len(self.run.members)}, trained on {metrics.train_rows:,} rows",
             "path": str(self.path or "none"),
         }
 

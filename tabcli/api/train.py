@@ -114,7 +114,7 @@ def train(
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
             run = run_of(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
-                plots.plot_losses(run.history, temporary / "loss.png")
+                plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
                     "versions": versions(),
                     "threads": settings.train.threads or THREADS or torch.get_num_threads(),

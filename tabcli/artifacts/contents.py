@@ -1,13 +1,13 @@
 """What is fitted, prepared and trained: the types that flow between stations and that `bundle` keeps on the disk."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray
+from tabcli.arrays import AnyArray, FloatArray
+from tabcli.artifacts.records import EpochRecord, TrainMetrics
+from tabcli.artifacts.split import Split
+from tabcli.artifacts.summary import PrepSummary
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration
 from tabcli.evaluation.metrics import Criterion, seasonal_scale
@@ -34,8 +34,7 @@ class FittedPipeline:
     preprocessor: Preprocessor
     target: TargetTransform
     calendar: EventCalendar
-    dates: dict[str, str]
-    """train_start, train_end, valid_start, valid_end in ISO format."""
+    split: Split
     frequency: Frequency
     holidays: PublicHolidays
     tail: pd.DataFrame
@@ -53,25 +52,31 @@ class Prepared:
 
     fitted: FittedPipeline
     tables: dict[str, pd.DataFrame]
-    summary: dict[str, Any]
+    summary: PrepSummary
     past: pd.DataFrame | None = None
     """With a history: series, step, cell, y and other columns of every row that has a target."""
 
     def criterion(self, rows: pd.DataFrame, metric: str | None = None) -> Criterion:
         """What the config judges by (or another metric), for encoded rows."""
-        config = self.fitted.config
-        name = metric or config.metric
-        scale = self._scale()[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
-        return Criterion(name, config.quantile, scale)
+        return criterion_of(self.fitted, self.tables["train"], rows, metric)
 
-    def _scale(self) -> NDArray[np.float64]:
-        """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
-        fitted, train = self.fitted, self.tables["train"]
-        dates, frequency = train[ROW + fitted.config.date], fitted.frequency
-        steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
-        target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
-        series = train[ROW + "series"].to_numpy(dtype="int64")
-        return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
+
+def criterion_of(
+    fitted: FittedPipeline, train: pd.DataFrame, rows: pd.DataFrame, metric: str | None = None
+) -> Criterion:
+    """What the config judges by (or another metric), for encoded rows; `train`: the encoded training rows."""
+    name = metric or fitted.config.metric
+    scale = _scale(fitted, train)[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
+    return Criterion(name, fitted.config.quantile, scale)
+
+
+def _scale(fitted: FittedPipeline, train: pd.DataFrame) -> FloatArray:
+    """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
+    dates, frequency = train[ROW + fitted.config.date], fitted.frequency
+    steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
+    target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+    series = train[ROW + "series"].to_numpy(dtype="int64")
+    return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +84,10 @@ class Run:
     """A trained model with everything that predict needs: each member's network, as plain values, and its weights."""
 
     fitted: FittedPipeline
-    networks: list[dict[str, Any]]
+    networks: list[dict[str, object]]
     members: list[Weights]
-    metrics: dict[str, Any]
-    history: list[dict[str, Any]] = field(default_factory=list)
+    metrics: TrainMetrics
+    epochs: list[EpochRecord] = field(default_factory=list)
     calibration: Calibration = NO_CALIBRATION
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""

@@ -33,6 +33,9 @@ from safetensors.numpy import load_file, save
 
 from tabcli import files
 from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
+from tabcli.artifacts.records import EpochRecord, TrainMetrics
+from tabcli.artifacts.split import Split
+from tabcli.artifacts.summary import PrepSummary
 from tabcli.bundle.manifest import FORMAT_VERSION, Manifest, listed_file, verify, write_manifest
 from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
@@ -71,7 +74,7 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
         "format_version": FORMAT_VERSION,
         **fitted.preprocessor.to_state(),
         "target": fitted.target.to_state(),
-        "dates": fitted.dates,
+        "dates": fitted.split.to_state(),
         "horizon": fitted.horizon,
         "known_until": fitted.known_until.isoformat(),
         "frequency": fitted.frequency.to_state(),
@@ -99,7 +102,7 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
         Preprocessor.from_state(state),
         TargetTransform.from_state(state["target"]),
         EventCalendar.from_tables(series, moments, list(config.features.events)),
-        state["dates"],
+        Split.from_state(state["dates"]),
         Frequency.from_state(state["frequency"]),
         PublicHolidays.from_state(state["holidays"]),
         pd.read_parquet(file("tail.parquet")),
@@ -117,7 +120,7 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
     tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
     jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
     parallel_map(lambda job: job(), [*jobs, partial(_save_fitted, directory, prepared.fitted)])
-    files.write_json(directory / "summary.json", prepared.summary)
+    files.write_json(directory / "summary.json", prepared.summary.to_state())
     write_manifest(directory, "prep", fingerprint, facts)
 
 
@@ -129,7 +132,7 @@ def load_prep(directory: Path) -> Prepared:
         there = [p for p in (*PARTS, "past") if (directory / f"{p}.parquet").exists()]
         tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{p}.parquet")) for p in there}
         past = tables.pop("past", None)
-        summary = files.read_json(listed_file(directory, manifest, "summary.json"))
+        summary = PrepSummary.from_state(files.read_json(listed_file(directory, manifest, "summary.json")))
         return Prepared(_load_fitted(directory, manifest), tables, summary, past)
     except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
@@ -153,9 +156,9 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
     files.write_json(directory / "model.json", model)
     for i, weights in enumerate(run.members):
         (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
-    lines = [json.dumps(record, allow_nan=False) for record in run.history]
+    lines = [json.dumps(record.to_state(), allow_nan=False) for record in run.epochs]
     files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
-    files.write_json(directory / "metrics.json", run.metrics)
+    files.write_json(directory / "metrics.json", run.metrics.to_state())
     write_manifest(directory, "run", fingerprint, {**facts, "members": len(run.members)})
 
 
@@ -177,9 +180,9 @@ def load_run(directory: Path) -> Run:
         snapshot = None
         if facts is not None and fitted.grid is not None:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file("history.safetensors")))
-        metrics = files.read_json(file("metrics.json"))
+        metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
+        records = [EpochRecord.from_state(json.loads(line)) for line in lines]
         run = Run(fitted, networks, members, metrics, records, calibration, snapshot)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None

@@ -43,7 +43,7 @@ def prep(
     memory.reuse_freed_memory()
     result = tabcli.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
     if as_json:
-        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary})
+        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary.to_state()})
         return
     for line in render_prep(result):
         typer.echo(line)
@@ -81,7 +81,7 @@ def train(
             callbacks=callbacks,
         )
     if as_json:
-        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics})
+        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics.to_state()})
         return
     for line in render_train(result):
         typer.echo(line)

@@ -41,38 +41,38 @@ def first_few(counts: Mapping[str, int]) -> str:
 
 def render_prep(result: "PrepResult") -> Iterator[str]:
     """The summary that prep prints: rows in and out, columns by role, the split, what is missing or unknown."""
-    summary = result.summary
-    rows, dates, columns = summary["rows"], summary["dates"], summary["columns"]
-    yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in rows["read"].items())
-    if rows["sampled"]:
-        yield f"sampled        {summary['series']} whole series"
-    yield "left out       " + first_few({**rows["dropped"], "in the gap": rows["gap"]})
-    yield f"train          {rows['train']:,} rows, {dates['train_start'][:10]} … {dates['train_end'][:10]}"
-    yield f"validation     {rows['valid']:,} rows, {dates['valid_start'][:10]} … {dates['valid_end'][:10]}"
+    found = result.summary
+    rows, counts, split, columns = found.rows, found.counts, found.split, found.columns
+    yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in counts.read.items())
+    if counts.sampled:
+        yield f"sampled        {found.series} whole series"
+    yield "left out       " + first_few({**counts.dropped, "in the gap": rows.get("gap", 0)})
+    yield f"train          {rows['train']:,} rows, {split.train_start.date()} … {split.train_end.date()}"
+    yield f"validation     {rows['valid']:,} rows, {split.valid_start.date()} … {split.valid_end.date()}"
     if "future" in rows:
         yield f"to forecast    {rows['future']:,} rows"
-    yield f"series         {summary['series']:,}, a row every {summary['frequency']}"
-    for role in ("categorical", "continuous", "past only"):
-        yield f"{role:<14} {len(columns[role])}: {', '.join(columns[role])}"
-    unmatched = {table: n for table, n in summary["unmatched"].items() if n}
-    if unmatched:
-        yield f"no match       {first_few(unmatched)} rows"
-    if any(summary["filled_inputs"].values()):
-        yield f"filled inputs  {first_few(summary['filled_inputs'])}"
-    for part, codes in summary["codes"].items():
+    yield f"series         {found.series:,}, a row every {found.frequency}"
+    roles = {"categorical": columns.categorical, "continuous": columns.continuous, "past only": columns.past_only}
+    for role, names in roles.items():
+        yield f"{role:<14} {len(names)}: {', '.join(names)}"
+    if any(found.unmatched.values()):
+        yield f"no match       {first_few(found.unmatched)} rows"
+    if any(counts.filled.values()):
+        yield f"filled inputs  {first_few(counts.filled)}"
+    for part, codes in found.codes.items():
         yield f"missing        {part}: " + first_few(
-            {**{c: n["missing"] for c, n in codes.items()}, **summary["filled"][part]}
+            {**{c: n["missing"] for c, n in codes.items()}, **found.filled[part]}
         )
-    for part, codes in summary["codes"].items():
+    for part, codes in found.codes.items():
         if any(n["unknown"] for n in codes.values()):
             yield f"unknown        {part}: " + first_few({c: n["unknown"] for c, n in codes.items()})
-    if summary["clipped"]:
-        yield f"taken as 0     {summary['clipped']:,} negative targets"
-    baseline, metric = summary["baseline"], summary["metric"]
-    score = score_text(metric, baseline[f"valid_{metric}"])
-    yield f"to beat        {metric.upper()} {score}: {baseline['name']}"
-    for name in [n for n in baseline["all"] if n != baseline["name"]]:
-        yield f"               {' ' * len(metric)} {score_text(metric, baseline['all'][name])}: {name}"
+    if counts.clipped:
+        yield f"taken as 0     {counts.clipped:,} negative targets"
+    baseline, metric = found.baseline, found.metric
+    yield f"to beat        {metric.upper()} {score_text(metric, baseline.score)}: {baseline.name}"
+    for name, score in baseline.scores.items():
+        if name != baseline.name:
+            yield f"               {' ' * len(metric)} {score_text(metric, score)}: {name}"
     if not result.unchanged:
         encoded, peak = result.megabytes
         yield f"memory         {peak:,.0f} MB at the peak; the encoded tables have {encoded:,.0f} MB"
@@ -81,41 +81,39 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
 
 def render_train(result: "TrainResult") -> Iterator[str]:
     metrics = result.metrics
-    baseline = metrics["baseline"]
-    name, key = metrics["metric"].upper(), f"valid_{metrics['metric']}"
-    gain = 1 - metrics[key] / baseline[key] if baseline[key] else 0.0
+    baseline, calibration, name = metrics.baseline, metrics.calibration, metrics.metric.upper()
+    gain = 1 - metrics.score / baseline.score if baseline.score else 0.0
 
     def shown(value: float) -> str:
-        return score_text(metrics["metric"], value)
+        return score_text(metrics.metric, value)
 
-    singles = metrics["members"]
-    epochs = f"epoch {metrics['best_epoch']}"
+    singles = metrics.validation.members
+    epochs = f"epoch {metrics.best_epoch}"
     if len(singles) > 1:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
-    yield f"validation {name} {shown(metrics[key])} on {metrics['valid_rows']:,} rows ({epochs})"
-    calibration = metrics["calibration"]
-    if calibration["factor"] != 1 or calibration["shift"]:
-        how = f"{calibration['shift']:+,.4g}" if calibration["shift"] else f"× {calibration['factor']:.4f}"
+    yield f"validation {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
+    if calibration.factor != 1 or calibration.shift:
+        how = f"{calibration.shift:+,.4g}" if calibration.shift else f"× {calibration.factor:.4f}"
         yield f"calibration    forecasts {how}: it helped on past windows that neither it nor the networks had seen"
     else:
         yield "calibration    none: no factor helped on past windows that neither it nor the networks had seen"
     yield (
         f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
-        f"{baseline['name']} ({shown(baseline[key])})"
+        f"{baseline.name} ({shown(baseline.score)})"
     )
     settings = result.run.fitted.config
     if gain < 0 and settings.target.transform == "log1p" and settings.train.loss == "mse":
         yield "               a few targets of 0 lie far below all others on a log scale: try -S train.loss=huber"
-    for window in metrics["windows"]:
+    for window in metrics.windows:
         yield (
-            f"past window    {window['start'][:10]} … {window['end'][:10]}: {name} {shown(window['score'])}, "
-            f"WAPE {score_text('wape', window['wape'])}, bias {score_text('bias', window['bias'])}"
+            f"past window    {window.start.date()} … {window.end.date()}: {name} {shown(window.score)}, "
+            f"WAPE {score_text('wape', window.wape)}, bias {score_text('bias', window.bias)}"
         )
-    spread = f" ± {shown(metrics['expected_std'])}" if len(metrics["windows"]) > 1 else ""
-    yield f"expected       {name} {shown(metrics['expected'])}{spread}, as in {len(metrics['windows'])} past windows"
-    if metrics["refitted"]:
-        yield f"refitted       on all {metrics['train_rows']:,} rows; the {name} is that of the networks before"
+    spread = f" ± {shown(metrics.expected_std)}" if len(metrics.windows) > 1 else ""
+    yield f"expected       {name} {shown(metrics.expected)}{spread}, as in {len(metrics.windows)} past windows"
+    if metrics.refitted:
+        yield f"refitted       on all {metrics.train_rows:,} rows; the {name} is that of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 

@@ -19,13 +19,12 @@ many steps of known calendar are left behind it. What lies beyond is not known, 
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import BoolArray, IntArray
+from tabcli.arrays import AnyArray, BoolArray, IntArray
 from tabcli.config.features import Event
 from tabcli.features.frequency import DAY, Frequency
 from tabcli.tables.joins import FactorizedTable, Rows
@@ -242,7 +241,7 @@ def backward_features(
 ) -> dict[str, NDArray[np.int32]]:
     """Rows and an event's sorted moments → the columns that look back (or those in `wanted`), int32 (n,)."""
     line = _Line.of(laid, moments, event)
-    columns: dict[str, Callable[[], NDArray[Any]]] = {
+    columns: dict[str, Callable[[], AnyArray]] = {
         f"After{name}": line.since,
         f"{name}_bw": lambda: line.until_now - _count(line.moments, line.keys - line.window, at=True),
         f"{name}_last": lambda: line.run(line.keys - line.unit, line.edges(last=False))[0],

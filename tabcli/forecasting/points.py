@@ -167,7 +167,7 @@ def _refuse_later_rows(run: Run, data: DataSource) -> None:
 def _ended(run: Run) -> list[str]:
     """Which series stop long before the others: they may be gone, and rows were made for them all the same."""
     fitted = run.fitted
-    first, last = (pd.Timestamp(fitted.dates[k]) for k in ("valid_start", "valid_end"))
+    first, last = fitted.split.valid_start, fitted.split.valid_end
     n_steps = int(fitted.frequency.ago(pd.Series([first]), last)[0]) + 1
     ended = ended_series(fitted, n_steps)
     if not ended:

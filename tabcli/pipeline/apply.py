@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,7 +84,7 @@ def apply(
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 
-def _steps_left(dates: "pd.Series[Any]", fitted: FittedPipeline) -> IntArray:
+def _steps_left(dates: pd.Series, fitted: FittedPipeline) -> IntArray:
     """How many steps of known calendar lie behind each row to forecast, int64 (n,): never more than training saw."""
     end = max(fitted.known_until, pd.Timestamp(dates.max()))
     return np.clip(fitted.frequency.ago(dates, end), 0, fitted.horizon - 1)

@@ -108,7 +108,7 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
     """
     config, tail, frequency = fitted.config, fitted.tail, fitted.frequency
     _check_rules(config)
-    end, n = pd.Timestamp(fitted.dates["valid_end"]), max(1, frequency.number(horizon))
+    end, n = fitted.split.valid_end, max(1, frequency.number(horizon))
     moments = pd.Series([frequency.after(end, i) for i in range(1, n + 1)]).astype("datetime64[us]")
     known = np.unique(tail[SERIES].to_numpy())
     series, step = np.repeat(known, n), np.tile(np.arange(n), len(known))

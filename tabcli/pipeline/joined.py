@@ -1,12 +1,13 @@
 """Raw tables → joined and expanded rows, before any split and before anything is fitted."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tabcli.arrays import BoolArray, IntArray
+from tabcli.artifacts.split import Split
+from tabcli.artifacts.summary import ReadCounts
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.features.availability import Role, availability_of, check_available, check_columns, check_static
@@ -15,7 +16,7 @@ from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
 from tabcli.pipeline.scored import clip_targets, scored_rows
-from tabcli.pipeline.split import Split, time_split, validation_steps
+from tabcli.pipeline.split import time_split, validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
 from tabcli.tables.kinds import kind_of, require_columns
@@ -90,7 +91,7 @@ class JoinedData:
     split: Split
     known_until: pd.Timestamp
     """The end of the calendar that is known in advance: the last date to forecast, or else of the train table."""
-    facts: dict[str, Any]
+    counts: ReadCounts
 
     @property
     def rows(self) -> FactorizedTable:
@@ -124,7 +125,7 @@ def join(source: SourceTables) -> JoinedData:
     """
     config, tables = source.config, dict(source.tables)
     check_static(tables["train"], config, source.where)
-    n_read = {name: len(tables[name]) for name in ("train", "future") if name in tables}
+    n_read: dict[str, int] = {name: len(tables[name]) for name in ("train", "future") if name in tables}
     contract = Contract.of(tables)
     tables["train"], n_clipped = clip_targets(tables["train"], config)
     dates = tables["train"][config.date]
@@ -144,15 +145,9 @@ def join(source: SourceTables) -> JoinedData:
     wide = build_features(rows, sides, config, calendar, holidays, frequency, left)
     check_columns(wide.table.head(len(dates)), config, ["row", "input", "past"])
     kept, dropped = scored_rows(wide.table.head(len(dates)), config, source.where)
-    facts = {
-        "read": n_read,
-        "sampled": source.sampled,
-        "dropped": dropped,
-        "filled_inputs": filled,
-        "clipped": n_clipped,
-    }
+    counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
     return JoinedData(
-        config, wide, contract, availability, kept, holidays, frequency, horizon, split, known_until, facts
+        config, wide, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts
     )
 
 

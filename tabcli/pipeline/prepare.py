@@ -2,25 +2,24 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
-from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
+from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared, criterion_of
+from tabcli.artifacts.split import Split
+from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
-from tabcli.evaluation.metrics import Criterion
 from tabcli.evaluation.naive import SEASON, naive_forecasts
 from tabcli.features.availability import Variables, choose_variables
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
 from tabcli.pipeline.future import recent_rows
 from tabcli.pipeline.joined import JoinedData, join, load
-from tabcli.pipeline.split import Split
 from tabcli.preprocessing.columns import Encoded, Preprocessor
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource
@@ -65,16 +64,19 @@ def encode(source: JoinedData) -> Prepared:
     variables = choose_variables(source.wide.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
-        prepared = _encode(source, cut, variables)
-    criterion = prepared.criterion(prepared.tables["valid"])
-    actual = prepared.tables["valid"][ROW + config.target.column].to_numpy()
+        fitted, tables, encoded, past = _encode(source, cut, variables)
+    criterion = criterion_of(fitted, tables["train"], tables["valid"])
+    actual = tables["valid"][ROW + config.target.column].to_numpy()
     criterion.check(actual, "validation rows")
-    baseline = _baseline(config, criterion, actual, naive.result())
-    return replace(prepared, summary=prepared.summary | {"baseline": baseline})
+    scores = {name: criterion(actual, made) for name, made in naive.result().items()}
+    baseline = Baseline(criterion.metric, tuple(baseline_columns(config)), scores)
+    return Prepared(fitted, tables, _summary(source, fitted, tables, encoded, baseline), past)
 
 
-def _encode(source: JoinedData, cut: RowSplit, variables: Variables) -> Prepared:
-    """All of it but the baseline."""
+def _encode(
+    source: JoinedData, cut: RowSplit, variables: Variables
+) -> tuple[FittedPipeline, dict[str, pd.DataFrame], dict[str, Encoded], pd.DataFrame | None]:
+    """What was fitted, the encoded tables by part with their keys, the same with counts, and the target's past."""
     config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
     preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
     target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
@@ -85,7 +87,7 @@ def _encode(source: JoinedData, cut: RowSplit, variables: Variables) -> Prepared
         preprocessor,
         target,
         source.wide.calendar,
-        cut.split.moments,
+        cut.split,
         source.frequency,
         source.holidays,
         recent_rows(rows, config, source.frequency, source.wide.series[: len(rows)], cut.split.valid_end),
@@ -98,7 +100,7 @@ def _encode(source: JoinedData, cut: RowSplit, variables: Variables) -> Prepared
         name: with_keys(encoded[name], table, places, parts[name], fitted, has_target=name != "future")
         for name in parts
     }
-    return Prepared(fitted, tables, _summary(source, fitted, tables, encoded), past)
+    return fitted, tables, encoded, past
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
@@ -107,61 +109,45 @@ def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepa
 
 
 def _summary(
-    source: JoinedData, fitted: FittedPipeline, tables: Mapping[str, pd.DataFrame], encoded: Mapping[str, Encoded]
-) -> dict[str, Any]:
-    """What prep prints."""
-    facts = source.facts
-    return {
-        "rows": {
-            "read": facts["read"],
-            "sampled": facts["sampled"],
-            "dropped": facts["dropped"],
-            "gap": 0,
-            **{name: len(table) for name, table in tables.items()},
-        },
-        "series": len(fitted.calendar.series),
-        "columns": {
-            "categorical": fitted.preprocessor.categorical,
-            "continuous": fitted.preprocessor.continuous,
-            "past only": sorted(c for c, role in source.availability.items() if role == "past only"),
-        },
-        "unmatched": source.wide.unmatched,
-        "filled_inputs": facts["filled_inputs"],
-        "clipped": facts["clipped"],
-        "frequency": str(fitted.frequency),
-        "metric": fitted.config.metric,
-        "codes": {name: part.codes for name, part in encoded.items()},
-        "filled": {name: part.filled for name, part in encoded.items()},
-        "dates": fitted.dates,
-    }
+    source: JoinedData,
+    fitted: FittedPipeline,
+    tables: Mapping[str, pd.DataFrame],
+    encoded: Mapping[str, Encoded],
+    baseline: Baseline,
+) -> PrepSummary:
+    past_only = sorted(c for c, role in source.availability.items() if role == "past only")
+    preprocessor = fitted.preprocessor
+    return PrepSummary(
+        rows={name: len(table) for name, table in tables.items()},
+        counts=source.counts,
+        series=len(fitted.calendar.series),
+        columns=ColumnRoles(tuple(preprocessor.categorical), tuple(preprocessor.continuous), tuple(past_only)),
+        unmatched=source.wide.unmatched,
+        frequency=str(fitted.frequency),
+        codes={name: part.codes for name, part in encoded.items()},
+        filled={name: part.filled for name, part in encoded.items()},
+        split=fitted.split,
+        baseline=baseline,
+    )
 
 
-def _baseline_columns(config: Config) -> list[str]:
-    """What rows are alike in whose median is a baseline."""
+def baseline_columns(config: Config) -> list[str]:
+    """The columns whose values group the rows for the median that is a baseline."""
     return list(config.baseline) or [*config.series, SEASON]
 
 
 def _naive(
     rows: FactorizedTable, config: Config, frequency: Frequency, train: BoolArray, valid: BoolArray
 ) -> dict[str, NDArray[np.float64]]:
-    """Forecasts of the validation rows that need no learning, by name, float64 (n_valid,) each.
+    """Naive forecasts of the validation rows, by name, float64 (n_valid,) each.
 
     Medians by the config's `baseline` columns, or by series and place in the season. Where steps are a week or
     longer, and `baseline` is given, also by the place in the season.
     """
-    by = _baseline_columns(config)
+    by = baseline_columns(config)
     others = [c for c in by if c not in config.series]
     medians = [by, [*config.series, SEASON, *others]] if config.baseline and frequency.seconds >= WEEK else [by]
     target = rows[config.target.column].to_numpy(dtype="float64")
     used = [*config.series, config.date, *config.baseline]
     keys = rows.frame(dict.fromkeys(c for c in used if c in rows.stored))
     return naive_forecasts(keys[train], target[train], keys[valid], config.series, config.date, frequency, medians)
-
-
-def _baseline(
-    config: Config, criterion: Criterion, target: NDArray[np.float64], naive: Mapping[str, NDArray[np.float64]]
-) -> dict[str, Any]:
-    """The validation scores of naive forecasts, by name in `all`; the best one's name and score; `by`: see above."""
-    scores = {name: criterion(target, made) for name, made in naive.items()}
-    best = min(scores, key=lambda name: scores[name])
-    return {"by": _baseline_columns(config), "name": best, f"valid_{criterion.metric}": scores[best], "all": scores}

@@ -1,40 +1,14 @@
 """Which rows may be learned from: the split by time, with a gap. The one decision that can invalidate every number."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import pandas as pd
 
+from tabcli.artifacts.split import Split
 from tabcli.config.data import Validation
 from tabcli.errors import DataError
 from tabcli.features.frequency import Frequency
 
 
-@dataclass(frozen=True)
-class Split:
-    """The first and last moments of the rows to learn from and to be scored on. Rows between them lie in the gap."""
-
-    train_start: pd.Timestamp
-    train_end: pd.Timestamp
-    valid_start: pd.Timestamp
-    valid_end: pd.Timestamp
-    """The end of the known table, whether or not its last rows can be scored."""
-
-    def is_train(self, dates: pd.Series) -> pd.Series:
-        """Which rows may be learned from."""
-        return dates <= self.train_end
-
-    def is_valid(self, dates: pd.Series) -> pd.Series:
-        """Which rows a forecast is scored on."""
-        return dates.between(self.valid_start, self.valid_end)
-
-    @property
-    def moments(self) -> dict[str, str]:
-        """The four, in ISO format."""
-        return {name: moment.isoformat() for name, moment in vars(self).items()}
-
-
-def validation_steps(validation: Validation, frequency: Frequency, future: "pd.Series[Any] | None") -> int:
+def validation_steps(validation: Validation, frequency: Frequency, future: pd.Series | None) -> int:
     """How many steps the validation rows cover: as the config says, or as many as the rows to forecast."""
     if validation.last != "future":
         return frequency.number(validation.last)

@@ -1,7 +1,7 @@
 """What is in a table, a prep or a run: its facts, and a line for each column with its distribution."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,9 +22,8 @@ from tabcli.tables.reading import TableSource, read_table
 
 N_BARS = 12
 
-Fact = Scalar | Sequence[str] | Mapping[str, int] | Mapping[str, float]
-
-Facts = dict[str, Fact]
+Facts = dict[str, object]
+"""Name → a number, a text, a list, or a mapping of such: what JSON can hold."""
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -143,21 +142,21 @@ def _of_column(column: pd.Series, role: str) -> ColumnFacts:
 
 
 def _settings(fitted: FittedPipeline) -> Facts:
-    config = fitted.config
+    config, split = fitted.config, fitted.split
     return {
         "target": config.target.column,
         "series": len(fitted.calendar.series),
         "series columns": list(config.series),
         "date": config.date,
-        "train": f"{fitted.dates['train_start'][:10]} … {fitted.dates['train_end'][:10]}",
-        "validation": f"{fitted.dates['valid_start'][:10]} … {fitted.dates['valid_end'][:10]}",
+        "train": f"{split.train_start.date()} … {split.train_end.date()}",
+        "validation": f"{split.valid_start.date()} … {split.valid_end.date()}",
     }
 
 
 def _of_prep(prepared: Prepared, path: str) -> Inspection:
     fitted, summary, train = prepared.fitted, prepared.summary, prepared.tables["train"]
     unknown = {
-        name: sum(codes[name]["unknown"] for part, codes in summary["codes"].items() if part != "train")
+        name: sum(codes[name]["unknown"] for part, codes in summary.codes.items() if part != "train")
         for name in fitted.preprocessor.categorical
     }
     columns = [_of_codes(fitted, name, train[name], unknown[name]) for name in fitted.preprocessor.categorical]
@@ -165,15 +164,15 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
         normalize = fitted.preprocessor.normalize
         mean, std = normalize.means_[name], normalize.stds_[name]
         values = train[name].to_numpy("float64") * std + mean
-        missing = int(summary["filled"]["train"].get(name, 0))
+        missing = summary.filled["train"].get(name, 0)
         digits = 4 - int(np.floor(np.log10(std)))  # float32 keeps no more of a number near 0
         low, high = (round(float(v), digits) for v in (values.min(), values.max()))
         columns.append(ColumnFacts(name, "continuous", "float", missing, None, None, low, high, _histogram(values)))
     target = _of_column(train[ROW + fitted.config.target.column].rename(fitted.config.target.column), "target")
     facts = {"rows": {name: len(table) for name, table in prepared.tables.items()}, **_settings(fitted)}
-    metric, baseline = summary["metric"], summary["baseline"]
-    facts["to beat"] = {f"{metric.upper()} of {baseline['name']}": baseline[f"valid_{metric}"]}
-    return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary["columns"]["past only"])))
+    baseline = summary.baseline
+    facts["to beat"] = {f"{baseline.metric.upper()} of {baseline.name}": baseline.score}
+    return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary.columns.past_only)))
 
 
 def _of_codes(fitted: FittedPipeline, name: str, codes: pd.Series, unknown: int) -> ColumnFacts:
@@ -216,6 +215,7 @@ def _of_run(run: Run, path: str) -> Inspection:
         columns.append(_of_profile(name, "continuous", profiles[name]) if name in profiles else made)
     target = fitted.config.target.column
     first = [_of_profile(target, "target", profiles[target])] if target in profiles else []
-    own = {**run.metrics, "members alone": run.metrics["members"], "members": len(run.members)}
+    alone = list(run.metrics.validation.members)
+    own = {**run.metrics.to_state(), "members alone": alone, "members": len(run.members)}
     facts = {**_settings(fitted), **own}
     return Inspection(path, "run", facts, (*first, *columns))

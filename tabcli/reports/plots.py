@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tabcli.artifacts.records import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,23 +25,23 @@ def _tidy(axes: "Axes") -> None:
     axes.grid(alpha=0.25)
 
 
-def plot_losses(history: Sequence[dict[str, Any]], path: Path) -> None:
+def plot_losses(records: Sequence[EpochRecord], path: Path) -> None:
     """The loss on the scale of y and the metric in original units over the epochs, a line for each member."""
     from matplotlib.ticker import StrMethodFormatter
 
     figure = _figure(10)
     loss, score = figure.subplots(1, 2)
-    key = history[0]["by"]
+    key = records[0].by
     percent = key in ("valid_rmspe", "valid_mape", "valid_wape")
     scale, metric = 100 if percent else 1, key.removeprefix("valid_").upper()
-    members = list(dict.fromkeys(r["network"] for r in history if r["network"].startswith("member")))
+    members = list(dict.fromkeys(r.network for r in records if r.network.startswith("member")))
     for i, member in enumerate(members):
-        records = [r for r in history if r["network"] == member]
-        epochs = [r["epoch"] for r in records]
+        own = [r for r in records if r.network == member]
+        epochs = [r.epoch for r in own]
         labels = ("train", "validation") if i == 0 else (None, None)
-        loss.plot(epochs, [r["train_loss"] for r in records], "o-", color=_TRAIN, label=labels[0])
-        loss.plot(epochs, [r["valid_loss"] for r in records], "o-", color=_VALID, label=labels[1])
-        score.plot(epochs, [scale * r[key] for r in records], "o-", color=_VALID, label=labels[1])
+        loss.plot(epochs, [r.train_loss for r in own], "o-", color=_TRAIN, label=labels[0])
+        loss.plot(epochs, [r.scores["valid_loss"] for r in own], "o-", color=_VALID, label=labels[1])
+        score.plot(epochs, [scale * r.scores[key] for r in own], "o-", color=_VALID, label=labels[1])
     loss.set(title="What is learned: the loss on the scale of y", xlabel="epoch", ylabel="loss", yscale="log")
     score.set(title=f"{metric} in original units, before calibration", xlabel="epoch")
     score.set(ylabel=f"{metric}, %" if percent else metric)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +33,8 @@ from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
 
-Scores = dict[str, dict[str, Any]]
+Scores = dict[str, dict[str, float]]
+"""Forecast → metric → value; also its seconds, megabytes and spread over seeds."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _run_fold(
             "megabytes": memory.peak_megabytes(),
         }
     keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
-    facts = {**asdict(run.calibration), "expected": run.metrics["expected"]}
+    facts = {**asdict(run.calibration), "expected": run.metrics.expected}
     with files.atomic_directory(done, replace=True) as temporary:
         keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)

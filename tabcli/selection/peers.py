@@ -12,6 +12,7 @@ from tabcli.evaluation.calibration import fit_calibration
 from tabcli.evaluation.naive import group_medians, season_columns, seasonal_naive, with_season
 from tabcli.forecasting.points import encoded_dataset
 from tabcli.pipeline.joined import JoinedData
+from tabcli.pipeline.prepare import baseline_columns
 from tabcli.selection.trees import TREES
 from tabcli.training.dataset import Dataset
 from tabcli.training.ensemble import window_errors
@@ -33,7 +34,7 @@ def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.
         known, ahead = rows.iloc[: len(source.kept)][source.kept], rows.iloc[len(source.kept) :]
         target = known[config.target.column].to_numpy(dtype="float64")
         if peer == "median":
-            by = season_columns(prepared.summary["baseline"]["by"], rows.columns)
+            by = season_columns(baseline_columns(config), rows.columns)
             known, ahead = (with_season(t, config.date, source.frequency) for t in (known, ahead))
             return group_medians(known, target, ahead, by)
         return seasonal_naive(known, target, ahead, config.series, config.date, source.frequency)

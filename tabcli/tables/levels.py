@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from tabcli.arrays import BoolArray, IntArray
+from tabcli.arrays import AnyArray, BoolArray, IntArray
 
 Column: TypeAlias = pd.Series
 
@@ -43,6 +42,6 @@ def matching(levels: pa.Array, pattern: str) -> BoolArray:
     return found
 
 
-def spread(column: Column, values: NDArray[Any], empty: Any) -> NDArray[Any]:
+def spread(column: Column, values: AnyArray, empty: Any) -> AnyArray:
     """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
     return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import Float32Array, IntArray
+from tabcli.arrays import AnyArray, Float32Array, IntArray
 from tabcli.config.features import History as HistoryConfig
 from tabcli.features.frequency import Frequency
 from tabcli.preprocessing.categorical import Categorify
@@ -119,7 +119,7 @@ class Panel:
         """Rows (n,) laid out on the grid of `shape`; those at or after its last step are left out."""
         inside = rows.step < shape[1]
 
-        def grid(values: NDArray[Any], empty: float) -> Any:
+        def grid(values: AnyArray, empty: float) -> Any:
             table = np.full(shape, empty, dtype=values.dtype)
             table[rows.series[inside], rows.step[inside]] = values[inside]
             return table

@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabcli.arrays import Float32Array, IntArray
+from tabcli.arrays import AnyArray, Float32Array, IntArray
 from tabcli.target_history.grid import Panel, Positions
 from tabcli.target_history.windows import HistorySpec
 
 # --------------------------------------------------------------------------------------- statistics
 
 
-def _running(values: NDArray[Any]) -> NDArray[np.float64]:
+def _running(values: AnyArray) -> NDArray[np.float64]:
     """(S, T) → (S, T + 1): the sum over the steps before each origin."""
     out = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=out[:, 1:])
@@ -44,7 +44,7 @@ def _window(running: NDArray[np.float64], w: int) -> NDArray[np.float64]:
     return out
 
 
-def _ratio(total: NDArray[Any], n: NDArray[Any]) -> NDArray[np.float64]:
+def _ratio(total: AnyArray, n: AnyArray) -> NDArray[np.float64]:
     """total / n, 0 where n is 0."""
     result: NDArray[np.float64] = np.divide(total, n, out=np.zeros(np.shape(total)), where=np.asarray(n) > 0)
     return result

@@ -11,36 +11,23 @@ older windows alone, that of the forecast to come to all.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import ROW, Prepared, Run
+from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, WindowScore
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import bias, scores_of
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
-from tabcli.training.loop import Callbacks, Record
+from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
 from tabcli.training.workers import TrainingJob, run_tasks
-
-
-@dataclass(frozen=True)
-class WindowScore:
-    """How the forecast of a past window came out. `start`, `end`: its first and last dates; `score`: the metric."""
-
-    start: pd.Timestamp
-    end: pd.Timestamp
-    n_rows: int
-    members: int
-    score: float
-    wape: float
-    bias: float
 
 
 @dataclass(frozen=True)
@@ -49,17 +36,17 @@ class Ensemble:
 
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
     each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
-    to expect of the forecast. `history`: a record per epoch of all networks.
+    to expect of the forecast. `epochs`: a record per epoch of all networks.
     """
 
     snapshot: Snapshot | None
     members: list[TrainedMember]
     calibration: Calibration
-    scores: dict[str, Any]
+    scores: EnsembleScores
     windows: list[WindowScore]
     scored: pd.DataFrame
     outputs: list[NDArray[np.float64]]
-    history: list[Record]
+    epochs: list[EpochRecord]
     refitted: bool
 
 
@@ -93,12 +80,12 @@ def fit_ensemble(
         again = [MemberSpec(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, job)
         trained += members
-    history = [{"network": t.task.name, **record} for t in trained for record in t.fit.history]
+    records = [replace(record, network=t.task.name) for t in trained for record in t.fit.epochs]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
     calibration = _calibration(prepared, settings, errors) if refit else older[0]
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
-    return Ensemble(snapshot, members, calibration, scores, windows, scored, outputs, history, refit)
+    return Ensemble(snapshot, members, calibration, scores, windows, scored, outputs, records, refit)
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -123,23 +110,18 @@ def _calibration(prepared: Prepared, settings: Config, errors: Sequence[Errors])
     return NO_CALIBRATION if settings.calibration.metric == "none" else fit_calibration(errors, prepared.fitted.target)
 
 
-def mean_outputs(outputs: Sequence[NDArray[np.floating[Any]]]) -> NDArray[np.float64]:
+def mean_outputs(outputs: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
     """The members' mean on the learned scale, float64 (n,)."""
     mean: NDArray[np.float64] = np.mean([o.astype("float64") for o in outputs], axis=0)
     return mean
 
 
-def _scores(prepared: Prepared, members: Sequence[TrainedMember], calibration: Calibration) -> dict[str, Any]:
-    """Of the ensemble on the validation rows, calibrated and not, and of each member alone, calibrated."""
-    scored = prepared.tables["valid"]
-    score, metric = scorer(prepared, scored), f"valid_{prepared.fitted.config.metric}"
+def _scores(prepared: Prepared, members: Sequence[TrainedMember], calibration: Calibration) -> EnsembleScores:
+    """Of the ensemble on the validation rows, and of each member alone."""
+    score, metric = scorer(prepared, prepared.tables["valid"]), f"valid_{prepared.fitted.config.metric}"
     mean = mean_outputs([m.outputs for m in members])
-    return {
-        **score(mean, calibration),
-        f"{metric}_uncalibrated": score(mean)[metric],
-        **asdict(calibration),
-        "members": [score(m.outputs, calibration)[metric] for m in members],
-    }
+    singles = tuple(score(m.outputs, calibration)[metric] for m in members)
+    return EnsembleScores(score(mean, calibration), score(mean)[metric], calibration, singles)
 
 
 def _window_scores(
@@ -181,27 +163,22 @@ def _window_scores(
 
 def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     """A trained ensemble with everything that a forecast needs."""
-    first = ensemble.members[0]
-    metrics = {
-        "metric": settings.metric,
-        "best_epoch": first.fit.best_epoch,
-        **ensemble.scores,
-        "valid_rows": len(ensemble.scored),
-        "train_rows": first.n_rows,
-        "refitted": ensemble.refitted,
-        "calibration": asdict(ensemble.calibration),
-        **_expectation(ensemble.windows),
-        "baseline": prepared.summary["baseline"],
-        "seconds": round(sum(r["seconds"] for r in ensemble.history), 3),
-    }
+    first, windows = ensemble.members[0], np.array([w.score for w in ensemble.windows])
+    metrics = TrainMetrics(
+        metric=settings.metric,
+        best_epoch=first.fit.best_epoch,
+        validation=ensemble.scores,
+        valid_rows=len(ensemble.scored),
+        train_rows=first.n_rows,
+        refitted=ensemble.refitted,
+        calibration=ensemble.calibration,
+        expected=float(windows.mean()),
+        expected_std=float(windows.std()),
+        windows=tuple(ensemble.windows),
+        baseline=prepared.summary.baseline,
+        seconds=round(sum(record.seconds for record in ensemble.epochs), 3),
+    )
     own = replace(prepared.fitted, config=settings)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
-    return Run(own, networks, weights, metrics, ensemble.history, ensemble.calibration, ensemble.snapshot)
-
-
-def _expectation(windows: Sequence[WindowScore]) -> dict[str, Any]:
-    """What to expect of the forecast: the mean and the spread of past windows, and each of them."""
-    scores = np.array([w.score for w in windows])
-    shown = [{**asdict(w), "start": w.start.isoformat(), "end": w.end.isoformat()} for w in windows]
-    return {"expected": float(scores.mean()), "expected_std": float(scores.std()), "windows": shown}
+    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot)

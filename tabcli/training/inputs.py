@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -154,7 +154,7 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
     """The rows that one kind of network learns from and is scored on; a refit is scored on rows that it has seen."""
     fitted, tables, date = prepared.fitted, prepared.tables, ROW + prepared.fitted.config.date
     known = [tables[part] for part in ("train", "gap", "valid") if part in tables]
-    end, horizon, gap = pd.Timestamp(fitted.dates["valid_end"]), fitted.horizon, _gap(prepared)
+    end, horizon, gap = fitted.split.valid_end, fitted.horizon, _gap(prepared)
     if rows == "refit":
         learned, scored = pd.concat(known, ignore_index=True), tables["valid"]
     elif rows == 0:
@@ -174,7 +174,7 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
 def n_past_windows(prepared: Prepared, wanted: int) -> int:
     """How many windows before the validation rows, of those wanted, have enough rows before them to learn from."""
     fitted, table = prepared.fitted, prepared.tables["train"]
-    ago = fitted.frequency.ago(table[ROW + fitted.config.date], pd.Timestamp(fitted.dates["valid_end"]))
+    ago = fitted.frequency.ago(table[ROW + fitted.config.date], fitted.split.valid_end)
     length = fitted.horizon + _gap(prepared)
     for k in range(1, wanted + 1):
         start = k * fitted.horizon
@@ -196,7 +196,7 @@ def scorer(prepared: Prepared, scored: pd.DataFrame) -> Callable[..., dict[str, 
     actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")
 
-    def score(outputs: NDArray[np.floating[Any]], calibration: Calibration = NO_CALIBRATION) -> dict[str, float]:
+    def score(outputs: NDArray[np.floating], calibration: Calibration = NO_CALIBRATION) -> dict[str, float]:
         predicted = calibration.forecasts(target, outputs)
         outputs = target.calibrated(outputs, calibration.factor, calibration.shift)
         loss = float(np.mean((outputs - y) ** 2))

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from tabcli.arrays import AnyArray
 from tabcli.artifacts.contents import Weights
+from tabcli.artifacts.records import EpochRecord
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
 from tabcli.preprocessing.categorical import UNKNOWN
@@ -22,8 +22,6 @@ from tabcli.threads import THREADS
 from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
 from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
-
-Record = dict[str, Any]
 
 Score = Callable[[NDArray[np.floating]], dict[str, float]]
 
@@ -36,7 +34,7 @@ class FitResult:
 
     weights: Weights
     best_epoch: int
-    history: list[Record]
+    epochs: list[EpochRecord]
 
 
 @dataclass
@@ -45,7 +43,7 @@ class Checkpoint:
 
     epoch: int
     tensors: Weights
-    history: list[Record] = field(default_factory=list)
+    epochs: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
 
 
@@ -55,7 +53,7 @@ class Callbacks:
 
     on_model: Callable[[str], None] = lambda text: None
     on_step: Callable[[int, int], None] = lambda done, total: None
-    on_epoch: Callable[[Record], None] = lambda record: None
+    on_epoch: Callable[[EpochRecord], None] = lambda record: None
     on_checkpoint: Callable[[Checkpoint], None] | None = None
 
 
@@ -265,8 +263,8 @@ def fit(
         done = resume or Checkpoint(0, {})
         if resume is not None:
             trainer.restore(resume.tensors)
-        history, best_epoch = list(done.history), done.best_epoch
-        best = min((r[by] for r in history), default=math.inf)
+        epochs, best_epoch = list(done.epochs), done.best_epoch
+        best = min((record.score for record in epochs), default=math.inf)
         for epoch in range(done.epoch + 1, (stop_after or settings.epochs) + 1):
             if settings.patience is not None and best_epoch and epoch - 1 - best_epoch >= settings.patience:
                 break
@@ -274,17 +272,16 @@ def fit(
             loss = trainer.run_epoch(train, epoch, callbacks.on_step)
             lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
             outputs = predict_outputs(trainer.evaluated, valid)
-            scores = score(outputs)
-            record: Record = {"epoch": epoch, "lr": lr, "train_loss": loss, **scores, "by": by}
-            record["valid_loss"] = float(loss_of(torch.from_numpy(outputs), valid.y.cpu(), settings))  # the same loss
-            record["seconds"] = round(time.perf_counter() - started, 3)
-            history.append(record)
-            if record[by] < best or settings.keep == "last":
-                best, best_epoch, trainer.best = record[by], epoch, get_weights(trainer.evaluated)
+            same_loss = float(loss_of(torch.from_numpy(outputs), valid.y.cpu(), settings))
+            scores = {**score(outputs), "valid_loss": same_loss}
+            record = EpochRecord(epoch, lr, loss, scores, by, round(time.perf_counter() - started, 3))
+            epochs.append(record)
+            if record.score < best or settings.keep == "last":
+                best, best_epoch, trainer.best = record.score, epoch, get_weights(trainer.evaluated)
             callbacks.on_epoch(record)
             if callbacks.on_checkpoint is not None:
-                callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), history, best_epoch))
+                callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), epochs, best_epoch))
     if not best_epoch:
         metric = by.removeprefix("valid_").upper()
         raise ConfigError(f"no epoch gave a finite validation {metric}", hint="lower train.lr")
-    return FitResult(trainer.best, best_epoch, history)
+    return FitResult(trainer.best, best_epoch, epochs)

@@ -1,6 +1,6 @@
 """One network of an ensemble: trained from the inputs of its rows, its state kept after each epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.records import EpochRecord
 from tabcli.bundle import directories
 from tabcli.config.learning import Train
 from tabcli.config.schema import Config
@@ -106,20 +107,29 @@ def _train_settings(settings: Config, task: MemberSpec) -> Train:
     return train if task.rows == 0 else train.model_copy(update={"keep": "last", "patience": None})
 
 
+def _states(records: Sequence[EpochRecord]) -> list[dict[str, str | float]]:
+    return [record.to_state() for record in records]
+
+
+def _records(states: Sequence[dict[str, str | float]]) -> list[EpochRecord]:
+    return [EpochRecord.from_state(state) for state in states]
+
+
 def _save_checkpoint(path: Path, state: Checkpoint) -> None:
-    facts = {"epoch": state.epoch, "history": state.history, "best_epoch": state.best_epoch}
+    facts = {"epoch": state.epoch, "epochs": _states(state.epochs), "best_epoch": state.best_epoch}
     directories.save_tensors(path, state.tensors, facts)
 
 
 def _load_checkpoint(path: Path) -> Checkpoint:
     tensors, facts = directories.load_tensors(path)
-    return Checkpoint(facts["epoch"], tensors, facts["history"], facts["best_epoch"])
+    return Checkpoint(facts["epoch"], tensors, _records(facts["epochs"]), int(facts["best_epoch"]))
 
 
 def _save_trained(path: Path, trained: TrainedMember) -> None:
     tensors = {f"weights/{k}": v for k, v in trained.fit.weights.items()}
     tensors["outputs"] = trained.outputs
-    facts = {"history": trained.fit.history, "best_epoch": trained.fit.best_epoch, "n_rows": trained.n_rows}
+    fit = trained.fit
+    facts = {"epochs": _states(fit.epochs), "best_epoch": fit.best_epoch, "n_rows": trained.n_rows}
     directories.save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
 
 
@@ -129,5 +139,5 @@ def _load_trained(path: Path, task: MemberSpec) -> TrainedMember:
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
     spec = ModelSpec.from_dict(facts["network"])
     return TrainedMember(
-        task, spec, FitResult(weights, facts["best_epoch"], facts["history"]), outputs, facts["n_rows"]
+        task, spec, FitResult(weights, facts["best_epoch"], _records(facts["epochs"])), outputs, facts["n_rows"]
     )

@@ -6,14 +6,13 @@ epoch, and rows to be scored have the true one. Values come from the same `Outlo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tabcli.arrays import Float32Array, IntArray
+from tabcli.arrays import AnyArray, Float32Array, IntArray
 from tabcli.artifacts.contents import ROW, FittedPipeline
 from tabcli.features.events import Outlook, SortedRows, forward_names
 from tabcli.preprocessing.columns import Preprocessor
@@ -30,8 +29,8 @@ class _Inputs:
     at `cat_at`, or in x_cont at `cont_at` and its flag of missing values in x_cat at `flag_at`; −1: it does not.
     """
 
-    values: NDArray[Any]
-    needs: NDArray[Any]
+    values: AnyArray
+    needs: AnyArray
     offset: NDArray[np.int32]
     cat_at: IntArray
     cont_at: IntArray

@@ -44,7 +44,7 @@ def main() -> None:
             last_sent = now
             send({"step": done / total})
 
-    callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: send({"epoch": record}))
+    callbacks = Callbacks(on_step=on_step, on_epoch=lambda record: send({"epoch": record.to_state()}))
     try:
         prepared = directories.load_prep(job.prep)
         run_task(task, prepared, job.settings, input_maker(prepared, job.settings), callbacks, job.partial)

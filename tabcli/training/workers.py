@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import TypedDict
 
 from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.records import EpochRecord
 from tabcli.config.loading import parse
 from tabcli.config.schema import Config
 from tabcli.errors import TabcliError, WorkerError, error_of
 from tabcli.training.inputs import Inputs
-from tabcli.training.loop import Callbacks, Record
+from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, run_task
 
 WORKER = "tabcli.training.worker"
@@ -76,7 +77,7 @@ def _part(callbacks: Callbacks, i: int, n: int, label: str) -> Callbacks:
         callbacks,
         on_model=callbacks.on_model if i == 0 else lambda text: None,
         on_step=lambda done, total: callbacks.on_step(i * total + done, n * total),
-        on_epoch=lambda record: callbacks.on_epoch({**record, "network": label} if label else record),
+        on_epoch=lambda record: callbacks.on_epoch(replace(record, network=label)),
     )
 
 
@@ -95,7 +96,7 @@ class Message(TypedDict, total=False):
     """A line from a worker; one of these keys. `step`: the share of the training that is done, 0 to 1."""
 
     step: float
-    epoch: Record
+    epoch: dict[str, str | float]
     error: ErrorMessage
 
 
@@ -204,7 +205,7 @@ def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Cal
                 error = message["error"]
                 raise error_of(error["kind"], error["message"], hint=error["hint"])
             elif "epoch" in message:
-                callbacks.on_epoch({**message["epoch"], "network": name})
+                callbacks.on_epoch(replace(EpochRecord.from_state(message["epoch"]), network=name))
             else:
                 progress[name] = message["step"]
                 callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))

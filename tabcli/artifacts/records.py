@@ -1,0 +1,182 @@
+"""What training reached: a record per epoch, past windows, the metrics of a run."""
+
+from dataclasses import asdict, dataclass
+from typing import TypedDict, cast
+
+import pandas as pd
+
+from tabcli.artifacts.summary import Baseline, BaselineState
+from tabcli.evaluation.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One network after one pass over its rows.
+
+    `network`: its name, such as member-0, empty where there is only one. `lr`: the learning rate at the end.
+    `train_loss`: the mean over the batches. `scores`: of the validation rows, such as `valid_loss` (squared error on
+    the learned scale) and `valid_rmspe`; `by`: the one that chooses the epoch. `seconds`: how long it took.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: float
+    scores: dict[str, float]
+    by: str
+    seconds: float
+    network: str = ""
+
+    @property
+    def score(self) -> float:
+        """What chooses the epoch."""
+        return self.scores[self.by]
+
+    def to_state(self) -> dict[str, str | float]:
+        """A line of metrics.jsonl."""
+        name = {"network": self.network} if self.network else {}
+        numbers = {"epoch": self.epoch, "lr": self.lr, "train_loss": self.train_loss, **self.scores}
+        return {**name, **numbers, "by": self.by, "seconds": self.seconds}
+
+    @classmethod
+    def from_state(cls, state: dict[str, str | float]) -> "EpochRecord":
+        scores = {name: float(value) for name, value in state.items() if name.startswith("valid_")}
+        lr, loss, seconds = (float(state[name]) for name in ("lr", "train_loss", "seconds"))
+        return cls(int(state["epoch"]), lr, loss, scores, str(state["by"]), seconds, str(state.get("network", "")))
+
+
+class WindowState(TypedDict):
+    """A `WindowScore` as JSON has it."""
+
+    start: str
+    end: str
+    n_rows: int
+    members: int
+    score: float
+    wape: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class WindowScore:
+    """How the forecast of a past window came out. `start`, `end`: its first and last dates; `score`: the metric."""
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    n_rows: int
+    members: int
+    score: float
+    wape: float
+    bias: float
+
+    def to_state(self) -> dict[str, object]:
+        return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
+
+    @classmethod
+    def from_state(cls, state: WindowState) -> "WindowScore":
+        values = state["n_rows"], state["members"], state["score"], state["wape"], state["bias"]
+        return cls(pd.Timestamp(state["start"]), pd.Timestamp(state["end"]), *values)
+
+
+@dataclass(frozen=True)
+class EnsembleScores:
+    """Of the members on the validation rows, which they have not seen, calibrated by older windows.
+
+    `scores`: of their mean, such as `valid_rmspe`; `uncalibrated`: its metric without the calibration; `calibration`:
+    that of the scores, not of the forecast. `members`: the metric of each alone, calibrated.
+    """
+
+    scores: dict[str, float]
+    uncalibrated: float
+    calibration: Calibration
+    members: tuple[float, ...]
+
+
+class TrainMetricsState(TypedDict):
+    """A `TrainMetrics` as JSON has it, beside the scores themselves."""
+
+    metric: str
+    best_epoch: int
+    factor: float
+    shift: float
+    members: list[float]
+    valid_rows: int
+    train_rows: int
+    refitted: bool
+    calibration: dict[str, float]
+    expected: float
+    expected_std: float
+    windows: list[WindowState]
+    baseline: BaselineState
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainMetrics:
+    """What a run reached, and what to expect of its forecast.
+
+    `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
+    after a refit those of the networks before it. `calibration`: of the forecast. `expected`, `expected_std`: mean and
+    spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the validation
+    rows. `seconds`: of all epochs.
+    """
+
+    metric: str
+    best_epoch: int
+    validation: EnsembleScores
+    valid_rows: int
+    train_rows: int
+    refitted: bool
+    calibration: Calibration
+    expected: float
+    expected_std: float
+    windows: tuple[WindowScore, ...]
+    baseline: Baseline
+    seconds: float
+
+    @property
+    def score(self) -> float:
+        """The metric on the validation rows."""
+        return self.validation.scores[f"valid_{self.metric}"]
+
+    def to_state(self) -> dict[str, object]:
+        """What metrics.json and `train --json` hold."""
+        validation = self.validation
+        return {
+            "metric": self.metric,
+            "best_epoch": self.best_epoch,
+            **validation.scores,
+            f"valid_{self.metric}_uncalibrated": validation.uncalibrated,
+            **asdict(validation.calibration),
+            "members": list(validation.members),
+            "valid_rows": self.valid_rows,
+            "train_rows": self.train_rows,
+            "refitted": self.refitted,
+            "calibration": asdict(self.calibration),
+            "expected": self.expected,
+            "expected_std": self.expected_std,
+            "windows": [window.to_state() for window in self.windows],
+            "baseline": self.baseline.to_state(),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_state(cls, state: TrainMetricsState) -> "TrainMetrics":
+        numbers = cast("dict[str, float]", state)  # the scores stand beside the other keys
+        metric, key = state["metric"], f"valid_{state['metric']}_uncalibrated"
+        scores = {name: float(v) for name, v in numbers.items() if name.startswith("valid_")}
+        del scores[key], scores["valid_rows"]
+        of_scores = Calibration(state["factor"], state["shift"])
+        return cls(
+            metric,
+            state["best_epoch"],
+            EnsembleScores(scores, numbers[key], of_scores, tuple(state["members"])),
+            state["valid_rows"],
+            state["train_rows"],
+            state["refitted"],
+            Calibration(state["calibration"]["factor"], state["calibration"]["shift"]),
+            state["expected"],
+            state["expected_std"],
+            tuple(WindowScore.from_state(window) for window in state["windows"]),
+            Baseline.from_state(state["baseline"], metric),
+            state["seconds"],
+        )
