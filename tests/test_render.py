@@ -145,7 +145,8 @@ def test_an_unchanged_prep_says_so_and_a_sample_its_series() -> None:
     assert not any(line.startswith(("memory", "to forecast")) for line in lines)
 
 
-SIZE = {"n_rows": 100, "members": 1}
+def window(score: float, wape: float, bias: float) -> dict[str, float]:
+    return {"n_rows": 100, "members": 1, "score": score, "wape": wape, "bias": bias}
 
 
 def train_result(**changes: Any) -> Any:
@@ -161,22 +162,8 @@ def train_result(**changes: Any) -> Any:
         "members": [0.1],
         "calibration": {"factor": 0.9859, "shift": 0.0},
         "windows": [
-            {
-                "start": "2015-05-03T00:00:00",
-                "end": "2015-06-19T00:00:00",
-                **SIZE,
-                "score": 0.11,
-                "wape": 0.07,
-                "bias": 0.01,
-            },
-            {
-                "start": "2015-06-20T00:00:00",
-                "end": "2015-08-06T00:00:00",
-                **SIZE,
-                "score": 0.13,
-                "wape": 0.08,
-                "bias": -0.02,
-            },
+            {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00", **window(0.11, 0.07, 0.01)},
+            {"start": "2015-06-20T00:00:00", "end": "2015-08-06T00:00:00", **window(0.13, 0.08, -0.02)},
         ],
         "expected": 0.12,
         "expected_std": 0.01,

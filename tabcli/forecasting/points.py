@@ -148,7 +148,7 @@ def forecast_applied(run: Run, applied: Applied) -> NDArray[np.float64]:
 
 def _refuse_later_rows(run: Run, data: DataSource) -> None:
     """Raises `DataError` where the train table, if it is there, has targets of after the end that the run knows."""
-    config, end = run.fitted.config, pd.Timestamp(run.fitted.dates["valid_end"])
+    config, end = run.fitted.config, run.fitted.split.valid_end
     there = "train" in data if isinstance(data, Mapping) else (Path(data) / config.tables["train"].file).is_file()
     if not there:
         return
