@@ -252,7 +252,7 @@ def _unseen_plan(applied: Applied, run: Run) -> list[str]:
     if not fitted.config.features.events:
         return []
     ahead = -fitted.frequency.ago(applied.rows[fitted.config.date], fitted.known_until)
-    known = -int(fitted.frequency.ago(pd.Series([fitted.known_until]), pd.Timestamp(fitted.dates["valid_end"]))[0])
+    known = -int(fitted.frequency.ago(pd.Series([fitted.known_until]), fitted.split.valid_end)[0])
     n_asked, n_steps = len(np.unique(ahead[ahead > 0])), max(int(ahead.max()), fitted.horizon - known)
     if not n_asked or n_asked == n_steps:
         return []

@@ -139,7 +139,7 @@ def own_dates(fitted: FittedPipeline, dates: pd.Series, series: IntArray) -> pd.
     newest = fitted.tail.drop_duplicates(SERIES).sort_values(SERIES)
     place = np.searchsorted(newest[SERIES].to_numpy(dtype="int64"), series)
     own = newest[OWN_END].to_numpy(dtype="int64")[place].astype("datetime64[s]")
-    ahead = -fitted.frequency.ago(dates, pd.Timestamp(fitted.dates["valid_end"]))
+    ahead = -fitted.frequency.ago(dates, fitted.split.valid_end)
     moved = [fitted.frequency.after(pd.Timestamp(end), int(n)) for end, n in zip(own, ahead, strict=True)]
     return pd.Series(moved, index=dates.index, name=dates.name).astype("datetime64[us]")
 
