@@ -147,4 +147,4 @@ def test_a_key_with_a_comma_in_its_name(tmp_path: Path) -> None:
     rows = pd.concat([one.assign(**{"shop, id": shop}) for shop in ("a", "b", "c")])
     made = tabcli.init(write_one(tmp_path / "data", rows), tmp_path / "my.yaml")
     assert made.config.series == ("shop, id",)
-    assert tabcli.prep(tmp_path / "my.yaml", tmp_path / "data").summary["series"] == 3
+    assert tabcli.prep(tmp_path / "my.yaml", tmp_path / "data").summary.series == 3

@@ -270,7 +270,7 @@ def ahead(folder: Path, root: Path, horizon: str) -> pd.DataFrame:
 )
 def test_months_and_hours_are_counted_as_such(tmp_path: Path, freq: str, step: str, horizon: str) -> None:
     (tmp_path / "data").mkdir()
-    rows = items(lambda rng, n: rng.poisson(9, n) + 1, freq, 600 if freq == "h" else 60)
+    rows = items(lambda rng, n: rng.poisson(9, n) + 1, freq, 700 if freq == "h" else 60)
     rows["reduced"] = (np.arange(len(rows)) % 3 == 0).astype("int64")
     rows.to_csv(tmp_path / "data" / "log.csv", index=False)
     done = run("init", tmp_path / "data", "--out", tmp_path / "config.yaml", "--target", "units")

@@ -77,7 +77,7 @@ def test_a_column_for_each_series_is_melted_where_it_is_said_or_plain(tmp_path: 
     said = run("init", folder, "--out", tmp_path / "x.yaml", code=2).stderr
     assert "if each of them is a series: --wide" in said
     config, said = begun(folder, "--wide")
-    assert config["series"] == ["series"]
+    assert config["series"] == ["item"], "a series called series is refused"
     assert "6 columns Bern … Thun are series" in said
 
 

@@ -87,7 +87,7 @@ def facts(prepared: Any) -> dict[str, ColumnFacts]:
 def test_the_ranges_of_a_prep_are_those_of_the_training_rows_before_they_were_scaled(
     prepared: Any, facts: dict[str, ColumnFacts]
 ) -> None:
-    dates = prepared.summary["dates"]
+    dates = prepared.prepared.fitted.split.to_state()
     rows = make_tables()["train"].merge(make_tables()["shops"], on="shop")
     rows = rows[(rows["day"] <= dates["train_end"][:10]) & (rows["units"] > 0)]
     assert (facts["units"].low, facts["units"].high) == (rows["units"].min(), rows["units"].max())
@@ -106,7 +106,7 @@ def test_every_input_has_its_role_and_the_target_stands_first(prepared: Any, fac
     assert next(iter(roles.items())) == ("units", "target")
     assert {n for n, role in roles.items() if role == "past only"} == {"visitors"}
     for role in ("categorical", "continuous"):
-        assert [n for n, r in roles.items() if r == role] == prepared.summary["columns"][role]
+        assert [n for n, r in roles.items() if r == role] == list(getattr(prepared.summary.columns, role))
 
 
 def test_values_that_training_never_saw_are_counted() -> None:
@@ -124,7 +124,7 @@ def test_a_run_is_told_as_its_prep_is_but_for_what_only_rows_tell(
     seen = tabcli.inspect(tmp_path / "run")
     assert (seen.what, seen.path) == ("run", str(tmp_path / "run"))
     assert seen.facts["members"] == 1
-    assert seen.facts["valid_rmspe"] == run.metrics["valid_rmspe"]
+    assert seen.facts["valid_rmspe"] == run.metrics.to_state()["valid_rmspe"]
     for column in seen.columns:
         other = facts[column.name]
         assert column.role == other.role

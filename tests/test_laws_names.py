@@ -93,7 +93,7 @@ def plain() -> tuple[pd.DataFrame, dict[str, Any]]:
 def job(config: dict[str, Any], tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, Any]]:
     prep = tabcli.prep(config, tables)
     run = tabcli.train(prep)
-    return tabcli.predict(run, tables).table, {**run.metrics, "all": prep.summary["baseline"]["all"]}
+    return tabcli.predict(run, tables).table, {**run.metrics.to_state(), "all": prep.summary.baseline.scores}
 
 
 def refused_by_name(error: ConfigError, name: str) -> None:
@@ -140,10 +140,10 @@ def test_targets_and_keys_called_like_our_columns_are_refused_with_the_way_out(n
 def test_a_baseline_by_a_column_called_season_is_by_that_column() -> None:
     """It was the median by the place in the week in its place: too easy to beat."""
     tables = {k: table.rename(columns={"promo": "season"}) for k, table in make_tables().items()}
-    summary = tabcli.prep(renamed(FULL, "promo", "season"), tables).summary["baseline"]
-    plain_summary = tabcli.prep(FULL, make_tables()).summary["baseline"]
-    assert list(summary["all"].values()) == list(plain_summary["all"].values())
-    assert "the median by shop × season" in summary["all"]
+    summary = tabcli.prep(renamed(FULL, "promo", "season"), tables).summary.baseline
+    plain_summary = tabcli.prep(FULL, make_tables()).summary.baseline
+    assert list(summary.scores.values()) == list(plain_summary.scores.values())
+    assert "the median by shop × season" in summary.scores
 
 
 @pytest.mark.parametrize("name", ["season", "matched", "rows", "mae", "series"])

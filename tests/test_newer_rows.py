@@ -71,7 +71,7 @@ def test_both_losses_of_an_epoch_are_the_loss_that_is_learned(config: dict[str, 
     prep = tabcli.prep(config, make_tables())
     for loss in ("huber", "mse"):
         options = [f"train.loss={loss}", "train.epochs=6", "calibration.metric=none", "train.huber_delta=0.01"]
-        records = tabcli.train(prep, overrides=options).history
+        records = [r.to_state() for r in tabcli.train(prep, overrides=options).epochs]
         last = records[-1]
         assert last["valid_loss"] < 4 * last["train_loss"], loss
         if loss == "huber":
@@ -93,7 +93,7 @@ def test_an_ensemble_is_scored_by_what_it_forecasts(config: dict[str, Any], tran
     run = tabcli.train(prep, overrides=["train.members=2", "train.epochs=1"])
     valid = prep.prepared.tables["valid"]
     made, actual = predict_target(run.run, valid), valid[ROW + "units"].to_numpy()
-    assert run.metrics["valid_wape"] == pytest.approx(abs(made - actual).sum() / actual.sum(), rel=1e-6)
+    assert run.metrics.to_state()["valid_wape"] == pytest.approx(abs(made - actual).sum() / actual.sum(), rel=1e-6)
 
 
 def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: dict[str, Any]) -> None:
@@ -129,14 +129,17 @@ def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: 
 def test_a_network_worse_than_naive_that_follows_zeros_is_told_the_way_out() -> None:
     from dataclasses import replace
 
+    from tabcli.artifacts.records import TrainMetrics
     from tabcli.cli.render import render_train
 
     tables = table(100)
     settings = {**CONFIG, "target": {"column": "sales", "transform": "log1p"}, "metric": "wape"}
     result = tabcli.train(tabcli.prep(settings, tables))
-    key = "valid_wape"
-    naive = {**result.run.metrics["baseline"], key: 0.1}
-    worse, better = ({**result.run.metrics, "baseline": naive, key: score} for score in (0.2, 0.05))
+    state: Any = result.run.metrics.to_state()
+    naive = {**state["baseline"], "all": {"the last value": 0.1}}
+    worse, better = (
+        TrainMetrics.from_state({**state, "baseline": naive, "valid_wape": score}) for score in (0.2, 0.05)
+    )
     lines = {
         name: "\n".join(render_train(replace(result, run=replace(result.run, metrics=metrics))))
         for name, metrics in (("worse", worse), ("better", better))

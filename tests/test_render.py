@@ -172,7 +172,9 @@ def train_result(**changes: Any) -> Any:
         "train_rows": 798_454,
     }
     found = TrainMetrics.from_state({**metrics, **changes})  # type: ignore[arg-type]
-    return SimpleNamespace(metrics=found, unchanged=False, path="run")
+    learned = SimpleNamespace(target=SimpleNamespace(transform="log"), train=SimpleNamespace(loss="mse"))
+    run = SimpleNamespace(fitted=SimpleNamespace(config=learned))
+    return SimpleNamespace(metrics=found, unchanged=False, path="run", run=run)
 
 
 def test_train_word_for_word() -> None:

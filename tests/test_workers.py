@@ -42,6 +42,9 @@ def wait_until(reached: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+TWO = [*FAST, "train.members=2", "calibration.windows=0"]
+
+
 def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Path) -> None:
     """The script writes a line each time it is run: workers must not import it."""
     folder = write_folder(tmp_path / "data", make_tables())
@@ -55,8 +58,8 @@ open("runs.txt", "a").write("run\\n")
 prep = tabcli.prep("config.json", data={str(folder)!r}, out="prep")
 epochs = []
 callbacks = tabcli.training.loop.Callbacks(on_epoch=epochs.append)
-run = tabcli.train(prep, out="run", overrides={[*FAST, "train.members=2"]!r}, callbacks=callbacks)
-print(sorted(e["network"] for e in epochs), len(run.run.members))
+run = tabcli.train(prep, out="run", overrides={TWO!r}, callbacks=callbacks)
+print(sorted(e.network for e in epochs), len(run.run.members))
 """)
     done = subprocess.run([sys.executable, "x.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -102,7 +105,7 @@ def test_an_error_in_a_worker_keeps_its_type_message_and_hint(tmp_path: Path) ->
 def test_an_unexpected_end_names_the_network_the_reason_and_the_log(tmp_path: Path) -> None:
     settings = load(CONFIG, FAST)
     prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep").prepared
-    tasks = [MemberSpec(f"member-{i}", "valid", i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
+    tasks = [MemberSpec(f"member-{i}", 0, i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
     job = TrainingJob(tmp_path / "prep", settings, tmp_path)
     with pytest.raises(WorkerError, match=r"1 of 2 .* member-1 \(exit code 1: TypeError: .*; see .*member-1\.log\)"):
         workers.run_tasks(tasks, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
@@ -121,7 +124,7 @@ def test_the_reason_of_an_end_is_its_signal_or_the_last_line_of_its_log(
 
 
 def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
-    task = MemberSpec("member-1", "valid", 1, 8, 5)
+    task = MemberSpec("member-1", 0, 1, 8, 5)
     job = TrainingJob(tmp_path / "prep", load(CONFIG, ["train.lr=0.0123456789"]), tmp_path)
     assert read_order(order_line(task, job)) == (task, job)
 

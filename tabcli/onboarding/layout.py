@@ -128,7 +128,7 @@ def _named_by_series(source: FolderTable, wishes: InitHints) -> Wide | None:
     if not (wishes.wide or alike) or wishes.target in numbers:
         return None
     word = re.sub(r"\W+|_", "", str(parts[0].iloc[0])) if alike else ""
-    return numbers, _melt(source, numbers, _free(word or "series", dates)), {}, "series"
+    return numbers, _melt(source, numbers, _free(word or "item", dates)), {}, "series"
 
 
 # --------------------------------------------------------------------------------------- lines of sale
