@@ -1,6 +1,6 @@
 """`python -m tabcli`."""
 
-from tabcli.cli.app import app
+from tabcli.cli.app import run
 
 if __name__ == "__main__":
-    app()
+    run()

@@ -1,9 +1,7 @@
 """The command line: every command by its name, in the order of the help. Each is one call into the API."""
 
-import atexit
-import gc
 import signal
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,6 +11,7 @@ from tabcli.cli.options import (
     EPILOG,
     HELP_NAMES,
 )
+from tabcli.leaving import leave
 from tabcli.version import __version__
 
 app = typer.Typer(
@@ -46,7 +45,6 @@ def main(
     Start with: tabcli synth data && tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
     signal.signal(signal.SIGTERM, on_sigterm)
-    atexit.register(gc.freeze)  # the memory goes as a whole: looking for cycles in it would only take time
 
 
 for _command in (
@@ -69,3 +67,12 @@ for _command in (
 config_app.command()(configs.check)
 config_app.command()(configs.show)
 config_app.command()(configs.schema)
+
+
+def run() -> NoReturn:
+    """The command line as a process of its own: runs the command and ends the process with its exit code."""
+    try:
+        app()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+    leave(0)

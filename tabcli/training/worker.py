@@ -16,6 +16,7 @@ import torch
 
 from tabcli.bundle import directories
 from tabcli.errors import TabcliError, memory_error
+from tabcli.leaving import leave
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import input_maker, run_task
 from tabcli.training.workers import Message, error_message, read_order
@@ -71,3 +72,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)
