@@ -9,7 +9,7 @@ from tabcli.cli import app as commands
 
 
 def run_code(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
 
 def test_a_process_leaves_with_its_code_after_the_exit_functions_and_all_output() -> None:
@@ -54,9 +54,7 @@ class Left(BaseException):
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["config", "check", "no.yaml"], 3), (["x"], 2)])
-def test_the_command_line_ends_its_process_so(
-    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_line_ends_its_process_so(arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
 
     def note(code: int) -> None:
