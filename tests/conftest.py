@@ -12,6 +12,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tabcli.training import workers
+
 settings.register_profile("long", print_blob=True)
 
 
@@ -118,6 +120,23 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a test tried to reach the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_process() -> Iterator[None]:
+    """Networks are trained one after the other in this process, which gives the same bits without a start for each.
+
+    Tests of the workers ask for `two_cores`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "n_cores", lambda: 1)
+        yield
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several networks are trained side by side, in a process each."""
+    monkeypatch.setattr(workers, "n_cores", lambda: 2)
 
 
 @pytest.fixture(autouse=True)

@@ -98,7 +98,7 @@ def test_the_whole_job_at_any_frequency(
     first = expected[-n_ahead]
     assert valid["row.moment"].min() >= first
     assert len(valid) == (train["moment"] >= first).sum()
-    run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run")
+    run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run", "-S", "calibration.windows=0")
     words = ["predict", tmp_path / "run", "--data", tmp_path, "--out", tmp_path / "made.csv", "--horizon", horizon]
     done = run(*words, "--columns", "moment")
     assert "1 series have no row in the last" in done.stderr
@@ -195,7 +195,7 @@ def test_each_rule_gives_what_it_says(tmp_path: Path) -> None:
 
 def test_a_missing_rule_is_named(tmp_path: Path) -> None:
     settings, tables = weekly(weekday=RULES["weekday"], kind=RULES["kind"])
-    trained = tabcli.train(tabcli.prep(settings, data=tables), overrides=["train.epochs=1"])
+    trained = tabcli.train(tabcli.prep(settings, data=tables), overrides=["train.epochs=1", "calibration.windows=0"])
     with pytest.raises(ConfigError, match="no rule says what month, open, price will be") as error:
         tabcli.predict(trained, data=tables, horizon="1w")
     assert "forecast.rules" in str(error.value.hint)
@@ -214,10 +214,12 @@ def test_rows_made_by_rules_are_forecast_like_those_of_a_table(tmp_path: Path) -
     train, ahead = make("W-TUE", 120, 6)
     settings = config_for("6w", "2w")
     settings["train"]["epochs"] = 2
-    trained = tabcli.train(tabcli.prep(settings, data={"train": train}))
+    trained = tabcli.train(tabcli.prep(settings, data={"train": train}), overrides=["calibration.windows=0"])
     made = tabcli.predict(trained, data={}, horizon="6w").table
     settings["tables"]["future"] = {"file": "future.csv"}
-    full = tabcli.train(tabcli.prep(settings, data={"train": train, "future": ahead}))
+    full = tabcli.train(
+        tabcli.prep(settings, data={"train": train, "future": ahead}), overrides=["calibration.windows=0"]
+    )
     rows = made.merge(ahead[["region", "product", "moment", "promo", "size"]], on=["region", "product", "moment"])
     given = tabcli.predict(full, data={"future": rows.drop(columns="units")}).table
     steady = (made["region"] == "north") | (made["product"] == 2)
@@ -258,7 +260,7 @@ def test_holidays_are_kept_in_the_bundle(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "holidays", fake_holidays({"DE": ["05-01", "06-05"], "DE-BY": ["06-04"]}))
     prep = tabcli.prep(settings, data=tables, out=tmp_path / "prep")
     fitted = prep.prepared.fitted
-    trained = tabcli.train(prep, out=tmp_path / "run", overrides=["train.epochs=1"])
+    trained = tabcli.train(prep, out=tmp_path / "run", overrides=["train.epochs=1", "calibration.windows=0"])
     monkeypatch.setitem(sys.modules, "holidays", None)
     made = tabcli.predict(tmp_path / "run", data=tables, horizon="10d").table
     assert len(made) == 40

@@ -18,7 +18,7 @@ from tabcli.api.progress import Bar, epoch_text
 from tests.conftest import CONFIG, make_tables
 
 VERBS = [name for name in tabcli.__all__ if name.islower() and not name.startswith("_")]
-FAST = ["train.epochs=2", "calibration.metric=none"]
+FAST = ["train.epochs=2", "calibration.windows=0"]
 
 
 @pytest.fixture(scope="module")

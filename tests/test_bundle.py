@@ -25,7 +25,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("bundle")
     torch.set_num_threads(1)
     tabcli.prep(CONFIG, make_tables(), root / "prep")
-    tabcli.train(root / "prep", root / "run", overrides=["train.epochs=1"])
+    tabcli.train(root / "prep", root / "run", overrides=["train.epochs=1", "calibration.windows=1"])
     return root
 
 
@@ -67,7 +67,7 @@ def test_a_prep_survives_the_disk_bit_for_bit(job: Path) -> None:
 
 
 def test_a_run_survives_the_disk_bit_for_bit(job: Path) -> None:
-    made = tabcli.train(job / "prep", overrides=["train.epochs=1"]).run
+    made = tabcli.train(job / "prep", overrides=["train.epochs=1", "calibration.windows=1"]).run
     read = directories.load_run(job / "run")
     assert read.networks == json.loads(json.dumps(made.networks))
     assert len(read.members) == len(made.members) == 1

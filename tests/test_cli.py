@@ -31,6 +31,10 @@ def run(*words: object, code: int = 0) -> Result:
     return done
 
 
+ALONE = ["-S", "calibration.windows=0"]
+"""One network, without those of past windows."""
+
+
 def last_lines(result: Result) -> str:
     return result.stderr.strip()
 
@@ -207,7 +211,7 @@ def test_a_run_directory_holds_what_the_docs_say(job: Path) -> None:
 
 
 def test_train_prints_the_network_and_plain_lines(job: Path, tmp_path: Path) -> None:
-    done = run("train", "--prep", job / "prep", "--out", tmp_path / "run", "-S", "train.epochs=1")
+    done = run("train", "--prep", job / "prep", "--out", tmp_path / "run", "-S", "train.epochs=1", *ALONE)
     assert "shop 8×" in done.stderr
     assert "16 → 8 → 1" in done.stderr
     assert "epoch   1  train loss" in done.stderr
@@ -219,7 +223,7 @@ def test_the_precision_is_chosen_by_an_option(job: Path, tmp_path: Path) -> None
     weights = {}
     for precision in ("float32", "bfloat16"):
         out = tmp_path / precision
-        run("train", "-p", job / "prep", "-o", out, "-S", "train.epochs=1", "--precision", precision)
+        run("train", "-p", job / "prep", "-o", out, "-S", "train.epochs=1", *ALONE, "--precision", precision)
         assert json.loads((out / "config.json").read_text())["train"]["precision"] == precision
         weights[precision] = (out / "member-0.safetensors").read_bytes()
     assert weights["float32"] != weights["bfloat16"]
@@ -238,7 +242,7 @@ def test_lr_find_suggests_and_plots(job: Path, tmp_path: Path) -> None:
 
 def test_a_killed_training_resumes_to_the_same_bytes(job: Path, tmp_path: Path) -> None:
     """SIGKILL after the first checkpoint; the resumed run's weights and submission equal an undisturbed run's."""
-    options = ["--prep", str(job / "prep"), "-S", "train.epochs=40", "-S", "train.batch_size=16"]
+    options = ["--prep", str(job / "prep"), "-S", "train.epochs=15", "-S", "train.batch_size=16", *ALONE]
     command = [sys.executable, "-m", "tabcli", "train", *options, "--out", str(tmp_path / "run")]
     checkpoint = tmp_path / "run.partial" / "member-0.safetensors"
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -284,12 +288,12 @@ def test_signals_end_with_their_code_and_nothing_half_written(
 
 def test_an_existing_run_is_replaced_only_with_force(job: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=1")
+    run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=1", *ALONE)
     first = (out / "manifest.json").read_bytes()
-    refused = run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", code=2)
+    refused = run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", *ALONE, code=2)
     assert "exists already" in refused.stderr
     assert (out / "manifest.json").read_bytes() == first
-    run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", "--force")
+    run("train", "--prep", job / "prep", "--out", out, "-S", "train.epochs=2", *ALONE, "--force")
     assert [r.epoch for r in directories.load_run(out).epochs if r.network == "member-0"] == [1, 2]
 
 

@@ -35,7 +35,16 @@ def test_dropped_categories_make_a_forecast_of_new_stores_better_than_the_median
     found = {}
     for share in (0, 0.01):
         out = tmp_path / f"run-{share}"
-        options = ["-S", "train.epochs=4", "-S", "train.threads=1", "-S", f"train.category_dropout={share}"]
+        options = [
+            "-S",
+            "train.epochs=4",
+            "-S",
+            "train.threads=1",
+            "-S",
+            "calibration.windows=0",
+            "-S",
+            f"train.category_dropout={share}",
+        ]
         run("train", "--prep", tmp_path / "prep", "--out", out, *options)
         done = run("predict", out, "--data", folder, "--out", tmp_path / "made.csv")
         assert f"{len(NEW)} series that training never saw" in done.stderr
@@ -63,7 +72,9 @@ def test_a_new_series_does_not_depend_on_whether_prep_had_heard_of_it(history: s
     config["model"] = {**CONFIG["model"], "history": history}
     made = []
     for at_prep in (both, tables):
-        trained = tabcli.train(tabcli.prep(config, data=at_prep), overrides=["train.category_dropout=0.02"])
+        trained = tabcli.train(
+            tabcli.prep(config, data=at_prep), overrides=["train.category_dropout=0.02", "calibration.windows=0"]
+        )
         result = tabcli.predict(trained, data=both)
         assert any("1 series that training never saw (77)" in note for note in result.warnings)
         made.append(result.table)

@@ -20,7 +20,7 @@ from tabcli.config.yaml12 import parse_yaml
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "calibration.metric=none"]
+FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "calibration.windows=0"]
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     write_folder(root / "data", make_tables())
     tabcli.prep(CONFIG, root / "data", root / "prep")
-    tabcli.train(root / "prep", root / "run", overrides=["train.epochs=1", "calibration.metric=none"])
+    tabcli.train(root / "prep", root / "run", overrides=["train.epochs=1", "calibration.windows=0"])
     return root
 
 
@@ -50,10 +50,10 @@ def test_a_full_memory_is_told_from_other_errors(error: Exception) -> None:
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_a_network_larger_than_the_memory_ends_with_the_code_of_resources(
-    job: Path, tmp_path: Path, members: int
+    job: Path, tmp_path: Path, two_cores: None, members: int
 ) -> None:
     """More than any machine can address, in this process and in those of several networks."""
-    large = ["-S", "model.layers=[1000000000000000]", "-S", f"train.members={members}", "-S", "calibration.metric=none"]
+    large = ["-S", "model.layers=[1000000000000000]", "-S", f"train.members={members}", "-S", "calibration.windows=0"]
     done = run("train", "--prep", job / "prep", "--out", tmp_path / "run", *large, code=6)
     assert "the memory is full" in done.stderr
     assert "train.batch_size" in done.stderr

@@ -369,7 +369,7 @@ def test_the_shipped_configs_forecast_every_row(
     monkeypatch.setattr(measure, "tabcli", within)
     days = make_days()
     data, out = write_data(tmp_path / "data", days), tmp_path / "out"
-    quick = ["train.epochs=1", "train.batch_size=512", "train.threads=1", "model.layers=[8]", "calibration.metric=none"]
+    quick = ["train.epochs=1", "train.batch_size=512", "train.threads=1", "model.layers=[8]", "calibration.windows=0"]
     small = [part for each in quick for part in ("-S", each)]
     fev.main(["--data", str(data), "--out", str(out), "--task", key, "--windows", window, *small])
     task = fev_tasks.TASKS[key]

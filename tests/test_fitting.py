@@ -82,7 +82,7 @@ def test_a_forecast_uses_the_past_up_to_the_end_and_a_refit_learns_from_all_of_i
     config: dict[str, Any], kind: str
 ) -> None:
     tables = make_tables()
-    settings = [*FAST, f"model.history={kind}", "calibration.metric=none"]
+    settings = [*FAST, f"model.history={kind}", "calibration.windows=0"]
     prep = tabcli.prep(config, data=tables)
     plain = tabcli.train(prep, overrides=settings)
     again = tabcli.train(prep, overrides=settings, refit=True)
@@ -102,7 +102,9 @@ def test_a_forecast_uses_the_past_up_to_the_end_and_a_refit_learns_from_all_of_i
         assert means[1] > 1.2 * means[0]
 
 
-def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[str, Any], tmp_path: Path) -> None:
+def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(
+    config: dict[str, Any], tmp_path: Path, two_cores: None
+) -> None:
     folder = write_folder(tmp_path / "data", make_tables())
     prep = tabcli.prep(config, data=folder, out=tmp_path / "prep")
     run = tabcli.train(prep, out=tmp_path / "run", overrides=[*FAST, "train.members=2"]).run
@@ -118,7 +120,9 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(config: dict[st
     np.testing.assert_allclose(
         predict_target(loaded, encoded), run.calibration.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
     )
-    alone = tabcli.train(prep, overrides=[*FAST, f"seed={prep.prepared.fitted.config.seed + 1}"]).run
+    alone = tabcli.train(
+        prep, overrides=[*FAST, "calibration.windows=0", f"seed={prep.prepared.fitted.config.seed + 1}"]
+    ).run
     for name, values in alone.members[0].items():
         np.testing.assert_array_equal(values, loaded.members[1][name], err_msg="side by side or not: the same bits")
 
@@ -130,7 +134,9 @@ def test_a_member_can_do_without_some_variables(config: dict[str, Any], tmp_path
     config = {**config, "variants": [{"model": {"without": ["size"], "history": "none"}}, {}]}
     runs = []
     for name, given in (("a", tables), ("b", other)):
-        run = tabcli.train(tabcli.prep(config, data=given), overrides=[*FAST, "train.members=2"]).run
+        run = tabcli.train(
+            tabcli.prep(config, data=given), overrides=[*FAST, "train.members=2", "calibration.windows=0"]
+        ).run
         (tmp_path / name).mkdir()
         directories.save_run(tmp_path / name, run, "f", {})
         runs.append(directories.load_run(tmp_path / name))
@@ -157,7 +163,7 @@ def test_only_a_variable_can_be_left_out(config: dict[str, Any]) -> None:
 
 def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "data", make_tables())
-    tabcli.prep(config, data=folder, out=tmp_path / "prep", overrides=["train.epochs=60"])
+    tabcli.prep(config, data=folder, out=tmp_path / "prep", overrides=["train.epochs=15"])
     command = [
         sys.executable,
         "-m",
@@ -185,7 +191,8 @@ def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path
     assert "Traceback" not in stderr
     assert not (tmp_path / "run").exists()
     assert len(list(partial.glob("*.done.safetensors"))) == 1
-    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=120)
+    rest = ["train.members=2", "calibration.windows=0", "train.batch_size=16"]
+    tabcli.train(tmp_path / "prep", tmp_path / "run", overrides=rest, resume=True)
     assert len(directories.load_run(tmp_path / "run").members) == 2
     assert not partial.exists()
 

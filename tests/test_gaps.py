@@ -14,7 +14,7 @@ def test_gaps_that_training_never_had_are_told_and_are_unknown(config: dict[str,
     """No network learned anything of the missing code of a column without gaps: it stays what it was at random."""
     tables = make_tables()
     tables["shops"]["kind"] = tables["shops"]["kind"].fillna("y")
-    run = tabcli.train(tabcli.prep(config, tables), overrides=["train.epochs=1", "calibration.metric=none"])
+    run = tabcli.train(tabcli.prep(config, tables), overrides=["train.epochs=1", "calibration.windows=0"])
     plain = tabcli.predict(run, tables)
     assert not any("missing" in w and "promo" in w for w in plain.warnings)
     ahead, gap = tables["future"], tables["future"]["shop"] == 2

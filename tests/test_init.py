@@ -27,7 +27,7 @@ FAST = [
     "-S",
     "model.layers=[16]",
     "-S",
-    "calibration.metric=none",
+    "calibration.windows=0",
     "-S",
     "train.members=1",
 ]

@@ -11,7 +11,7 @@ import yaml
 from tests.test_init_spelling import begun, folder_of, run, sales
 
 FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "train.members=1", "-S", "model.layers=[16]"]
-FAST += ["-S", "calibration.metric=none"]
+FAST += ["-S", "calibration.windows=0"]
 
 
 def one(n: int = 200) -> pd.DataFrame:

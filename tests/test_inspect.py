@@ -28,7 +28,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_folder(root / "data", make_tables())
     (root / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     run("prep", "-c", root / "config.yaml", "-d", root / "data", "-o", root / "prep")
-    run("train", "-p", root / "prep", "-o", root / "run", "-S", "train.epochs=1")
+    run("train", "-p", root / "prep", "-o", root / "run", "-S", "train.epochs=1", "-S", "calibration.windows=0")
     return root
 
 

@@ -120,7 +120,7 @@ def test_values_that_training_never_saw_are_counted() -> None:
 def test_a_run_is_told_as_its_prep_is_but_for_what_only_rows_tell(
     prepared: Any, facts: dict[str, ColumnFacts], tmp_path: Path
 ) -> None:
-    run = tabcli.train(prepared, out=tmp_path / "run", overrides=["train.epochs=1", "calibration.metric=none"])
+    run = tabcli.train(prepared, out=tmp_path / "run", overrides=["train.epochs=1", "calibration.windows=0"])
     seen = tabcli.inspect(tmp_path / "run")
     assert (seen.what, seen.path) == ("run", str(tmp_path / "run"))
     assert seen.facts["members"] == 1

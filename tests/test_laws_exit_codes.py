@@ -217,7 +217,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_folder(root / "data", make_tables())
     (root / "my.yaml").write_text(Config.model_validate(FULL).to_yaml(), encoding="utf-8")
     tabcli.prep(FULL, root / "data", root / "prep")
-    tabcli.train(root / "prep", root / "run", overrides=["calibration.metric=none"])
+    tabcli.train(root / "prep", root / "run", overrides=["calibration.windows=0"])
     (root / "empty").mkdir()
     (root / "nothing.csv").write_text("")
     (root / "words.txt").write_bytes(b"\xff\xfe\x00 no table")

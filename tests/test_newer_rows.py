@@ -70,7 +70,7 @@ def test_both_losses_of_an_epoch_are_the_loss_that_is_learned(config: dict[str, 
     """On rows without noise the network learns both alike; squared errors beside absolute ones would differ widely."""
     prep = tabcli.prep(config, make_tables())
     for loss in ("huber", "mse"):
-        options = [f"train.loss={loss}", "train.epochs=6", "calibration.metric=none", "train.huber_delta=0.01"]
+        options = [f"train.loss={loss}", "train.epochs=6", "calibration.windows=0", "train.huber_delta=0.01"]
         records = [r.to_state() for r in tabcli.train(prep, overrides=options).epochs]
         last = records[-1]
         assert last["valid_loss"] < 4 * last["train_loss"], loss
@@ -103,7 +103,7 @@ def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: 
     late = ahead["day"] > day + pd.Timedelta(3, unit="D")
     run = tabcli.train(
         tabcli.prep(settings, {**tables, "future": ahead[~late]}),
-        overrides=["train.epochs=1", "calibration.metric=none"],
+        overrides=["train.epochs=1", "calibration.windows=0"],
     )
     ready = tabcli.forecaster(run, tables)
     for part, told in (
@@ -116,7 +116,7 @@ def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: 
         notes = [w for w in ready.predict(part).warnings if "ask for all rows" in w]
         assert (not notes) if told is None else told in notes[0]
     with_plan = tabcli.train(
-        tabcli.prep(config, {**tables, "future": ahead}), overrides=["train.epochs=1", "calibration.metric=none"]
+        tabcli.prep(config, {**tables, "future": ahead}), overrides=["train.epochs=1", "calibration.windows=0"]
     )
     whole = tabcli.predict(with_plan, {**tables, "future": ahead})
     alone = tabcli.forecaster(with_plan, tables).predict(ahead[ahead["day"] == ahead["day"].min()])

@@ -21,12 +21,10 @@ from tabcli.training.members import MemberSpec
 from tabcli.training.workers import TrainingJob, order_line, read_order
 from tests.conftest import CONFIG, make_tables, write_folder
 
-FAST = ["train.epochs=2", "train.batch_size=64", "calibration.metric=none"]
+FAST = ["train.epochs=2", "train.batch_size=64", "calibration.windows=0"]
 
 
-@pytest.fixture(autouse=True)
-def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "n_cores", lambda: 2)
+pytestmark = pytest.mark.usefixtures("two_cores")
 
 
 def children(pid: int) -> list[int]:
@@ -42,7 +40,7 @@ def wait_until(reached: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-TWO = [*FAST, "train.members=2", "calibration.windows=0"]
+TWO = [*FAST, "train.members=2"]
 
 
 def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Path) -> None:
@@ -81,7 +79,7 @@ def test_a_worker_ends_when_its_parent_is_killed_and_ignores_ctrl_c(tmp_path: Pa
         "--out",
         str(tmp_path / "run"),
     ]
-    command += ["-S", "train.members=2", "-S", "calibration.metric=none"]
+    command += ["-S", "train.members=2", "-S", "calibration.windows=0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: len(list((tmp_path / "run.partial").glob("member-?.safetensors"))) == 2)
         started = children(process.pid)

@@ -16,7 +16,7 @@ from tabcli.features.dates import date_parts
 from tabcli.preprocessing.categorical import Categorify
 from tabcli.preprocessing.columns import STEPS, step_from_state, step_state
 from tabcli.preprocessing.continuous import FillMissing, Normalize
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import Kinds, require_columns
 from tabcli.tables.reading import TableSource
 
 # ------------------------------------------------------------------------------------- the single steps
@@ -42,8 +42,9 @@ def add_datepart(
     """
     rows = read_any(table, "table", [column], reading)
     require_columns(rows, [column], "the table")
-    if kind_of(rows[column]) != "date":
-        raise DataError(f"column {column!r} holds {kind_of(rows[column])} values, not dates")
+    kind = Kinds.of(rows)[column]
+    if kind != "date":
+        raise DataError(f"column {column!r} holds {kind} values, not dates")
     parts = date_parts(rows[column], prefix, time=time)
     clash = [c for c in parts.columns if c in rows.columns]
     if clash:
@@ -55,8 +56,8 @@ def add_datepart(
 
 def _default_columns(step: str, rows: pd.DataFrame) -> list[str]:
     """Text and bool columns to categorify, numbers for the other two."""
-    wanted = ("text", "bool") if step == "categorify" else ("int", "float")
-    return [c for c in rows.columns if kind_of(rows[c]) in wanted]
+    kinds = Kinds.of(rows)
+    return kinds.only("text", "bool") if step == "categorify" else kinds.numbers
 
 
 def run_step(

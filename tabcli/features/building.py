@@ -23,7 +23,7 @@ from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
 from tabcli.parallel import parallel_map
 from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_text, kind_of
 from tabcli.tables.rows import matches
 
 
@@ -51,7 +51,7 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
         counts[name] = int(missing.sum())
         if missing.any():
             column = rows[name]
-            if kind_of(column) == "text":
+            if is_text(column):
                 new = [] if str(value) in column.cat.categories else [str(value)]
                 filled[name] = column.cat.add_categories(new).fillna(str(value))
             else:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import ColumnValues
 from tabcli.artifacts.contents import ROW, FittedPipeline, Run
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, memory_error
@@ -19,7 +18,7 @@ from tabcli.pipeline.joined import with_target
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.joins import LookupTable
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import plain_values
 from tabcli.target_history.grid import Positions
 from tabcli.target_history.statistics import Snapshot, standardised
 from tabcli.training.dataset import Dataset
@@ -126,7 +125,7 @@ def forecast(
     rows = applied.rows
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
     known = [c for c in columns if c not in keys and c in rows.columns]
-    table = pd.DataFrame({c: _plain(rows[c]) for c in [*keys, *known]})
+    table = pd.DataFrame({c: plain_values(rows[c]) for c in [*keys, *known]})
     if made is not None:
         places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
         table[config.date] = own_dates(run.fitted, table[config.date], places)
@@ -188,10 +187,6 @@ def _closed(run: Run) -> list[str]:
         "forecast.weekdays: all makes them"
         for name, n in closed_weekdays(run.fitted).items()
     ]
-
-
-def _plain(column: pd.Series) -> ColumnValues:
-    return column.astype("str") if kind_of(column) == "text" else column.to_numpy()
 
 
 def _warnings(applied: Applied, run: Run) -> list[str]:

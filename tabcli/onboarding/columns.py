@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.features.dates import date_parts
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_number, is_whole, kind_of
 
 MAX_SUMMANDS, FEW_CODES = 12, 5
 
@@ -43,25 +43,25 @@ def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
         return "one value only"
     if is_row_number(values):
         return "a number of the row"
-    if kind_of(values) == "int" and KEYS.search(snake_case(column)):
+    if is_whole(values) and KEYS.search(snake_case(column)):
         return "a key by its name"
     if is_flag(values):
         return "a flag of 0 and 1"
-    if kind_of(values) == "int" and values.min() > 0 and values.nunique() <= FEW_CODES < len(values) / 20:
+    if is_whole(values) and values.min() > 0 and values.nunique() <= FEW_CODES < len(values) / 20:
         return "a code of few values"
     return "a part of the date" if part_of_date(values, table[date]) else None
 
 
 def is_flag(column: pd.Series) -> bool:
     """Whether a column holds 0 and 1 only, both."""
-    return kind_of(column) == "bool" or (
-        kind_of(column) in ("int", "float") and {*pd.unique(column.dropna()).tolist()} == {0, 1}
-    )
+    if is_number(column):
+        return {*pd.unique(column.dropna()).tolist()} == {0, 1}
+    return kind_of(column) == "bool"
 
 
 def is_row_number(column: pd.Series) -> bool:
     """Whether a column counts the rows of the file, or of parts of it."""
-    if kind_of(column) != "int" or len(column) < 3:
+    if not is_whole(column) or len(column) < 3:
         return False
     steps = np.diff(column.to_numpy())
     return bool(column.is_unique and (steps == 1).mean() >= 0.9) or (
@@ -71,7 +71,7 @@ def is_row_number(column: pd.Series) -> bool:
 
 def part_of_date(column: pd.Series, dates: pd.Series) -> tuple[str, int] | None:
     """The part of the date that a column of whole numbers is, and what is added to it."""
-    if kind_of(column) != "int" or column.nunique() < 2:
+    if not is_whole(column) or column.nunique() < 2:
         return None
     some = np.unique(np.linspace(0, len(column) - 1, 200).astype("int64"))
     if len(column) > len(some) and part_of_date(column.iloc[some], dates.iloc[some]) is None:
@@ -115,7 +115,7 @@ def is_regular(dates: pd.Series) -> bool:
 
 def is_measured(column: pd.Series) -> bool:
     """Whether a column holds amounts rather than names or flags."""
-    return kind_of(column) in ("int", "float") and column.nunique() > 2
+    return is_number(column) and column.nunique() > 2
 
 
 def shown_columns(table: pd.DataFrame) -> str:

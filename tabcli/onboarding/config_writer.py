@@ -11,7 +11,7 @@ from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec
 from tabcli.onboarding.plan import Draft
 from tabcli.onboarding.steps import closed_weekdays, gaps_of
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_number
 
 BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
 """Below so many rows a batch has so many."""
@@ -106,10 +106,8 @@ def _spec(draft: Draft, source: FolderTable) -> Spec:
     found = draft.found
     if found.future is None or source.name not in (found.train.name, found.future.name):
         return source.spec
-    one, other = found.train.table, found.future.table
-    mixed = [
-        c for c in one.columns if c in other.columns and (kind_of(one[c]) == "text") != (kind_of(other[c]) == "text")
-    ]
+    one, other = found.train.kinds, found.future.kinds
+    mixed = [c for c in one if c in other and (one[c] == "text") != (other[c] == "text")]
     spec = source.spec.copy()
     if mixed:
         spec["dtypes"] = dict.fromkeys(mixed, "str")
@@ -225,7 +223,7 @@ def _features(draft: Draft) -> Iterator[str]:
 
 def _is_measure(column: pd.Series) -> bool:
     """Whether a column's logs can tell of its level: numbers, positive in most rows."""
-    return kind_of(column) in ("int", "float") and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
+    return is_number(column) and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
 
 
 def _inputs(draft: Draft) -> Iterator[str]:

@@ -26,7 +26,7 @@ from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_a
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.sides import find_joins
 from tabcli.onboarding.steps import frequency_of
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import Kind, is_text, is_whole
 
 MAX_FLAG_VALUES, FEWEST_CLOSED = 5, 2
 
@@ -65,7 +65,7 @@ def _find_roles(found: Discovery) -> None:
 
 
 def _is_id(column: pd.Series) -> bool:
-    return kind_of(column) in ("int", "text") and bool(column.is_unique and column.notna().all())
+    return (is_whole(column) or is_text(column)) and bool(column.is_unique and column.notna().all())
 
 
 def _follows_weekday(column: pd.Series, dates: pd.Series) -> bool:
@@ -94,7 +94,7 @@ def rule_candidates(found: Discovery) -> dict[str, Part | str]:
         usual = usual_level(values)
         if is_flag(values):
             mostly = bool(values.mean() > 0.5)
-            usually = mostly if kind_of(values) == "bool" else int(mostly)
+            usually = mostly if found.train.kinds[column] == "bool" else int(mostly)
             weekly = mostly and found.frequency.seconds < WEEK  # such as open
             rules[column] = {"repeat": "1w"} if weekly else {"constant": usually}
         elif usual:
@@ -122,11 +122,11 @@ class Closed:
 
 def closed_column(found: Discovery) -> Closed | None:
     """The column of few values, one of which means that nothing is sold. One known in advance before others."""
-    target = found.rows[found.target].to_numpy()
-    others = [c for c in found.past_only if c in found.rows.columns and _tells_opening(found.rows[c])]
+    target, kinds = found.rows[found.target].to_numpy(), found.kinds
+    others = [c for c in found.past_only if c in kinds and _tells_opening(c, kinds[c])]
     for column in [*found.known, *others]:
         values = found.rows[column]
-        if values.nunique() > MAX_FLAG_VALUES or kind_of(values) == "date":
+        if values.nunique() > MAX_FLAG_VALUES or kinds[column] == "date":
             continue
         for value in values.dropna().unique():
             off = (values == value).to_numpy()
@@ -136,9 +136,9 @@ def closed_column(found: Discovery) -> Closed | None:
     return None
 
 
-def _tells_opening(column: pd.Series) -> bool:
+def _tells_opening(column: str, kind: Kind) -> bool:
     """Whether a column that is past only may say that it was closed, and not just that nothing was sold."""
-    return kind_of(column) in ("text", "bool") or bool(_OPENINGS.search(snake_case(str(column.name))))
+    return kind in ("text", "bool") or bool(_OPENINGS.search(snake_case(column)))
 
 
 def _plain(value: object) -> Scalar:
@@ -149,9 +149,11 @@ def _plain(value: object) -> Scalar:
 
 def usual_level(column: pd.Series) -> str | None:
     """The level of a text column that stands for an ordinary day, 80 % of the rows at least; "" for missing."""
+    if not is_text(column):
+        return None
     shares = column.value_counts(normalize=True, dropna=False)
     top = shares.index[0]
-    if kind_of(column) != "text" or shares.iloc[0] < 0.8 or len(shares) < 2:
+    if shares.iloc[0] < 0.8 or len(shares) < 2:
         return None
     return "" if pd.isna(top) else str(top)
 

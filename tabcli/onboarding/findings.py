@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Required, TypedDict
 
 import pandas as pd
@@ -10,7 +11,7 @@ from tabcli.config.values import Duration
 from tabcli.errors import UsageError
 from tabcli.features.availability import Role
 from tabcli.features.frequency import Frequency
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import Kinds
 
 Part = dict[str, object]
 """Keys and values of a config that is being written."""
@@ -96,8 +97,15 @@ class FolderTable:
     def file(self) -> str:
         return self.spec["file"]
 
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The kind of each column."""
+        return Kinds.of(self.table)
+
+    @property
     def dates(self) -> list[str]:
-        return [c for c in self.table.columns if kind_of(self.table[c]) == "date"]
+        """The columns of dates."""
+        return self.kinds.only("date")
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,11 @@ class Discovery:
     own_start: bool = False
     rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> Kinds:
+        """The kind of each column of `rows`."""
+        return Kinds.of(self.rows)
 
     @property
     def step(self) -> Duration:

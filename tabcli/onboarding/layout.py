@@ -12,7 +12,7 @@ from tabcli.config.values import Duration
 from tabcli.errors import DataError, UsageError
 from tabcli.onboarding.columns import KEYS, THINGS, is_flag, is_row_number, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
-from tabcli.tables.kinds import as_text, kind_of
+from tabcli.tables.kinds import as_text
 from tabcli.tables.moments import date_format_of, day_orders, to_dates
 from tabcli.tables.shapes import aggregated, melted
 
@@ -67,7 +67,7 @@ def _melt(source: FolderTable, wide: Sequence[str], names: str, **more: object) 
 
 def _named_by_dates(source: FolderTable, names: list[str]) -> Wide | None:
     """Columns whose names are dates, years or months, more than any others."""
-    dated = [n for n in names if re.search(r"\d", n) and kind_of(source.table[n]) in ("int", "float")]
+    dated = [n for n in source.kinds.numbers if re.search(r"\d", n)]
     if len(dated) < FEWEST or len(dated) < 0.5 * len(names):
         return None
     for wide in (dated, [n for n in dated if re.match(r"^\W*\d", n)]):
@@ -90,7 +90,7 @@ def _named_by_dates(source: FolderTable, names: list[str]) -> Wide | None:
 
 def _numbered_steps(source: FolderTable, names: list[str], sources: Mapping[str, FolderTable]) -> Wide | None:
     """Columns d_1, d_2, … of a table without dates; a table beside it says when the first of them was."""
-    if source.dates():
+    if source.dates:
         return None
     parts = pd.Series(names, dtype="str").str.extract(r"^(.*?)(\d+)$")
     prefix = parts[0].value_counts().index[0] if parts[0].notna().any() else None
@@ -100,10 +100,10 @@ def _numbered_steps(source: FolderTable, names: list[str], sources: Mapping[str,
     if len(wide) < 2 * FEWEST or not (numbers.diff().dropna() == 1).all():
         return None
     for other in [s for s in sources.values() if s is not source]:
-        for key in [c for c in other.table.columns if kind_of(other.table[c]) == "text"]:
+        for key in other.kinds.only("text"):
             place = other.table[key].astype("str").to_numpy() == wide[0]
-            if place.any() and other.dates():
-                moment = pd.Timestamp(other.table.loc[place, other.dates()[0]].iloc[0])
+            if place.any() and other.dates:
+                moment = pd.Timestamp(other.table.loc[place, other.dates[0]].iloc[0])
                 start = moment - pd.Timedelta(int(numbers.iloc[0]) - 1, unit="D")
                 melt = _melt(source, wide, "date", start=str(start.date()))
                 return wide, melt, {}, f"days from {moment.date()} on, as {other.file} says"
@@ -118,8 +118,8 @@ def _numbered_steps(source: FolderTable, names: list[str], sources: Mapping[str,
 
 def _named_by_series(source: FolderTable, wishes: InitHints) -> Wide | None:
     """A column of numbers for each series beside one of dates: where that is said, or all are numbered alike."""
-    dates, table = source.dates(), source.table
-    numbers = [str(c) for c in table.columns if kind_of(table[c]) in ("int", "float") and not is_row_number(table[c])]
+    dates, table = source.dates, source.table
+    numbers = [c for c in source.kinds.numbers if not is_row_number(table[c])]
     if len(dates) != 1 or table[dates[0]].duplicated().any() or len(numbers) < 2:
         return None
     parts = pd.Series(numbers, dtype="str").str.extract(r"^(.*\D)(\d+)$")
@@ -139,7 +139,7 @@ def added_up(source: FolderTable, date: str, target: str, series: Sequence[str])
     table = source.table
     own = {date, target, *series}
     others = [c for c in table.columns if c not in own]
-    numbers = [c for c in others if kind_of(table[c]) in ("int", "float", "bool")]
+    numbers = [c for c in source.kinds.only("int", "float", "bool") if c not in own]
     rates = [c for c in numbers if _RATES.search(snake_case(c))]
     flags = [c for c in numbers if c not in rates and is_flag(table[c])]
     names = [

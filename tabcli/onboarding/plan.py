@@ -16,7 +16,7 @@ from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usu
 from tabcli.onboarding.findings import Discovery, Part
 from tabcli.onboarding.steps import gaps_of
 from tabcli.preprocessing.target import TargetTransform
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_number
 
 MAX_LEVELS = 1000
 """A text column with more is left out; the series columns are not."""
@@ -197,24 +197,24 @@ def _plan_dates(draft: Draft) -> None:
 
 def _plan_events(draft: Draft) -> None:
     """An event for each 0/1 column known in advance, and each text column with an ordinary level."""
-    found, rows, closed = draft.found, draft.found.rows, draft.closed
+    found, rows, closed, kinds = draft.found, draft.found.rows, draft.closed, draft.found.kinds
     window, cap = {"w": ("4w", "12w"), "mo": ("3mo", "12mo")}.get(found.step.unit, ("7d", "30d"))
     flags = []
     for column in [c for c, role in found.roles.items() if role == "known in advance" and c != found.date]:
         if column not in rows.columns or column == draft.weekday:
             continue
         values = rows[column]
-        usual = usual_level(values) if kind_of(values) == "text" else None
+        usual = usual_level(values)
         shut = closed is not None and column == closed.column
         if closed is not None and shut:
             where: Part = {column: closed.value}
         elif is_flag(values):
-            where = {column: True if kind_of(values) == "bool" else 1}
+            where = {column: True if kinds[column] == "bool" else 1}
             flags.append(column)
         elif usual is not None:
             where = {column: {"not": usual}}
         elif values.nunique() == 1 and values.isna().mean() >= 0.5:  # a list of dates: there, or not
-            where = {column: int(values.dropna().iloc[0])} if kind_of(values) == "float" else {column: {"not": ""}}
+            where = {column: int(values.dropna().iloc[0])} if kinds[column] == "float" else {column: {"not": ""}}
         else:
             continue
         name = "Closed" if shut else _camel(column)
@@ -228,7 +228,7 @@ def _plan_events(draft: Draft) -> None:
 
 def _plan_since(draft: Draft) -> None:
     """Spans from pairs of columns such as opened_year and opened_month; recurrences from lists of months."""
-    rows = draft.found.rows
+    rows, texts = draft.found.rows, draft.found.kinds.only("text")
     for column in _possible_inputs(draft.found):
         if re.search("year", column, re.IGNORECASE) and _within(rows[column], 1900, 2200):
             for part, high, unit, cap in (("month", 12, "months", 24), ("week", 53, "weeks", 25)):
@@ -238,13 +238,13 @@ def _plan_since(draft: Draft) -> None:
                     since = {"year": column, part: other[0]}
                     stem = _camel(re.sub("(?i)_?(since)?_?year", "", column))
                     draft.spans[f"{stem}{unit.capitalize()}"] = {"since": since, "unit": unit, "cap": cap}
-        elif kind_of(rows[column]) == "text" and _lists_months(list(rows[column].cat.categories)):
+        elif column in texts and _lists_months(list(rows[column].cat.categories)):
             draft.recurrences[f"{_camel(column)}Now"] = {"months": column}
 
 
 def _within(column: pd.Series, low: int, high: int) -> bool:
     present = column.dropna()
-    return kind_of(column) in ("int", "float") and len(present) > 0 and bool(present.between(low, high).all())
+    return is_number(column) and len(present) > 0 and bool(present.between(low, high).all())
 
 
 def _lists_months(texts: Sequence[str]) -> bool:
@@ -265,17 +265,17 @@ def _possible_inputs(found: Discovery) -> list[str]:
 def _plan_inputs(draft: Draft) -> None:
     """A role for every column that may be an input, with its facts."""
     found = draft.found
-    rows = found.rows
+    rows, kinds = found.rows, found.kinds
     early = draft.learned
     n_series = by_series(rows, found.series).ngroups
     for column in _possible_inputs(found):
         values = early[column]
-        kind, n = kind_of(values), values.nunique()
+        n = values.nunique()
         missing = float(values.isna().mean())
         facts = f"{n:,} value{'s' if n != 1 else ''}" + (f", {100 * missing:.0f} % missing" if missing else "")
         if reason := _why_not(values, found, n, n_series):
             draft.left_out[column] = reason
-        elif column in found.series or kind in ("text", "bool") or (n <= MAX_CARD and _is_whole(values)):
+        elif column in found.series or kinds[column] in ("text", "bool") or (n <= MAX_CARD and _is_whole(values)):
             draft.categorical[column] = facts
         else:
             draft.continuous[column] = f"{values.min():g} … {values.max():g}" + (
@@ -287,15 +287,16 @@ def _plan_inputs(draft: Draft) -> None:
 def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str | None:
     """Why a column is no input, if it is none."""
     name = str(values.name)
+    kind = found.kinds[name]
     if name not in found.series and is_row_number(found.rows[name]):
         return "a number of the row, which tells nothing of other rows"
     if n > 1 and _leaves_years(values, found):
         return f"a year, and {found.end.year} is none that was learned from"
-    if kind_of(values) == "date":
+    if kind == "date":
         return "a date; a span since it may help: features.spans"
     if n == 0 or (n == 1 and values.notna().all()):
         return "no value" if n == 0 else "one value only in the rows to learn from"
-    if name in found.series or kind_of(values) != "text":
+    if name in found.series or kind != "text":
         return None
     if found.roles.get(name) == "static" and n_series > MAX_CARD and n >= 0.9 * n_series:
         return "another name of the series"

@@ -7,7 +7,7 @@ import pandas as pd
 from tabcli.errors import UsageError, nearest
 from tabcli.onboarding.columns import TARGETS, is_flag, not_a_target, parts_of_sum, shown_columns, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_number
 
 # ------------------------------------------------------------------------------------- past and future
 
@@ -31,20 +31,20 @@ def one_of(question: str, option: str, answers: Sequence[str], wishes: InitHints
 def is_empty_ahead(future: pd.DataFrame, past: pd.DataFrame, column: str) -> bool:
     """Whether the rows to forecast hold no value of a column: none at all, or 0 in all of a target's name."""
     values = future[column]
-    zero = kind_of(values) in ("int", "float") and bool((values.fillna(0) == 0).all())
+    zero = is_number(values) and bool((values.fillna(0) == 0).all())
     named = zero and bool(TARGETS.search(snake_case(column))) and not is_flag(past[column])
     return bool(values.isna().all()) or named
 
 
 def _is_future_of(future: FolderTable, past: FolderTable) -> bool:
     """Whether a table's dates are mostly later, its columns mostly those of another, and one of its numbers missing."""
-    dates = [c for c in future.dates() if c in past.dates()]
+    dates = [c for c in future.dates if c in past.dates]
     shared = [c for c in future.table.columns if c in past.table.columns]
     lacks = [
         c
-        for c in past.table.columns
-        if (c not in shared or is_empty_ahead(future.table, past.table, c))
-        and (kind_of(past.table[c]) in ("int", "float") or c in past.looks)
+        for c, kind in past.kinds.items()
+        if (kind in ("int", "float") or c in past.looks)
+        and (c not in shared or is_empty_ahead(future.table, past.table, c))
     ]
     later = any((future.table[d] > past.table[d].max()).mean() > 0.5 for d in dates)
     return bool(later and lacks and len(shared) >= 2 and len(shared) >= 0.6 * len(future.table.columns))
@@ -67,7 +67,7 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
         raise UsageError(
             f"--future {wishes.future}: no table has its columns and a target", hint="name it: --train FILE"
         )
-    dated = {s.file: s for s in pasts if s.dates()}
+    dated = {s.file: s for s in pasts if s.dates}
     if not dated:
         raise _no_dates(pasts)
     dated = {f: s for f, s in dated.items() if _has_target(s)} or dated
@@ -79,9 +79,8 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
 
 def _has_target(source: FolderTable) -> bool:
     """Whether a table with dates has a number that may be the target, as a calendar has not."""
-    date, table = source.dates()[0], source.table
-    numbers = [c for c in table.columns if kind_of(table[c]) in ("int", "float")]
-    return bool(source.looks) or any(not_a_target(table, c, date) is None for c in numbers)
+    date = source.dates[0]
+    return bool(source.looks) or any(not_a_target(source.table, c, date) is None for c in source.kinds.numbers)
 
 
 def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
@@ -97,7 +96,7 @@ def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
 
 def find_date(train: FolderTable, future: FolderTable | None, wishes: InitHints) -> str:
     """The column with the date of a row. Raises `UsageError`."""
-    dates = [c for c in train.dates() if future is None or c in future.dates()]
+    dates = [c for c in train.dates if future is None or c in future.dates]
     if wishes.date is not None:
         if wishes.date not in dates:
             look = f": it looks like {train.looks[wishes.date]}" if wishes.date in train.looks else ""
@@ -119,7 +118,7 @@ def find_date(train: FolderTable, future: FolderTable | None, wishes: InitHints)
 def find_target(train: FolderTable, future: FolderTable | None, date: str, wishes: InitHints) -> tuple[str, str]:
     """The column to forecast, and why."""
     table = train.table
-    numbers = [c for c in table.columns if kind_of(table[c]) in ("int", "float") and c != date]
+    numbers = [c for c in train.kinds.numbers if c != date]
     if wishes.target is not None:
         if wishes.target not in numbers:
             found = nearest(wishes.target, numbers)

@@ -17,7 +17,7 @@ from tabcli.onboarding.columns import (
 )
 from tabcli.onboarding.findings import FolderTable, InitHints
 from tabcli.onboarding.rows import one_of
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_text, is_whole
 from tabcli.tables.shapes import start_of
 
 MAX_SERIES_COLUMNS, MAX_KEY_CANDIDATES = 3, 10
@@ -30,13 +30,13 @@ def find_series(
 
     Raises `UsageError` where no columns do, or several sets of them.
     """
-    table = train.table
+    table, kinds = train.table, train.kinds
     if wishes.series:
         return _as_said(train, date, target, wishes), "given by --series"
     if wishes.aggregate:
-        return _of_lines(table, date, target, wishes)
+        return _of_lines(train, date, target, wishes)
     if not table.duplicated([date]).any():
-        if woven := _woven(table, date, target, future):
+        if woven := _woven(train, date, target, future):
             return (woven,), "its values are series whose dates lie between each other's"
         named = [c for c in table.columns if c not in (date, target) and _names_all(table[c], future)]
         if named:
@@ -46,9 +46,8 @@ def find_series(
     parts = parts_of_sum_columns(table, target)
     candidates = [
         c
-        for c in table.columns
+        for c in kinds.only("int", "text")
         if c not in (date, target, *parts)
-        and kind_of(table[c]) in ("int", "text")
         and (future is None or c in future.table.columns)
         and 1 < table[c].nunique() <= len(table) / 2
         and table[c].notna().all()
@@ -70,7 +69,7 @@ def find_series(
         if answers:
             chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
             return columns_of[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
-    raise _repeated(train, date, target, key_columns(table, date, target))
+    raise _repeated(train, date, target, key_columns(train, date, target))
 
 
 def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:
@@ -78,14 +77,15 @@ def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:
     return parts_of_sum(table, target, [c for c in table.columns if is_measured(table[c])])
 
 
-def _woven(table: pd.DataFrame, date: str, target: str, future: FolderTable | None) -> str | None:
+def _woven(train: FolderTable, date: str, target: str, future: FolderTable | None) -> str | None:
     """The column whose values are series of which no two have a date in common, such as weeks from other weekdays on.
 
     Its own rows lie regularly, all together do not.
     """
-    for column in table.columns:
+    table = train.table
+    for column in train.kinds.only("int", "text"):
         values = table[column]
-        if column in (date, target) or kind_of(values) not in ("int", "text") or values.isna().any():
+        if column in (date, target) or values.isna().any():
             continue
         if not 1 < values.nunique() <= len(table) / 10 or (future is not None and column not in future.table.columns):
             continue
@@ -93,13 +93,13 @@ def _woven(table: pd.DataFrame, date: str, target: str, future: FolderTable | No
         together = table[date].sort_values().diff().dropna()
         regular = [bool((gaps == gaps.mode().iloc[0]).mean() >= 0.9) for gaps in (own, together)]
         if regular == [True, False]:
-            return str(column)
+            return column
     return None
 
 
 def _names_all(column: pd.Series, future: FolderTable | None) -> bool:
     """Whether a column holds one value that may name a series: a text, or a key by its name."""
-    text = kind_of(column) == "text" or bool(kind_of(column) == "int" and KEYS.search(snake_case(str(column.name))))
+    text = is_text(column) or bool(is_whole(column) and KEYS.search(snake_case(str(column.name))))
     ahead = future is None or column.name in future.table.columns
     return text and ahead and bool(column.notna().all()) and column.nunique() == 1
 
@@ -125,9 +125,9 @@ def _as_said(train: FolderTable, date: str, target: str, wishes: InitHints) -> t
     return said
 
 
-def _of_lines(table: pd.DataFrame, date: str, target: str, wishes: InitHints) -> tuple[tuple[str, ...], str]:
+def _of_lines(train: FolderTable, date: str, target: str, wishes: InitHints) -> tuple[tuple[str, ...], str]:
     """The series of lines that are added up: one of the columns that name things, if there are such."""
-    keys = key_columns(table, date, target)
+    keys = key_columns(train, date, target)
     if not keys:
         return (), "one series: no column tells several apart"
     answers: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
@@ -136,15 +136,15 @@ def _of_lines(table: pd.DataFrame, date: str, target: str, wishes: InitHints) ->
     return answers[one_of("the columns of a series", "--series", [*answers], wishes, none="")], "it names things"
 
 
-def key_columns(table: pd.DataFrame, date: str, target: str) -> list[str]:
+def key_columns(train: FolderTable, date: str, target: str) -> list[str]:
     """Columns that may tell the series of lines of sale apart: names of things with few enough values."""
+    table, kinds = train.table, train.kinds
     usual = [
         c
-        for c in table.columns
+        for c in kinds.only("int", "text")
         if c not in (date, target)
-        and kind_of(table[c]) in ("int", "text")
         and 1 < table[c].nunique() <= len(table) / 20
-        and (kind_of(table[c]) == "text" or KEYS.search(snake_case(c)) or THINGS.search(snake_case(c)))
+        and (kinds[c] == "text" or KEYS.search(snake_case(c)) or THINGS.search(snake_case(c)))
     ]
     named = [c for c in usual if THINGS.search(snake_case(c))]
     return (named or usual)[:2]

@@ -12,7 +12,6 @@ from tabcli.features.frequency import Frequency
 from tabcli.onboarding.columns import CALENDARS, PLANS, is_measured, is_regular, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, JoinGuess, JoinPart, Part, length_of_time
 from tabcli.tables.joins import LookupTable, join_table
-from tabcli.tables.kinds import kind_of
 from tabcli.tables.shapes import aggregated
 
 MAX_KEYS = 3
@@ -33,18 +32,18 @@ def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
             waiting.remove(source)
             moved = True
     for source in waiting:
-        found.unjoined[source.file] = _why_unjoined(found, source.table)
+        found.unjoined[source.file] = _why_unjoined(found, source)
 
 
-def _why_unjoined(found: Discovery, side: pd.DataFrame) -> str:
-    if found.target in side.columns:
+def _why_unjoined(found: Discovery, source: FolderTable) -> str:
+    side, rows = source.kinds, found.kinds
+    if found.target in side:
         return f"it holds {found.target}"
-    for column in [c for c in side.columns if c in found.rows.columns]:
-        kinds = kind_of(side[column]), kind_of(found.rows[column])
-        if kinds[0] != kinds[1] and "text" in kinds:
-            return f"its {column} is {kinds[0]}, but {kinds[1]} in the rows: read both alike with `dtypes`"
-    for column in [c for c in side.columns if kind_of(side[c]) == "date"]:
-        if is_regular(side[column].drop_duplicates()) and side.duplicated([column]).any():
+    for column in [c for c in side if c in rows]:
+        if side[column] != rows[column] and "text" in (side[column], rows[column]):
+            return f"its {column} is {side[column]}, but {rows[column]} in the rows: read both alike with `dtypes`"
+    for column in source.dates:
+        if is_regular(source.table[column].drop_duplicates()) and source.table.duplicated([column]).any():
             return f"several rows of it have one {column}, and no column of it tells them apart that the rows have too"
     return "no key of it was found in the rows"
 
@@ -54,10 +53,9 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
     if found.target in source.table.columns:
         return None
     source = _with_common_names(found, source)
-    side, rows, date = source.table, found.rows, found.date
-    shared = [c for c in side.columns if c in rows.columns and c != date and kind_of(side[c]) != "float"]
-    keys = [c for c in shared if _overlap(rows[c], side[c]) >= 0.5]
-    dates = source.dates()
+    side, date, dates = source.table, found.date, source.dates
+    shared = [c for c, kind in source.kinds.items() if c in found.kinds and c != date and kind != "float"]
+    keys = [c for c in shared if _overlap(found, c, source, c) >= 0.5]
     for size in range(1, min(len(keys), MAX_KEYS) + 1):
         for on in combinations(keys, size):
             if not side.duplicated(list(on)).any():
@@ -72,12 +70,16 @@ def _guess_join(found: Discovery, source: FolderTable) -> JoinGuess | None:
     return None
 
 
-def _overlap(rows: pd.Series, side: pd.Series) -> float:
-    """The share of the rows' different values that the other table has too; 0 where their kinds differ."""
-    if ("text" in (kind_of(rows), kind_of(side)) and kind_of(rows) != kind_of(side)) or kind_of(side) == "date":
+def _overlap(found: Discovery, name: str, source: FolderTable, own: str) -> float:
+    """The share of the values of the rows' column `name` that the table has in its column `own`.
+
+    0 where one is of texts and the other is not, and for dates.
+    """
+    kinds = found.kinds[name], source.kinds[own]
+    if ("text" in kinds and kinds[0] != kinds[1]) or kinds[1] == "date":
         return 0.0
-    values = pd.Series(rows.dropna().unique())
-    return float(values.isin(side.dropna().unique()).mean()) if len(values) else 0.0
+    values = pd.Series(found.rows[name].dropna().unique())
+    return float(values.isin(source.table[own].dropna().unique()).mean()) if len(values) else 0.0
 
 
 _KEY_WORDS = {"id", "nr", "no", "nbr", "num", "number", "code", "key", "name"}
@@ -94,13 +96,14 @@ def _with_common_names(found: Discovery, source: FolderTable) -> FolderTable:
 
     Texts that agree say enough; numbers agree by chance, so their names must be related.
     """
-    side, rows = source.table, found.rows
-    if any(c in rows.columns and c != found.date and _overlap(rows[c], side[c]) >= 0.5 for c in side.columns):
+    side, rows = source.kinds, found.kinds
+    if any(c in rows and c != found.date and _overlap(found, c, source, c) >= 0.5 for c in side):
         return source
-    for own in [c for c in side.columns if kind_of(side[c]) in ("int", "text")]:
-        for name in [c for c in rows.columns if c not in side.columns and kind_of(rows[c]) == kind_of(side[own])]:
-            sure = kind_of(rows[name]) == "text" or (_related(own, source.name, name) and side[own].nunique() > 2)
-            if sure and rows[name].nunique() > 2 and _overlap(rows[name], side[own]) >= 0.8:
+    for own in side.only("int", "text"):
+        for name in [c for c in rows.only(side[own]) if c not in side]:
+            related = _related(own, source.name, name) and source.table[own].nunique() > 2
+            sure = rows[name] == "text" or related
+            if sure and found.rows[name].nunique() > 2 and _overlap(found, name, source, own) >= 0.8:
                 note = f"its {own} holds the values of {name}"
                 return _renamed(source, {own: name}, note)
     return source

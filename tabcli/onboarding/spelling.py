@@ -14,7 +14,7 @@ from tabcli.config.data import DateColumns, Table
 from tabcli.errors import DataError, TabcliError
 from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
 from tabcli.tables.delimited import junk_lines
-from tabcli.tables.kinds import as_text, kind_of
+from tabcli.tables.kinds import Kinds, as_text, is_text
 from tabcli.tables.levels import rows_text
 from tabcli.tables.moments import (
     date_format_of,
@@ -87,8 +87,8 @@ def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderT
     if path.suffix.lower() not in TEXT_ENDINGS:
         return source
     spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
-    texts = {c: column for c, column in source.table.items() if kind_of(column) == "text"}
-    styles = {str(c): found for c, column in texts.items() if (found := number_styles(column))}
+    texts = {c: source.table[c] for c in source.kinds.only("text")}
+    styles = {c: found for c, column in texts.items() if (found := number_styles(column))}
     points = [c for c, found in styles.items() if found[-1] == Numerals()]  # 1.201 beside 901
     if styles and not {"decimal", "thousands"} & {*wishes.reading}:
         style = _one_style(path, source, styles, wishes)
@@ -103,13 +103,13 @@ def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderT
     dtypes = {c: "float" for c in points if numerals == Numerals() and "dtypes" not in wishes.reading}
     for name, column in texts.items():
         read = infer(column, Table.model_validate(spec))
-        if name in dtypes or kind_of(read) != "text":
+        if name in dtypes or not is_text(read):
             continue
         if are_amounts(column, numerals) and not _are_numbers(column, numerals):
-            dtypes[str(name)] = "amount"
+            dtypes[name] = "amount"
             notes.append(f"{name} holds amounts such as {column.dropna().iloc[0]}: read as numbers. CHECK")
         elif faulty := _faulty_number(column, numerals):
-            looks[str(name)] = faulty
+            looks[name] = faulty
     if dtypes:
         spec["dtypes"] = dtypes
     table = _read(path, spec) if spec != source.spec else source.table
@@ -173,7 +173,7 @@ def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
     """The source with its columns of dates read as such, and the options that this needs."""
     spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
     table, dates = source.table, dict[str, ColumnValues]()
-    for column in [c for c in table.columns if kind_of(table[c]) == "text"]:
+    for column in source.kinds.only("text"):
         found, why = _written(source, column, spec, wishes)
         try:
             dates[column] = to_dates(table[column], Table.model_validate({**spec, **found}), source.file)
@@ -185,7 +185,7 @@ def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
         notes += [why] if found else []
         looks.pop(column, None)
     table = table.assign(**dates)
-    if not [c for c in table.columns if kind_of(table[c]) == "date"] and "date_format" not in spec:
+    if not Kinds.of(table).only("date") and "date_format" not in spec:
         table, found, more = _number_dates(table, source.file)
         spec, notes = cast(Spec, {**spec, **found}), notes + more
     made, more = _date_columns(table, source.file)
@@ -245,9 +245,9 @@ def _day_first(source: FolderTable, column: str, spec: Spec, wishes: InitHints) 
 
 def _number_dates(table: pd.DataFrame, file: str) -> tuple[pd.DataFrame, Part, list[str]]:
     """Columns of numbers that are dates such as 20150731, or by their names days or seconds since a day."""
-    for column in [c for c in table.columns if kind_of(table[c]) in ("int", "float")]:
+    for column in Kinds.of(table).numbers:
         form = number_dates(table[column].dropna())
-        named = bool(_MOMENT_NAME.search(str(column)))
+        named = bool(_MOMENT_NAME.search(column))
         if form is None or form == "%Y" or not (named or form == "%Y%m%d"):
             continue
         dated = to_dates(as_text(table[column]), Table(file=file, date_format=form), file)
@@ -260,7 +260,7 @@ def _number_dates(table: pd.DataFrame, file: str) -> tuple[pd.DataFrame, Part, l
 def _date_columns(table: pd.DataFrame, file: str) -> tuple[dict[str, DateColumns], list[str]]:
     """A date that stands in several columns: a day and an hour; a year and a month, week or quarter, and a day."""
     parts = parts_named({str(c): column for c, column in table.items()})
-    dates = [c for c in table.columns if kind_of(table[c]) == "date"]
+    dates = Kinds.of(table).only("date")
     if "hour" in parts and len(dates) == 1:
         day = table[dates[0]]
         moments = len(table[[dates[0], parts["hour"]]].drop_duplicates())

@@ -18,7 +18,7 @@ from tabcli.pipeline.joined import JoinedData
 from tabcli.preprocessing.columns import Encoded
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import plain_values
 from tabcli.tables.rows import distinct_rows, frame_of
 from tabcli.target_history.grid import Grid, Positions
 
@@ -94,8 +94,7 @@ def with_keys(
         extra["y"] = fitted.target.transform(values)
         extra[ROW + config.target.column] = values.astype("float64")
     for column in (*config.series, config.date):
-        key = table[column].iloc[at]
-        extra[ROW + column] = key.to_numpy() if kind_of(key) != "text" else key.astype("str")
+        extra[ROW + column] = plain_values(table[column].iloc[at])
     extra[ROW + "filled"] = encoded.n_filled
     extra |= place_columns(fitted, places.take(at))
     _refuse_own_names(config, {*extra} & {*encoded.table.columns})

@@ -26,7 +26,7 @@ from tabcli.errors import ConfigError
 from tabcli.features.dates import date_parts
 from tabcli.features.frequency import DAY, WEEK, Frequency
 from tabcli.tables.joins import FactorizedTable
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import plain_values
 from tabcli.tables.reading import read_table
 from tabcli.tables.rows import seconds_of
 
@@ -66,8 +66,7 @@ def recent_rows(
     tail: dict[str, ColumnValues] = {SERIES: series[kept], AGO: ago[kept]}
     tail |= {LAST: newest[series[kept]], WEEKDAYS: weekdays[series[kept]]}
     for name in columns:
-        column = rows[name][kept]
-        tail[name] = column.astype("str").where(column.notna()) if kind_of(column) == "text" else column.to_numpy()
+        tail[name] = plain_values(rows[name][kept])
     return pd.DataFrame(tail)
 
 

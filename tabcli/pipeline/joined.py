@@ -19,7 +19,7 @@ from tabcli.pipeline.scored import clip_targets, scored_rows
 from tabcli.pipeline.split import time_split, validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import Kinds, require_columns
 from tabcli.tables.rows import distinct_rows, draw_by_key, stack
 
 Tables = dict[str, pd.DataFrame]
@@ -69,7 +69,7 @@ class SourceTables:
                 c for j in config.joins if j.table == name for c in (j.as_of, *j.on) if c in (j.as_of, config.date)
             }
             table = self.tables[name]
-            late = [(table[c] > end).to_numpy() for c in dated if c is not None and kind_of(table[c]) == "date"]
+            late = [(table[c] > end).to_numpy() for c in Kinds.of(table).only("date") if c in dated]
             cut[name] = table[~np.logical_or.reduce(late)].reset_index(drop=True) if late else table
         return replace(self, tables=cut)
 

@@ -8,7 +8,7 @@ from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
-from tabcli.tables.kinds import kind_of
+from tabcli.tables.kinds import is_number
 from tabcli.tables.levels import rows_text
 from tabcli.tables.rows import matches
 from tabcli.tables.texts import not_numeric_error
@@ -17,7 +17,7 @@ from tabcli.tables.texts import not_numeric_error
 def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
     """The rows with negative targets taken as 0 where the config says so, and how many those were."""
     name = config.target.column
-    if config.target.nonpositive != "clip" or kind_of(train[name]) not in ("int", "float"):
+    if config.target.nonpositive != "clip" or not is_number(train[name]):
         return train, 0
     negative = (train[name] < 0) & (train[name] > -np.inf)
     return train.assign(**{name: train[name].mask(negative, 0)}), int(negative.sum())

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabcli.arrays import AnyArray
 from tabcli.errors import DataError
-from tabcli.tables.kinds import as_text, kind_of, require_columns
+from tabcli.tables.kinds import as_text, is_text, kind_of, require_columns
 from tabcli.tables.levels import MISSING_NUMBERS
 from tabcli.tables.rows import frame_of
 
@@ -125,7 +125,7 @@ class Categorify:
         """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
         levels = self.levels_[name]
         textual = any(isinstance(level, str) for level in levels)
-        if kind_of(column) == "text":
+        if is_text(column):
             categories = [str(c) for c in column.cat.categories]
             if textual or not levels:
                 known = {level: i for i, level in enumerate(levels, start=FIRST_LEVEL)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tabcli.arrays import AnyArray, FloatArray, IntArray
 from tabcli.errors import DataError
 from tabcli.preprocessing.categorical import Counts, narrowed
-from tabcli.tables.kinds import kind_of, require_columns
+from tabcli.tables.kinds import is_whole, kind_of, require_columns
 from tabcli.tables.rows import frame_of
 from tabcli.tables.texts import EXACT, not_numeric_error
 
@@ -95,14 +95,14 @@ class FillMissing:
         `counts`: in how many rows each value stands, where that is not one.
         """
         values = _continuous(column)
-        missing = np.isnan(values) if kind_of(column) == "float" else np.zeros(len(values), dtype=bool)
+        missing = np.isnan(values)
         if missing.all():
             n_rows = len(values) if counts is None else int(counts.sum())
             raise DataError(
                 f"column {column.name!r} has no value in any of the {n_rows} training rows",
                 hint="leave it out of `continuous`",
             )
-        if kind_of(column) == "int":
+        if is_whole(column):
             return _median(column.to_numpy(), counts), values
         if missing.any():
             there = ~missing

@@ -11,6 +11,7 @@ rows; code that reads `stored` instead saves the time and the memory.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from tabcli.arrays import AnyArray, ColumnValues, IntArray
 from tabcli.config.data import Join
 from tabcli.config.values import Duration
 from tabcli.errors import ConfigError, DataError
-from tabcli.tables.kinds import Kind, kind_of, require_columns
+from tabcli.tables.kinds import Kind, Kinds, is_text, kind_of, require_columns
 from tabcli.tables.rows import (
     MOMENT_BITS,
     MOST_GROUPS,
@@ -46,7 +47,7 @@ class Column(NamedTuple):
         """The value of every row, (n,)."""
         if self.places is None:
             return self.values
-        values = self.values.array if kind_of(self.values) == "text" else self.values.to_numpy()
+        values = self.values.array if is_text(self.values) else self.values.to_numpy()
         return pd.Series(values.take(self.places), index=index, name=self.values.name, copy=False)
 
 
@@ -174,7 +175,7 @@ class LookupTable:
         codes, levels, known, n_codes = np.zeros(len(table), dtype="int64"), [], [], 1
         for name in join.on:
             column = table[name]
-            if kind_of(column) == "text":
+            if is_text(column):
                 own, level = column.cat.codes.to_numpy(), column.cat.categories
             else:
                 own, unique = pd.factorize(column.to_numpy())
@@ -194,6 +195,11 @@ class LookupTable:
             order = np.argsort(keys, kind="stable")
             keys, rows = keys[order], rows[order]
         return cls(table, join, tuple(levels), tuple(known), pd.Index(keys), rows)
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The kind of each column of the table."""
+        return Kinds.of(self.table)
 
     def find(self, rows: pd.DataFrame, date: str) -> IntArray:
         """The row of the table that belongs to each of `rows`, int64 (n,), −1 where none does.
@@ -221,7 +227,7 @@ class LookupTable:
     def _codes(self, column: pd.Series, level: pd.Index) -> IntArray:
         """The index of each value among the levels, −1 for other values."""
         own = self.table[str(column.name)]
-        kinds = kind_of(column), kind_of(own)
+        kinds = kind_of(column), self.kinds[str(column.name)]
         if kinds[0] != kinds[1] and ("text" in kinds or "date" in kinds):
             where = f"table {self.join.table}"
             mixed = kinds[1] == "text" and kinds[0] != "date" and _some_are_numbers(own)

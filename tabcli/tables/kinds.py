@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandas.api.types import is_object_dtype
 
+from tabcli.arrays import ColumnValues
 from tabcli.errors import DataError, did_you_mean
 from tabcli.tables.moments import local_time
 from tabcli.tables.texts import EXACT, PLAIN, Numerals, to_numbers
@@ -43,6 +44,44 @@ def kind_of(column: pd.Series) -> Kind:
         case "M":
             return "date"
     raise TypeError(f"column {column.name!r} of dtype {column.dtype} was not normalised")
+
+
+def is_text(column: pd.Series) -> bool:
+    """Whether a normalised column holds texts."""
+    return kind_of(column) == "text"
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether a normalised column holds numbers, whole or not; a bool is no number."""
+    return kind_of(column) in ("int", "float")
+
+
+def is_whole(column: pd.Series) -> bool:
+    """Whether a normalised column holds whole numbers, none of them missing."""
+    return kind_of(column) == "int"
+
+
+def plain_values(column: pd.Series) -> ColumnValues:
+    """The values of a normalised column (n,), as a table on the disk or of a person has them: texts as plain str."""
+    return column.astype("str") if is_text(column) else column.to_numpy()
+
+
+class Kinds(dict[str, Kind]):
+    """The kind of each column of a table, in the table's order."""
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> "Kinds":
+        """The kinds of a normalised table."""
+        return cls((str(name), kind_of(column)) for name, column in table.items())
+
+    def only(self, *kinds: Kind) -> list[str]:
+        """The columns of these kinds."""
+        return [name for name, kind in self.items() if kind in kinds]
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of numbers, whole or not."""
+        return self.only("int", "float")
 
 
 def as_text(values: pd.Series) -> pd.Series:

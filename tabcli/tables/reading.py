@@ -17,7 +17,7 @@ from tabcli.config.data import Table
 from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
 from tabcli.tables.delimited import read_delimited
-from tabcli.tables.kinds import as_text, kind_of, normalise, of_arrow, require_columns, to_kind
+from tabcli.tables.kinds import as_text, is_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
 from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
 from tabcli.tables.pickles import read_pickle
@@ -163,13 +163,13 @@ def _typed_texts(column: pd.Series, spec: Table, where: str, is_date: bool) -> p
 def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
     """A column that knows its type, as one of the five kinds and as the spec says."""
     column = normalise(column, where, spec.timezone)
-    if kind_of(column) == "text":
+    if is_text(column):
         column = set_missing(column, spec.missing)
     wanted = spec.dtypes.get(str(column.name))
     if wanted is None or is_date:
         return column
     if wanted == "amount":
-        return to_amounts(as_text(column), where, numerals_of(spec)) if kind_of(column) == "text" else column
+        return to_amounts(as_text(column), where, numerals_of(spec)) if is_text(column) else column
     return to_kind(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
 
 
@@ -179,7 +179,7 @@ def _to_dates(column: pd.Series, spec: Table, where: str) -> pd.Series:
         return column
     if kind != "text" and (column.isna().all() or (kind in ("int", "float") and spec.date_format is not None)):
         column = as_text(column)
-    if kind_of(column) != "text":
+    if not is_text(column):
         raise numbers_error(column, where)
     return to_dates(column, spec, where)
 

@@ -12,7 +12,7 @@ from pandas.api.types import union_categoricals
 from tabcli.arrays import AnyArray, BoolArray, ColumnValues, IntArray
 from tabcli.config.values import Condition, Not, Scalar
 from tabcli.errors import ConfigError, DataError
-from tabcli.tables.kinds import Columns, kind_of, require_columns
+from tabcli.tables.kinds import Columns, is_text, kind_of, require_columns
 from tabcli.tables.levels import EXAMPLES
 
 
@@ -156,7 +156,7 @@ def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
     for name in upper.columns:
         top = upper[name]
         bottom = lower[name] if name in lower.columns else pd.Series(take(top, none), name=name)
-        if kind_of(top) == "text":
+        if is_text(top):
             columns[name] = union_categoricals([top, bottom])
         else:
             columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])

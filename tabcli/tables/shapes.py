@@ -9,7 +9,7 @@ import pandas as pd
 from tabcli.config.data import Aggregate, Melt
 from tabcli.config.values import Duration
 from tabcli.errors import DataError
-from tabcli.tables.kinds import as_text, kind_of, require_columns
+from tabcli.tables.kinds import Kinds, as_text, require_columns
 from tabcli.tables.levels import EXAMPLES, rows_text
 from tabcli.tables.rows import frame_of
 
@@ -23,7 +23,7 @@ def melted(table: pd.DataFrame, melt: Melt, where: str) -> pd.DataFrame:
     """
     require_columns(table, melt.keep, where)
     wide = [c for c in table.columns if c not in melt.keep]
-    texts = [c for c in wide if kind_of(table[c]) not in ("int", "float", "bool")]
+    texts = [c for c in Kinds.of(table).only("text", "date") if c not in melt.keep]
     if texts:
         column = table[texts[0]]
         kept = column.dropna()
@@ -67,22 +67,21 @@ def aggregated(table: pd.DataFrame, rule: Aggregate, where: str) -> pd.DataFrame
     """One row for each different key of `rule.by`, in the order in which they first come. Raises `DataError`."""
     summed = {"sum": rule.sum, "mean": rule.mean, "max": rule.max, "last": rule.last}
     require_columns(table, [*rule.by, *(c for columns in summed.values() for c in columns)], where)
-    texts = [c for how in ("sum", "mean", "max") for c in summed[how] if kind_of(table[c]) in ("text", "date")]
+    kinds = Kinds.of(table)
+    texts = [c for how in ("sum", "mean", "max") for c in summed[how] if kinds[c] in ("text", "date")]
     if texts:
         raise DataError(
-            f"{where}: aggregate: {texts[0]!r} holds {kind_of(table[texts[0]])} values, not numbers",
+            f"{where}: aggregate: {texts[0]!r} holds {kinds[texts[0]]} values, not numbers",
             hint=f"take the last one of them: `aggregate: {{last: [{texts[0]}]}}`, or leave it out",
         )
     if rule.step is not None:
-        table = table.assign(
-            **{c: start_of(table[c], rule.step, rule.start) for c in rule.by if kind_of(table[c]) == "date"}
-        )
+        table = table.assign(**{c: start_of(table[c], rule.step, rule.start) for c in rule.by if kinds[c] == "date"})
     groups = table.groupby(list(rule.by), sort=False, observed=True, dropna=False)
     columns: dict[str, Any] = {}
     for how, names in summed.items():
         for name in names:
             made = groups[name].sum(min_count=1) if how == "sum" else groups[name].agg(how)
-            columns[name] = made if kind_of(table[name]) != "text" else as_text(made)
+            columns[name] = as_text(made) if kinds[name] == "text" else made
     if rule.count is not None:
         columns[rule.count] = groups.size()
     keyed = pd.DataFrame(columns) if columns else groups.size().to_frame("").iloc[:, :0]
