@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import tabcli
@@ -107,6 +108,40 @@ def test_forecasts_and_their_scores_show_themselves(run: Any) -> None:
     scores = shown(tabcli.evaluate(forecast.table, truth, by="row"))
     assert len(scores) <= 5
     assert re.search(r"units +RMSPE .*WAPE .*bias ", scores[2])
+
+
+def test_a_forecaster_shows_what_it_forecasts(run: Any) -> None:
+    lines = shown(tabcli.forecaster(run, make_tables()))
+    assert [line.split() for line in lines[1:]] == [
+        ["target", "units", "by", "shop", "×", "day"],
+        ["networks", "1"],
+        ["joined", "shops"],
+    ]
+
+
+def test_a_backtest_shows_its_folds_and_the_mean_scores(tmp_path: Path) -> None:
+    from tabcli.selection.folds import Backtest
+
+    rows = [("a", "network", 0.1), ("a", "median", 0.3), ("b", "network", 0.2), ("b", "median", 0.2)]
+    scores = pd.DataFrame(rows, columns=["fold", "forecast", "wape"])
+    result = Backtest(tmp_path, ["a", "b"], scores.assign(std_seeds=0.0, seconds=1.0, megabytes=9.0), "wape")
+    assert [line.split(maxsplit=1)[1] for line in shown(result)[1:]] == [
+        "2, ending a, b",
+        "WAPE  network 15.00 %, median 25.00 %",
+        str(tmp_path),
+    ]
+
+
+@pytest.mark.parametrize("name", tabcli.__all__)
+def test_every_result_of_a_verb_shows_itself(name: str) -> None:
+    from tabcli.shown import Shown
+
+    verb = getattr(tabcli, name)
+    if name in VERBS and name not in ("progress", "model_summary"):
+        result = inspect.signature(verb, eval_str=True).return_annotation
+        assert issubclass(result, Shown)
+        assert "__repr__" not in vars(result)
+        assert "brief" in vars(result)
 
 
 def test_init_and_synth_have_parameters_that_are_checked(tmp_path: Path) -> None:

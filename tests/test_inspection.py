@@ -138,5 +138,6 @@ def test_a_result_is_shown_in_a_few_lines(prepared: Any) -> None:
     shown = repr(tabcli.inspect(prepared)).splitlines()
     assert shown[0] == "Inspection"
     assert shown[1].split() == ["prep", "in", "memory"]
-    assert any(line.split() == ["past", "only", "1", "columns"] for line in shown)
+    assert len(shown) <= 5
+    assert "1 past only" in shown[-1]
     assert "NaN" not in repr(tabcli.inspect(make_tables()["shops"]))

@@ -13,6 +13,7 @@ from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import UsageError
 from tabcli.forecasting import points
 from tabcli.pipeline import apply
+from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.reading import TableSource
@@ -74,12 +75,22 @@ def _predict(
     return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
 
 
-@dataclass(frozen=True)
-class Forecaster:
+@dataclass(frozen=True, repr=False)
+class Forecaster(Shown):
     """A run and its lookup tables, read and checked once: a forecast of a few rows then takes milliseconds."""
 
     run: Run
     sides: Sequence[LookupTable]
+
+    def brief(self) -> dict[str, str]:
+        config = self.run.fitted.config
+        names = [side.join.table for side in self.sides]
+        keys = [c for c in (*config.series, config.date) if c != ONE_SERIES]
+        return {
+            "target": f"{config.target.column} by {' × '.join(keys)}",
+            "networks": str(len(self.run.members)),
+            "joined": first_few(names, 6) or "none",
+        }
 
     def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
         """Forecasts rows, as `predict` does.

@@ -74,6 +74,13 @@ def problem_text(error: ErrorDetails, values: object) -> str:
 
 def cross_problems(config: Config) -> list[str]:
     """What no single field shows: names that must exist elsewhere in the config."""
+    problems = _table_problems(config) + _join_problems(config) + _feature_problems(config) + _tuning_problems(config)
+    problems += _target_problems(config) + _rule_problems(config) + _role_problems(config)
+    return problems + _learning_problems(config) + _variant_problems(config)
+
+
+def _table_problems(config: Config) -> list[str]:
+    """Tables that are missing, and columns that cannot be read as the config says."""
     problems = []
     if "train" not in config.tables:
         problems.append("tables: no table is called train; it is the one with the target")
@@ -91,6 +98,12 @@ def cross_problems(config: Config) -> list[str]:
         for read in config.reads()
         if read.column.startswith("row.")
     ]
+    return problems
+
+
+def _join_problems(config: Config) -> list[str]:
+    """Joins of tables that are not there, or without a key."""
+    problems = []
     for i, join in enumerate(config.joins):
         if join.table not in config.tables or join.table in ("train", "future"):
             others = [t for t in config.tables if t not in ("train", "future")]
@@ -100,6 +113,12 @@ def cross_problems(config: Config) -> list[str]:
             )
         if not join.on and not join.as_of:
             problems.append(f"joins[{i}]: give `on`, `as_of` or both")
+    return problems
+
+
+def _feature_problems(config: Config) -> list[str]:
+    """Moments without a date, and events that mix months with shorter units."""
+    problems = []
     for name, span in config.features.spans.items():
         problems += _since_problems(f"features.spans.{name}.since", span.since)
     for name, event in config.features.events.items():
@@ -108,17 +127,25 @@ def cross_problems(config: Config) -> list[str]:
     for name, recurrence in config.features.recurrences.items():
         if recurrence.since is not None:
             problems += _since_problems(f"features.recurrences.{name}.since", recurrence.since)
-    problems += [
+    return problems
+
+
+def _tuning_problems(config: Config) -> list[str]:
+    """Keys of the search that cannot be tuned."""
+    return [
         f"tune.space: {path!r} cannot be tuned; expected a key below {', '.join(TUNABLE)}"
         for path in config.tune.space
         if path.split(".")[0] not in TUNABLE or "." not in path
     ]
+
+
+def _target_problems(config: Config) -> list[str]:
+    """Negative targets taken as 0 on a scale that does not take 0."""
     if config.target.nonpositive == "clip" and config.target.transform != "log1p":
-        problems.append(
+        return [
             f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {config.target.transform}"
-        )
-    problems += _rule_problems(config) + _role_problems(config)
-    return problems + _learning_problems(config) + _variant_problems(config)
+        ]
+    return []
 
 
 def _own_start_problems(config: Config) -> list[str]:

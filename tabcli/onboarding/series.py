@@ -30,7 +30,7 @@ def find_series(
 
     Raises `UsageError` where no columns do, or several sets of them.
     """
-    table, kinds = train.table, train.kinds
+    table = train.table
     if wishes.series:
         return _as_said(train, date, target, wishes), "given by --series"
     if wishes.aggregate:
@@ -42,20 +42,8 @@ def find_series(
         if named:
             return (named[0],), f"one series, which {named[0]} names"
         return (), f"one series: {date} alone names a row"
+    candidates = _candidates(train, future, date, target)
     n_dates = table[date].nunique()
-    parts = parts_of_sum_columns(table, target)
-    candidates = [
-        c
-        for c in kinds.only("int", "text")
-        if c not in (date, target, *parts)
-        and (future is None or c in future.table.columns)
-        and 1 < table[c].nunique() <= len(table) / 2
-        and table[c].notna().all()
-        and not is_row_number(table[c])
-        and not part_of_date(table[c], table[date])
-    ]
-    # The most values first: real keys are among them, and the combinations to try stay few.
-    candidates = sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
     for size in range(1, MAX_SERIES_COLUMNS + 1):
         found: dict[str, float] = {}
         columns_of: dict[str, tuple[str, ...]] = {}
@@ -70,6 +58,24 @@ def find_series(
             chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
             return columns_of[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
     raise _repeated(train, date, target, key_columns(train, date, target))
+
+
+def _candidates(train: FolderTable, future: FolderTable | None, date: str, target: str) -> list[str]:
+    """Columns that may tell series apart: those of whole numbers or texts, with several values, none missing."""
+    table = train.table
+    parts = parts_of_sum_columns(table, target)
+    candidates = [
+        c
+        for c in train.kinds.only("int", "text")
+        if c not in (date, target, *parts)
+        and (future is None or c in future.table.columns)
+        and 1 < table[c].nunique() <= len(table) / 2
+        and table[c].notna().all()
+        and not is_row_number(table[c])
+        and not part_of_date(table[c], table[date])
+    ]
+    # The most values first: real keys are among them, and the combinations to try stay few.
+    return sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
 
 
 def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:

@@ -61,9 +61,8 @@ class Inspection(Shown):
     def brief(self) -> dict[str, str]:
         roles = Counter(c.role for c in self.columns if c.role)
         rows = {"rows": str(self.facts["rows"])} if "rows" in self.facts else {}
-        return {self.what: self.path or "in memory", **rows, "columns": f"{len(self.columns)}"} | {
-            role: f"{n} columns" for role, n in roles.items()
-        }
+        by_role = {"roles": ", ".join(f"{n} {role}" for role, n in roles.items())} if roles else {}
+        return {self.what: self.path or "in memory", **rows, "columns": f"{len(self.columns)}", **by_role}
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

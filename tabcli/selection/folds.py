@@ -20,15 +20,18 @@ from numpy.typing import NDArray
 
 from tabcli import files, memory
 from tabcli.arrays import BoolArray
+from tabcli.artifacts.contents import Prepared, Run
 from tabcli.bundle import directories, manifest
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.evaluation.metrics import Criterion, scores_of
+from tabcli.evaluation.naming import score_text
 from tabcli.forecasting.points import forecast_applied
 from tabcli.pipeline import prepare
-from tabcli.pipeline.apply import apply
+from tabcli.pipeline.apply import Applied, apply
 from tabcli.pipeline.joined import SourceTables, join, ready_sides
 from tabcli.selection.peers import peer_forecast
+from tabcli.shown import Shown, first_few
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
@@ -37,14 +40,23 @@ Scores = dict[str, dict[str, float]]
 """Forecast → metric → value; also its seconds, megabytes and spread over seeds."""
 
 
-@dataclass(frozen=True)
-class Backtest:
+@dataclass(frozen=True, repr=False)
+class Backtest(Shown):
     """`folds`: the ends; `scores`: a row per fold and forecast: metrics, seconds, megabytes at the peak."""
 
     path: Path
     folds: list[str]
     scores: pd.DataFrame
     metric: str = "rmspe"
+
+    def brief(self) -> dict[str, str]:
+        scores = self.summary()[self.metric]
+        shown = [f"{name} {score_text(self.metric, score)}" for name, score in scores.items()]
+        return {
+            "folds": f"{len(self.folds)}, ending {first_few(self.folds)}",
+            f"mean {self.metric.upper()}": first_few(shown, 4),
+            "path": str(self.path),
+        }
 
     def summary(self) -> pd.DataFrame:
         """Per forecast the mean over folds, and the spread over folds and over seeds, of the config's metric."""
@@ -121,6 +133,32 @@ def _is_of(prep: Path, fingerprint: str) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a fold asks of each forecast. `scored`: which of the fold's rows are scored, bool (n,); `actual`: theirs."""
+
+    criterion: Criterion
+    scored: BoolArray
+    actual: NDArray[np.float64]
+
+    def scores(self, predictions: Sequence[NDArray[np.float64]], seconds: float) -> dict[str, float]:
+        """The mean scores of a forecast by several seeds, or by one; `seconds` were taken by all of them."""
+        return {
+            **_mean_scores(self.criterion, self.actual, predictions),
+            "seconds": seconds / len(predictions),
+            "megabytes": memory.peak_megabytes(),
+        }
+
+    def network_scores(self, run: Run, applied: Applied, seconds: float) -> Scores:
+        """The scores of the ensemble; where it has several members also those of one."""
+        scores: Scores = {}
+        if len(run.members) > 1:
+            alone = [replace(run, networks=[n], members=[w]) for n, w in zip(run.networks, run.members, strict=True)]
+            scores["network, single"] = self.scores([forecast_applied(r, applied)[self.scored] for r in alone], seconds)
+        all_members = [forecast_applied(run, applied)[self.scored]]
+        return scores | {ensemble_name(len(run.members)): self.scores(all_members, seconds)}
+
+
 def _run_fold(
     source: SourceTables,
     usable: BoolArray,
@@ -133,9 +171,38 @@ def _run_fold(
     """`usable`: which train rows have a target to be scored on, bool (n_train,)."""
     config = source.config
     past, within = as_of_fold(source, end)
+    scored = usable[within]
+    if not scored.any():
+        raise DataError(f"the fold that ends {end.date()} has no row to be scored on", hint="give another --end")
     data = join(past)
     prepared = prepare.encode(data)
     files.require_writable(done, replace=True)
+    job = _open_fold(done, prepared, fingerprint)
+    started = time.perf_counter()
+    ensemble = fit_ensemble(prepared, config, callbacks, refit=True, job=job)
+    seconds = time.perf_counter() - started
+    run = run_of(prepared, ensemble, config)
+    applied = apply(run.fitted, {}, rows=past.tables["future"], sides=ready_sides(past))
+    actual = source.tables["train"][config.target.column].to_numpy(dtype="float64")[within][scored]
+    asked = _Asked(prepared.criterion(applied.encoded.table[scored]), scored, actual)
+    scores = asked.network_scores(run, applied, seconds)
+    forecasts = {"network": forecast_applied(run, applied)[scored]}
+    for peer in peers:
+        started = time.perf_counter()
+        forecasts[peer] = peer_forecast(peer, data, prepared, applied.encoded.table)[scored]
+        scores[peer] = asked.scores([forecasts[peer]], time.perf_counter() - started)
+    keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
+    facts = {**asdict(run.calibration), "expected": run.metrics.expected}
+    with files.atomic_directory(done, replace=True) as temporary:
+        keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
+        files.write_json(temporary / "scores.json", scores)
+        manifest.write_manifest(temporary, "fold", fingerprint, facts)
+    files.close_working(job.partial)
+    return scores
+
+
+def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
+    """The directory beside `done` in which a fold is trained, with its prep; what a fold of this config left stays."""
     partial = done.parent / f"{done.name}.partial"
     files.open_working(partial)
     prep = partial / "prep"
@@ -143,51 +210,7 @@ def _run_fold(
         files.begin_working(partial, fingerprint)  # networks of another config must not be taken for this one's
         with files.atomic_directory(prep, replace=True) as temporary:
             directories.save_prep(temporary, prepared, fingerprint, {})
-    started = time.perf_counter()
-    ensemble = fit_ensemble(prepared, config, callbacks, refit=True, job=TrainingJob(prep, config, partial))
-    seconds = time.perf_counter() - started
-    run = run_of(prepared, ensemble, config)
-    applied = apply(run.fitted, {}, rows=past.tables["future"], sides=ready_sides(past))
-    scored = usable[within]
-    if not scored.any():
-        raise DataError(f"the fold that ends {end.date()} has no row to be scored on", hint="give another --end")
-    rows = applied.encoded.table[scored]
-    actual = source.tables["train"][config.target.column].to_numpy(dtype="float64")[within][scored]
-    criterion = prepared.criterion(rows)
-    forecasts = {"network": forecast_applied(run, applied)[scored]}
-    scores: Scores = {}
-    if len(run.members) > 1:
-        alone = [
-            replace(run, networks=[network], members=[weights])
-            for network, weights in zip(run.networks, run.members, strict=True)
-        ]
-        singles = [forecast_applied(one, applied)[scored] for one in alone]
-        scores["network, single"] = {
-            **_mean_scores(criterion, actual, singles),
-            "seconds": seconds / len(singles),
-            "megabytes": memory.peak_megabytes(),
-        }
-    scores[ensemble_name(len(run.members))] = {
-        **_scores(criterion, actual, forecasts["network"]),
-        "seconds": seconds,
-        "megabytes": memory.peak_megabytes(),
-    }
-    for peer in peers:
-        started = time.perf_counter()
-        forecasts[peer] = peer_forecast(peer, data, prepared, applied.encoded.table)[scored]
-        scores[peer] = {
-            **_scores(criterion, actual, forecasts[peer]),
-            "seconds": time.perf_counter() - started,
-            "megabytes": memory.peak_megabytes(),
-        }
-    keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
-    facts = {**asdict(run.calibration), "expected": run.metrics.expected}
-    with files.atomic_directory(done, replace=True) as temporary:
-        keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
-        files.write_json(temporary / "scores.json", scores)
-        manifest.write_manifest(temporary, "fold", fingerprint, facts)
-    files.close_working(partial)
-    return scores
+    return TrainingJob(prep, prepared.fitted.config, partial)
 
 
 def as_of_fold(source: SourceTables, end: pd.Timestamp) -> tuple[SourceTables, BoolArray]:
@@ -221,7 +244,7 @@ def _scores(criterion: Criterion, actual: NDArray[np.float64], predicted: NDArra
 def _mean_scores(
     criterion: Criterion, actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]
 ) -> dict[str, float]:
-    """The mean of the scores of several seeds, and the standard deviation of the chosen one."""
+    """The mean of the scores of several seeds, or of one, and the standard deviation of the chosen score."""
     table = pd.DataFrame([_scores(criterion, actual, p) for p in predictions])
     means = {str(name): float(values.mean()) for name, values in table.items()}
     return {**means, "std_seeds": float(table[criterion.metric].std(ddof=0))}
