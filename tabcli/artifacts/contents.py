@@ -14,6 +14,7 @@ from tabcli.evaluation.metrics import Criterion, seasonal_scale
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency, season_steps
 from tabcli.features.holidays import PublicHolidays
+from tabcli.floor.blend import NO_FLOOR, Floor
 from tabcli.preprocessing.columns import Preprocessor
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import Contract
@@ -91,3 +92,5 @@ class Run:
     calibration: Calibration = NO_CALIBRATION
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""
+    floor: Floor = NO_FLOOR
+    """The naive forecast beside the networks, from the last row that was known."""

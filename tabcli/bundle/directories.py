@@ -8,8 +8,8 @@
       events.parquet   when their events were      metrics.jsonl         a line per epoch
       tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
       train.parquet    encoded rows                history.safetensors   statistics as of the last known row
-      valid.parquet, gap.parquet, future.parquet   loss.png
-      past.parquet     the target's past           manifest.json
+      valid.parquet, gap.parquet, future.parquet   floor.safetensors     the naive forecast beside the networks
+      past.parquet     the target's past           loss.png, manifest.json
       summary.json     what prep printed
       manifest.json    sizes and hashes, last
 
@@ -19,7 +19,7 @@ transformed target), and `row.…` columns with the row's own key, target and co
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ from tabcli.evaluation.calibration import Calibration
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
+from tabcli.floor.blend import Floor
+from tabcli.floor.naive import Naive
 from tabcli.parallel import parallel_map
 from tabcli.preprocessing.columns import Preprocessor
 from tabcli.preprocessing.target import TargetTransform
@@ -149,7 +151,10 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
+    floor = {"share": run.floor.share, "name": run.floor.name, "gain": run.floor.gain}
+    model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "floor": floor, "networks": run.networks}
+    if run.floor.naive is not None:
+        (directory / "floor.safetensors").write_bytes(_to_safetensors(run.floor.naive.to_arrays()))
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -180,10 +185,13 @@ def load_run(directory: Path) -> Run:
         snapshot = None
         if facts is not None and fitted.grid is not None:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file("history.safetensors")))
+        floor = Floor(**model["floor"])
+        if floor.share > 0:
+            floor = replace(floor, naive=Naive.from_arrays(floor.name, load_file(file("floor.safetensors"))))
         metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
-        run = Run(fitted, networks, members, metrics, records, calibration, snapshot)
+        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

@@ -251,12 +251,15 @@ class Forecast(Section):
     then makes rows for *all* days of the week, or for those *seen*, on which a series had rows in its last year. They
     start after the last date of all series, the *common* one, or each after its *own*: then all series are learned as
     if they ended together, so that dates are compared by how long before the end they lie. For steps of a week or more.
+    `floor`: with *auto* the best naive forecast stands beside the networks, with the share that served best in past
+    windows; where networks are better it has none.
     """
 
     fill: Annotated[dict[str, Scalar], Reads("filled")] = {}
     zero_where: Annotated[Condition, Reads("row")] = {}
     weekdays: Literal["seen", "all"] = "seen"
     start: Literal["common", "own"] = "common"
+    floor: Literal["auto", "off"] = "auto"
     rules: Annotated[
         dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]], Reads("declared")
     ] = {}

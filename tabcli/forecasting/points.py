@@ -22,6 +22,7 @@ from tabcli.tables.kinds import plain_values
 from tabcli.target_history.grid import Positions
 from tabcli.target_history.statistics import Snapshot, standardised
 from tabcli.training.dataset import Dataset
+from tabcli.training.floors import places_of
 from tabcli.training.loop import load_model, predict_outputs
 from tabcli.training.network import ModelSpec, TabularMLP
 
@@ -40,7 +41,10 @@ class Prediction:
 
 
 def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
-    """Encoded rows → forecasts in the target's unit, float64 (n,): the members' mean on the scale of y, calibrated."""
+    """Encoded rows → forecasts in the target's unit, float64 (n,).
+
+    The members' mean on the scale of y, with the floor's share of a naive forecast, calibrated.
+    """
     try:
         members = _networks(run)
         specs = [member.spec for member in members]
@@ -53,7 +57,8 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         if full := memory_error(error):
             raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    return run.calibration.forecasts(run.fitted.target, np.mean(outputs, axis=0))
+    mean = run.floor.outputs(np.mean(outputs, axis=0), places_of(run.fitted, encoded))
+    return run.calibration.forecasts(run.fitted.target, mean)
 
 
 _LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()

@@ -10,8 +10,9 @@ optimizer    the optimiser, the learning rate's schedule, averaged weights
 loop         the training loop, checkpoints
 lr_find      the learning-rate finder
 inputs       which rows a network learns from and is scored on
+floors       the floor of naive forecasts that past windows call for
 members      one network of an ensemble, with its checkpoints
 workers      networks side by side, each in a process
 worker       that process: `python -m tabcli.training.worker`
-ensemble     members, calibration, refit
+ensemble     members, floor, calibration, refit
 """

@@ -6,8 +6,8 @@
     window 2              learn ──┤ gap ├── scored ──┤
     members, refitted     learn ─────────────────────────────────────────────────────
 
-No network has seen the rows of the window that it is scored on. The calibration of a window's forecast is fitted to
-older windows alone, that of the forecast to come to all.
+No network has seen the rows of the window that it is scored on. The floor of a window's forecast is fitted to the
+other windows, its calibration to older ones alone; those of the forecast to come to all.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,9 @@ from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, 
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import bias, scores_of
+from tabcli.floor.blend import Floor
 from tabcli.target_history.statistics import Snapshot
+from tabcli.training.floors import Blending, at_end, fit_floors
 from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
@@ -32,7 +34,7 @@ from tabcli.training.workers import TrainingJob, run_tasks
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members whose outputs are averaged on the scale of y, the history that they need, and the calibration.
+    """Members whose outputs are averaged on the scale of y, the history that they need, the floor, the calibration.
 
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
     each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
@@ -41,6 +43,7 @@ class Ensemble:
 
     snapshot: Snapshot | None
     members: list[TrainedMember]
+    floor: Floor
     calibration: Calibration
     scores: EnsembleScores
     windows: list[WindowScore]
@@ -72,10 +75,11 @@ def fit_ensemble(
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, job)
     members = trained[:n]
     by_window = [[t for t in trained if t.task.rows == k] for k in range(n_windows + 1)]
-    errors = [errors_of(prepared, settings, k, networks) for k, networks in enumerate(by_window)]
+    floor, apart = fit_floors(prepared, settings, [_mean_of(networks) for networks in by_window])
+    errors = [window_errors(prepared, settings, k, apart[k](_mean_of(n))) for k, n in enumerate(by_window)]
     older = [_calibration(prepared, settings, errors[k + 1 :]) for k in range(n_windows + 1)]
-    scores = _scores(prepared, members, older[0])
-    windows = _window_scores(prepared, by_window, errors, older)
+    scores = _scores(prepared, members, apart[0], older[0])
+    windows = _window_scores(prepared, by_window, errors, apart[0], older)
     if refit:
         again = [MemberSpec(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, job)
@@ -85,7 +89,7 @@ def fit_ensemble(
     calibration = _calibration(prepared, settings, errors) if refit else older[0]
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
-    return Ensemble(snapshot, members, calibration, scores, windows, scored, outputs, records, refit)
+    return Ensemble(snapshot, members, floor, calibration, scores, windows, scored, outputs, records, refit)
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -93,13 +97,8 @@ def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[Member
     return "\n".join(dict.fromkeys(describe(inputs(t).spec) for t in tasks[: max(1, len(settings.variants))]))
 
 
-def errors_of(prepared: Prepared, settings: Config, rows: int, networks: Sequence[TrainedMember]) -> Errors:
-    """What happened in a past window, and what its networks put out on average."""
-    return window_errors(prepared, settings, rows, mean_outputs([n.outputs for n in networks]))
-
-
 def window_errors(prepared: Prepared, settings: Config, rows: int, outputs: NDArray[np.float64]) -> Errors:
-    """The same for any outputs (n,) of a past window."""
+    """What happened in a past window, and what was put out before, float64 (n,)."""
     scored = window_of(prepared, rows).scored
     metric = settings.calibration.metric
     criterion = prepared.criterion(scored, None if metric in ("auto", "none") else metric)
@@ -110,17 +109,23 @@ def _calibration(prepared: Prepared, settings: Config, errors: Sequence[Errors])
     return NO_CALIBRATION if settings.calibration.metric == "none" else fit_calibration(errors, prepared.fitted.target)
 
 
+def _mean_of(networks: Sequence[TrainedMember]) -> NDArray[np.float64]:
+    return mean_outputs([n.outputs for n in networks])
+
+
 def mean_outputs(outputs: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
     """The members' mean on the learned scale, float64 (n,)."""
     mean: NDArray[np.float64] = np.mean([o.astype("float64") for o in outputs], axis=0)
     return mean
 
 
-def _scores(prepared: Prepared, members: Sequence[TrainedMember], calibration: Calibration) -> EnsembleScores:
+def _scores(
+    prepared: Prepared, members: Sequence[TrainedMember], floor: Blending, calibration: Calibration
+) -> EnsembleScores:
     """Of the ensemble on the validation rows, and of each member alone."""
     score, metric = scorer(prepared, prepared.tables["valid"]), f"valid_{prepared.fitted.config.metric}"
-    mean = mean_outputs([m.outputs for m in members])
-    singles = tuple(score(m.outputs, calibration)[metric] for m in members)
+    mean = floor(_mean_of(members))
+    singles = tuple(score(floor(_mean_of([m])), calibration)[metric] for m in members)
     return EnsembleScores(score(mean, calibration), score(mean)[metric], calibration, singles)
 
 
@@ -128,6 +133,7 @@ def _window_scores(
     prepared: Prepared,
     by_window: Sequence[Sequence[TrainedMember]],
     errors: Sequence[Errors],
+    floor: Blending,
     older: Sequence[Calibration],
 ) -> list[WindowScore]:
     """The windows' scores, each calibrated by older ones; the oldest, which has none, only where it is the only one.
@@ -137,7 +143,7 @@ def _window_scores(
     """
     target, name, found = prepared.fitted.target, ROW + prepared.fitted.config.date, []
     few = len(by_window[-1])
-    single = mean_outputs([m.outputs for m in by_window[0][:few]])
+    single = floor(_mean_of(by_window[0][:few]))
     newest = errors[0]
     gain = newest.criterion(newest.actual, older[0].forecasts(target, newest.outputs)) / max(
         newest.criterion(newest.actual, older[0].forecasts(target, single)), np.finfo("float64").tiny
@@ -179,6 +185,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         seconds=round(sum(record.seconds for record in ensemble.epochs), 3),
     )
     own = replace(prepared.fitted, config=settings)
+    floor = at_end(ensemble.floor, prepared)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
-    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot)
+    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor)

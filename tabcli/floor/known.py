@@ -1,0 +1,53 @@
+"""What is known at a cutoff, as plain numbers: who, when, in which groups, how much."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabcli.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where rows lie: `series` (−1: unknown) and `step`, int64 (n,) each, and `groups`, int64 (n, k).
+
+    `groups`: the codes of what rows are compared by, such as the weekday and the promotion, the most telling first.
+    """
+
+    series: IntArray
+    step: IntArray
+    groups: IntArray
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, index: "np.ndarray") -> "Places":
+        """Some of the rows."""
+        return Places(self.series[index], self.step[index], self.groups[index])
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows of the past with `y`, the target on its learned scale, float64 (n,), of `n_series` series.
+
+    `seasons`: how many steps a season has, the longest first, such as (168, 24) for hours; empty without one.
+    `medians`: the groups by which rows are alike: their name → which columns of `places.groups`.
+    """
+
+    places: Places
+    y: FloatArray
+    n_series: int
+    seasons: tuple[int, ...]
+    medians: dict[str, tuple[int, ...]]
+
+    @property
+    def end(self) -> int:
+        """The last step that is known."""
+        return int(self.places.step.max())
+
+    def panel(self) -> FloatArray:
+        """Series × steps from the first known to the last, float64, NaN where there is no row."""
+        first = int(self.places.step.min())
+        panel = np.full((self.n_series, self.end - first + 1), np.nan)
+        panel[self.places.series, self.places.step - first] = self.y
+        return panel

@@ -1,0 +1,76 @@
+"""Medians of what rows have in common: the series, the weekday, a promotion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import AnyArray, FloatArray, IntArray
+from tabcli.floor.known import Known, Places
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Medians by groups, from the finest to all rows of a series: `keys[k]`, int64 sorted, and `values[k]`.
+
+    `columns`: the groups' columns; `sizes`: one more than the largest code of the series and of each.
+    """
+
+    columns: tuple[int, ...]
+    sizes: tuple[int, ...]
+    keys: tuple[IntArray, ...]
+    values: tuple[FloatArray, ...]
+    overall: float
+
+    def to_arrays(self) -> dict[str, AnyArray]:
+        levels = {f"keys.{i}": k for i, k in enumerate(self.keys)} | {
+            f"values.{i}": v for i, v in enumerate(self.values)
+        }
+        return {
+            "columns": np.array(self.columns, dtype="int64"),
+            "sizes": np.array(self.sizes, dtype="int64"),
+            "overall": np.array([self.overall]),
+            **levels,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "Medians":
+        """Raises `KeyError` where one is missing."""
+        sizes = tuple(arrays["sizes"].tolist())
+        keys, values = (tuple(arrays[f"{name}.{i}"] for i in range(len(sizes))) for name in ("keys", "values"))
+        return cls(tuple(arrays["columns"].tolist()), sizes, keys, values, float(arrays["overall"][0]))
+
+    def forecast(self, places: Places) -> FloatArray:
+        """Rows → the median of the known rows like each, float64 (n,); where there are none, of those less like it."""
+        forecast = np.full(len(places), np.nan)
+        for n, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
+            wanted = _keys(places, self.columns, self.sizes[: len(self.sizes) - n])
+            place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+            hit = np.isnan(forecast) & (keys[place] == wanted)
+            forecast[hit] = values[place[hit]]
+        return np.where(np.isnan(forecast), self.overall, forecast)
+
+
+def medians(known: Known, columns: tuple[int, ...]) -> Medians:
+    """Of the known rows' y by series and groups, then without the last of the groups, and so on."""
+    groups = known.places.groups[:, list(columns)]
+    sizes = (known.n_series + 1, *(groups.max(axis=0) + 2).tolist())
+    keys: list[IntArray] = []
+    values: list[FloatArray] = []
+    for n in range(len(sizes), 0, -1):
+        found = pd.Series(known.y).groupby(_keys(known.places, columns, sizes[:n])).median()
+        keys.append(found.index.to_numpy(dtype="int64"))
+        values.append(found.to_numpy(dtype="float64"))
+    return Medians(columns, sizes, tuple(keys), tuple(values), float(np.median(known.y)))
+
+
+def _keys(places: Places, columns: tuple[int, ...], sizes: tuple[int, ...]) -> IntArray:
+    """One number for each row's series and first groups, int64 (n,), −1 for a code that is too large."""
+    key, fits = np.zeros(len(places), dtype="int64"), np.ones(len(places), dtype=bool)
+    codes = [places.series, *(places.groups[:, c] for c in columns)][: len(sizes)]
+    for known, size in zip(codes, sizes, strict=True):
+        code = known + 1
+        fits &= (code >= 0) & (code < size)
+        key = key * size + code
+    return np.where(fits, key, -1)

@@ -1,0 +1,91 @@
+"""Encoded rows → what naive forecasts take, and the floor that past windows call for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import FloatArray
+from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
+from tabcli.config.schema import Config
+from tabcli.features.frequency import DAY, HOUR, season_of, season_steps
+from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, blended, fit_floor
+from tabcli.floor.known import Known, Places
+from tabcli.floor.naive import naive_forecasts
+from tabcli.training.inputs import n_past_windows, window_of
+
+
+def places_of(fitted: FittedPipeline, table: pd.DataFrame) -> Places:
+    """Where encoded rows lie: series, step, place in the season and the codes of the columns of the baseline."""
+    dates = table[ROW + fitted.config.date]
+    start = int(fitted.split.train_start.timestamp())
+    groups = [season_of(dates, fitted.frequency), *(table[c] for c in _alike(fitted))]
+    codes = np.stack([g.to_numpy(dtype="int64") for g in groups], axis=1)
+    return Places(table[ROW + "series"].to_numpy(dtype="int64"), fitted.frequency.steps(dates, start), codes)
+
+
+def _alike(fitted: FittedPipeline) -> list[str]:
+    """The columns of the baseline that are inputs with codes, but for the keys of series."""
+    config = fitted.config
+    return [c for c in config.baseline if c in fitted.preprocessor.categorical and c not in config.series]
+
+
+def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
+    """Encoded rows with a target as the past of naive forecasts."""
+    columns = _alike(fitted)
+    medians: dict[str, tuple[int, ...]] = {"season": (0,)}
+    if columns:
+        medians[" × ".join(columns)] = tuple(range(1, len(columns) + 1))
+    seasons = {season_steps(fitted.frequency)}
+    if fitted.frequency.unit == "s" and fitted.frequency.seconds <= HOUR:
+        seasons.add(DAY // fitted.frequency.seconds)
+    n_series = len(fitted.calendar.series)
+    lengths = tuple(sorted((s for s in seasons if s > 1), reverse=True))
+    return Known(places_of(fitted, table), table["y"].to_numpy(dtype="float64"), n_series, lengths, medians)
+
+
+N_WINDOWS = 8
+"""By so many past windows naive forecasts are compared with each other: more than networks are trained for."""
+
+Blending = Callable[[FloatArray], FloatArray]
+"""What networks put out for the rows of a window, float64 (n,) → the same with the floor's share."""
+
+
+def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
+    """What naive forecasts would have been, the newest window first; `networks`: outputs, of the newest windows."""
+    target, found = prepared.fitted.config.target.column, []
+    for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
+        window = window_of(prepared, k)
+        places = places_of(prepared.fitted, window.scored)
+        models = naive_forecasts(known_rows(prepared.fitted, window.learned))
+        actual = window.scored[ROW + target].to_numpy(dtype="float64")
+        outputs = networks[k] if k < len(networks) else None
+        naive = {m.name: m.forecast(places) for m in models}
+        found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive))
+    return found
+
+
+def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArray]) -> tuple[Floor, list[Blending]]:
+    """The floor of the forecast to come, and that of each window's forecast, which its own rows had no say in.
+
+    `networks`: the mean outputs of each window's networks, the newest window first.
+    """
+    if settings.forecast.floor == "off":
+        return NO_FLOOR, [lambda outputs: outputs for _ in networks]
+    windows, target = past_windows(prepared, networks), prepared.fitted.target
+    apart = [fit_floor([w for j, w in enumerate(windows) if j != k], target) for k in range(len(networks))]
+    return fit_floor(windows, target), [partial(_blend, w, f) for w, f in zip(windows, apart, strict=False)]
+
+
+def _blend(window: PastWindow, floor: Floor, networks: FloatArray) -> FloatArray:
+    return blended(networks, window.naive[floor.name], floor.share) if floor.share else networks
+
+
+def at_end(floor: Floor, prepared: Prepared) -> Floor:
+    """The floor with its naive forecast from the end of all known rows."""
+    if floor.share == 0:
+        return floor
+    models = naive_forecasts(known_rows(prepared.fitted, window_of(prepared, "refit").learned))
+    return replace(floor, naive=next(m for m in models if m.name == floor.name))
