@@ -61,7 +61,7 @@ def medians(known: Known, columns: tuple[int, ...]) -> Medians:
     for n in range(len(sizes), 0, -1):
         found = pd.Series(known.y).groupby(_keys(known.places, columns, sizes[:n])).median()
         keys.append(found.index.to_numpy(dtype="int64"))
-        values.append(found.to_numpy(dtype="float64"))
+        values.append(np.asarray(found, dtype="float64"))
     return Medians(columns, sizes, tuple(keys), tuple(values), float(np.median(known.y)))
 
 

@@ -40,7 +40,7 @@ class Prediction:
     warnings: list[str]
 
 
-def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
+def predict_target(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> NDArray[np.float64]:
     """Encoded rows → forecasts in the target's unit, float64 (n,).
 
     The members' mean on the scale of y, with the floor's share of a naive forecast, calibrated.
@@ -57,7 +57,7 @@ def predict_target(run: Run, encoded: pd.DataFrame) -> NDArray[np.float64]:
         if full := memory_error(error):
             raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    mean = run.floor.outputs(np.mean(outputs, axis=0), places_of(run.fitted, encoded))
+    mean = run.floor.outputs(np.mean(outputs, axis=0), places_of(run.fitted, encoded, dates))
     return run.calibration.forecasts(run.fitted.target, mean)
 
 
@@ -142,9 +142,9 @@ def forecast(
 
 def forecast_applied(run: Run, applied: Applied) -> NDArray[np.float64]:
     """The forecast of every row, float64 (n,), 0 where the config says so. Raises `BundleError`."""
-    values = np.where(
-        zero_rows(applied, run.fitted.config), 0.0, significant(predict_target(run, applied.encoded.table))
-    )
+    config = run.fitted.config
+    values = significant(predict_target(run, applied.encoded.table, applied.rows[config.date]))
+    values = np.where(zero_rows(applied, config), 0.0, values)
     if not np.isfinite(values).all():
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
     return values

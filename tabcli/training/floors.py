@@ -17,9 +17,8 @@ from tabcli.floor.naive import naive_forecasts
 from tabcli.training.inputs import n_past_windows, window_of
 
 
-def places_of(fitted: FittedPipeline, table: pd.DataFrame) -> Places:
+def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> Places:
     """Where encoded rows lie: series, step, place in the season and the codes of the columns of the baseline."""
-    dates = table[ROW + fitted.config.date]
     start = int(fitted.split.train_start.timestamp())
     groups = [season_of(dates, fitted.frequency), *(table[c] for c in _alike(fitted))]
     codes = np.stack([g.to_numpy(dtype="int64") for g in groups], axis=1)
@@ -43,7 +42,7 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
         seasons.add(DAY // fitted.frequency.seconds)
     n_series = len(fitted.calendar.series)
     lengths = tuple(sorted((s for s in seasons if s > 1), reverse=True))
-    return Known(places_of(fitted, table), table["y"].to_numpy(dtype="float64"), n_series, lengths, medians)
+    return Known(places_of(fitted, table, table[ROW + fitted.config.date]), table["y"].to_numpy(dtype="float64"), n_series, lengths, medians)
 
 
 N_WINDOWS = 8
@@ -55,10 +54,11 @@ Blending = Callable[[FloatArray], FloatArray]
 
 def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
     """What naive forecasts would have been, the newest window first; `networks`: outputs, of the newest windows."""
-    target, found = prepared.fitted.config.target.column, []
+    config, found = prepared.fitted.config, []
+    target, date = config.target.column, ROW + config.date
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
-        places = places_of(prepared.fitted, window.scored)
+        places = places_of(prepared.fitted, window.scored, window.scored[date])
         models = naive_forecasts(known_rows(prepared.fitted, window.learned))
         actual = window.scored[ROW + target].to_numpy(dtype="float64")
         outputs = networks[k] if k < len(networks) else None
