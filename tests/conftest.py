@@ -37,7 +37,7 @@ CONFIG: dict[str, Any] = {
     "date": "day",
     "id": "row",
     "target": {"column": "units", "drop_where": {"units": 0}},
-    "forecast": {"fill": {"open": 1}, "zero_where": {"open": 0}},
+    "forecast": {"fill": {"open": 1}, "zero_where": {"open": 0}, "floor": "off"},
     "availability": {"known_in_advance": ["open", "promo", "holiday"], "past_only": ["visitors"]},
     "joins": [{"table": "shops", "on": "shop"}],
     "features": {

@@ -112,13 +112,16 @@ def test_an_ensemble_is_the_mean_of_its_members_times_the_factor(
     assert len(run.members) == len(loaded.members) == 2
     assert loaded.calibration == run.calibration
     encoded = prep.prepared.tables["future"]
+    dates = encoded["row.day"]
     singles = [
-        predict_target(replace(loaded, networks=[n], members=[m], calibration=NO_CALIBRATION), encoded)
+        predict_target(replace(loaded, networks=[n], members=[m], calibration=NO_CALIBRATION), encoded, dates)
         for n, m in zip(loaded.networks, loaded.members, strict=True)
     ]
     assert not np.allclose(singles[0], singles[1])
     np.testing.assert_allclose(
-        predict_target(loaded, encoded), run.calibration.factor * np.exp(np.mean(np.log(singles), axis=0)), rtol=1e-9
+        predict_target(loaded, encoded, dates),
+        run.calibration.factor * np.exp(np.mean(np.log(singles), axis=0)),
+        rtol=1e-9,
     )
     alone = tabcli.train(
         prep, overrides=[*FAST, "calibration.windows=0", f"seed={prep.prepared.fitted.config.seed + 1}"]

@@ -92,7 +92,7 @@ def test_an_ensemble_is_scored_by_what_it_forecasts(config: dict[str, Any], tran
     prep = tabcli.prep(config, make_tables())
     run = tabcli.train(prep, overrides=["train.members=2", "train.epochs=1"])
     valid = prep.prepared.tables["valid"]
-    made, actual = predict_target(run.run, valid), valid[ROW + "units"].to_numpy()
+    made, actual = predict_target(run.run, valid, valid["row.day"]), valid[ROW + "units"].to_numpy()
     assert run.metrics.to_state()["valid_wape"] == pytest.approx(abs(made - actual).sum() / actual.sum(), rel=1e-6)
 
 

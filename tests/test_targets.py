@@ -87,7 +87,7 @@ def test_the_whole_job(tmp_path: Path, transform: str, change: Any, metric: str,
         assert (metrics["shift"] != 0) == (metric != "rmse") or abs(metrics["shift"]) < 1e-9
     prep, trained = tabcli.prep(config, data=tables), tabcli.train(tmp_path / "prep")
     np.testing.assert_array_equal(
-        significant(predict_target(trained.run, prep.prepared.tables["future"])),
+        significant(predict_target(trained.run, (t := prep.prepared.tables["future"]), t["row.day"])),
         pd.read_csv(tmp_path / "made.csv")["units"],
     )
 
@@ -100,7 +100,7 @@ def test_a_forecast_of_a_quantile_lies_above_about_that_share(config: dict[str, 
         prep = tabcli.prep(config, data=tables, overrides=options)
         trained = tabcli.train(prep)
         valid = prep.prepared.tables["valid"]
-        shares.append(float((valid["row.units"] < predict_target(trained.run, valid)).mean()))
+        shares.append(float((valid["row.units"] < predict_target(trained.run, valid, valid["row.day"])).mean()))
     assert shares[0] < 0.35 < 0.65 < shares[1]
 
 
@@ -203,7 +203,7 @@ def test_a_learned_quantile_covers_as_much_as_asked_where_errors_scatter_little_
     prepared = tabcli.prep(settings, data={"train": scattered()}).prepared
     run = tabcli.train(prepared).run
     valid = prepared.tables["valid"]
-    below = valid["row.units"].to_numpy() <= predict_target(run, valid)
+    below = valid["row.units"].to_numpy() <= predict_target(run, valid, valid["row.day"])
     for odd in (0, 1):
         assert below[valid["row.item"] % 2 == odd].mean() == pytest.approx(quantile, abs=0.05)
     wrong = {**settings, "quantile": 0.5, "calibration": {}}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tabcli.artifacts.summary import Baseline, BaselineState
 from tabcli.evaluation.calibration import Calibration
+from tabcli.floor.blend import NO_FLOOR, Floor, FloorState
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class TrainMetricsState(TypedDict):
     windows: list[WindowState]
     baseline: BaselineState
     seconds: float
+    floor: FloorState
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class TrainMetrics:
     """What a run reached, and what to expect of its forecast.
 
     `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
-    after a refit those of the networks before it. `calibration`: of the forecast. `expected`, `expected_std`: mean and
-    spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the validation
+    after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected`, `expected_std`: mean
+    and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the validation
     rows. `seconds`: of all epochs.
     """
 
@@ -132,6 +134,7 @@ class TrainMetrics:
     windows: tuple[WindowScore, ...]
     baseline: Baseline
     seconds: float
+    floor: Floor = NO_FLOOR
 
     @property
     def score(self) -> float:
@@ -157,6 +160,7 @@ class TrainMetrics:
             "windows": [window.to_state() for window in self.windows],
             "baseline": self.baseline.to_state(),
             "seconds": self.seconds,
+            "floor": self.floor.to_state(),
         }
 
     @classmethod
@@ -179,4 +183,5 @@ class TrainMetrics:
             tuple(WindowScore.from_state(window) for window in state["windows"]),
             Baseline.from_state(state["baseline"], metric),
             state["seconds"],
+            Floor(**state["floor"]) if "floor" in state else NO_FLOOR,
         )

@@ -43,7 +43,6 @@ from tabcli.evaluation.calibration import Calibration
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
-from tabcli.floor.blend import Floor
 from tabcli.floor.naive import Naive
 from tabcli.parallel import parallel_map
 from tabcli.preprocessing.columns import Preprocessor
@@ -151,8 +150,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
-    floor = {"share": run.floor.share, "name": run.floor.name, "gain": run.floor.gain}
-    model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "floor": floor, "networks": run.networks}
+    model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
     if run.floor.naive is not None:
         (directory / "floor.safetensors").write_bytes(_to_safetensors(run.floor.naive.to_arrays()))
     if run.snapshot is not None:
@@ -185,10 +183,10 @@ def load_run(directory: Path) -> Run:
         snapshot = None
         if facts is not None and fitted.grid is not None:
             snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file("history.safetensors")))
-        floor = Floor(**model["floor"])
+        metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
+        floor = metrics.floor
         if floor.share > 0:
             floor = replace(floor, naive=Naive.from_arrays(floor.name, load_file(file("floor.safetensors"))))
-        metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
         run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.api.results import PrepResult, TrainResult
+    from tabcli.floor.blend import Floor
     from tabcli.reports.inspection import Inspection
     from tabcli.training.loop import Callbacks
 
@@ -79,6 +80,13 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
+def _floor_text(floor: "Floor") -> str:
+    if floor.share == 0:
+        return f"networks alone: {floor.name}, the best naive forecast of past windows, adds nothing to them"
+    gain = f"{100 * floor.gain:.1f} % less error in past windows than networks alone"
+    return f"{100 * floor.share:.0f} % {floor.name}, with {gain}"
+
+
 def render_train(result: "TrainResult") -> Iterator[str]:
     metrics = result.metrics
     baseline, calibration, name = metrics.baseline, metrics.calibration, metrics.metric.upper()
@@ -93,6 +101,8 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
     yield f"validation {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
+    if metrics.floor.name:
+        yield f"floor          {_floor_text(metrics.floor)}"
     if calibration.factor != 1 or calibration.shift:
         how = f"{calibration.shift:+,.4g}" if calibration.shift else f"× {calibration.factor:.4f}"
         yield f"calibration    forecasts {how}: it helped on past windows that neither it nor the networks had seen"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from tabcli.preprocessing.target import TargetTransform
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+class FloorState(TypedDict):
+    """What is kept of a `Floor`, beside its naive forecast."""
+
+    share: float
+    name: str
+    gain: float
+
+
 @dataclass(frozen=True)
 class Floor:
     """The naive forecast beside the networks, and its share on the learned scale, 0 … 1; 0 is networks alone.
@@ -22,9 +31,12 @@ class Floor:
     """
 
     share: float = 0.0
-    naive: Naive | None = None
     name: str = ""
     gain: float = 0.0
+    naive: Naive | None = None
+
+    def to_state(self) -> FloorState:
+        return {"share": self.share, "name": self.name, "gain": self.gain}
 
     def outputs(self, networks: FloatArray, places: Places) -> FloatArray:
         """What the networks put out (n,) with its share of the naive forecast, where there is one for a row."""
@@ -92,7 +104,7 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), 0.05)
     doubt = scatter / np.sqrt(len(judged))
     chosen = int(np.flatnonzero(mean <= mean[best] + DOUBT * doubt)[0])
-    return Floor(SHARES[chosen], None, name, float(1 - np.exp(mean[chosen])))
+    return Floor(SHARES[chosen], name, float(1 - np.exp(mean[chosen])))
 
 
 DOUBT = 0.5

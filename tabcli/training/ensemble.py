@@ -183,6 +183,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         windows=tuple(ensemble.windows),
         baseline=prepared.summary.baseline,
         seconds=round(sum(record.seconds for record in ensemble.epochs), 3),
+        floor=ensemble.floor,
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floor, prepared)

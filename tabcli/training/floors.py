@@ -42,7 +42,13 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
         seasons.add(DAY // fitted.frequency.seconds)
     n_series = len(fitted.calendar.series)
     lengths = tuple(sorted((s for s in seasons if s > 1), reverse=True))
-    return Known(places_of(fitted, table, table[ROW + fitted.config.date]), table["y"].to_numpy(dtype="float64"), n_series, lengths, medians)
+    return Known(
+        places_of(fitted, table, table[ROW + fitted.config.date]),
+        table["y"].to_numpy(dtype="float64"),
+        n_series,
+        lengths,
+        medians,
+    )
 
 
 N_WINDOWS = 8
