@@ -23,8 +23,27 @@ from tests.conftest import CONFIG, make_tables, write_folder
 
 FAST = ["train.epochs=2", "train.batch_size=64", "calibration.windows=0"]
 
-
 pytestmark = pytest.mark.usefixtures("two_cores")
+
+
+@pytest.fixture(autouse=True)
+def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the training."""
+    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT + 1)
+
+
+def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep")
+    apart = tabcli.train(prep, out=tmp_path / "apart", overrides=TWO).run
+    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT)
+    monkeypatch.setattr(workers, "Worker", None)  # no process can start
+    torch.set_num_threads(2)
+    here = tabcli.train(prep, out=tmp_path / "here", overrides=TWO).run
+    assert torch.get_num_threads() == 2
+    for one, other in zip(apart.members, here.members, strict=True):
+        assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in other.items()}
 
 
 def children(pid: int) -> list[int]:
@@ -51,7 +70,7 @@ def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Pa
     script.write_text(f"""
 import tabcli
 from tabcli.training import workers
-workers.n_cores = lambda: 2
+workers.n_cores, workers.SHORT = lambda: 2, -1
 open("runs.txt", "a").write("run\\n")
 prep = tabcli.prep("config.json", data={str(folder)!r}, out="prep")
 epochs = []

@@ -70,7 +70,7 @@ def train(
     *,
     config: ConfigSource | None = None,
     overrides: Sequence[str] = (),
-    refit: bool = False,
+    refit: bool | None = None,
     resume: bool = False,
     force: bool = False,
     callbacks: Callbacks | None = None,
@@ -85,19 +85,18 @@ def train(
     out: the run directory to write; by default nothing is written, and the networks are trained one after the other.
     config: a config that differs from the prep's in how to train; by default the prep's own.
     overrides: keys of the config with other values, such as "train.epochs=3".
-    refit: train the members anew on all rows, for as many epochs as were best on the validation rows. The metrics
-        stay those of the networks that had not seen these.
+    refit: train the members anew on all rows, for as many epochs as were best on the validation rows; by default as
+        the config's `train.refit` says. The metrics stay those of the networks that had not seen these.
     resume: go on from the checkpoints of an interrupted run; the result has the same bits as without the interruption.
     force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     """
     prepared, prep_id = _open_prep(prep)
     settings = _train_config(prepared, config, overrides)
-    callbacks = callbacks or Callbacks()
+    refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
     if out is None:
-        return TrainResult(
-            None, run_of(prepared, fit_ensemble(prepared, settings, callbacks, refit=refit), settings), False
-        )
+        ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
+        return TrainResult(None, run_of(prepared, ensemble, settings), False)
     path = Path(out)
     fingerprint = files.digest(
         [code_identity(), torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]

@@ -54,7 +54,9 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory to write.")],
     config: OptionalConfig = None,
     overrides: Overrides = None,
-    refit: Annotated[bool, typer.Option("--refit", help="After validation, train anew on all rows.")] = False,
+    refit: Annotated[
+        bool | None, typer.Option("--refit/--no-refit", help="After validation, train anew on all rows.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None,

@@ -51,7 +51,8 @@ class Train(Section):
     `loss`: on the target's learned scale; *pinball* learns the `quantile`, which every scale keeps. `precision`: of the
     matrix products while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in
     pairs (see `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training
-    happens; a small network gains little from a graphics card.
+    happens; a small network gains little from a graphics card. `refit`: after validation train anew on all rows, as
+    `train --refit` does.
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -77,6 +78,7 @@ class Train(Section):
     threads: Annotated[int, Field(ge=1)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["cpu", "cuda"] = "cpu"
+    refit: bool = False
 
 
 class Variant(Section):

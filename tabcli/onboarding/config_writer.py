@@ -259,5 +259,6 @@ def _training(found: Discovery) -> tuple[Part, str]:
     wanted = 6000 if n >= 20_000 else 3000 if n >= 3000 else 2000
     epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= 20_000 else 500))
     members = 4 if n < 20_000 else 1
-    settings: Part = {**({"members": members} if members > 1 else {}), "epochs": epochs, "batch_size": batch}
+    several = {"members": members} if members > 1 else {}
+    settings: Part = {**several, "epochs": epochs, "batch_size": batch, "refit": True}
     return settings, f"about {epochs * per_epoch:,} steps"

@@ -27,10 +27,13 @@ from tabcli.config.loading import parse
 from tabcli.config.schema import Config
 from tabcli.errors import TabcliError, WorkerError, error_of
 from tabcli.training.inputs import Inputs
-from tabcli.training.loop import Callbacks
+from tabcli.training.loop import Callbacks, threads
 from tabcli.training.members import MemberSpec, TrainedMember, run_task
 
 WORKER = "tabcli.training.worker"
+
+SHORT = 1000
+"""So many batches take about as long as a process takes to start."""
 
 
 def n_cores() -> int:
@@ -57,18 +60,26 @@ def run_tasks(
 ) -> list[TrainedMember]:
     """Trains several networks: one process each, as many at a time as there are cores, one thread each.
 
-    With one task, or without a job, in this process. Raises `WorkerError` where a process died; the others are
-    trained to their end first, and all that is finished stays in the `partial` of the job.
+    With one task, without a job, or where all are trained sooner than processes start: in this process. Raises
+    `WorkerError` where a process died; the others are trained to their end first, and all that is finished stays in the
+    `partial` of the job.
     """
     partial = job.partial if job else None
     open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
-    if job is not None and len(open_tasks) > 1 and n_cores() > 1:
+    if job is not None and len(open_tasks) > 1 and n_cores() > 1 and n_steps(open_tasks, prepared, settings) > SHORT:
         _run_processes(open_tasks, job, callbacks)
     results = []
-    for i, task in enumerate(tasks):
-        part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
-        results.append(run_task(task, prepared, settings, inputs, part, partial))
+    with threads((settings.train.threads or 1) if job is not None and len(tasks) > 1 else None):
+        for i, task in enumerate(tasks):
+            part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
+            results.append(run_task(task, prepared, settings, inputs, part, partial))
     return results
+
+
+def n_steps(tasks: Sequence[MemberSpec], prepared: Prepared, settings: Config) -> int:
+    """How many batches the networks of all tasks will see."""
+    n_rows = len(prepared.tables["train"])
+    return sum(t.epochs * -(-n_rows // settings.of_member(t.member).train.batch_size) for t in tasks)
 
 
 def _part(callbacks: Callbacks, i: int, n: int, label: str) -> Callbacks:
