@@ -20,7 +20,9 @@ from tabcli.tables.contract import DataSource
 
 
 def prep_sections(config: Config) -> dict[str, Any]:
-    return {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
+    """What a prep depends on; the floor is a matter of training."""
+    sections: dict[str, Any] = {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
+    return {**sections, "forecast": {k: v for k, v in sections["forecast"].items() if k != "floor"}}
 
 
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:

@@ -98,9 +98,8 @@ def train(
         ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
         return TrainResult(None, run_of(prepared, ensemble, settings), False)
     path = Path(out)
-    fingerprint = files.digest(
-        [code_identity(), torch.__version__, prep_id, refit, {k: settings.dump()[k] for k in TRAIN_SECTIONS}]
-    )
+    sections = {k: settings.dump()[k] for k in TRAIN_SECTIONS}
+    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, settings.forecast.floor])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)

@@ -117,9 +117,9 @@ class TrainMetrics:
     """What a run reached, and what to expect of its forecast.
 
     `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
-    after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected` and `expected_std`:
-    the mean and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the validation
-    rows. `seconds`: of all epochs.
+    after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected`, `expected_std`:
+    mean and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the
+    validation rows. `seconds`: of all epochs.
     """
 
     metric: str

@@ -27,7 +27,7 @@ class FloorState(TypedDict):
 class Floor:
     """The naive forecast beside the networks, and its share on the learned scale, 0 … 1; 0 is networks alone.
 
-    `gain`: by how much less the criterion is with it than with networks alone, on past windows that neither saw.
+    `gain`: by how much less the mean criterion of past windows is with it than with networks alone.
     """
 
     share: float = 0.0
@@ -90,8 +90,9 @@ def _whole(window: PastWindow, name: str) -> FloatArray:
 def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     """The naive forecast that was best, and the share with which it would have served best beside the networks.
 
-    Windows with networks decide the share. One window alone can tell little, and shares that differ by less than their
-    scatter over the windows do not differ: the smallest of those is taken.
+    Windows with networks decide the share, each with the logarithm of what the criterion is with and without it. One
+    window alone can tell little, and shares that differ by less than their scatter over the windows do not differ: the
+    smallest of those is taken.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -99,13 +100,20 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     name = best_naive(windows, target)
     costs = np.array([[w.cost(target, blended(n, w.naive[name], s)) for s in SHARES] for w, n in judged])
     relative = np.log((costs + 1e-300) / (costs[:, :1] + 1e-300))
+    relative /= 1 + np.abs(relative) / LOUDEST
     mean = relative.mean(axis=0)
     best = int(np.argmin(mean))
-    scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), 0.05)
+    scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), ALONE)
     doubt = scatter / np.sqrt(len(judged))
     chosen = int(np.flatnonzero(mean <= mean[best] + DOUBT * doubt)[0])
-    return Floor(SHARES[chosen], name, float(1 - np.exp(mean[chosen])))
+    return Floor(SHARES[chosen], name, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
 
-DOUBT = 0.5
+DOUBT = 0.25
 """How many standard errors a share may be worse than the best one, and still be taken where it is smaller."""
+
+LOUDEST = 0.3
+"""What the logarithm of one window approaches at most: one that the networks failed altogether does not decide alone."""
+
+ALONE = 0.05
+"""The scatter that is taken where one window alone decides."""

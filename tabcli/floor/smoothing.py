@@ -80,6 +80,9 @@ def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
         grown = seasons[:, -1] - seasons[:, -2]
         there = np.isfinite(grown)
         trend = np.where(there, grown, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1) / length
+        season = season + trend[:, None] * (
+            (known.end - np.arange(length)) % length
+        )  # a place's value is so many steps old
     return Paths(known.end, np.zeros(n_series), trend, np.ones(n_series), season)
 
 

@@ -248,7 +248,10 @@ def _learning(draft: Draft) -> Iterator[str]:
         yield _line("validation", {"last": str(found.horizon)}, why)
     if found.step.unit == "w":  # measured on weekly tables: docs/results.md
         yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
-    yield _line("train", *_training(found))
+    settings, why = _training(found)
+    yield _line("train", settings, why)
+    if "members" in settings:
+        yield _line("calibration", {"windows": 3}, "past windows that are forecast, to say what to expect")
 
 
 def _training(found: Discovery) -> tuple[Part, str]:

@@ -1,0 +1,246 @@
+"""Naive forecasts, and the share that the best one has beside the networks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import tabcli
+from tabcli.bundle import directories
+from tabcli.evaluation.metrics import Criterion
+from tabcli.evaluation.naive import group_medians
+from tabcli.floor.blend import PastWindow, best_naive, blended, fit_floor
+from tabcli.floor.known import Known, Places
+from tabcli.floor.medians import medians
+from tabcli.floor.naive import Naive, naive_forecasts
+from tabcli.floor.smoothing import last_season, last_value, smoothing
+from tabcli.preprocessing.target import TargetTransform
+from tests.conftest import examples, make_tables, write_folder
+
+IDENTITY = TargetTransform("identity")
+
+
+def places(series: Any, step: Any, groups: Any = None) -> Places:
+    series, step = np.asarray(series, dtype="int64"), np.asarray(step, dtype="int64")
+    made = (step % 7)[:, None] if groups is None else np.asarray(groups, dtype="int64")
+    return Places(series, step, made)
+
+
+def known(panel: NDArray[np.float64], seasons: tuple[int, ...] = (7,), start: int = 0) -> Known:
+    """Series × steps as known rows, without those that are NaN."""
+    series, step = np.nonzero(np.isfinite(panel))
+    medians_by = {"season": (0,)}
+    return Known(places(series, step + start), panel[series, step], len(panel), seasons, medians_by)  # type: ignore[arg-type]
+
+
+def ahead(n_series: int, end: int, n: int) -> Places:
+    grid = np.indices((n_series, n))
+    return places(grid[0].ravel(), grid[1].ravel() + end + 1)
+
+
+WEEK = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0])
+
+
+@pytest.mark.parametrize("start", [0, 3, 700])
+def test_what_repeats_is_repeated_wherever_it_begins(start: int) -> None:
+    panel = np.stack([np.tile(WEEK, 10), 2 * np.tile(WEEK, 10)])[:, :66]
+    past, wanted = known(panel, start=start), ahead(2, start + 65, 20)
+    expected = np.concatenate([np.tile(WEEK, 20)[66:86], 2 * np.tile(WEEK, 20)[66:86]])
+    for made in (last_season(past, 7), smoothing(past, 7), last_season(past, 7, drift=True)):
+        np.testing.assert_allclose(made.forecast(wanted), expected, atol=1e-9)
+    np.testing.assert_allclose(medians(past, (0,)).forecast(wanted), expected)
+
+
+def test_what_grows_goes_on_growing_with_drift_and_less_and_less_with_smoothing() -> None:
+    line = np.arange(70.0)[None]
+    past, wanted = known(line), ahead(1, 69, 14)
+    np.testing.assert_allclose(last_season(past, 7, drift=True).forecast(wanted), 70 + np.arange(14.0))
+    smooth = smoothing(past, 1).forecast(wanted)
+    assert 69 < smooth[0] < 71
+    assert (np.diff(smooth) > 0).all()
+    assert (np.diff(smooth, 2) < 1e-9).all()
+    np.testing.assert_array_equal(last_value(past).forecast(wanted), np.full(14, 69.0))
+
+
+def test_the_newest_of_each_place_in_the_season_counts_where_some_are_missing() -> None:
+    panel = np.tile(WEEK, 4)[None].copy()
+    panel[0, 21] = 30.0
+    panel[0, 22:24] = np.nan  # the second and third day of the last week
+    panel[0, 7:9] = [50.0, 60.0]
+    expected = [30.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0]
+    np.testing.assert_array_equal(last_season(known(panel), 7).forecast(ahead(1, 27, 7)), expected)
+
+
+@examples(25)
+@given(st.integers(0, 2**32 - 1), st.floats(0.5, 20), st.floats(-50, 50))
+def test_smoothing_follows_units_and_no_series_moves_another(seed: int, scale: float, shift: float) -> None:
+    rng = np.random.default_rng(seed)
+    panel = rng.normal(0, 1, (4, 40)).cumsum(axis=1) + np.tile(rng.normal(0, 2, 8), 5)
+    panel[rng.random(panel.shape) < 0.2] = np.nan
+    panel[:, 39] = 0.0
+    wanted = ahead(4, 39, 9)
+    for length in (1, 8):
+        plain = smoothing(known(panel), length).forecast(wanted)
+        np.testing.assert_allclose(
+            smoothing(known(panel * scale + shift), length).forecast(wanted),
+            plain * scale + shift,
+            rtol=1e-6,
+            atol=1e-6,
+        )
+        other = panel.copy()
+        other[1:] = other[1:] * 3 + 100
+        np.testing.assert_array_equal(smoothing(known(other), length).forecast(wanted)[:9], plain[:9])
+
+
+def test_smoothing_is_the_recursion_of_the_textbook() -> None:
+    """With one setting only, a loop over one series gives the same level."""
+    rng = np.random.default_rng(3)
+    y = 50 + rng.normal(0, 3, 60)
+    made = smoothing(known(y[None]), 1)
+    best = min(
+        (
+            (np.sum(np.square(errors)), level)
+            for alpha in (0.05, 0.1, 0.2, 0.35, 0.6, 0.9)
+            for errors, level in [_simple(y, alpha)]
+        ),
+        key=lambda found: found[0],
+    )
+    assert made.trend[0] == 0
+    assert made.level[0] == pytest.approx(best[1], rel=1e-12)
+
+
+def _simple(y: NDArray[np.float64], alpha: float) -> tuple[list[float], float]:
+    level, errors = float(y[:3].mean()), []
+    for value in y:
+        errors.append(float(value - level))
+        level += alpha * errors[-1]
+    return errors, level
+
+
+@examples(30)
+@given(st.integers(0, 2**32 - 1))
+def test_medians_are_those_of_the_rows_that_are_alike(seed: int) -> None:
+    """The same as `evaluation.naive.group_medians`, which works on tables."""
+    rng = np.random.default_rng(seed)
+    past = pd.DataFrame(rng.integers(0, 4, (60, 3)), columns=["series", "a", "b"])
+    rows = pd.DataFrame(rng.integers(0, 6, (40, 3)), columns=["series", "a", "b"])
+    y = rng.normal(size=60)
+    steps = np.arange(60)
+    of_past = Places(past["series"].to_numpy(), steps, past[["a", "b"]].to_numpy())
+    made = medians(Known(of_past, y, 4, (), {"a × b": (0, 1)}), (0, 1))
+    wanted = Places(rows["series"].to_numpy(), steps[:40], rows[["a", "b"]].to_numpy())
+    np.testing.assert_allclose(made.forecast(wanted), group_medians(past, y, rows, ["series", "a", "b"]))
+
+
+def test_unknown_series_have_no_naive_forecast_of_their_own() -> None:
+    past = known(np.tile(WEEK, 5)[None])
+    wanted = places([-1, 0], [36, 36])
+    for made in naive_forecasts(past):
+        forecast = made.forecast(wanted)
+        assert np.isfinite(forecast[1]), made.name
+        assert np.isnan(forecast[0]) or made.name == "the median by season", made.name
+    np.testing.assert_array_equal(blended(np.array([5.0, 5.0]), np.array([np.nan, 9.0]), 0.5), [5.0, 7.0])
+
+
+def test_naive_forecasts_survive_their_arrays_bit_for_bit() -> None:
+    rng = np.random.default_rng(0)
+    past, wanted = known(rng.normal(size=(3, 50))), ahead(3, 49, 12)
+    for made in naive_forecasts(past):
+        again = Naive.from_arrays(made.name, made.to_arrays())
+        np.testing.assert_array_equal(again.forecast(wanted), made.forecast(wanted), err_msg=made.name)
+        with pytest.raises(KeyError):
+            Naive.from_arrays(made.name, dict(list(made.to_arrays().items())[1:]))
+
+
+# ------------------------------------------------------------------------------------------ the share
+
+
+def window(rng: np.random.Generator, network: float, naive: float, n: int = 200) -> PastWindow:
+    """A window in which the networks and the naive forecast err by so much, each in its own way."""
+    actual = rng.uniform(50, 150, n)
+    other = {"good": actual + rng.normal(0, naive, n), "poor": actual + rng.normal(0, 80, n)}
+    return PastWindow(Criterion("wape"), actual, actual + rng.normal(0, network, n), other)
+
+
+@pytest.mark.parametrize(
+    ("network", "naive", "low", "high"), [(5, 40, 0.0, 0.0), (40, 5, 1.0, 1.0), (10, 10, 0.25, 0.75), (0.1, 9, 0, 0)]
+)
+def test_the_share_is_what_served_best_in_past_windows(network: float, naive: float, low: float, high: float) -> None:
+    rng = np.random.default_rng(1)
+    floor = fit_floor([window(rng, network, naive) for _ in range(3)], IDENTITY)
+    assert floor.name == "good"
+    assert low <= floor.share <= high
+    assert (floor.gain > 0) == (floor.share > 0)
+
+
+def test_more_windows_than_networks_were_trained_for_choose_the_naive_forecast() -> None:
+    rng = np.random.default_rng(1)
+    windows = [window(rng, 10, 300)] + [window(rng, 10, 5) for _ in range(4)]
+    one = windows[0]
+    only = [PastWindow(w.criterion, w.actual, None, w.naive) for w in windows[1:]]
+    assert best_naive([one], IDENTITY) == "poor"
+    assert best_naive([one, *only], IDENTITY) == "good"
+    assert fit_floor([one, *only], IDENTITY).share == 0, "the share is decided where there are networks"
+    assert fit_floor(only, IDENTITY).share == 0, "without networks nothing is decided"
+
+
+def test_a_window_that_nobody_foresaw_does_not_decide_alone() -> None:
+    rng = np.random.default_rng(1)
+    strange = window(rng, 400, 20)
+    assert fit_floor([strange, *(window(rng, 5, 20) for _ in range(3))], IDENTITY).share <= 0.25
+
+
+# ------------------------------------------------------------------------------------------- in a run
+
+
+@pytest.fixture(scope="module")
+def poor(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], tabcli.PrepResult]:  # type: ignore[name-defined]
+    """A prep whose networks learn nothing."""
+    from tests.conftest import CONFIG
+
+    folder = write_folder(tmp_path_factory.mktemp("poor") / "data", make_tables())
+    train = {"epochs": 1, "batch_size": 512, "lr": 1e-6, "threads": 1}
+    config = {**CONFIG, "forecast": {**CONFIG["forecast"], "floor": "auto"}, "train": train}
+    return folder, config, tabcli.prep(config, data=folder, out=folder.parent / "prep")
+
+
+def test_a_network_that_learned_nothing_leaves_the_forecast_to_the_naive_one(poor: Any, tmp_path: Path) -> None:
+    folder, _, prep = poor
+    run = tabcli.train(prep, out=tmp_path / "run", refit=True)
+    floor = run.run.floor
+    assert floor.share == 1.0
+    assert floor.gain > 0.5
+    assert run.metrics.score <= 1.05 * run.metrics.baseline.score
+    assert run.metrics.expected == pytest.approx(np.mean([w.score for w in run.metrics.windows]))
+    columns = ["shop", "day"]
+    made = tabcli.predict(tmp_path / "run", data=folder, columns=columns).table
+    again = tabcli.predict(run, data=folder, columns=columns).table
+    pd.testing.assert_frame_equal(made, again)
+    truth = 50.0 * made["shop"].astype(int) * (1 + 0.1 * made["day"].dt.day_of_week)
+    open_days = made["units"] > 0
+    assert open_days.sum() > 50
+    off = (made["units"] / truth)[open_days]
+    assert off.between(0.7, 1.6).all(), "levels of shop and weekday, with or without a promotion"
+
+
+def test_without_a_floor_nothing_stands_beside_the_networks(poor: Any) -> None:
+    folder, _, prep = poor
+    alone = tabcli.train(prep, overrides=["forecast.floor=off"])
+    assert (alone.run.floor.share, alone.run.floor.name) == (0.0, "")
+    assert alone.metrics.score > 2 * alone.metrics.baseline.score
+    assert tabcli.predict(alone, data=folder).table["units"].nunique() > 1
+
+
+def test_a_damaged_floor_is_refused(poor: Any, tmp_path: Path) -> None:
+    _, _, prep = poor
+    tabcli.train(prep, out=tmp_path / "run")
+    assert directories.load_run(tmp_path / "run").floor.naive is not None
+    file = tmp_path / "run" / "floor.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(tabcli.BundleError):
+        directories.load_run(tmp_path / "run")
