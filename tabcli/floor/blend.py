@@ -113,7 +113,7 @@ DOUBT = 0.25
 """How many standard errors a share may be worse than the best one, and still be taken where it is smaller."""
 
 LOUDEST = 0.3
-"""What the logarithm of one window approaches at most: one that the networks failed altogether does not decide alone."""
+"""What the logarithm of one window approaches at most: one that the networks failed at does not decide alone."""
 
 ALONE = 0.05
 """The scatter that is taken where one window alone decides."""
