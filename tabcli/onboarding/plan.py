@@ -30,6 +30,7 @@ MOSTLY = 0.5
 """A share of zeros above which the median, which absolute errors ask for, is 0."""
 
 SMALL_ERRORS = 0.35
+N_WINDOWS = 4
 
 _MONTHS = re.compile(r"^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1?\d)[a-z]*(,|$)", re.IGNORECASE)
 
@@ -166,17 +167,26 @@ def _choose_metric(draft: Draft) -> None:
 
 
 def _median_errors(draft: Draft) -> float | None:
-    """The standard deviation from 0 of log target less log median of like rows, on the last steps of the past."""
-    found, learned, name = draft.found, draft.learned, draft.found.target
-    ago = found.frequency.ago(found.rows[found.date], found.rows[found.date].max())
-    late = found.rows[(ago < found.frequency.number(found.horizon)) & (found.rows[name] > 0).to_numpy()]
-    if learned.empty or late.empty:
-        return None
+    """The standard deviation from 0 of log target less log median of like rows, in the last windows of the past.
+
+    Each window is as long as the forecast, and its medians are those of the rows before it: one quiet window would not
+    tell of the months in which a few low targets would decide.
+    """
+    found, name = draft.found, draft.found.target
+    rows = with_season(found.rows[(found.rows[name] > 0).to_numpy()], found.date, found.frequency)
+    ago, length = (
+        found.frequency.ago(rows[found.date], found.rows[found.date].max()),
+        found.frequency.number(found.horizon),
+    )
     by = [*found.series, SEASON, *([draft.promo] if draft.promo else [])]
-    train, rows = (with_season(t, found.date, found.frequency) for t in (learned, late))
-    median = group_medians(train, train[name].to_numpy(dtype="float64"), rows, by)
-    errors = np.log(rows[name].to_numpy(dtype="float64")) - np.log(np.maximum(median, 1e-9))
-    return float(np.sqrt((errors**2).mean()))
+    errors = []
+    for k in range(N_WINDOWS):
+        late, before = (ago >= k * length) & (ago < (k + 1) * length), ago >= (k + 1) * length
+        if late.any() and before.sum() >= 2 * late.sum():
+            known, actual = (rows.loc[part, name].to_numpy(dtype="float64") for part in (before, late))
+            median = group_medians(rows[before], known, rows[late], by)
+            errors.append(np.log(actual) - np.log(np.maximum(median, 1e-9)))
+    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2))) if errors else None
 
 
 def _plan_dates(draft: Draft) -> None:
