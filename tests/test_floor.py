@@ -14,10 +14,10 @@ import tabcli
 from tabcli.bundle import directories
 from tabcli.evaluation.metrics import Criterion
 from tabcli.evaluation.naive import group_medians
-from tabcli.floor.blend import PastWindow, best_naive, blended, fit_floor
+from tabcli.floor.blend import PastWindow, best_mixture, blended, fit_floor
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
-from tabcli.floor.naive import Naive, naive_forecasts
+from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
 from tabcli.floor.smoothing import last_season, last_value, smoothing
 from tabcli.preprocessing.target import TargetTransform
 from tests.conftest import examples, make_tables, write_folder
@@ -140,21 +140,39 @@ def test_medians_are_those_of_the_rows_that_are_alike(seed: int) -> None:
 def test_unknown_series_have_no_naive_forecast_of_their_own() -> None:
     past = known(np.tile(WEEK, 5)[None])
     wanted = places([-1, 0], [36, 36])
-    for made in naive_forecasts(past):
+    for name, made in naive_forecasts(past).items():
         forecast = made.forecast(wanted)
-        assert np.isfinite(forecast[1]), made.name
-        assert np.isnan(forecast[0]) or made.name == "the median by season", made.name
+        assert np.isfinite(forecast[1]), name
+        assert np.isnan(forecast[0]) == (name != "the median by season"), name
     np.testing.assert_array_equal(blended(np.array([5.0, 5.0]), np.array([np.nan, 9.0]), 0.5), [5.0, 7.0])
 
 
 def test_naive_forecasts_survive_their_arrays_bit_for_bit() -> None:
     rng = np.random.default_rng(0)
     past, wanted = known(rng.normal(size=(3, 50))), ahead(3, 49, 12)
-    for made in naive_forecasts(past):
-        again = Naive.from_arrays(made.name, made.to_arrays())
-        np.testing.assert_array_equal(again.forecast(wanted), made.forecast(wanted), err_msg=made.name)
+    models = naive_forecasts(past)
+    arrays = to_arrays(models)
+    again = from_arrays(models, arrays)
+    assert list(again) == list(models)
+    for name, made in models.items():
+        np.testing.assert_array_equal(again[name].forecast(wanted), made.forecast(wanted), err_msg=name)
+    for lost in arrays:
         with pytest.raises(KeyError):
-            Naive.from_arrays(made.name, dict(list(made.to_arrays().items())[1:]))
+            from_arrays(models, {key: values for key, values in arrays.items() if key != lost})
+    assert list(naive_forecasts(past, ["the last value"])) == ["the last value"]
+
+
+def test_mixtures_are_of_one_that_follows_and_one_that_repeats() -> None:
+    names = list(naive_forecasts(known(np.ones((1, 30)))))
+    made = mixtures(names)
+    assert [m for m in made if len(m) == 1] == [{n: 1.0} for n in names]
+    pairs = [tuple(m) for m in made if len(m) == 2]
+    assert ("exponential smoothing", "the last 7 steps") in pairs
+    assert all(a.startswith("exp") and not b.startswith("exp") for a, b in pairs)
+    forecasts = {n: np.full(2, float(i)) for i, n in enumerate(names)}
+    for m in made:
+        assert sum(m.values()) == 1
+        assert mixed(forecasts, m)[0] == pytest.approx(np.mean([names.index(n) for n in m]))
 
 
 # ------------------------------------------------------------------------------------------ the share
@@ -164,6 +182,7 @@ def window(rng: np.random.Generator, network: float, naive: float, n: int = 200)
     """A window in which the networks and the naive forecast err by so much, each in its own way."""
     actual = rng.uniform(50, 150, n)
     other = {"good": actual + rng.normal(0, naive, n), "poor": actual + rng.normal(0, 80, n)}
+    other |= {f"good {i}": other["good"] + 1e-6 * i for i in range(1, 5)}
     return PastWindow(Criterion("wape"), actual, actual + rng.normal(0, network, n), other)
 
 
@@ -173,7 +192,8 @@ def window(rng: np.random.Generator, network: float, naive: float, n: int = 200)
 def test_the_share_is_what_served_best_in_past_windows(network: float, naive: float, low: float, high: float) -> None:
     rng = np.random.default_rng(1)
     floor = fit_floor([window(rng, network, naive) for _ in range(3)], IDENTITY)
-    assert floor.name == "good"
+    assert set(floor.mixture) == {"good", "good 1", "good 2", "good 3", "good 4"}
+    assert sum(floor.mixture.values()) == pytest.approx(1)
     assert low <= floor.share <= high
     assert (floor.gain > 0) == (floor.share > 0)
 
@@ -183,8 +203,8 @@ def test_more_windows_than_networks_were_trained_for_choose_the_naive_forecast()
     windows = [window(rng, 10, 300)] + [window(rng, 10, 5) for _ in range(4)]
     one = windows[0]
     only = [PastWindow(w.criterion, w.actual, None, w.naive) for w in windows[1:]]
-    assert best_naive([one], IDENTITY) == "poor"
-    assert best_naive([one, *only], IDENTITY) == "good"
+    assert "poor" in best_mixture([one], IDENTITY)
+    assert "poor" not in best_mixture([one, *only], IDENTITY)
     assert fit_floor([one, *only], IDENTITY).share == 0, "the share is decided where there are networks"
     assert fit_floor(only, IDENTITY).share == 0, "without networks nothing is decided"
 
@@ -231,7 +251,7 @@ def test_a_network_that_learned_nothing_leaves_the_forecast_to_the_naive_one(poo
 def test_without_a_floor_nothing_stands_beside_the_networks(poor: Any) -> None:
     folder, _, prep = poor
     alone = tabcli.train(prep, overrides=["forecast.floor=off"])
-    assert (alone.run.floor.share, alone.run.floor.name) == (0.0, "")
+    assert (alone.run.floor.share, alone.run.floor.mixture) == (0.0, {})
     assert alone.metrics.score > 2 * alone.metrics.baseline.score
     assert tabcli.predict(alone, data=folder).table["units"].nunique() > 1
 
@@ -239,7 +259,7 @@ def test_without_a_floor_nothing_stands_beside_the_networks(poor: Any) -> None:
 def test_a_damaged_floor_is_refused(poor: Any, tmp_path: Path) -> None:
     _, _, prep = poor
     tabcli.train(prep, out=tmp_path / "run")
-    assert directories.load_run(tmp_path / "run").floor.naive is not None
+    assert directories.load_run(tmp_path / "run").floor.share == 1
     file = tmp_path / "run" / "floor.safetensors"
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(tabcli.BundleError):

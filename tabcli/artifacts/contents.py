@@ -93,4 +93,4 @@ class Run:
     snapshot: Snapshot | None = None
     """The history as of the last row that was known."""
     floor: Floor = NO_FLOOR
-    """The naive forecast beside the networks, from the last row that was known."""
+    """The naive forecasts beside the networks, from the last row that was known."""

@@ -8,7 +8,7 @@
       events.parquet   when their events were      metrics.jsonl         a line per epoch
       tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
       train.parquet    encoded rows                history.safetensors   statistics as of the last known row
-      valid.parquet, gap.parquet, future.parquet   floor.safetensors     the naive forecast beside the networks
+      valid.parquet, gap.parquet, future.parquet   floor.safetensors     naive forecasts beside the networks
       past.parquet     the target's past           loss.png, manifest.json
       summary.json     what prep printed
       manifest.json    sizes and hashes, last
@@ -43,7 +43,7 @@ from tabcli.evaluation.calibration import Calibration
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
-from tabcli.floor.naive import Naive
+from tabcli.floor.naive import from_arrays, to_arrays
 from tabcli.parallel import parallel_map
 from tabcli.preprocessing.columns import Preprocessor
 from tabcli.preprocessing.target import TargetTransform
@@ -151,8 +151,9 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
     """Writes a run into a directory (which may hold its plots already), the manifest last."""
     _save_fitted(directory, run.fitted)
     model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
-    if run.floor.naive is not None:
-        (directory / "floor.safetensors").write_bytes(_to_safetensors(run.floor.naive.to_arrays()))
+    if run.floor.share > 0:
+        models = {name: run.floor.models[name] for name in run.floor.mixture}
+        (directory / "floor.safetensors").write_bytes(_to_safetensors(to_arrays(models)))
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
@@ -186,7 +187,7 @@ def load_run(directory: Path) -> Run:
         metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
         floor = metrics.floor
         if floor.share > 0:
-            floor = replace(floor, naive=Naive.from_arrays(floor.name, load_file(file("floor.safetensors"))))
+            floor = replace(floor, models=from_arrays(floor.mixture, load_file(file("floor.safetensors"))))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
         run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor)

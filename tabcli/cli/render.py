@@ -82,9 +82,10 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
 
 def _floor_text(floor: "Floor") -> str:
     if floor.share == 0:
-        return f"networks alone: {floor.name}, the best naive forecast of past windows, adds nothing to them"
-    gain = f"{100 * floor.gain:.1f} % less error in past windows than networks alone"
-    return f"{100 * floor.share:.0f} % {floor.name}, with {gain}"
+        return "networks alone: the best naive forecasts of past windows add nothing to them"
+    parts = sorted(floor.mixture.items(), key=lambda part: -part[1])
+    shown = ", ".join(f"{100 * floor.share * share:.0f} % {name}" for name, share in parts)
+    return f"{shown}; past windows have {100 * floor.gain:.1f} % less error so than with networks alone"
 
 
 def render_train(result: "TrainResult") -> Iterator[str]:
@@ -101,7 +102,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
     yield f"validation {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
-    if metrics.floor.name:
+    if metrics.floor.mixture:
         yield f"floor          {_floor_text(metrics.floor)}"
     if calibration.factor != 1 or calibration.shift:
         how = f"{calibration.shift:+,.4g}" if calibration.shift else f"× {calibration.factor:.4f}"

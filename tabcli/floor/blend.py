@@ -1,7 +1,7 @@
-"""Which naive forecast stands beside the networks, and with which share: decided on past windows."""
+"""Which naive forecasts stand beside the networks, and with which share: decided on past windows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
@@ -9,40 +9,45 @@ import numpy as np
 from tabcli.arrays import FloatArray
 from tabcli.evaluation.metrics import Criterion
 from tabcli.floor.known import Places
-from tabcli.floor.naive import Naive
+from tabcli.floor.naive import Model, mixed, mixtures
 from tabcli.preprocessing.target import TargetTransform
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class FloorState(TypedDict):
-    """What is kept of a `Floor`, beside its naive forecast."""
+    """What is kept of a `Floor`, beside its models."""
 
     share: float
-    name: str
+    mixture: dict[str, float]
     gain: float
 
 
 @dataclass(frozen=True)
 class Floor:
-    """The naive forecast beside the networks, and its share on the learned scale, 0 … 1; 0 is networks alone.
+    """The mixture of naive forecasts beside the networks, and its share on the learned scale, 0 … 1; 0: networks alone.
 
-    `gain`: by how much less the mean criterion of past windows is with it than with networks alone.
+    `mixture`: name → share within it. `gain`: by how much less the mean criterion of past windows is with it than with
+    networks alone. `models`: the naive forecasts from the end of what is known, where they are needed.
     """
 
     share: float = 0.0
-    name: str = ""
+    mixture: Mapping[str, float] = field(default_factory=dict)
     gain: float = 0.0
-    naive: Naive | None = None
+    models: Mapping[str, Model] = field(default_factory=dict)
 
     def to_state(self) -> FloorState:
-        return {"share": self.share, "name": self.name, "gain": self.gain}
+        return {"share": self.share, "mixture": dict(self.mixture), "gain": self.gain}
 
     def outputs(self, networks: FloatArray, places: Places) -> FloatArray:
-        """What the networks put out (n,) with its share of the naive forecast, where there is one for a row."""
-        if self.naive is None or self.share == 0:
+        """What the networks put out (n,) with its share of naive forecasts, where there are some for a row."""
+        if self.share == 0:
             return networks
-        return blended(networks, self.naive.forecast(places), self.share)
+        return self.blended(networks, {name: self.models[name].forecast(places) for name in self.mixture})
+
+    def blended(self, networks: FloatArray, naive: Mapping[str, FloatArray]) -> FloatArray:
+        """The same with the naive forecasts given, by name, (n,) each."""
+        return blended(networks, mixed(naive, self.mixture), self.share) if self.share else networks
 
 
 NO_FLOOR = Floor()
@@ -70,25 +75,32 @@ class PastWindow:
         return self.criterion(self.actual, target.inverse(outputs))
 
 
-def best_naive(windows: Sequence[PastWindow], target: TargetTransform) -> str:
-    """The naive forecast whose criterion is least over the windows, in the mean of its logarithm.
+def best_mixture(windows: Sequence[PastWindow], target: TargetTransform) -> dict[str, float]:
+    """The mean of up to `BEST` mixtures of naive forecasts whose criterion is least over the windows: name → share.
 
-    So a window that nobody could foresee does not decide alone.
+    By the mean of its logarithm, so that a window that nobody could foresee does not decide alone; of those that are
+    `CLOSE` to the best, since which of them was best over a few windows is to a good part chance.
     """
-    costs = [{name: w.cost(target, _whole(w, name)) for name in w.naive} for w in windows]
-    return min(windows[0].naive, key=lambda name: np.mean([np.log(c[name] + 1e-300) for c in costs]))
+    tried = mixtures(windows[0].naive)
+    costs = np.array([[w.cost(target, _whole(w, mixed(w.naive, m))) for m in tried] for w in windows])
+    logs = np.log(costs + 1e-300).mean(axis=0)
+    best = [i for i in np.argsort(logs, kind="stable")[:BEST] if logs[i] <= logs.min() + CLOSE]
+    mean: dict[str, float] = {}
+    for i in best:
+        for name, share in tried[i].items():
+            mean[name] = mean.get(name, 0.0) + share / len(best)
+    return mean
 
 
-def _whole(window: PastWindow, name: str) -> FloatArray:
+def _whole(window: PastWindow, naive: FloatArray) -> FloatArray:
     """A naive forecast with something for every row: what the networks say, or the middle of all."""
-    naive = window.naive[name]
     if window.networks is not None:
         return np.where(np.isnan(naive), window.networks, naive)
     return np.where(np.isnan(naive), np.nanmedian(naive), naive) if np.isfinite(naive).any() else np.zeros_like(naive)
 
 
 def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
-    """The naive forecast that was best, and the share with which it would have served best beside the networks.
+    """The naive forecasts that were best, and the share with which they would have served best beside the networks.
 
     Windows with networks decide the share, each with the logarithm of what the criterion is with and without it. One
     window alone can tell little, and shares that differ by less than their scatter over the windows do not differ: the
@@ -97,8 +109,8 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
         return NO_FLOOR
-    name = best_naive(windows, target)
-    costs = np.array([[w.cost(target, blended(n, w.naive[name], s)) for s in SHARES] for w, n in judged])
+    mixture = best_mixture(windows, target)
+    costs = np.array([[w.cost(target, blended(n, mixed(w.naive, mixture), s)) for s in SHARES] for w, n in judged])
     relative = np.log((costs + 1e-300) / (costs[:, :1] + 1e-300))
     relative /= 1 + np.abs(relative) / LOUDEST
     mean = relative.mean(axis=0)
@@ -106,8 +118,12 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), ALONE)
     doubt = scatter / np.sqrt(len(judged))
     chosen = int(np.flatnonzero(mean <= mean[best] + DOUBT * doubt)[0])
-    return Floor(SHARES[chosen], name, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
+    return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
+
+BEST = 5
+CLOSE = 0.15
+"""Of so many mixtures the mean is taken, if the logarithms of their criteria lie no further from the best one's."""
 
 DOUBT = 0.25
 """How many standard errors a share may be worse than the best one, and still be taken where it is smaller."""

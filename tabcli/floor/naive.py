@@ -1,60 +1,59 @@
 """All forecasts that need no learning, by name."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 import numpy as np
 
 from tabcli.arrays import AnyArray, FloatArray
-from tabcli.floor.known import Known, Places
+from tabcli.floor.known import Known
 from tabcli.floor.medians import Medians, medians
 from tabcli.floor.smoothing import Paths, last_season, last_value, smoothing
 
-
-@dataclass(frozen=True)
-class Naive:
-    """A naive forecast, as of the end of what was known: the mean of `parts` on the learned scale."""
-
-    name: str
-    parts: tuple[Paths | Medians, ...]
-
-    def to_arrays(self) -> dict[str, AnyArray]:
-        """All that it is made of, by name; `from_arrays` is the way back."""
-        return {f"{i}.{name}": values for i, part in enumerate(self.parts) for name, values in part.to_arrays().items()}
-
-    @classmethod
-    def from_arrays(cls, name: str, arrays: Mapping[str, AnyArray]) -> "Naive":
-        """Raises `KeyError` where one is missing."""
-        parts: dict[str, dict[str, AnyArray]] = {}
-        for key, values in arrays.items():
-            part, _, own = key.partition(".")
-            parts.setdefault(part, {})[own] = values
-        return cls(
-            name,
-            tuple((Paths if "level" in p else Medians).from_arrays(p) for _, p in sorted(parts.items())),
-        )
-
-    def forecast(self, places: Places) -> FloatArray:
-        """Rows → the target on its learned scale, float64 (n,), NaN where nothing is known of a row's series."""
-        forecast: FloatArray = np.mean([part.forecast(places) for part in self.parts], axis=0)
-        return forecast
+Model = Paths | Medians
+"""A naive forecast as of the end of what was known: `forecast(places)`."""
 
 
-def naive_forecasts(known: Known) -> list[Naive]:
-    """Naive forecasts from the end of what is known, and means of two of them that err in different ways."""
-    single: dict[str, Paths | Medians] = {"the last value": last_value(known)}
-    for length in known.seasons:
-        single[f"the last {length} steps"] = last_season(known, length)
-        single[f"the last {length} steps with drift"] = last_season(known, length, drift=True)
-        single[f"exponential smoothing with a season of {length} steps"] = smoothing(known, length)
-    single["exponential smoothing"] = smoothing(known, 1)
+def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[str, Model]:
+    """Naive forecasts by name, from the end of what is known; `names`: only these, by default all."""
+    makers: dict[str, Callable[[], Model]] = {
+        "the last value": partial(last_value, known),
+        "exponential smoothing": partial(smoothing, known, 1),
+    }
+    for n in known.seasons:
+        makers[f"the last {n} steps"] = partial(last_season, known, n)
+        makers[f"the last {n} steps with drift"] = partial(last_season, known, n, drift=True)
+        makers[f"exponential smoothing with a season of {n} steps"] = partial(smoothing, known, n)
     for name, columns in known.medians.items():
-        single[f"the median by {name}"] = medians(known, columns)
-    return [Naive(name, (part,)) for name, part in single.items()] + _means(single)
+        makers[f"the median by {name}"] = partial(medians, known, columns)
+    return {name: make() for name, make in makers.items() if names is None or name in names}
 
 
-def _means(single: dict[str, Paths | Medians]) -> list[Naive]:
-    """Means of a forecast that follows the newest values and one that repeats what came before."""
-    follows = [n for n in single if n.startswith("exponential smoothing")]
-    repeats = [n for n in single if n.startswith(("the last", "the median"))]
-    return [Naive(f"the mean of {a} and {b}", (single[a], single[b])) for a in follows for b in repeats]
+def mixtures(names: Collection[str]) -> list[dict[str, float]]:
+    """Each naive forecast alone, and half of one that follows the newest values with half of one that repeats.
+
+    Those two err in different ways. A mixture: name → share.
+    """
+    follows = [n for n in names if n.startswith("exponential smoothing")]
+    repeats = [n for n in names if n.startswith(("the last", "the median"))]
+    return [{n: 1.0} for n in names] + [{a: 0.5, b: 0.5} for a in follows for b in repeats]
+
+
+def mixed(forecasts: Mapping[str, FloatArray], mixture: Mapping[str, float]) -> FloatArray:
+    """Forecasts on the learned scale by name, (n,) each → their mixture, float64 (n,), NaN where a part is."""
+    total: FloatArray = np.sum([share * forecasts[name] for name, share in mixture.items()], axis=0)
+    return total
+
+
+def to_arrays(models: Mapping[str, Model]) -> dict[str, AnyArray]:
+    """All that models are made of, by name; `from_arrays` is the way back."""
+    return {f"{i}.{key}": values for i, m in enumerate(models.values()) for key, values in m.to_arrays().items()}
+
+
+def from_arrays(names: Collection[str], arrays: Mapping[str, AnyArray]) -> dict[str, Model]:
+    """The models of these names, in their order, that `to_arrays` wrote. Raises `KeyError` where a part is missing."""
+    models: dict[str, Model] = {}
+    for i, name in enumerate(names):
+        own = {key.removeprefix(f"{i}."): values for key, values in arrays.items() if key.startswith(f"{i}.")}
+        models[name] = (Paths if "level" in own else Medians).from_arrays(own)
+    return models

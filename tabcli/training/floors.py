@@ -11,7 +11,7 @@ from tabcli.arrays import FloatArray
 from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
 from tabcli.config.schema import Config
 from tabcli.features.frequency import DAY, HOUR, season_of, season_steps
-from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, blended, fit_floor
+from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, fit_floor
 from tabcli.floor.known import Known, Places
 from tabcli.floor.naive import naive_forecasts
 from tabcli.training.inputs import n_past_windows, window_of
@@ -66,9 +66,9 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
         window = window_of(prepared, k)
         places = places_of(prepared.fitted, window.scored, window.scored[date])
         models = naive_forecasts(known_rows(prepared.fitted, window.learned))
+        naive = {name: model.forecast(places) for name, model in models.items()}
         actual = window.scored[ROW + target].to_numpy(dtype="float64")
         outputs = networks[k] if k < len(networks) else None
-        naive = {m.name: m.forecast(places) for m in models}
         found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive))
     return found
 
@@ -86,12 +86,12 @@ def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArr
 
 
 def _blend(window: PastWindow, floor: Floor, networks: FloatArray) -> FloatArray:
-    return blended(networks, window.naive[floor.name], floor.share) if floor.share else networks
+    return floor.blended(networks, window.naive)
 
 
 def at_end(floor: Floor, prepared: Prepared) -> Floor:
-    """The floor with its naive forecast from the end of all known rows."""
+    """The floor with its naive forecasts from the end of all known rows."""
     if floor.share == 0:
         return floor
-    models = naive_forecasts(known_rows(prepared.fitted, window_of(prepared, "refit").learned))
-    return replace(floor, naive=next(m for m in models if m.name == floor.name))
+    known = known_rows(prepared.fitted, window_of(prepared, "refit").learned)
+    return replace(floor, models=naive_forecasts(known, floor.mixture))
