@@ -16,6 +16,9 @@ from tabcli.tables.kinds import is_number
 BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
 """Below so many rows a batch has so many."""
 
+MANY = 20_000
+"""From so many rows on a network takes minutes, and one is trained."""
+
 FEW_GAPS = 0.02
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -248,20 +251,27 @@ def _learning(draft: Draft) -> Iterator[str]:
         yield _line("validation", {"last": str(found.horizon)}, why)
     if found.step.unit == "w":  # measured on weekly tables: docs/results.md
         yield _line("model", {"history": "base"}, "learns what is added to the series' own level")
-    settings, why = _training(found)
-    yield _line("train", settings, why)
-    if "members" in settings:
-        yield _line("calibration", {"windows": 3}, "past windows that are forecast, to say what to expect")
+    yield from _training(draft)
 
 
-def _training(found: Discovery) -> tuple[Part, str]:
-    """Epochs and batches by the number of steps that they make; several networks where one takes seconds."""
-    n = len(found.rows)
+def _training(draft: Draft) -> Iterator[str]:
+    """Epochs and batches by the number of steps that they make; several networks where one takes seconds.
+
+    Of several, every other one learns what is added to a series' own level, does not know how far the date lies from the
+    first one, and is trained for a quarter: it errs in other ways (docs/experiments.md, small tables of other people).
+    """
+    n = len(draft.found.rows)
     batch = next((size for below, size in BATCHES if n < below), 512)
     per_epoch = max(1, n // batch)
-    wanted = 6000 if n >= 20_000 else 3000 if n >= 3000 else 2000
-    epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= 20_000 else 500))
-    members = 4 if n < 20_000 else 1
-    several = {"members": members} if members > 1 else {}
+    wanted = 6000 if n >= MANY else 3000 if n >= 3000 else 2000
+    epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= MANY else 500))
+    several = {"members": 4} if n < MANY else {}
     settings: Part = {**several, "epochs": epochs, "batch_size": batch, "refit": True}
-    return settings, f"about {epochs * per_epoch:,} steps"
+    yield _line("train", settings, f"about {epochs * per_epoch:,} steps")
+    if not several:
+        return
+    elapsed = draft.parts.get("Elapsed")
+    model: Part = {"history": "base", **({"without": [elapsed]} if elapsed in draft.continuous else {})}
+    yield "# Every other network learns otherwise, and so errs otherwise."
+    yield _line("variants", [{}, {"model": model, "train": {"epochs": -(-epochs // 4)}}])
+    yield _line("calibration", {"windows": 3}, "past windows that are forecast, to say what to expect")
