@@ -257,8 +257,8 @@ def _learning(draft: Draft) -> Iterator[str]:
 def _training(draft: Draft) -> Iterator[str]:
     """Epochs and batches by the number of steps that they make; several networks where one takes seconds.
 
-    Of several, every other one learns what is added to a series' own level, does not know how far the date lies from the
-    first one, and is trained for a quarter: it errs in other ways (docs/experiments.md, small tables of other people).
+    Of several, every other one learns what is added to a series' own level, does not know how much time has passed, and
+    is trained for a quarter: it errs in other ways (docs/experiments.md, small tables of other people).
     """
     n = len(draft.found.rows)
     batch = next((size for below, size in BATCHES if n < below), 512)
