@@ -15,7 +15,7 @@ import measure
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 DAYS = 990
-ONE_EPOCH = ["-S", "train.epochs=1", "-S", "train.batch_size=1024", "-S", "calibration.metric=none"]
+ONE_EPOCH = ["-S", "train.epochs=1", "-S", "train.batch_size=1024", "-S", "calibration.windows=0"]
 
 
 def of_size(n_rows: int, work: Path, n_runs: int) -> dict[str, Any]:

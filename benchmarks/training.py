@@ -70,7 +70,7 @@ def for_fastai(prepared: contents.Prepared, directory: Path) -> tuple[str, str]:
 def start(prepared: contents.Prepared, prep: str, fastai: str | None, directory: Path) -> dict[str, Worker]:
     """All contenders, with their data loaded."""
     lesson = load(prepared.fitted.config, [*LESSON, "variants=[]"])
-    spec = make_inputs(prepared, lesson, "valid", None).spec
+    spec = make_inputs(prepared, lesson, 0, None).spec
     width = sum(w for _, w in spec.embeddings.values()) + spec.n_continuous
     dtype = "bfloat16" if uses_bfloat16(prepared.fitted.config.train) else "float32"
     n_rows = str(len(prepared.tables["train"]))

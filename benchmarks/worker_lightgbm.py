@@ -17,7 +17,7 @@ from tabcli.training.inputs import make_inputs
 def main() -> None:
     prepared = directories.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", "model.history=none"])
-    inputs = make_inputs(prepared, settings, "valid", None)
+    inputs = make_inputs(prepared, settings, 0, None)
     data = (inputs.train, inputs.valid)
     matrices = [np.concatenate([d.x_cat.numpy().astype("float32"), d.x_cont.numpy()], axis=1) for d in data]
     actual = inputs.scored[ROW + settings.target.column].to_numpy(dtype="float64")

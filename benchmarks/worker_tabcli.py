@@ -17,7 +17,7 @@ from tabcli.training.network import describe
 def main() -> None:
     prepared = directories.load_prep(Path(sys.argv[1]))
     settings = load(prepared.fitted.config, ["variants=[]", *sys.argv[2:]])
-    inputs = make_inputs(prepared, settings, "valid", chosen_history(prepared, settings))
+    inputs = make_inputs(prepared, settings, 0, chosen_history(prepared, settings))
     score = scorer(prepared, inputs.scored)
     print(json.dumps({"network": describe(inputs.spec), "rows": len(inputs.train)}), flush=True)
     for line in sys.stdin:

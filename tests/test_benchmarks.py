@@ -1,0 +1,105 @@
+"""The speed benchmarks' workers on a small prep, in this process: each answers a line with a line."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import threads
+import training
+import worker_lightgbm
+import worker_tabcli
+
+import tabcli
+from tabcli.selection.trees import N_TREES
+from tests.conftest import CONFIG, make_tables
+
+
+@pytest.fixture(scope="module")
+def prep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("benchmark") / "prep"
+    tabcli.prep({**CONFIG, "history": {"base": "14d", "effects": ["promo"]}}, make_tables(), out)
+    return out
+
+
+def answers(
+    worker: Any, words: list[str], given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> list[dict[str, Any]]:
+    """The lines that a worker writes for the lines that it is given."""
+    monkeypatch.setattr("sys.argv", ["worker", *words])
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+    worker.main()
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_network_is_trained_for_as_many_epochs_as_a_line_says(
+    prep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *epochs = answers(worker_tabcli, [str(prep), "train.threads=1"], "1\n3\n", monkeypatch, capsys)
+    assert first["rows"] > 500
+    assert "shop" in first["network"]
+    assert len(epochs) == 2
+    assert all(line["seconds"] > 0 for line in epochs)
+    assert epochs[1]["rmspe"] < epochs[0]["rmspe"], "three epochs beside one"
+
+
+def test_lightgbm_is_fitted_on_the_same_rows(
+    prep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(N_TREES, "lightgbm", 20)
+    first, fitted = answers(worker_lightgbm, [str(prep)], "1\n", monkeypatch, capsys)
+    assert first["rows"] > 500
+    assert 0 < fitted["rmspe"] < 1
+
+
+class Stub:
+    """A worker whose epochs take what it says."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.seconds = [*seconds]
+
+    def epoch(self) -> float:
+        return self.seconds.pop(0)
+
+    def run(self, n: int) -> dict[str, float]:
+        return {"seconds": 1.0 * n, "rmspe": self.seconds[n - 1]}
+
+
+def test_two_threads_are_compared_with_one_by_medians(capsys: pytest.CaptureFixture[str]) -> None:
+    workers: Any = {"one thread": Stub(1.0, 2.0, 9.0), "two threads that sleep": Stub(1.0, 1.5, 1.6)}
+    made = threads.measure(workers, 3, 0)
+    assert made["beside_one_thread"] == {"one thread": 1.0, "two threads that sleep": 0.75}
+    assert made["seconds"]["one thread"] == [1.0, 2.0, 9.0]
+    assert capsys.readouterr().err.count("round 3") == 2
+
+
+def test_the_ratios_are_printed_and_threads_that_are_slower_are_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[str] = []
+
+    class Worker(Stub):
+        def __init__(self, prep: str, n: int, environment: dict[str, str]) -> None:
+            super().__init__(*([2.0, 2.0] if n == 1 else [1.0, 3.0]))
+            started.append(f"{n} {environment}")
+
+        def close(self) -> None:
+            started.append("closed")
+
+    monkeypatch.setattr(threads, "Worker", Worker)
+    words = ["threads.py", "prep", "--out", str(tmp_path / "t.json"), "--rounds", "1", "--busy", "0", "--sleeping"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit, match="two threads took more than a fifth longer than one"):
+        threads.main()
+    shown = capsys.readouterr().out
+    assert 'beside 0 busy loops: {"one thread": 1.0, "two threads that sleep": 0.5}' in shown
+    assert '"two threads that sleep": 1.5}' in shown
+    assert started == ["1 {'OMP_WAIT_POLICY': 'passive'}", "2 {'OMP_WAIT_POLICY': 'passive'}", "closed", "closed"]
+    assert len(json.loads((tmp_path / "t.json").read_text())) == 2
+
+
+@pytest.mark.parametrize(("goal", "reached", "n"), [(0.2, True, 2), (0.05, False, 3)])
+def test_the_shortest_schedule_that_reaches_a_goal(goal: float, reached: bool, n: int) -> None:
+    made = training.time_to_accuracy(Stub(0.3, 0.2, 0.1), goal, 3)  # type: ignore[arg-type]
+    assert (made["reached"], made["seconds"], len(made["tried"])) == (reached, 1.0 * n, n)
