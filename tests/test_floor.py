@@ -20,6 +20,8 @@ from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
 from tabcli.floor.smoothing import last_season, last_value, smoothing
 from tabcli.preprocessing.target import TargetTransform
+from tabcli.training import floors
+from tabcli.training.inputs import window_of
 from tests.conftest import examples, make_tables, write_folder
 
 IDENTITY = TargetTransform("identity")
@@ -95,6 +97,14 @@ def test_smoothing_follows_units_and_no_series_moves_another(seed: int, scale: f
         other = panel.copy()
         other[1:] = other[1:] * 3 + 100
         np.testing.assert_array_equal(smoothing(known(other), length).forecast(wanted)[:9], plain[:9])
+
+
+def test_series_followed_in_parts_have_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    past, wanted = known(rng.normal(size=(7, 40))), ahead(7, 39, 10)
+    whole = smoothing(past, 7).forecast(wanted)
+    monkeypatch.setattr("tabcli.floor.smoothing.AT_ONCE", 3 * 72 * 7)
+    np.testing.assert_array_equal(smoothing(past, 7).forecast(wanted), whole)
 
 
 def test_smoothing_is_the_recursion_of_the_textbook() -> None:
@@ -254,6 +264,21 @@ def test_without_a_floor_nothing_stands_beside_the_networks(poor: Any) -> None:
     assert (alone.run.floor.share, alone.run.floor.mixture) == (0.0, {})
     assert alone.metrics.score > 2 * alone.metrics.baseline.score
     assert tabcli.predict(alone, data=folder).table["units"].nunique() > 1
+
+
+def test_of_many_series_a_sample_decides_and_all_get_their_share(poor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, _, prep = poor
+    monkeypatch.setattr(floors, "MOST_SERIES", 3)
+    networks = [np.zeros(len(window_of(prep.prepared, k).scored)) for k in range(3)]
+    windows = floors.past_windows(prep.prepared, networks)
+    for k, made in enumerate(windows[:3]):
+        scored = window_of(prep.prepared, k).scored
+        assert made.networks is not None
+        assert len(made.actual) == len(made.networks) == (scored["row.series"] % 2 == 0).sum() < len(scored)
+    _, blendings = floors.fit_floors(prep.prepared, prep.prepared.fitted.config, networks)
+    blended_outputs = blendings[0](networks[0])
+    assert len(blended_outputs) == len(networks[0])
+    assert (blended_outputs > 1).all(), "each series has a naive forecast, those that had no say too"
 
 
 def test_a_damaged_floor_is_refused(poor: Any, tmp_path: Path) -> None:

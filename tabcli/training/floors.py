@@ -1,6 +1,6 @@
 """Encoded rows → what naive forecasts take, and the floor that past windows call for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +14,7 @@ from tabcli.features.frequency import DAY, HOUR, season_of, season_steps
 from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, fit_floor
 from tabcli.floor.known import Known, Places
 from tabcli.floor.naive import naive_forecasts
-from tabcli.training.inputs import n_past_windows, window_of
+from tabcli.training.inputs import Window, n_past_windows, window_of
 
 
 def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> Places:
@@ -54,22 +54,32 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
 N_WINDOWS = 8
 """By so many past windows naive forecasts are compared with each other: more than networks are trained for."""
 
+MOST_SERIES = 1000
+"""Of more series an even sample decides."""
+
 Blending = Callable[[FloatArray], FloatArray]
 """What networks put out for the rows of a window, float64 (n,) → the same with the floor's share."""
 
 
+def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None = None) -> dict[str, FloatArray]:
+    """Naive forecasts of a past window's scored rows from the end of its learned ones, by name, float64 (n,) each."""
+    places = places_of(prepared.fitted, window.scored, window.scored[ROW + prepared.fitted.config.date])
+    models = naive_forecasts(known_rows(prepared.fitted, window.learned), names)
+    return {name: model.forecast(places) for name, model in models.items()}
+
+
 def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
     """What naive forecasts would have been, the newest window first; `networks`: outputs, of the newest windows."""
-    config, found = prepared.fitted.config, []
-    target, date = config.target.column, ROW + config.date
+    every, found = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), []
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
-        places = places_of(prepared.fitted, window.scored, window.scored[date])
-        models = naive_forecasts(known_rows(prepared.fitted, window.learned))
-        naive = {name: model.forecast(places) for name, model in models.items()}
-        actual = window.scored[ROW + target].to_numpy(dtype="float64")
-        outputs = networks[k] if k < len(networks) else None
-        found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive))
+        learned, scored = ((t[ROW + "series"] % every == 0).to_numpy() for t in (window.learned, window.scored))
+        outputs = networks[k][scored] if k < len(networks) else None
+        if every > 1:
+            window = replace(window, learned=window.learned[learned], scored=window.scored[scored])
+        if len(window.learned) and len(window.scored):
+            actual = window.scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
+            found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive_of(prepared, window)))
     return found
 
 
@@ -82,11 +92,12 @@ def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArr
         return NO_FLOOR, [lambda outputs: outputs for _ in networks]
     windows, target = past_windows(prepared, networks), prepared.fitted.target
     apart = [fit_floor([w for j, w in enumerate(windows) if j != k], target) for k in range(len(networks))]
-    return fit_floor(windows, target), [partial(_blend, w, f) for w, f in zip(windows, apart, strict=False)]
+    return fit_floor(windows, target), [_blending(prepared, k, floor) for k, floor in enumerate(apart)]
 
 
-def _blend(window: PastWindow, floor: Floor, networks: FloatArray) -> FloatArray:
-    return floor.blended(networks, window.naive)
+def _blending(prepared: Prepared, k: int, floor: Floor) -> Blending:
+    naive = naive_of(prepared, window_of(prepared, k), floor.mixture) if floor.share else {}
+    return partial(floor.blended, naive=naive)
 
 
 def at_end(floor: Floor, prepared: Prepared) -> Floor:
