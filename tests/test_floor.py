@@ -281,6 +281,22 @@ def test_of_many_series_a_sample_decides_and_all_get_their_share(poor: Any, monk
     assert (blended_outputs > 1).all(), "each series has a naive forecast, those that had no say too"
 
 
+def test_a_flag_of_the_baseline_tells_medians_apart_whether_it_is_a_category_or_a_number(poor: Any) -> None:
+    folder, config, prep = poor
+    numbers = {
+        **config,
+        "categorical": [c for c in config["categorical"] if c != "promo"],
+        "continuous": [*config["continuous"], "promo"],
+    }
+    other = tabcli.prep(numbers, data=folder).prepared
+    made = []
+    for prepared in (prep.prepared, other):
+        window = window_of(prepared, 1)
+        made.append(floors.naive_of(prepared, window)["the median by dayDayofweek × promo"])
+        assert np.abs(made[-1] - window.scored["y"]).mean() < 0.1
+    np.testing.assert_array_equal(*made)
+
+
 def test_a_damaged_floor_is_refused(poor: Any, tmp_path: Path) -> None:
     _, _, prep = poor
     tabcli.train(prep, out=tmp_path / "run")

@@ -20,15 +20,26 @@ from tabcli.training.inputs import Window, n_past_windows, window_of
 def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> Places:
     """Where encoded rows lie: series, step, place in the season and the codes of the columns of the baseline."""
     start = int(fitted.split.train_start.timestamp())
-    groups = [season_of(dates, fitted.frequency), *(table[c] for c in _alike(fitted))]
+    groups = [season_of(dates, fitted.frequency), *(_coded(table[c]) for c in _alike(fitted))]
     codes = np.stack([g.to_numpy(dtype="int64") for g in groups], axis=1)
     return Places(table[ROW + "series"].to_numpy(dtype="int64"), fitted.frequency.steps(dates, start), codes)
 
 
 def _alike(fitted: FittedPipeline) -> list[str]:
-    """The columns of the baseline that are inputs with codes, but for the keys of series."""
-    config = fitted.config
-    return [c for c in config.baseline if c in fitted.preprocessor.categorical and c not in config.series]
+    """The columns of the baseline that are inputs, but for the keys of series."""
+    config, inputs = fitted.config, {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous}
+    return [c for c in config.baseline if c in inputs and c not in config.series]
+
+
+def _coded(column: pd.Series) -> pd.Series:
+    """Codes as they are; standardised numbers, such as flags that are no categories, as codes of their hundredths."""
+    if column.dtype.kind == "i":
+        return column
+    return (column * 100).round().clip(-FARTHEST, FARTHEST) + FARTHEST
+
+
+FARTHEST = 10_000
+"""A hundred standard deviations."""
 
 
 def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
