@@ -203,16 +203,16 @@ def test_preprocessing_by_key_equals_preprocessing_row_by_row(seed: int, n: int)
         assert fitted.normalize.stds_[name] == pytest.approx(whole.normalize.stds_[name], rel=1e-12)
     parts = {"some": chosen, "all": slice(None)}
     for part, made in whole.transform_parts(table, parts).items():
-        laid_out = whole.transform_parts(table.frame(), parts)[part]
-        pd.testing.assert_frame_equal(made.table, laid_out.table, check_exact=True)
-        assert (made.codes, made.filled) == (laid_out.codes, laid_out.filled)
-        np.testing.assert_array_equal(made.n_filled, laid_out.n_filled)
+        whole_rows = whole.transform_parts(table.frame(), parts)[part]
+        pd.testing.assert_frame_equal(made.table, whole_rows.table, check_exact=True)
+        assert (made.codes, made.filled) == (whole_rows.codes, whole_rows.filled)
+        np.testing.assert_array_equal(made.n_filled, whole_rows.n_filled)
 
 
 def test_a_column_that_is_replaced_has_new_keys() -> None:
     table = FactorizedTable.of(pd.DataFrame({"a": [1, 2] * 10}))
-    assert len(table.keyed(["a"])[0]) == 2
-    keys, at = table.with_columns({"a": np.array([5, 6, 7, 8, 9] * 4)}).keyed(["a"])
+    assert len(table.factorize(["a"])[0]) == 2
+    keys, at = table.with_columns({"a": np.array([5, 6, 7, 8, 9] * 4)}).factorize(["a"])
     assert keys["a"].tolist() == [5, 6, 7, 8, 9]
     assert at is not None
     assert at.tolist() == [0, 1, 2, 3, 4] * 4
@@ -233,7 +233,7 @@ def test_the_cells_of_a_history_may_come_from_a_joined_table() -> None:
     rows, sides = star(np.random.default_rng(3), 200)
     days = np.datetime64("2020-01-01", "us") + np.arange(200).astype("timedelta64[D]")
     table = joined(rows, sides)[0].with_columns({"date": days})
-    assert table.stored["region"].places is not None
+    assert table.stored["region"].codes is not None
     config = History(effects=("region", "kind"))
     frame = table.frame()
     grid = Grid.fit(frame, "date", config, frequency=Frequency.of(frame["date"]), horizon=7, known=frame)
@@ -264,5 +264,5 @@ def test_keys_of_more_combinations_than_fit_find_their_own_rows(as_of: str | Non
 def test_tables_made_from_the_same_one_do_not_share_what_they_found() -> None:
     rows = FactorizedTable.of(pd.DataFrame({"k": np.arange(40) % 2}))
     one, two = (rows.with_columns({"x": (np.arange(40) % 2) + plus}) for plus in (0, 10))
-    assert one.keyed(["x"])[0]["x"].tolist() == [0, 1]
-    assert two.keyed(["x"])[0]["x"].tolist() == [10, 11]
+    assert one.factorize(["x"])[0]["x"].tolist() == [0, 1]
+    assert two.factorize(["x"])[0]["x"].tolist() == [10, 11]

@@ -70,13 +70,13 @@ def train(
     Example: tabcli train --config configs/quickstart.yaml --prep prep --out run
     """
 
-    wishes = [*(overrides or ()), *([f"train.precision={precision}"] if precision else [])]
+    changes = [*(overrides or ()), *([f"train.precision={precision}"] if precision else [])]
     with progress_bar() as callbacks:
         result = tabcli.train(
             prep_dir,
             out,
             config=config,
-            overrides=wishes,
+            overrides=changes,
             refit=refit,
             resume=resume,
             force=force,

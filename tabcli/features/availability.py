@@ -116,10 +116,10 @@ def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: 
 
     Not the kind of the whole column: a missing value to come would make floats of a training row's whole numbers.
     """
-    values, places = table.stored[column]
+    values, codes = table.stored[column]
     if table.kind(column) not in ("int", "float"):
         return False
-    numbers = values.to_numpy()[train if places is None else np.unique(places[train])].astype("float64")
+    numbers = values.to_numpy()[train if codes is None else np.unique(codes[train])].astype("float64")
     return bool((numbers != np.round(numbers)).any()) or len(np.unique(numbers)) > max_card
 
 

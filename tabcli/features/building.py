@@ -97,7 +97,7 @@ def build_features(
             continue
         table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
     check_made(table, config)
-    keys, at = table.keyed([config.date])
+    keys, at = table.factorize([config.date])
     days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
     table = table.with_columns({name: values.astype("int64") for name, values in days.items()}, at)
     check_columns(table, config, ["feature"])
@@ -114,7 +114,7 @@ def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
     features, wanted, table = config.features, needed_columns(config), joined
 
     def dates(column: str) -> tuple[pd.Series, IntArray | None]:
-        keys, at = joined.keyed([column])
+        keys, at = joined.factorize([column])
         return keys[column], at
 
     for part in features.date_parts:

@@ -37,7 +37,7 @@ def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFra
     int64 (n,) and the grown table; series that were there keep their positions. Only different keys are compared.
     """
     names = list(series.columns)
-    keys, at = FactorizedTable.of(rows).keyed(names)
+    keys, at = FactorizedTable.of(rows).factorize(names)
     both = pd.concat([series.astype(object), keys.astype(object)], ignore_index=True)
     if len(names) == 1:
         places = pd.factorize(both[names[0]])[0].astype("int64")

@@ -1,6 +1,6 @@
 """A folder of tables becomes a commented config; where two answers are equally good, a person is asked.
 
-folder ─▶ rows (date, target, series) ─▶ sides (joins) ─▶ discovery ─▶ plan ─▶ config_writer
+folder ─▶ rows (date, target, series) ─▶ joins ─▶ discovery ─▶ plan ─▶ config_writer
 
 findings       what is found, and what a person may say beforehand
 columns        what a single column is
@@ -10,7 +10,7 @@ layout         wide tables, lines of sale
 rows           past and future rows; date, target
 series         which columns tell series apart
 steps          how far apart rows are, which steps have none
-sides          how the other tables join
+joins          how the other tables join
 discovery      what each column is
 plan           which features and inputs a config proposes, and why
 config_writer  a plan → a commented config

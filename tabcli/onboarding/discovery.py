@@ -21,10 +21,10 @@ from tabcli.features.frequency import WEEK, Frequency
 from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, is_row_number, part_of_date, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
 from tabcli.onboarding.folder import open_folder
+from tabcli.onboarding.joins import find_joins
 from tabcli.onboarding.layout import added_up, made_long
 from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_ahead
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
-from tabcli.onboarding.sides import find_joins
 from tabcli.onboarding.steps import frequency_of
 from tabcli.tables.kinds import Kind, is_text, is_whole
 
@@ -179,36 +179,36 @@ def effect_sizes(found: Discovery, columns: Sequence[str]) -> dict[str, float]:
 # ------------------------------------------------------------------------------------------ everything
 
 
-def discover(directory: Path, wishes: InitHints) -> Discovery:
+def discover(directory: Path, hints: InitHints) -> Discovery:
     """Looks at a folder of tables. Raises `UsageError` where something is not beyond doubt, naming the option."""
-    sources, others = open_folder(directory, wishes)
+    sources, others = open_folder(directory, hints)
     try:
-        return _discovered(sources, others, wishes)
+        return _discovered(sources, others, hints)
     except UsageError as error:
         unread = [f"\n  {file} {why}" for file, why in others.items() if why.startswith("cannot")]
         raise UsageError(f"{error.message}{''.join(unread)}", hint=error.hint) from None
 
 
-def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], wishes: InitHints) -> Discovery:
-    sources = {name: made_long(source, sources, wishes) for name, source in sources.items()}
-    train, future, why_rows = find_rows(sources, wishes)
-    sides = [s for s in sources.values() if s is not train and s is not future]
-    date = find_date(train, future, wishes)
-    target, why_target = find_target(train, future, date, wishes)
-    series, why_series = find_series(train, future, date, target, wishes)
-    if wishes.aggregate:
+def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], hints: InitHints) -> Discovery:
+    sources = {name: made_long(source, sources, hints) for name, source in sources.items()}
+    train, future, why_rows = find_rows(sources, hints)
+    lookups = [s for s in sources.values() if s is not train and s is not future]
+    date = find_date(train, future, hints)
+    target, why_target = find_target(train, future, date, hints)
+    series, why_series = find_series(train, future, date, target, hints)
+    if hints.aggregate:
         train = added_up(train, date, target, series)
     frequency, odd = frequency_of(train.table, series, date)
-    horizon = _horizon(train, future, date, frequency, wishes)
-    found = Discovery(train, future, date, target, series, frequency, horizon, wishes.horizon is not None)
-    found.lines = wishes.aggregate
+    horizon = _horizon(train, future, date, frequency, hints)
+    found = Discovery(train, future, date, target, series, frequency, horizon, hints.horizon is not None)
+    found.lines = hints.aggregate
     found.summands = parts_of_sum_columns(train.table, target)
     found.why = {"rows": why_rows, "target": why_target, "series": why_series, "step": odd}
     found.unjoined |= others
     _find_roles(found)
     rows = train.table.drop(columns=found.id, errors="ignore") if found.id else train.table
     found.rows = rows
-    find_joins(found, [replace(s, name=f"{s.name}_table") if s.name in ("train", "future") else s for s in sides])
+    find_joins(found, [replace(s, name=f"{s.name}_table") if s.name in ("train", "future") else s for s in lookups])
     _find_availability(found)
     found.own_start = _ends_apart(found)
     return found
@@ -235,17 +235,17 @@ def _horizon_steps(frequency: Frequency) -> int:
 
 
 def _horizon(
-    train: FolderTable, future: FolderTable | None, date: str, frequency: Frequency, wishes: InitHints
+    train: FolderTable, future: FolderTable | None, date: str, frequency: Frequency, hints: InitHints
 ) -> Duration:
     """How far ahead: as asked, as the rows to forecast reach, or 28 days, 8 weeks, 168 hours, 3 months.
 
     A quarter of the past at most.
     """
-    if wishes.horizon is not None:
+    if hints.horizon is not None:
         try:
-            return Duration.parse(wishes.horizon)
+            return Duration.parse(hints.horizon)
         except ValueError as error:
-            raise UsageError(f"--horizon {wishes.horizon}: {error}") from None
+            raise UsageError(f"--horizon {hints.horizon}: {error}") from None
     if future is not None:
         ahead = future.table[date]
         return length_of_time(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)

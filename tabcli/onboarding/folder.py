@@ -12,7 +12,7 @@ from tabcli.tables.reading import SHEET_ENDINGS, TEXT_ENDINGS
 ENDINGS = (*TEXT_ENDINGS, *SHEET_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pickle")
 
 
-def open_folder(directory: Path, wishes: InitHints) -> tuple[dict[str, FolderTable], dict[str, str]]:
+def open_folder(directory: Path, hints: InitHints) -> tuple[dict[str, FolderTable], dict[str, str]]:
     """Every table of a folder by its name, and the files that are none, with the reason. Raises `UsageError`."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: no such directory")
@@ -22,7 +22,7 @@ def open_folder(directory: Path, wishes: InitHints) -> tuple[dict[str, FolderTab
             others[path.name] = "no table by its ending"
             continue
         try:
-            source = opened(path, wishes)
+            source = opened(path, hints)
         except DataError as error:
             why = error.message.removeprefix(f"{path}: ")
             others[path.name] = f"cannot be read: {why}" + (f"; {error.hint}" if error.hint else "")

@@ -24,18 +24,16 @@ _RATES = re.compile(r"price|preis|rate|percent|pct|share|discount|rabatt|ratio|a
 # ------------------------------------------------------------------------------------------------ wide
 
 
-def made_long(source: FolderTable, sources: Mapping[str, FolderTable], wishes: InitHints) -> FolderTable:
+def made_long(source: FolderTable, sources: Mapping[str, FolderTable], hints: InitHints) -> FolderTable:
     """The table as it is, or a wide one melted: its columns are named by dates, by numbers of steps, or by series."""
     names = [str(c) for c in source.table.columns]
-    found = (
-        _named_by_dates(source, names) or _numbered_steps(source, names, sources) or _named_by_series(source, wishes)
-    )
+    found = _named_by_dates(source, names) or _numbered_steps(source, names, sources) or _named_by_series(source, hints)
     if found is None:
         return source
     wide, melt, reading, why = found
     value = (
-        wishes.target
-        if wishes.target and wishes.target not in names
+        hints.target
+        if hints.target and hints.target not in names
         else _free("value", [n for n in names if n not in {*wide}])
     )
     melt = {**melt, "values": value}
@@ -116,7 +114,7 @@ def _numbered_steps(source: FolderTable, names: list[str], sources: Mapping[str,
     )
 
 
-def _named_by_series(source: FolderTable, wishes: InitHints) -> Wide | None:
+def _named_by_series(source: FolderTable, hints: InitHints) -> Wide | None:
     """A column of numbers for each series beside one of dates: where that is said, or all are numbered alike."""
     dates, table = source.dates, source.table
     numbers = [c for c in source.kinds.numbers if not is_row_number(table[c])]
@@ -125,7 +123,7 @@ def _named_by_series(source: FolderTable, wishes: InitHints) -> Wide | None:
     parts = pd.Series(numbers, dtype="str").str.extract(r"^(.*\D)(\d+)$")
     alike = len(numbers) >= FEWEST and parts[0].nunique() == 1 and bool(parts[1].notna().all())
     alike = alike and not any(is_flag(table[c]) for c in numbers)
-    if not (wishes.wide or alike) or wishes.target in numbers:
+    if not (hints.wide or alike) or hints.target in numbers:
         return None
     word = re.sub(r"\W+|_", "", str(parts[0].iloc[0])) if alike else ""
     return numbers, _melt(source, numbers, _free(word or "item", dates)), {}, "series"

@@ -21,11 +21,11 @@ def _by_file(sources: dict[str, FolderTable], file: str, option: str) -> FolderT
     )
 
 
-def one_of(question: str, option: str, answers: Sequence[str], wishes: InitHints, *, none: str) -> str:
+def one_of(question: str, option: str, answers: Sequence[str], hints: InitHints, *, none: str) -> str:
     """The only answer, or the one chosen by who is asked. Raises `UsageError` where there is none."""
     if not answers:
         raise UsageError(f"{question}: {none}", hint=f"name it: {option}")
-    return answers[0] if len(answers) == 1 else wishes.ask(question, option, answers)
+    return answers[0] if len(answers) == 1 else hints.ask(question, option, answers)
 
 
 def is_empty_ahead(future: pd.DataFrame, past: pd.DataFrame, column: str) -> bool:
@@ -50,22 +50,22 @@ def _is_future_of(future: FolderTable, past: FolderTable) -> bool:
     return bool(later and lacks and len(shared) >= 2 and len(shared) >= 0.6 * len(future.table.columns))
 
 
-def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[FolderTable, FolderTable | None, str]:
+def find_rows(sources: dict[str, FolderTable], hints: InitHints) -> tuple[FolderTable, FolderTable | None, str]:
     """The tables of the past and of the future, if there is one, and why."""
-    pasts = [_by_file(sources, wishes.train, "--train")] if wishes.train else list(sources.values())
-    futures = [_by_file(sources, wishes.future, "--future")] if wishes.future else list(sources.values())
+    pasts = [_by_file(sources, hints.train, "--train")] if hints.train else list(sources.values())
+    futures = [_by_file(sources, hints.future, "--future")] if hints.future else list(sources.values())
     pairs = [(p, f) for p in pasts for f in futures if p is not f and _is_future_of(f, p)]
     if pairs:
         names = list(dict.fromkeys(p.file for p, _ in pairs))
-        past = _by_file(sources, one_of("the table of the past", "--train", names, wishes, none=""), "--train")
+        past = _by_file(sources, one_of("the table of the past", "--train", names, hints, none=""), "--train")
         names = [f.file for p, f in pairs if p is past]
-        file = one_of("the table with the rows to forecast", "--future", names, wishes, none="")
+        file = one_of("the table with the rows to forecast", "--future", names, hints, none="")
         return past, _by_file(sources, file, "--future"), f"{file} has its columns less the target, and later dates"
-    if wishes.future and wishes.train:
+    if hints.future and hints.train:
         return pasts[0], futures[0], "given by --train and --future"
-    if wishes.future:
+    if hints.future:
         raise UsageError(
-            f"--future {wishes.future}: no table has its columns and a target", hint="name it: --train FILE"
+            f"--future {hints.future}: no table has its columns and a target", hint="name it: --train FILE"
         )
     dated = {s.file: s for s in pasts if s.dates}
     if not dated:
@@ -73,8 +73,8 @@ def find_rows(sources: dict[str, FolderTable], wishes: InitHints) -> tuple[Folde
     dated = {f: s for f, s in dated.items() if _has_target(s)} or dated
     most = max((len(s.table) for s in dated.values()), default=0)
     largest = [f for f, s in dated.items() if len(s.table) > most / 2]
-    file = one_of("the table of the past", "--train", largest, wishes, none="")
-    return dated[file], None, "by far the most rows with a date" if not wishes.train else "given by --train"
+    file = one_of("the table of the past", "--train", largest, hints, none="")
+    return dated[file], None, "by far the most rows with a date" if not hints.train else "given by --train"
 
 
 def _has_target(source: FolderTable) -> bool:
@@ -94,40 +94,40 @@ def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
     )
 
 
-def find_date(train: FolderTable, future: FolderTable | None, wishes: InitHints) -> str:
+def find_date(train: FolderTable, future: FolderTable | None, hints: InitHints) -> str:
     """The column with the date of a row. Raises `UsageError`."""
     dates = [c for c in train.dates if future is None or c in future.dates]
-    if wishes.date is not None:
-        if wishes.date not in dates:
-            look = f": it looks like {train.looks[wishes.date]}" if wishes.date in train.looks else ""
+    if hints.date is not None:
+        if hints.date not in dates:
+            look = f": it looks like {train.looks[hints.date]}" if hints.date in train.looks else ""
             raise UsageError(
-                f"--date {wishes.date}: no column of dates in {train.file}{look}",
+                f"--date {hints.date}: no column of dates in {train.file}{look}",
                 hint=f"dates: {', '.join(dates) or 'none'}; how they are written: --read date_format=%d/%m/%Y",
             )
-        return wishes.date
+        return hints.date
     spread = {c: train.table[c].nunique() for c in dates}
     complete = [c for c in dates if train.table[c].notna().all() and spread[c] > 1]
     if not complete:
         raise _no_dates([train])
-    return one_of(f"the date of a row of {train.file}", "--date", complete, wishes, none="")
+    return one_of(f"the date of a row of {train.file}", "--date", complete, hints, none="")
 
 
 # ---------------------------------------------------------------------------------------------- target
 
 
-def find_target(train: FolderTable, future: FolderTable | None, date: str, wishes: InitHints) -> tuple[str, str]:
+def find_target(train: FolderTable, future: FolderTable | None, date: str, hints: InitHints) -> tuple[str, str]:
     """The column to forecast, and why."""
     table = train.table
     numbers = [c for c in train.kinds.numbers if c != date]
-    if wishes.target is not None:
-        if wishes.target not in numbers:
-            found = nearest(wishes.target, numbers)
-            look = f": it looks like {train.looks[wishes.target]}" if wishes.target in train.looks else ""
+    if hints.target is not None:
+        if hints.target not in numbers:
+            found = nearest(hints.target, numbers)
+            look = f": it looks like {train.looks[hints.target]}" if hints.target in train.looks else ""
             raise UsageError(
-                f"--target {wishes.target}: no column of numbers in {train.file}{look}",
+                f"--target {hints.target}: no column of numbers in {train.file}{look}",
                 hint=f"did you mean {found}?" if found else f"numbers: {', '.join(numbers)}",
             )
-        return wishes.target, "given by --target"
+        return hints.target, "given by --target"
     lacking = [
         c
         for c in table.columns
@@ -153,7 +153,7 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, wishe
         raise _no_target(train, why_not)
     alike = len(answers) > 2 and not table[date].duplicated().any()
     also = " (if each of them is a series: --wide)" if alike else ""
-    answer = one_of(f"the target{also}", "--target", answers, wishes, none="")
+    answer = one_of(f"the target{also}", "--target", answers, hints, none="")
     return answer, "given by --target, or chosen"
 
 

@@ -24,17 +24,17 @@ MAX_SERIES_COLUMNS, MAX_KEY_CANDIDATES = 3, 10
 
 
 def find_series(
-    train: FolderTable, future: FolderTable | None, date: str, target: str, wishes: InitHints
+    train: FolderTable, future: FolderTable | None, date: str, target: str, hints: InitHints
 ) -> tuple[tuple[str, ...], str]:
     """The fewest columns that with the date name one row, and why; none where there is one series without a name.
 
     Raises `UsageError` where no columns do, or several sets of them.
     """
     table = train.table
-    if wishes.series:
-        return _as_said(train, date, target, wishes), "given by --series"
-    if wishes.aggregate:
-        return _of_lines(train, date, target, wishes)
+    if hints.series:
+        return _as_said(train, date, target, hints), "given by --series"
+    if hints.aggregate:
+        return _of_lines(train, date, target, hints)
     if not table.duplicated([date]).any():
         if woven := _woven(train, date, target, future):
             return (woven,), "its values are series whose dates lie between each other's"
@@ -55,7 +55,7 @@ def find_series(
         best = max(found.values(), default=0.0)
         answers = [c for c, density in found.items() if density > best / 2]
         if answers:
-            chosen = one_of("the columns of a series", "--series", answers, wishes, none="")
+            chosen = one_of("the columns of a series", "--series", answers, hints, none="")
             return columns_of[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
     raise _repeated(train, date, target, key_columns(train, date, target))
 
@@ -110,9 +110,9 @@ def _names_all(column: pd.Series, future: FolderTable | None) -> bool:
     return text and ahead and bool(column.notna().all()) and column.nunique() == 1
 
 
-def _as_said(train: FolderTable, date: str, target: str, wishes: InitHints) -> tuple[str, ...]:
+def _as_said(train: FolderTable, date: str, target: str, hints: InitHints) -> tuple[str, ...]:
     """The series columns of --series. Raises `UsageError` where these cannot be some."""
-    said, table = wishes.series, train.table
+    said, table = hints.series, train.table
     if missing := [c for c in said if c not in table.columns]:
         found = nearest(missing[0], table.columns)
         raise UsageError(
@@ -126,12 +126,12 @@ def _as_said(train: FolderTable, date: str, target: str, wishes: InitHints) -> t
                 f"--series {','.join(said)}: {column} is {what}, which names no series",
                 hint=f"--series {','.join(rest)}" if rest else "where there is one series no column is needed",
             )
-    if table.duplicated([*said, date]).any() and not wishes.aggregate:
+    if table.duplicated([*said, date]).any() and not hints.aggregate:
         raise _repeated(train, date, target, list(said))
     return said
 
 
-def _of_lines(train: FolderTable, date: str, target: str, wishes: InitHints) -> tuple[tuple[str, ...], str]:
+def _of_lines(train: FolderTable, date: str, target: str, hints: InitHints) -> tuple[tuple[str, ...], str]:
     """The series of lines that are added up: one of the columns that name things, if there are such."""
     keys = key_columns(train, date, target)
     if not keys:
@@ -139,7 +139,7 @@ def _of_lines(train: FolderTable, date: str, target: str, wishes: InitHints) -> 
     answers: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
     if len(keys) > 1:
         answers[",".join(keys)] = tuple(keys)
-    return answers[one_of("the columns of a series", "--series", [*answers], wishes, none="")], "it names things"
+    return answers[one_of("the columns of a series", "--series", [*answers], hints, none="")], "it names things"
 
 
 def key_columns(train: FolderTable, date: str, target: str) -> list[str]:

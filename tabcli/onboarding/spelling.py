@@ -35,13 +35,13 @@ ODD = 0.02
 """A column of texts of which no more than this share are no numbers is one of numbers with faults."""
 
 
-def opened(path: Path, wishes: InitHints) -> FolderTable:
+def opened(path: Path, hints: InitHints) -> FolderTable:
     """A file as a table, with the reading options that it needs. Raises `DataError` for what is no table."""
-    spec = cast(Spec, {"file": path.name, **wishes.reading})
+    spec = cast(Spec, {"file": path.name, **hints.reading})
     if spec.get("thousands") == "." and "decimal" not in spec:
         spec["decimal"] = ","
-    source = _first_read(path, spec, wishes)
-    return _with_dates(_with_numbers(path, source, wishes), wishes)
+    source = _first_read(path, spec, hints)
+    return _with_dates(_with_numbers(path, source, hints), hints)
 
 
 def _read(path: Path, spec: Spec) -> pd.DataFrame:
@@ -51,11 +51,11 @@ def _read(path: Path, spec: Spec) -> pd.DataFrame:
 # --------------------------------------------------------------------------------- which lines are rows
 
 
-def _first_read(path: Path, spec: Spec, wishes: InitHints) -> FolderTable:
+def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
     """The file read with the encoding, and without the lines, that are no part of the table."""
     notes: list[str] = []
     is_text = path.suffix.lower() in TEXT_ENDINGS
-    if is_text and not {"skip_rows", "skip_footer"} & {*wishes.reading}:
+    if is_text and not {"skip_rows", "skip_footer"} & {*hints.reading}:
         junk = _junk(path, spec)
         spec = cast(Spec, spec | junk)
         where = {"skip_rows": "above the header", "skip_footer": "at the end"}
@@ -82,7 +82,7 @@ def _junk(path: Path, spec: Spec) -> dict[str, int]:
 # --------------------------------------------------------------------------------------------- numbers
 
 
-def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderTable:
+def _with_numbers(path: Path, source: FolderTable, hints: InitHints) -> FolderTable:
     """The source with its columns of numbers read as such, and the options that this needs."""
     if path.suffix.lower() not in TEXT_ENDINGS:
         return source
@@ -90,8 +90,8 @@ def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderT
     texts = {c: source.table[c] for c in source.kinds.only("text")}
     styles = {c: found for c, column in texts.items() if (found := number_styles(column))}
     points = [c for c, found in styles.items() if found[-1] == Numerals()]  # 1.201 beside 901
-    if styles and not {"decimal", "thousands"} & {*wishes.reading}:
-        style = _one_style(path, source, styles, wishes)
+    if styles and not {"decimal", "thousands"} & {*hints.reading}:
+        style = _one_style(path, source, styles, hints)
         if style != Numerals():
             if style.decimal != ".":
                 spec["decimal"] = style.decimal
@@ -100,7 +100,7 @@ def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderT
             what = "decimal commas" if style.decimal == "," else "commas between thousands"
             notes.append(f"{what} in {', '.join(styles)}")
     numerals = numerals_of(Table.model_validate(spec))
-    dtypes = {c: "float" for c in points if numerals == Numerals() and "dtypes" not in wishes.reading}
+    dtypes = {c: "float" for c in points if numerals == Numerals() and "dtypes" not in hints.reading}
     for name, column in texts.items():
         read = infer(column, Table.model_validate(spec))
         if name in dtypes or not is_text(read):
@@ -116,7 +116,7 @@ def _with_numbers(path: Path, source: FolderTable, wishes: InitHints) -> FolderT
     return FolderTable(source.name, spec, table, tuple(notes), looks)
 
 
-def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]], wishes: InitHints) -> Numerals:
+def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]], hints: InitHints) -> Numerals:
     """How the file writes its numbers: what all its columns agree on."""
     shared = [s for s in next(iter(styles.values())) if all(s in found for found in styles.values())]
     commas = {s.decimal for s in shared} == {",", "."} and len(shared) == 2
@@ -131,7 +131,7 @@ def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]
     other = {"decimal": "thousands", "thousands": "decimal"}
     ways = ["thousands", other["thousands"]]
     question = f"{source.file}: column {name!r}: {example} may be {bare} or {example.replace(',', '.')}"
-    answer = wishes.ask(question, "--read", [f"{way}={group}" for way in ways])
+    answer = hints.ask(question, "--read", [f"{way}={group}" for way in ways])
     if answer.startswith("thousands"):
         return Numerals(",", ".") if group == "." else Numerals(".", ",")
     return Numerals() if group == "." else Numerals(",")
@@ -169,12 +169,12 @@ def _faulty_number(column: pd.Series, numerals: Numerals) -> str | None:
 # ----------------------------------------------------------------------------------------------- dates
 
 
-def _with_dates(source: FolderTable, wishes: InitHints) -> FolderTable:
+def _with_dates(source: FolderTable, hints: InitHints) -> FolderTable:
     """The source with its columns of dates read as such, and the options that this needs."""
     spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
     table, dates = source.table, dict[str, ColumnValues]()
     for column in source.kinds.only("text"):
-        found, why = _written(source, column, spec, wishes)
+        found, why = _written(source, column, spec, hints)
         try:
             dates[column] = to_dates(table[column], Table.model_validate({**spec, **found}), source.file)
         except DataError as error:
@@ -203,7 +203,7 @@ def _plain(error: TabcliError) -> str:
     return f"{text}; {error.hint}" if error.hint else text
 
 
-def _written(source: FolderTable, column: str, spec: Spec, wishes: InitHints) -> tuple[Part, str]:
+def _written(source: FolderTable, column: str, spec: Spec, hints: InitHints) -> tuple[Part, str]:
     """The options by which a column of texts is one of dates, if such are known, and what to say of it."""
     texts = source.table[column]
     if found := zones(texts) if "timezone" not in spec else set():
@@ -215,7 +215,7 @@ def _written(source: FolderTable, column: str, spec: Spec, wishes: InitHints) ->
         form = date_format_of(texts)
         if form in ("%y/%m/%d", "%y-%m-%d", "%y.%m.%d") and _more_last(texts):
             return {"date_format": form}, f"{column} is written {form}"
-        first = orders[0] if len(orders) == 1 else _day_first(source, column, spec, wishes)
+        first = orders[0] if len(orders) == 1 else _day_first(source, column, spec, hints)
         return {"day_first": first}, f"the {'day' if first else 'month'} comes first in {column}"
     try:
         to_dates(texts, Table.model_validate(spec), source.file)
@@ -231,13 +231,13 @@ def _more_last(texts: pd.Series) -> bool:
     return bool(parts[1].nunique() > parts[0].nunique())
 
 
-def _day_first(source: FolderTable, column: str, spec: Spec, wishes: InitHints) -> bool:
+def _day_first(source: FolderTable, column: str, spec: Spec, hints: InitHints) -> bool:
     if "day_first" in spec:
         return bool(spec["day_first"])
-    if wishes.day_first is not None:
-        return wishes.day_first
+    if hints.day_first is not None:
+        return hints.day_first
     example = source.table[column].dropna().iloc[0]
-    answer = wishes.ask(
+    answer = hints.ask(
         f"{source.file}: column {column!r}, dates like {example}", "init with", ["--day-first", "--month-first"]
     )
     return answer == "--day-first"

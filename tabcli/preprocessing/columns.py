@@ -49,7 +49,7 @@ ALL = slice(None)
 def _keys_of(rows: FactorizedTable, names: Iterable[str]) -> dict[int, tuple[IntArray, int]]:
     """For each set of keys that the columns are kept by: the place of every row (n,), and how many there are."""
     columns = [rows.stored[name] for name in names if name in rows.stored]
-    return {id(c.places): (c.places, len(c.values)) for c in columns if c.places is not None}
+    return {id(c.codes): (c.codes, len(c.values)) for c in columns if c.codes is not None}
 
 
 class PreprocessorState(TypedDict):
@@ -80,9 +80,9 @@ class Preprocessor:
         def part(name: str) -> tuple["pd.Series", IntArray | None]:
             """The values in the chosen rows, and how often each is there, if not once."""
             column = rows.stored[name]
-            if column.places is None:
+            if column.codes is None:
                 return column.values.iloc[at], None
-            counts = n_seen[id(column.places)]
+            counts = n_seen[id(column.codes)]
             return column.values[counts > 0], counts[counts > 0]
 
         def learn(name: str) -> tuple[float, float, float, bool]:
@@ -141,7 +141,7 @@ class Preprocessor:
 
         def spread(values: AnyArray, name: str) -> list[AnyArray]:
             """The values of a column, or of its keys → those of the rows of each part."""
-            return [values[at] for at in places[id(rows.stored[name].places)]]
+            return [values[at] for at in places[id(rows.stored[name].codes)]]
 
         def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
             column = rows.stored[name].values

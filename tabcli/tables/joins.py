@@ -41,26 +41,26 @@ class Column(NamedTuple):
     """`values` (k,), and each row's index into them, int64 (n,); None where `values` has one for each row already."""
 
     values: pd.Series
-    places: IntArray | None = None
+    codes: IntArray | None = None
 
-    def laid_out(self, index: pd.Index) -> pd.Series:
+    def of_rows(self, index: pd.Index) -> pd.Series:
         """The value of every row, (n,)."""
-        if self.places is None:
+        if self.codes is None:
             return self.values
         values = self.values.array if is_text(self.values) else self.values.to_numpy()
-        return pd.Series(values.take(self.places), index=index, name=self.values.name, copy=False)
+        return pd.Series(values.take(self.codes), index=index, name=self.values.name, copy=False)
 
 
 @dataclass(frozen=True)
 class FactorizedTable:
-    """Rows and what was joined to them. Columns that share the very same `places` have the same keys.
+    """Rows and what was joined to them. Columns that share the very same `codes` have the same keys.
 
-    `keyed_`: what `keyed` found so far, for the next join on the same columns.
+    `factorized_`: what `factorize` found so far, for the next join on the same columns.
     """
 
     index: pd.Index
     stored: dict[str, Column]
-    keyed_: dict[tuple[str, ...], tuple[pd.DataFrame, IntArray | None]] = field(default_factory=dict)
+    factorized_: dict[tuple[str, ...], tuple[pd.DataFrame, IntArray | None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: "pd.DataFrame | FactorizedTable") -> "FactorizedTable":
@@ -74,14 +74,14 @@ class FactorizedTable:
 
     def __getitem__(self, name: str) -> pd.Series:
         """A column as a whole, (n,)."""
-        return self.stored[name].laid_out(self.index)
+        return self.stored[name].of_rows(self.index)
 
     @property
     def columns(self) -> list[str]:
         return list(self.stored)
 
     def kind(self, name: str) -> Kind:
-        """Which of the five kinds a column is; it need not be laid out for that."""
+        """Which of the five kinds a column is; no value of a row is looked up for it."""
         return kind_of(self.stored[name].values)
 
     def frame(self, names: Iterable[str] | None = None) -> pd.DataFrame:
@@ -90,28 +90,28 @@ class FactorizedTable:
 
     def head(self, n: int) -> "FactorizedTable":
         """The first rows."""
-        # One slice for the columns of the same keys, so that they still share their places.
-        places = {id(c.places): c.places[:n] for c in self.stored.values() if c.places is not None}
+        # One slice for the columns of the same keys, so that they still share their codes.
+        codes = {id(c.codes): c.codes[:n] for c in self.stored.values() if c.codes is not None}
         stored = {
-            name: Column(c.values.iloc[:n]) if c.places is None else Column(c.values, places[id(c.places)])
+            name: Column(c.values.iloc[:n]) if c.codes is None else Column(c.values, codes[id(c.codes)])
             for name, c in self.stored.items()
         }
         return FactorizedTable(self.index[:n], stored)
 
-    def keyed(self, names: Sequence[str]) -> tuple[pd.DataFrame, IntArray | None]:
+    def factorize(self, names: Sequence[str]) -> tuple[pd.DataFrame, IntArray | None]:
         """The distinct key rows, and each row's index into them, int64 (n,). Keys may repeat.
 
         All rows, and None, where there are more than half as many keys as rows.
         """
         asked = tuple(names)
-        if asked not in self.keyed_:
-            self.keyed_[asked] = self._keyed(asked)
-        return self.keyed_[asked]
+        if asked not in self.factorized_:
+            self.factorized_[asked] = self._factorize(asked)
+        return self.factorized_[asked]
 
-    def _keyed(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, IntArray | None]:
+    def _factorize(self, names: tuple[str, ...]) -> tuple[pd.DataFrame, IntArray | None]:
         columns = [self.stored[name] for name in names]
-        at = columns[0].places
-        if at is not None and all(c.places is at for c in columns):
+        at = columns[0].codes
+        if at is not None and all(c.codes is at for c in columns):
             return frame_of({name: c.values for name, c in zip(names, columns, strict=True)}), at
         rows = self.frame(names)
         if len(rows) < FEW_ROWS:
@@ -128,8 +128,8 @@ class FactorizedTable:
             name: Column(pd.Series(values, index=index, name=name, copy=False), at) for name, values in columns.items()
         }
         # A copy: what is found for the new columns holds for this table alone, not for others made from the same one.
-        keyed = {names: found for names, found in self.keyed_.items() if not new.keys() & {*names}}
-        return FactorizedTable(self.index, {**self.stored, **new}, keyed)
+        kept = {names: found for names, found in self.factorized_.items() if not new.keys() & {*names}}
+        return FactorizedTable(self.index, {**self.stored, **new}, kept)
 
 
 Rows = pd.DataFrame | FactorizedTable
@@ -137,7 +137,7 @@ Rows = pd.DataFrame | FactorizedTable
 
 def by_key(rows: Rows, names: Sequence[str], make: Callable[[pd.DataFrame], AnyArray]) -> AnyArray:
     """What `make` gives for the columns `names`, an array (n,): made once per key where there are fewer of them."""
-    keys, at = FactorizedTable.of(rows).keyed(names)
+    keys, at = FactorizedTable.of(rows).factorize(names)
     made = make(keys)
     return made if at is None else made[at]
 
@@ -264,7 +264,7 @@ def join_table(
     rows, join = FactorizedTable.of(rows), side.join
     where = f"table {join.table}"
     require_columns(rows, join.on, f"join of {where}: the rows")
-    keys, at = rows.keyed([*join.on, *([date] if join.as_of else [])])
+    keys, at = rows.factorize([*join.on, *([date] if join.as_of else [])])
     found = side.find(keys, date)
     wanted = [c for c in side.table.columns if c not in (*join.on, join.as_of) and (columns is None or c in columns)]
     clash = [c for c in wanted if c in rows.stored]

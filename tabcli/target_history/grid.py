@@ -102,7 +102,7 @@ def _combine(codes: Categorify, rows: Rows) -> IntArray:
         for name, n in codes.cardinalities().items():
             column = rows.stored[name]
             own = codes.codes(column.values, name)
-            combined = combined * n + (own if column.places is None else own[column.places])
+            combined = combined * n + (own if column.codes is None else own[column.codes])
     return combined
 
 
