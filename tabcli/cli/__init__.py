@@ -1,6 +1,6 @@
 """The command line: parse, one call into the API, render. The only package that knows typer and rich.
 
-Results go to stdout (`--json` for machines), all else to stderr.
+Results go to stdout (`--json` for machines), everything else to stderr.
 
     boundary     every exception → one message and an exit code
     options      options that several commands share

@@ -73,7 +73,7 @@ def problem_text(error: ErrorDetails, values: object) -> str:
 
 
 def cross_problems(config: Config) -> list[str]:
-    """What no single field shows: names that must exist elsewhere in the config."""
+    """Problems that no single key shows, such as a name that must stand elsewhere in the config too."""
     problems = _table_problems(config) + _join_problems(config) + _feature_problems(config) + _tuning_problems(config)
     problems += _target_problems(config) + _rule_problems(config) + _role_problems(config)
     return problems + _learning_problems(config) + _variant_problems(config)
@@ -149,7 +149,7 @@ def _target_problems(config: Config) -> list[str]:
 
 
 def _own_start_problems(config: Config) -> list[str]:
-    """What goes by the calendar does not go with series that are moved to a common end."""
+    """Keys that go by the calendar, which series that are moved to a common end no longer follow."""
     if config.forecast.start != "own":
         return []
     dated = [f"joins[{i}]" for i, join in enumerate(config.joins) if join.as_of or config.date in join.on]
@@ -212,7 +212,7 @@ def _is_leak(read: Read, target: str) -> bool:
 
 
 def _learning_problems(config: Config) -> list[str]:
-    """Of what one network learns and how; the same rules hold for each member of an ensemble."""
+    """Problems of a network and its training; each member of an ensemble is held to the same rules."""
     problems = []
     model, train, transform = config.model, config.train, config.target.transform
     if train.loss == "rmspe" and transform != "log":

@@ -79,10 +79,10 @@ def _known_zone(name: str) -> str:
 
 
 class Melt(Section):
-    """A wide table made long: each cell of the columns that are not kept becomes a row, empty cells are left out.
+    """A wide table made long: each cell of the columns that are not kept becomes a row; empty cells are left out.
 
-    `names` is the new column of their names (dates, or series), `values` that of the cells. With `start` the names are
-    numbered, such as d_1, d_2, …: number 1 is that date, the next one `step` later.
+    `names`: the new column with the names of the melted columns (dates, or series). `values`: the new column with the
+    cells. With `start` the names are numbered, such as d_1, d_2, …: number 1 is that date, the next one `step` later.
     """
 
     keep: Annotated[Texts, Reads("file")] = ()
@@ -95,7 +95,7 @@ class Melt(Section):
 class DateColumns(Section):
     """A date in several columns: a date and an hour, or a year with a month and a day, a week or a quarter.
 
-    What is not given is the first: a year alone is its first of January, a week its Monday.
+    A part that is not given is the first: a year alone means its 1 January, a week its Monday.
     """
 
     date: Annotated[str | None, Reads("file")] = None
@@ -138,12 +138,12 @@ class Table(Section):
     """A source file and how to read it. Steps in order: read, melt, where, extract, rename, replace, dates, aggregate.
 
     `sheet`: of an .xlsx file, by default the first. `skip_rows`, `skip_footer`: lines above the header and at the end
-    that are no part of the table. `dtypes`: *amount* is a number with a currency, a percent sign or in parentheses,
-    which are negative. `dates`: new columns of dates, made of those that they name, which are left out.
+    that are no part of the table. `dtypes`: *amount* is a number with a currency or a percent sign; one in
+    parentheses is negative. `dates`: new columns of dates, made of those that they name, which are left out.
     `date_format` may also be *quarter* (2019 Q1), *week* (2019-W05, its Monday), *excel* (43500: days since the end of
     1899), *seconds* or *milliseconds* (since 1970).
 
-    `encoding`: of a text file that is not UTF-8. `delimiter`: where it is not beyond doubt. `decimal`, `thousands`:
+    `encoding`: of a text file that is not UTF-8. `delimiter`: where several are possible. `decimal`, `thousands`:
     how numbers are written. `missing`: texts that mean missing, besides the empty one; among numbers NA and its like
     do too. `date_format`: of dates that are not like 2015-07-31. `day_first`: whether 03/04/2015 is in April.
     `timezone`: moments that name a time zone become what the clock says in this one; without it they are refused.
@@ -174,8 +174,8 @@ class Table(Section):
 class Join(Section):
     """Brings columns of a lookup table to each row; many rows to one.
 
-    With `as_of` the row dated t takes the last right row whose `as_of` date, plus `lag`, is not after t. The
-    right date must say when its row was complete: the end of a week, not its start.
+    With `as_of` a row dated t takes the lookup table's last row whose `as_of` date, plus `lag`, is not after t. That
+    date must say when the row was complete: the end of a week, not its start.
     """
 
     table: str
@@ -230,9 +230,9 @@ class Holidays(Section):
 
 
 class Rule(Section):
-    """What a column that is known in advance will be, where no table says it; exactly one of these, or just `last`.
+    """The values that a column known in advance will have, where no table has them: exactly one key, or just `last`.
 
-    `constant`: a value. `last`: the series' last. `repeat`: the series' own a whole number of such periods before.
+    `constant`: a value. `last`: the series' last value. `repeat`: the series' value a whole number of such periods ago.
     `calendar`: a part of the date, such as Dayofweek or Month, `plus` a number. `holidays`: 1 on public holidays.
     """
 

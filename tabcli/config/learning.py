@@ -82,19 +82,19 @@ class Train(Section):
 
 
 class Variant(Section):
-    """What some members of an ensemble have otherwise: keys of `model` and `train`."""
+    """Keys of `model` and `train` in which some members of an ensemble differ from the others."""
 
     model: dict[str, object] = {}
     train: dict[str, object] = {}
 
 
 class Calibration(Section):
-    """Past windows that are forecast as a person would have then, and the bias correction that is learned from them.
+    """Past windows, each forecast from what was known then, and the bias correction that is learned from them.
 
-    `windows`: how many windows before the validation rows, each as long as the forecast, by networks that end before
-    them. They say what to expect of the forecast. `metric`: the forecasts are multiplied with the factor that is best
-    for it (with `transform: identity` something is added), since the exp of a log's mean is not; *auto* is the config's
-    metric.
+    `windows`: how many windows before the validation rows, each as long as the forecast. Networks that learn from
+    earlier rows alone forecast each; their scores say what to expect of the forecast. `metric`: a factor on the
+    forecasts (with `transform: identity` a shift) makes this metric best, for which the exp of a mean of logs is
+    biased. *auto* is the config's metric, *none* is no correction.
     """
 
     metric: Literal["auto", "none"] | Metric = "auto"

@@ -47,8 +47,8 @@ JOINED: frozenset[Use] = AHEAD | {"join", "past"}
 class Reads:
     """Marks a field that names columns: a text, a list of them, or a mapping by column.
 
-    `kind`: what the column must hold, where not anything will do. `table`: the field beside it that says of which table
-    the column is, if not of the rows. `words`: what may stand there beside columns.
+    `kind`: the kind that the column must have, if it must have one. `table`: the field beside it that names the
+    column's table, where that is not the table of the rows. `words`: what may stand there beside names of columns.
     """
 
     use: Use

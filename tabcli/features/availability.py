@@ -90,7 +90,7 @@ def choose_variables(
     """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto. `train`: the training rows.
 
     The rule looks at the training rows alone: numbers with fractions, with missing values or with more than `max_card`
-    different values are continuous; all else, and the series columns, are categorical. Raises `DataError` where it
+    different values are continuous; all others, and the series columns, are categorical. Raises `DataError` where it
     would make categories of numbers with decimal commas.
     """
     by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}

@@ -37,7 +37,7 @@ _ROW_NUMBERS = re.compile(
 
 
 def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
-    """Why a column of numbers is nothing to forecast, if so: a number of the row, a key, a part of the date, a flag."""
+    """Why a column of numbers cannot be the target: it numbers the rows, is a key, a flag, …; None where it can."""
     values = table[column]
     if values.nunique() <= 1:
         return "one value only"
@@ -53,7 +53,7 @@ def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
 
 
 def is_flag(column: pd.Series) -> bool:
-    """Whether a column holds 0 and 1 only, both."""
+    """Whether a column is a bool, or its values are 0 and 1: both of them, and no other."""
     if is_number(column):
         return {*pd.unique(column.dropna()).tolist()} == {0, 1}
     return kind_of(column) == "bool"
@@ -86,7 +86,7 @@ def part_of_date(column: pd.Series, dates: pd.Series) -> tuple[str, int] | None:
 
 
 def parts_of_sum(table: pd.DataFrame, whole: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """Two to four of the columns whose sum another one is in every row; none where there are no such."""
+    """Two to four of the columns that add up to the column `whole`, in nearly every row; () where none do."""
     others = [c for c in columns if c != whole and not is_flag(table[c])][:MAX_SUMMANDS]
     values = table[[whole, *others]].to_numpy(dtype="float64")
     values = values[~np.isnan(values).any(axis=1)]

@@ -1,6 +1,6 @@
 """A folder of tables → what each is, and which columns play which part in a forecast. Says why; never guesses silently.
 
-Where two answers are as good as each other it asks, or is refused with the option that decides. The order of the
+Where two answers are equally good a person is asked, or a `UsageError` names the option that decides. The order of the
 questions: which files are tables, how each is written, which rows are the past and which the future, the date, the
 target, the series, the joins; then what each column is.
 """
@@ -121,7 +121,7 @@ class Closed:
 
 
 def closed_column(found: Discovery) -> Closed | None:
-    """The column of few values, one of which means that nothing is sold. One known in advance before others."""
+    """The column of few values with one that always goes with a target of 0; columns known in advance come first."""
     target, kinds = found.rows[found.target].to_numpy(), found.kinds
     others = [c for c in found.past_only if c in kinds and _tells_opening(c, kinds[c])]
     for column in [*found.known, *others]:
@@ -137,7 +137,7 @@ def closed_column(found: Discovery) -> Closed | None:
 
 
 def _tells_opening(column: str, kind: Kind) -> bool:
-    """Whether a column that is past only may say that it was closed, and not just that nothing was sold."""
+    """Whether a past-only column may tell that a series was closed, and not merely that it sold nothing."""
     return kind in ("text", "bool") or bool(_OPENINGS.search(snake_case(column)))
 
 

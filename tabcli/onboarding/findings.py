@@ -55,7 +55,7 @@ Ask = Callable[[str, str, Sequence[str]], str]
 
 
 def refuse_to_guess(question: str, option: str, answers: Sequence[str]) -> str:
-    """The answer where nobody can be asked. Raises `UsageError`."""
+    """Asks nobody. Raises `UsageError`, which names the option that answers the question."""
     raise UsageError(f"{question}: it may be {' or '.join(answers)}", hint=f"say which: {option} {answers[0]}")
 
 
@@ -118,7 +118,7 @@ class JoinGuess:
 
 
 def duration_of(length: pd.Timedelta) -> Duration:
-    """A length in the largest unit that divides it; days at least where it is not below one."""
+    """A length of time in the largest unit that divides it: weeks, days, hours, minutes or seconds."""
     seconds = int(length.total_seconds())
     if seconds % (7 * 86400) == 0:
         return Duration(seconds // (7 * 86400), "w")

@@ -147,7 +147,7 @@ def _event_list(found: Discovery, source: FolderTable, keys: list[str], day: str
     """The join of a list of events that is not one row for each date of the rows.
 
     Events on the days of weekly or monthly rows become those of their weeks or months; of hourly ones those of all
-    hours of a day; several of one day, or such that have no name, become one.
+    hours of a day. Several events of one day become one row, and events without a name are counted.
     """
     side, rows, date, step = source.table, found.rows, found.date, found.step
     on = [c for c in found.series if c in keys]

@@ -22,7 +22,7 @@ def _by_file(sources: dict[str, FolderTable], file: str, option: str) -> FolderT
 
 
 def one_of(question: str, option: str, answers: Sequence[str], hints: InitHints, *, none: str) -> str:
-    """The only answer, or the one chosen by who is asked. Raises `UsageError` where there is none."""
+    """The only answer, or the one that a person chooses who is asked. Raises `UsageError` where there is none."""
     if not answers:
         raise UsageError(f"{question}: {none}", hint=f"name it: {option}")
     return answers[0] if len(answers) == 1 else hints.ask(question, option, answers)

@@ -1,4 +1,4 @@
-"""How a file is written: which lines are rows, its numbers, its dates. What may be two things is asked."""
+"""How a file is written: which lines are rows, its numbers, its dates. What may mean two things is asked."""
 
 import re
 from dataclasses import replace
@@ -72,7 +72,7 @@ def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
 
 
 def _junk(path: Path, spec: Spec) -> dict[str, int]:
-    """Lines to leave out, if the file can be looked at; what else is wrong with it shows when it is read."""
+    """How many lines to leave out at either end; {} where the file cannot be read, which `_read` then says."""
     try:
         return junk_lines(path, Table.model_validate(spec))
     except DataError:
@@ -149,7 +149,7 @@ def _are_numbers(column: pd.Series, numerals: Numerals) -> bool:
 
 
 def _faulty_number(column: pd.Series, numerals: Numerals) -> str | None:
-    """What a column of texts looks like that are numbers but for a few; None where they are not."""
+    """What a column looks like that holds numbers and a few texts, with its rows; None for other columns."""
     texts = column.dropna()
     if not len(texts):
         return None
@@ -226,7 +226,7 @@ def _written(source: FolderTable, column: str, spec: Spec, hints: InitHints) -> 
 
 
 def _more_last(texts: pd.Series) -> bool:
-    """Whether of dates in three parts the last part differs more than the first: then it is the day."""
+    """Whether the last part of three-part dates has more different values than the first: then it is the day."""
     parts = texts.dropna().astype("str").str.extract(r"^(\d+)\D\d+\D(\d+)")
     return bool(parts[1].nunique() > parts[0].nunique())
 

@@ -4,8 +4,8 @@ column ─▶ categorify ─▶ codes            int32; one code for missing, on
 column ─▶ fill-missing ─▶ normalize ─▶   float32; and a flag for what was missing
 target ─▶ log, log1p, identity, Box–Cox ─▶ y, and back
 
-categorical  categorify
-continuous   fill-missing and normalize
+categorical  categorify: values → codes; missing and unknown values have codes of their own
+continuous   fill-missing and normalize: medians, means, standard deviations
 target       the scale on which the target is learned
 columns      all columns of a table at once
 """

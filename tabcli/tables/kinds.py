@@ -139,7 +139,7 @@ def normalise(values: pd.Series, where: str, timezone: str | None = None) -> pd.
 
 
 def _of_categories(values: pd.Series, where: str, timezone: str | None) -> pd.Series:
-    """Categories are a way to store values: they are of the kind that the values would be of."""
+    """A category column as the kind of its values: categories are only a way to store them."""
     codes, levels = values.cat.codes.to_numpy(), pd.Series(values.cat.categories, name=values.name)
     if not len(levels):
         return pd.Series(np.nan, index=values.index, name=values.name)
@@ -160,7 +160,7 @@ def _of_categories(values: pd.Series, where: str, timezone: str | None) -> pd.Se
 
 
 def _of_integers(values: pd.Series) -> pd.Series:
-    """Whole numbers of any width; as texts where the numbers here could not hold them exactly."""
+    """Whole numbers of any width as int64, or float64 where some are missing; as texts where that would lose digits."""
     missing = bool(values.isna().any())
     if _exceeds(values, EXACT if missing else 2**63 - 1):
         return as_text(values)
@@ -228,7 +228,7 @@ def _of_date_objects(values: pd.Series, sample: pd.Series, where: str, timezone:
 
 
 def of_arrow(table: pa.Table) -> pd.DataFrame:
-    """Arrow's columns as pandas': decimals as numbers, whole numbers that no float holds as texts where some lack."""
+    """An Arrow table as a DataFrame; decimals become numbers, and long whole numbers texts where some are missing."""
     columns = []
     for column in table.columns:
         if pa.types.is_integer(column.type) and column.null_count and _beyond_floats(column):
@@ -249,7 +249,7 @@ def _beyond_floats(column: pa.ChunkedArray) -> bool:
 
 
 def _of_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without digits after the point whole numbers, or their texts where they are too long for these; else floats."""
+    """Decimals as floats; without digits after the point as whole numbers, or as texts where these are too short."""
     if column.type.scale > 0:
         return pc.cast(pc.cast(column, pa.string()), pa.float64())  # Arrow's direct way is a bit off
     try:
@@ -260,7 +260,7 @@ def _of_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 class Columns(Protocol):
-    """Whatever has rows and named columns: a DataFrame, or `tabcli.joins.Joined`."""
+    """Whatever has rows and named columns: a DataFrame, or `tabcli.tables.joins.FactorizedTable`."""
 
     def __len__(self) -> int: ...
 

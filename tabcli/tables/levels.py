@@ -13,7 +13,7 @@ from tabcli.arrays import AnyArray, BoolArray, IntArray
 Column: TypeAlias = pd.Series
 
 MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "#N/A", "<NA>"]
-"""Words that are missing where all else is a number, a bool or a date. In a column of texts only "" is."""
+"""Words that mean missing among numbers, bools and dates. Among texts only "" does."""
 
 EXAMPLES = 3
 

@@ -1,4 +1,4 @@
-"""Texts → dates: as the table says how they are written, or in ISO's way; refused with the row where that is no date.
+"""Texts → dates, written as the table says or as ISO writes them. A text that is no date is refused with its row.
 
 31/07/15       day_first: true           Jul-2015, 31 Jul 2015    date_format: "%b-%Y", "%d %b %Y"
 2015 Q3        date_format: quarter      2015-W31                 date_format: week (its Monday)
@@ -105,7 +105,7 @@ def parse_dates(levels: pa.Array, spec: Table) -> NDArray[np.datetime64]:
 
 
 def _formatted(texts: pd.Series, form: str) -> pd.Series:
-    """Texts in a format of `strftime` or in one of ours; NaT for all else."""
+    """Texts in a format of `strftime` or in one of ours; NaT for any other text."""
     match form:
         case "quarter":
             return _quarters(texts)
@@ -141,7 +141,7 @@ def _weeks(texts: pd.Series) -> pd.Series:
 
 
 def _day_month(texts: pd.Series, *, day_first: bool) -> pd.Series:
-    """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for all else.
+    """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for any other text.
 
     Years of two digits are taken where all have two.
     """

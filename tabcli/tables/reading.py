@@ -36,7 +36,7 @@ SHEET_ENDINGS = (".xlsx", ".xlsm")
 
 
 def _from_arrow(table: pa.Table, where: str) -> pd.DataFrame:
-    """A table of Arrow; what pandas kept as a named index are columns, at the front."""
+    """An Arrow table as a DataFrame; a named index that pandas kept becomes columns at the front."""
     kept = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     _refuse_levels(len(kept.get("column_indexes", [])), table.column_names[:1], where)
     index = [c for c in kept.get("index_columns", []) if isinstance(c, str) and c in table.column_names]
@@ -46,7 +46,7 @@ def _from_arrow(table: pa.Table, where: str) -> pd.DataFrame:
 
 
 def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """A DataFrame whose index is no more than the rows' numbers: its named levels are columns, at the front."""
+    """A DataFrame whose index numbers its rows; named levels of the index become columns at the front."""
     _refuse_levels(frame.columns.nlevels, list(frame.columns[:1]), where)
     named = [i for i, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
     levels = [pd.Series(frame.index.get_level_values(i), name=frame.index.names[i]) for i in named]
@@ -154,14 +154,14 @@ def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
 
 
 def _typed_texts(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
-    """A column of a text file: as the spec says, a date's text as it stands, else what it is beyond doubt."""
+    """A column of a text file, typed as the spec says, or else by its values; a date stays a text for now."""
     if column.name in spec.dtypes or is_date:
         return _typed(column, spec, where, is_date)
     return infer(column, spec)
 
 
 def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
-    """A column that knows its type, as one of the five kinds and as the spec says."""
+    """A column that has a type already → one of the five kinds, and what the spec asks for."""
     column = normalise(column, where, spec.timezone)
     if is_text(column):
         column = set_missing(column, spec.missing)
@@ -223,7 +223,7 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
 
 
 def _with_dates(table: pd.DataFrame, spec: Table, dates: set[str], where: str) -> pd.DataFrame:
-    """The table with its columns of dates: those named so, and those that are made of others, which are left out."""
+    """The table with its dates parsed; `spec.dates` makes dates of several columns, which are then left out."""
     parts = {c for made in spec.dates.values() for c in made.columns}
     require_columns(table, parts, where)
     whole = {made.date for made in spec.dates.values()}

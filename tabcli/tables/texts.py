@@ -1,4 +1,4 @@
-"""Texts → numbers, dates, missing values: read right, or refused with the row, never silently changed.
+"""Texts → numbers and missing values: read right, or refused with the row, never silently changed.
 
 A column of texts becomes numbers, bools or dates only if every value can be one without losing anything. What might
 mean two things stays text, and using it as a number or a date is refused with the row and the option that decides:
@@ -89,7 +89,7 @@ PLAIN = Numerals()
 
 
 def _lose_something(levels: pa.Array, whole: BoolArray, *, to_float: bool) -> BoolArray:
-    """Whole numbers that a number would not give back: leading zeros, or more digits than it holds."""
+    """Which whole numbers an int64 would not give back: those with leading zeros, or with too many digits."""
     too_long = r"\d{16}" if to_float else r"\d{19}"
     return whole & (matching(levels, r"^\s*[-+]?0\d") | matching(levels, too_long))
 

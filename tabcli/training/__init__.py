@@ -2,7 +2,7 @@
 
 Prepared ─ inputs ─▶ Dataset ─ loop ─▶ weights ─ workers ─▶ members ─ ensemble ─▶ calibrated ensemble
 
-outlook    what rows see of known events ahead of them
+outlook      what rows see of known events ahead of them
 dataset      encoded tables → tensors and batches
 layers       the parts of the network
 network      the network, mixup

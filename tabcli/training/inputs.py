@@ -46,7 +46,7 @@ def history_of(prepared: Prepared) -> History | None:
 
 
 def chosen_history(prepared: Prepared, settings: Config) -> History | None:
-    """`history_of`, or None where the network is to do without."""
+    """`history_of`, or None where the network takes no history."""
     return None if settings.model.history == "none" else history_of(prepared)
 
 
@@ -55,7 +55,7 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 
 
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
-    """Datasets and network for one of the kinds. `history` is `history_of(prepared)`, or None to do without.
+    """Datasets and network for one of the kinds. `history` is `history_of(prepared)`, or None for a network without it.
 
     Raises `ConfigError` where `model.without` names what is no variable.
     """
