@@ -209,3 +209,21 @@ def test_a_result_is_shown_in_a_few_lines() -> None:
     assert "matched by shop, day" in shown
     assert "promo, 2 values" in shown
     assert "<table>" in compare(*tables(), "units")._repr_html_()
+
+
+@pytest.mark.parametrize(("low", "expected"), [(0.0, False), (0.1, True), (-0.1, True)])
+def test_a_sum_that_is_off_by_more_than_chance_is_told(low: float, expected: bool) -> None:
+    """Stores err together on a date: sixty dates by chance, or all of them in one direction."""
+    rng = np.random.default_rng(2)
+    keys = pd.MultiIndex.from_product([range(20), pd.date_range("2021-01-01", periods=60)], names=["shop", "day"])
+    truth = keys.to_frame(index=False).assign(units=100.0)
+    together = np.tile(rng.normal(0, 0.1, 60), 20)
+    made = compare(truth.assign(units=100 * (1 - low) * np.exp(together)), truth, "units")
+    assert made.bias_error is not None
+    assert 0.005 < made.bias_error < 0.02
+    assert made.is_biased == expected
+    rows_alone = compare(
+        truth.assign(id=range(1200))[["id", "units"]], truth.assign(id=range(1200))[["id", "units"]], "units"
+    )
+    assert rows_alone.bias_error is None, "without a date nobody knows which rows err together"
+    assert not rows_alone.is_biased

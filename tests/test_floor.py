@@ -14,7 +14,7 @@ import tabcli
 from tabcli.bundle import directories
 from tabcli.evaluation.metrics import Criterion
 from tabcli.evaluation.naive import group_medians
-from tabcli.floor.blend import PastWindow, best_mixture, blended, fit_floor
+from tabcli.floor.blend import PastWindow, best_mixture, better_than_naive, blended, fit_floor
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
@@ -225,6 +225,16 @@ def test_a_window_that_nobody_foresaw_does_not_decide_alone() -> None:
     assert fit_floor([strange, *(window(rng, 5, 20) for _ in range(3))], IDENTITY).share <= 0.25
 
 
+def test_past_forecasts_are_compared_with_naive_ones_that_the_other_windows_chose() -> None:
+    rng = np.random.default_rng(4)
+    windows = [window(rng, 10, 20) for _ in range(4)]
+    floors = [fit_floor(windows[:k] + windows[k + 1 :], IDENTITY) for k in range(4)]
+    better = better_than_naive(windows, floors, IDENTITY)
+    assert set(better) == {"wape"}
+    assert 0.45 < better["wape"] < 0.6, "half the error, and a little less for the share"
+    assert better_than_naive(windows[:1], [fit_floor([], IDENTITY)], IDENTITY) == {}, "no other window, no choice"
+
+
 # ------------------------------------------------------------------------------------------- in a run
 
 
@@ -275,8 +285,7 @@ def test_of_many_series_a_sample_decides_and_all_get_their_share(poor: Any, monk
         scored = window_of(prep.prepared, k).scored
         assert made.networks is not None
         assert len(made.actual) == len(made.networks) == (scored["row.series"] % 2 == 0).sum() < len(scored)
-    _, blendings = floors.fit_floors(prep.prepared, prep.prepared.fitted.config, networks)
-    blended_outputs = blendings[0](networks[0])
+    blended_outputs = floors.fit_floors(prep.prepared, prep.prepared.fitted.config, networks).past[0](networks[0])
     assert len(blended_outputs) == len(networks[0])
     assert (blended_outputs > 1).all(), "each series has a naive forecast, those that had no say too"
 

@@ -201,11 +201,52 @@ def test_train_word_for_word() -> None:
             "calibration    forecasts -12.5: it helped on past windows that neither it nor the networks had seen",
         ),
         ({"valid_rmspe": 0.24}, "50.0 % worse than the best naive forecast: the median by shop (16.00 %)"),
+        (
+            {"floor": {"share": 0.5, "mixture": {"the last value": 0.2, "the median by shop": 0.8}, "gain": 0.123}},
+            "floor          40 % the median by shop, 10 % the last value; past windows have 12.3 % less error so than "
+            "with networks alone",
+        ),
+        (
+            {"floor": {"share": 0.0, "mixture": {"the last value": 1.0}, "gain": 0.0}},
+            "floor          networks alone: the best naive forecasts of past windows add nothing to them",
+        ),
+        (
+            {"better": {"rmspe": 0.25, "wape": -0.125}},
+            "               than the best naive forecasts of past windows they err 25.0 % less by RMSPE, "
+            "12.5 % more by WAPE",
+        ),
         ({"refitted": True}, "refitted       on all 798,454 rows; the RMSPE is that of the networks before"),
     ],
 )
 def test_what_else_training_may_have_to_say(changes: dict[str, Any], line: str) -> None:
     assert line in list(render_train(train_result(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("biases", "warned"),
+    [((-0.2, -0.25), True), ((0.2, 0.25), True), ((-0.2, 0.25), False), ((-0.01, -0.02), False), ((-0.2,), False)],
+)
+def test_a_bias_that_past_windows_agree_in_is_warned_of(biases: tuple[float, ...], warned: bool) -> None:
+    dates = {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00"}
+    windows = [{**dates, **window(0.3, 0.3, b)} for b in biases]
+    lines = list(render_train(train_result(windows=windows)))
+    found = [line for line in lines if line.startswith("warning")]
+    assert bool(found) == warned
+    if warned:
+        way = "low" if biases[0] < 0 else "high"
+        assert found == [
+            f"warning        the sum of the forecast was 22.50 % too {way} on average, in all 2 past windows"
+        ]
+    assert not any("calibration.metric" in line for line in lines), "a metric that asks for no median"
+
+
+def test_where_absolute_errors_count_it_is_said_how_sums_come_right() -> None:
+    dates = {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00"}
+    windows = [{**dates, **window(0.3, 0.3, b)} for b in (-0.2, -0.25)]
+    scores = {"metric": "wape", "valid_wape": 0.3, "valid_wape_uncalibrated": 0.3}
+    lines = list(render_train(train_result(windows=windows, **scores)))
+    assert lines[-2] == "               absolute errors ask for a median; to order by sums, -S calibration.metric=rmse"
+    assert "past window    2015-05-03 … 2015-06-19: WAPE 30.00 %, bias -20.00 %" in lines
 
 
 def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:

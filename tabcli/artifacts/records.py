@@ -1,8 +1,10 @@
 """What training reached: a record per epoch, past windows, the metrics of a run."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TypedDict, cast
 
+import numpy as np
 import pandas as pd
 
 from tabcli.artifacts.summary import Baseline, BaselineState
@@ -110,6 +112,11 @@ class TrainMetricsState(TypedDict):
     baseline: BaselineState
     seconds: float
     floor: FloorState
+    better: dict[str, float]
+
+
+LEAST = 0.03
+"""A smaller bias is not warned of."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,8 @@ class TrainMetrics:
     `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
     after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected`, `expected_std`:
     mean and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the
-    validation rows. `seconds`: of all epochs.
+    validation rows. `seconds`: of all epochs. `better`: by how much less past forecasts err than the best naive ones,
+    metric → share.
     """
 
     metric: str
@@ -135,6 +143,14 @@ class TrainMetrics:
     baseline: Baseline
     seconds: float
     floor: Floor = NO_FLOOR
+    better: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def bias(self) -> tuple[float, bool]:
+        """The mean bias of past windows; whether it is none of chance: two or more agree beyond their scatter."""
+        found = np.array([w.bias for w in self.windows])
+        agree = len(found) > 1 and bool((np.sign(found) == np.sign(found[0])).all())
+        return float(found.mean()), agree and abs(found.mean()) > max(2 * found.std(ddof=1) / len(found) ** 0.5, LEAST)
 
     @property
     def score(self) -> float:
@@ -161,6 +177,7 @@ class TrainMetrics:
             "baseline": self.baseline.to_state(),
             "seconds": self.seconds,
             "floor": self.floor.to_state(),
+            "better": dict(self.better),
         }
 
     @classmethod
@@ -184,4 +201,5 @@ class TrainMetrics:
             Baseline.from_state(state["baseline"], metric),
             state["seconds"],
             Floor(**state["floor"]) if "floor" in state else NO_FLOOR,
+            state.get("better", {}),
         )

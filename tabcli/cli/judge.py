@@ -172,6 +172,10 @@ def evaluate(
         typer.echo(f"{result.n_unused:,} predictions have no actual row")
     for name, value in result.metrics.items():
         typer.echo(f"{name.upper() if name != 'bias' else name:<6} {score_text(name, value)}")
+    if result.is_biased:
+        off, chance = (score_text("bias", abs(v)) for v in (result.metrics["bias"], result.bias_error or 0.0))
+        way = "high" if result.metrics["bias"] > 0 else "low"
+        typer.echo(f"warning: the sum of the forecast is {off} too {way}; by chance it would be off by {chance}")
     for table in (result.naive, result.by):
         if table is not None:
             typer.echo("")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.api.results import PrepResult, TrainResult
+    from tabcli.artifacts.records import TrainMetrics
     from tabcli.floor.blend import Floor
     from tabcli.reports.inspection import Inspection
     from tabcli.training.loop import Callbacks
@@ -88,6 +89,31 @@ def _floor_text(floor: "Floor") -> str:
     return f"{shown}; past windows have {100 * floor.gain:.1f} % less error so than with networks alone"
 
 
+def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
+    """How forecasts of the past came out, and what that says of the one to come."""
+    n, name = len(metrics.windows), metrics.metric
+
+    def shown(score: float, wape: float, bias: float) -> str:
+        of_name = "" if name == "wape" else f"WAPE {score_text('wape', wape)}, "
+        return f"{name.upper()} {score_text(name, score)}, {of_name}bias {score_text('bias', bias)}"
+
+    for w in metrics.windows:
+        yield f"past window    {w.start.date()} … {w.end.date()}: {shown(w.score, w.wape, w.bias)}"
+    if metrics.better:
+        gains = (
+            f"{100 * abs(g):.1f} % {'less' if g >= 0 else 'more'} by {m.upper()}" for m, g in metrics.better.items()
+        )
+        yield f"               than the best naive forecasts of past windows they err {', '.join(gains)}"
+    spread = f" ± {score_text(name, metrics.expected_std)}" if n > 1 else ""
+    yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {n} past windows"
+    mean, sure = metrics.bias
+    if sure:
+        off, way = score_text("bias", abs(mean)), "high" if mean > 0 else "low"
+        yield f"warning        the sum of the forecast was {off} too {way} on average, in all {n} past windows"
+        if mean < 0 and metrics.metric in ("wape", "mae", "mape"):
+            yield "               absolute errors ask for a median; to order by sums, -S calibration.metric=rmse"
+
+
 def render_train(result: "TrainResult") -> Iterator[str]:
     metrics = result.metrics
     baseline, calibration, name = metrics.baseline, metrics.calibration, metrics.metric.upper()
@@ -116,13 +142,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
     settings = result.run.fitted.config
     if gain < 0 and settings.target.transform == "log1p" and settings.train.loss == "mse":
         yield "               a few targets of 0 lie far below all others on a log scale: try -S train.loss=huber"
-    for window in metrics.windows:
-        yield (
-            f"past window    {window.start.date()} … {window.end.date()}: {name} {shown(window.score)}, "
-            f"WAPE {score_text('wape', window.wape)}, bias {score_text('bias', window.bias)}"
-        )
-    spread = f" ± {shown(metrics.expected_std)}" if len(metrics.windows) > 1 else ""
-    yield f"expected       {name} {shown(metrics.expected)}{spread}, as in {len(metrics.windows)} past windows"
+    yield from _past_windows(metrics)
     if metrics.refitted:
         yield f"refitted       on all {metrics.train_rows:,} rows; the {name} is that of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import DataError
-from tabcli.evaluation.metrics import mase, pinball, scores_of, seasonal_scale
+from tabcli.evaluation.metrics import bias_error, mase, pinball, scores_of, seasonal_scale
 from tabcli.evaluation.naive import SEASON, naive_forecasts
 from tabcli.evaluation.naming import score_text
 from tabcli.features.frequency import Frequency, season_steps
 from tabcli.shown import Shown
 from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import check_unique
+
+CHANCE = 3.0
+"""A bias of more standard errors is none of chance."""
 
 _PREDICTED, _MATCHED = " (predicted)", " (matched)"
 
@@ -39,6 +42,7 @@ class Evaluation(Shown):
 
     With a past, *mase* is among them, and `naive` has the metrics of forecasts that need no learning, of the same rows.
     `n_zero` actual values are 0 and left out of the percentage metrics; `n_unused` predictions have no actual row.
+    `bias_error`: how large the bias is by chance alone, where a date among the keys tells which rows err together.
     """
 
     metrics: dict[str, float]
@@ -50,6 +54,12 @@ class Evaluation(Shown):
     by: pd.DataFrame | None
     quantile: float | None = None
     naive: pd.DataFrame | None = None
+    bias_error: float | None = None
+
+    @property
+    def is_biased(self) -> bool:
+        """Whether the sum of the forecast is off by more than chance explains."""
+        return self.bias_error is not None and abs(self.metrics["bias"]) > CHANCE * self.bias_error
 
     def brief(self) -> dict[str, str]:
         scores = [
@@ -93,6 +103,8 @@ def compare(
         return {**scores_of(actual, made), **extra}
 
     naive = {} if known is None else known.naive
+    dates = [c for c in keys if kind_of(merged[c]) == "date"]
+    error = bias_error(actual, predicted, pd.factorize(merged[dates[0]])[0]) if dates and actual.any() else None
     return Evaluation(
         metrics=scores(predicted),
         n_rows=len(truth),
@@ -103,6 +115,7 @@ def compare(
         by=None if by is None else _by_value(merged, by, actual, predicted),
         quantile=quantile,
         naive=pd.DataFrame([{"forecast": name, **scores(made)} for name, made in naive.items()]) if naive else None,
+        bias_error=error,
     )
 
 

@@ -105,6 +105,16 @@ def bias(actual: ArrayLike, predicted: ArrayLike) -> float:
     return float(np.sum(p - y) / _total(y))
 
 
+def bias_error(actual: ArrayLike, predicted: ArrayLike, blocks: IntArray) -> float:
+    """How large the bias is by chance alone: its standard error if what blocks of rows err has nothing in common.
+
+    `blocks`: codes from 0 on, such as of dates, on which all series err together, int64 (n,).
+    """
+    y, p = _pair(actual, predicted)
+    by_block = np.bincount(blocks, weights=p - y)
+    return float(np.sqrt(np.sum(by_block**2)) / _total(y))
+
+
 METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
     "rmspe": rmspe,
     "rmse": rmse,

@@ -121,6 +121,25 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
 
+def better_than_naive(
+    windows: Sequence[PastWindow], floors: Sequence[Floor], target: TargetTransform
+) -> dict[str, float]:
+    """By how much less the forecasts of past windows err than the best naive forecasts: metric → share; also by WAPE.
+
+    `floors`: of each window that networks were trained for, by the other windows; none where there are no others.
+    """
+    own: dict[str, list[float]] = {}
+    naive: dict[str, list[float]] = {}
+    for w, floor in zip(windows, floors, strict=False):
+        if w.networks is None or not floor.mixture:
+            continue
+        outputs = floor.blended(w.networks, w.naive), _whole(w, mixed(w.naive, floor.mixture))
+        for criterion in (w.criterion, Criterion("wape")):
+            for found, made in zip((own, naive), outputs, strict=True):
+                found.setdefault(criterion.metric, []).append(criterion(w.actual, target.inverse(made)))
+    return {metric: 1 - sum(own[metric]) / sum(naive[metric]) for metric in own if sum(naive[metric]) > 0}
+
+
 BEST = 5
 CLOSE = 0.15
 """Of so many mixtures the mean is taken, if the logarithms of their criteria lie no further from the best one's."""

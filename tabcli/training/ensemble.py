@@ -22,19 +22,21 @@ from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, 
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import bias, scores_of
-from tabcli.floor.blend import Floor
 from tabcli.target_history.statistics import Snapshot
-from tabcli.training.floors import Blending, at_end, fit_floors
+from tabcli.training.floors import Blending, Floors, at_end, fit_floors
 from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
 from tabcli.training.workers import TrainingJob, run_tasks
 
+FEW = 2
+"""So many networks forecast each window before the validation rows: what to expect of more is told from those there."""
+
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members whose outputs are averaged on the scale of y, the history that they need, the floor, the calibration.
+    """Members whose outputs are averaged on the scale of y, the history that they need, the floors, the calibration.
 
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
     each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
@@ -43,7 +45,7 @@ class Ensemble:
 
     snapshot: Snapshot | None
     members: list[TrainedMember]
-    floor: Floor
+    floors: Floors
     calibration: Calibration
     scores: EnsembleScores
     windows: list[WindowScore]
@@ -66,7 +68,7 @@ def fit_ensemble(
     n, seed = settings.train.members, settings.seed
     epochs = [settings.of_member(i).train.epochs for i in range(n)]
     tasks = [MemberSpec(f"member-{i}", 0, i, seed + i, epochs[i]) for i in range(n)]
-    n_each = min(n, max(1, len(settings.variants)))
+    n_each = min(n, FEW)
     n_windows = n_past_windows(prepared, settings.calibration.windows)
     for k in range(1, n_windows + 1):
         tasks += [MemberSpec(f"window-{k}-{i}", k, i, seed + i, epochs[i]) for i in range(n_each)]
@@ -75,11 +77,11 @@ def fit_ensemble(
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, job)
     members = trained[:n]
     by_window = [[t for t in trained if t.task.rows == k] for k in range(n_windows + 1)]
-    floor, apart = fit_floors(prepared, settings, [_mean_of(networks) for networks in by_window])
-    errors = [window_errors(prepared, settings, k, apart[k](_mean_of(n))) for k, n in enumerate(by_window)]
+    floors = fit_floors(prepared, settings, [_mean_of(networks) for networks in by_window])
+    errors = [window_errors(prepared, settings, k, floors.past[k](_mean_of(n))) for k, n in enumerate(by_window)]
     older = [_calibration(prepared, settings, errors[k + 1 :]) for k in range(n_windows + 1)]
-    scores = _scores(prepared, members, apart[0], older[0])
-    windows = _window_scores(prepared, by_window, errors, apart[0], older)
+    scores = _scores(prepared, members, floors.past[0], older[0])
+    windows = _window_scores(prepared, by_window, errors, floors.past[0], older)
     if refit:
         again = [MemberSpec(f"refit-{i}", "refit", i, seed + i, m.fit.best_epoch) for i, m in enumerate(members)]
         members = run_tasks(again, prepared, settings, inputs, callbacks, job)
@@ -89,7 +91,7 @@ def fit_ensemble(
     calibration = _calibration(prepared, settings, errors) if refit else older[0]
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
-    return Ensemble(snapshot, members, floor, calibration, scores, windows, scored, outputs, records, refit)
+    return Ensemble(snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit)
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -183,10 +185,11 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         windows=tuple(ensemble.windows),
         baseline=prepared.summary.baseline,
         seconds=round(sum(record.seconds for record in ensemble.epochs), 3),
-        floor=ensemble.floor,
+        floor=ensemble.floors.coming,
+        better=ensemble.floors.better,
     )
     own = replace(prepared.fitted, config=settings)
-    floor = at_end(ensemble.floor, prepared)
+    floor = at_end(ensemble.floors.coming, prepared)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
     return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor)

@@ -1,7 +1,7 @@
 """Encoded rows → what naive forecasts take, and the floor that past windows call for."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from tabcli.arrays import FloatArray
 from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
 from tabcli.config.schema import Config
 from tabcli.features.frequency import DAY, HOUR, season_of, season_steps
-from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, fit_floor
+from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, better_than_naive, fit_floor
 from tabcli.floor.known import Known, Places
 from tabcli.floor.naive import naive_forecasts
 from tabcli.training.inputs import Window, n_past_windows, window_of
@@ -94,16 +94,26 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
     return found
 
 
-def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArray]) -> tuple[Floor, list[Blending]]:
-    """The floor of the forecast to come, and that of each window's forecast, which its own rows had no say in.
+@dataclass(frozen=True)
+class Floors:
+    """`coming`: the floor of the forecast to come. `past`: of each window's forecast, which its own rows had no say in.
 
-    `networks`: the mean outputs of each window's networks, the newest window first.
+    `better`: by how much less past forecasts err than naive ones: metric → share.
     """
+
+    coming: Floor
+    past: list[Blending]
+    better: dict[str, float]
+
+
+def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArray]) -> Floors:
+    """The floors that past windows call for; `networks`: the mean outputs of each window's, the newest window first."""
     if settings.forecast.floor == "off":
-        return NO_FLOOR, [lambda outputs: outputs for _ in networks]
+        return Floors(NO_FLOOR, [lambda outputs: outputs for _ in networks], {})
     windows, target = past_windows(prepared, networks), prepared.fitted.target
     apart = [fit_floor([w for j, w in enumerate(windows) if j != k], target) for k in range(len(networks))]
-    return fit_floor(windows, target), [_blending(prepared, k, floor) for k, floor in enumerate(apart)]
+    past = [_blending(prepared, k, floor) for k, floor in enumerate(apart)]
+    return Floors(fit_floor(windows, target), past, better_than_naive(windows, apart, target))
 
 
 def _blending(prepared: Prepared, k: int, floor: Floor) -> Blending:
