@@ -220,7 +220,7 @@ def test_a_sum_that_is_off_by_more_than_chance_is_told(low: float, expected: boo
     together = np.tile(rng.normal(0, 0.1, 60), 20)
     made = compare(truth.assign(units=100 * (1 - low) * np.exp(together)), truth, "units")
     assert made.bias_error is not None
-    assert 0.005 < made.bias_error < 0.02
+    assert 0.005 < made.bias_error < 0.03
     assert made.is_biased == expected
     rows_alone = compare(
         truth.assign(id=range(1200))[["id", "units"]], truth.assign(id=range(1200))[["id", "units"]], "units"

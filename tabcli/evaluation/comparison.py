@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_datetime64_any_dtype
 
 from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import DataError
@@ -103,7 +104,7 @@ def compare(
         return {**scores_of(actual, made), **extra}
 
     naive = {} if known is None else known.naive
-    dates = [c for c in keys if kind_of(merged[c]) == "date"]
+    dates = [c for c in keys if is_datetime64_any_dtype(merged[c])]
     error = bias_error(actual, predicted, pd.factorize(merged[dates[0]])[0]) if dates and actual.any() else None
     return Evaluation(
         metrics=scores(predicted),
