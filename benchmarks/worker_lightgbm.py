@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tabcli.artifacts.contents import ROW
+from tabcli.artifacts.encoded_names import row_column
 from tabcli.bundle import directories
 from tabcli.config.loading import load
 from tabcli.selection.trees import fit_lightgbm
@@ -20,7 +20,7 @@ def main() -> None:
     inputs = make_inputs(prepared, settings, 0, None)
     data = (inputs.train, inputs.valid)
     matrices = [np.concatenate([d.x_cat.numpy().astype("float32"), d.x_cont.numpy()], axis=1) for d in data]
-    actual = inputs.scored[ROW + settings.target.column].to_numpy(dtype="float64")
+    actual = inputs.scored[row_column(settings.target.column)].to_numpy(dtype="float64")
     print(json.dumps({"rows": len(inputs.train)}), flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()

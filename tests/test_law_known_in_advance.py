@@ -20,7 +20,8 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 import tabcli
-from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.encoded_names import ROW
 from tabcli.config import loading
 from tabcli.config.reads import AHEAD, Reads, mark_of
 from tabcli.config.schema import Config

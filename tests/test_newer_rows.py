@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import tabcli
-from tabcli.artifacts.contents import ROW
+from tabcli.artifacts.encoded_names import ROW
 from tabcli.errors import DataError
 from tests.conftest import make_tables
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.encoded_names import ROW
 from tabcli.config import loading
 from tabcli.errors import ConfigError, DataError
 from tabcli.features.events import forward_names

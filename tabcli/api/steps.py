@@ -18,6 +18,7 @@ from tabcli.preprocessing.columns import STEPS, step_from_state, step_state
 from tabcli.preprocessing.continuous import FillMissing, Normalize
 from tabcli.tables.kinds import Kinds, require_columns
 from tabcli.tables.reading import TableSource
+from tabcli.tables.rows import with_columns
 
 # ------------------------------------------------------------------------------------- the single steps
 
@@ -88,18 +89,30 @@ def run_step(
         require_columns(rows, columns, "the table")
         chosen = list(columns) or _default_columns(step, rows)
         fitted = STEPS[step].fit(rows, chosen)
+        _refuse_taken(fitted, rows)
         files.write_json(Path(fit), step_state(step, fitted))
     else:
         if columns:
             raise UsageError("--columns goes with --fit; a state knows its columns")
         fitted = _read_state(step, Path(str(state)))
+        _refuse_taken(fitted, rows)
     counts: Mapping[str, int | Mapping[str, int]] = {}
     if isinstance(fitted, Normalize):
         new = fitted.transform(rows)
     else:
         new, counts = fitted.transform(rows)
-    replaced = rows.assign(**{c: new[c] for c in new.columns})
+    replaced = with_columns(rows, {c: new[c] for c in new.columns})
     return StepResult(replaced, counts)
+
+
+def _refuse_taken(fitted: Categorify | FillMissing | Normalize, rows: pd.DataFrame) -> None:
+    """Raises `UsageError` where a flag would replace a column of the table."""
+    taken = [c for c in fitted.flag_columns if c in rows.columns] if isinstance(fitted, FillMissing) else []
+    if taken:
+        raise UsageError(
+            f"the table has a column {taken[0]!r} already, which tells where another is missing",
+            hint=f"rename it, or leave {taken[0].removesuffix('_na')} out: --columns A,B",
+        )
 
 
 def _read_state(step: str, path: Path) -> Categorify | FillMissing | Normalize:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from tabcli.arrays import AnyArray, FloatArray
+from tabcli.artifacts.encoded_names import ROW, row_column
 from tabcli.artifacts.records import EpochRecord, TrainMetrics
 from tabcli.artifacts.split import Split
 from tabcli.artifacts.summary import PrepSummary
@@ -20,8 +21,6 @@ from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import Contract
 from tabcli.target_history.grid import Grid
 from tabcli.target_history.statistics import Snapshot
-
-ROW = "row."
 
 Weights = dict[str, AnyArray]
 
@@ -73,9 +72,9 @@ def criterion_of(
 
 def _scale(fitted: FittedPipeline, train: pd.DataFrame) -> FloatArray:
     """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
-    dates, frequency = train[ROW + fitted.config.date], fitted.frequency
+    dates, frequency = train[row_column(fitted.config.date)], fitted.frequency
     steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
-    target = train[ROW + fitted.config.target.column].to_numpy(dtype="float64")
+    target = train[row_column(fitted.config.target.column)].to_numpy(dtype="float64")
     series = train[ROW + "series"].to_numpy(dtype="int64")
     return seasonal_scale(series, steps, target, season_steps(frequency), len(fitted.calendar.series))
 

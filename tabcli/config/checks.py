@@ -93,11 +93,6 @@ def _table_problems(config: Config) -> list[str]:
         for name, table in config.tables.items()
         if table.thousands == table.decimal
     ]
-    problems += [
-        f"{read.path}: {read.column!r}: names that begin with row. are kept for tabcli itself; `rename` the column"
-        for read in config.reads()
-        if read.column.startswith("row.")
-    ]
     return problems
 
 

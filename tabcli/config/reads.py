@@ -82,7 +82,7 @@ def reads_of(section: Section, path: str = "") -> Iterator[Read]:
             yield from _within(value, here)
         else:
             table = getattr(section, marker.table) if marker.table else None
-            for column in _named(value):
+            for column in () if marker.use == "input" and value == "auto" else _named(value):
                 if column not in marker.words:
                     yield Read(here, column, marker.use, marker.kind, table)
 
@@ -104,8 +104,8 @@ def _within(value: object, path: str) -> Iterator[Read]:
 
 
 def _named(value: str | Iterable[str] | None) -> Iterator[str]:
-    """The columns that a marked field names; `auto` and nothing name none."""
+    """The columns that a marked field names; nothing names none."""
     if isinstance(value, str):
-        yield from [] if value == "auto" else [value]
+        yield value
     elif value is not None:
         yield from value

@@ -15,10 +15,10 @@ from tabcli.config.yaml12 import Loader
 
 FORMAT_VERSION = 1
 
-ONE_SERIES = "one_series"
+ONE_SERIES = "(one series)"
 """The column that stands for the series columns where there are none: it is made when the rows are read."""
 
-OWN_END = "own_end"
+OWN_END = "(own end)"
 """The column with the last date of a row's series, in seconds since 1970, where forecasts start after that date."""
 
 TUNABLE = ("model", "train", "calibration", "history")

@@ -16,12 +16,17 @@ from tabcli.evaluation.naming import score_text
 from tabcli.features.frequency import Frequency, season_steps
 from tabcli.shown import Shown
 from tabcli.tables.kinds import Kind, kind_of, require_columns
-from tabcli.tables.rows import check_unique
+from tabcli.tables.rows import check_unique, with_columns
 
 CHANCE = 3.0
 """A bias of more standard errors is none of chance."""
 
-_PREDICTED, _MATCHED = " (predicted)", " (matched)"
+
+def _free(name: str, *tables: pd.DataFrame) -> str:
+    """The name, with spaces behind it where a table has such a column."""
+    while any(name in table.columns for table in tables):
+        name += " "
+    return name
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,8 @@ def compare(
     require_columns(forecast, [target, *on], "predictions")
     require_columns(truth, [target, *on], "actuals")
     keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
-    merged = _match(forecast, truth, target, keys)
-    actual, predicted = _numbers(merged, target, "actuals"), _numbers(merged, target + _PREDICTED, "predictions")
+    merged, forecasts = _match(forecast, truth, target, keys)
+    actual, predicted = _numbers(merged, target, "actuals"), _numbers(forecasts, target, "predictions")
     known = None if past is None else _Known.of(past, merged, target)
 
     def scores(made: NDArray[np.float64]) -> dict[str, float]:
@@ -142,7 +147,7 @@ class _Known:
             )
         if not keys:
             keys, used = [ONE_SERIES], [ONE_SERIES, *used]
-            train, rows = (t.assign(**{ONE_SERIES: 0}) for t in (train, rows))
+            train, rows = (with_columns(t, {ONE_SERIES: np.zeros(len(t))}) for t in (train, rows))
         texts = [c for c in used if c != date]
         train, rows = _plain_keys(train, texts), _plain_keys(rows, texts)
         values, frequency = _numbers(train, target, "the history"), Frequency.of(past.table[date])
@@ -188,8 +193,10 @@ def _scale(
     return scale[codes[len(train) :]]
 
 
-def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[str]) -> pd.DataFrame:
-    """The actual rows with their predictions, and the columns that only the predictions have."""
+def _match(
+    forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The actual rows with the columns that only the predictions have, and the predictions in their order."""
     if not keys:
         raise DataError(
             f"predictions and actuals share no column but {target!r}",
@@ -202,13 +209,15 @@ def _match(forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[
     check_unique(forecast, keys, "predictions")
     check_unique(truth, keys, "actuals")
     extra = [c for c in forecast.columns if c not in truth.columns]
-    wanted = _plain_keys(forecast[[*keys, *extra, target]], keys).rename(columns={target: target + _PREDICTED})
-    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator=_MATCHED)
-    alone = merged[_MATCHED] == "left_only"
+    predicted, matched = _free(f"{target} (predicted)", forecast, truth), _free("matched", forecast, truth)
+    wanted = _plain_keys(forecast[[*keys, *extra, target]], keys).rename(columns={target: predicted})
+    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator=matched)
+    alone = merged.pop(matched) == "left_only"
     if alone.any():
         first = ", ".join(f"{k}={merged.loc[alone, k].iloc[0]}" for k in keys)
         raise DataError(f"{int(alone.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
-    return merged
+    forecasts = merged.pop(predicted).rename(target).to_frame()
+    return merged, forecasts
 
 
 def _kind(column: pd.Series) -> Kind:
@@ -218,16 +227,16 @@ def _kind(column: pd.Series) -> Kind:
 
 def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Text keys as plain str: the categories of two tables do not merge."""
-    return table.assign(**{k: table[k].astype("str") for k in keys if _kind(table[k]) == "text"})
+    return with_columns(table, {k: table[k].astype("str") for k in keys if _kind(table[k]) == "text"})
 
 
 def _numbers(merged: pd.DataFrame, column: str, where: str) -> NDArray[np.float64]:
     if _kind(merged[column]) not in ("int", "float"):
-        raise DataError(f"{where}: column {column.removesuffix(_PREDICTED)!r} holds no numbers")
+        raise DataError(f"{where}: column {column!r} holds no numbers")
     values = merged[column].to_numpy(dtype="float64")
     if not np.isfinite(values).all():
         n_wrong = int((~np.isfinite(values)).sum())
-        raise DataError(f"{where}: column {column.removesuffix(_PREDICTED)!r}: {n_wrong} rows have no number")
+        raise DataError(f"{where}: column {column!r}: {n_wrong} rows have no number")
     return values
 
 
@@ -235,11 +244,9 @@ def _by_value(
     merged: pd.DataFrame, by: str, actual: NDArray[np.float64], predicted: NDArray[np.float64]
 ) -> pd.DataFrame:
     require_columns(merged, [by], "predictions and actuals")
-    rows = []
-    for value, index in merged.groupby(by, observed=True, dropna=False).indices.items():
-        rows.append({"rows": len(index), **scores_of(actual[index], predicted[index]), _MATCHED: value})
-    table = pd.DataFrame(rows)
+    groups = merged.groupby(by, observed=True, dropna=False).indices
+    table = pd.DataFrame([{"rows": len(at), **scores_of(actual[at], predicted[at])} for at in groups.values()])
     name = f"{by} (value)" if by in table.columns else by
-    table.insert(0, name, table.pop(_MATCHED))
+    table.insert(0, name, list(groups))
     worst = "rmspe" if table["rmspe"].notna().any() else "mae"
     return table.sort_values(worst, ascending=False, ignore_index=True)

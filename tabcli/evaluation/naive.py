@@ -1,6 +1,7 @@
 """Naive forecasts: medians and last values, which a model must beat."""
 
 from collections.abc import Collection, Sequence
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,28 @@ from tabcli.features.frequency import Frequency, season_of
 from tabcli.tables.rows import distinct_rows
 
 
-def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[str]) -> tuple[IntArray, IntArray]:
+class Made(Enum):
+    """A column that is made here: its label equals the name of no column of a table."""
+
+    SEASON = "season"
+
+
+SEASON = Made.SEASON
+"""A row's place in its season."""
+
+Label = str | Made
+
+
+def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[Label]) -> tuple[IntArray, IntArray]:
     """Codes of the training rows and of the others, int64 each, which are equal where the values in `by` are."""
-    columns = list(by)
-    codes, _ = distinct_rows(pd.concat([train[columns], rows[columns]], ignore_index=True), columns)
+    names, columns = [str(i) for i in range(len(by))], list(by)
+    both = [table[columns].set_axis(names, axis=1) for table in (train, rows)]
+    codes, _ = distinct_rows(pd.concat(both, ignore_index=True), names)
     return codes[: len(train)], codes[len(train) :]
 
 
 def group_medians(
-    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str]
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[Label]
 ) -> NDArray[np.float64]:
     """The median target of the training rows that share a row's values in `by`, float64 (n,).
 
@@ -37,7 +51,7 @@ def group_medians(
 
 
 def last_values(
-    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[str], date: str
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[Label], date: str
 ) -> NDArray[np.float64]:
     """The target of the last training row that shares a row's values in `by`, float64 (n,), NaN where none does."""
     known, wanted = _group_codes(train, rows, by)
@@ -51,18 +65,20 @@ def last_values(
     return last[wanted]
 
 
-SEASON = "(season)"
-"""The column of a row's place in its season, beside those of a table, one of which may be called season."""
-
-
 def with_season(rows: pd.DataFrame, date: str, frequency: Frequency) -> pd.DataFrame:
     """Rows with their place in the season of their date."""
-    return rows.assign(**{SEASON: season_of(rows[date], frequency)})
+    made = rows.copy(deep=False)
+    made[SEASON] = season_of(rows[date], frequency)
+    return made
 
 
-def season_columns(by: Sequence[str], there: Collection[str]) -> list[str]:
+def season_columns(by: Sequence[Label], there: Collection[Label]) -> list[Label]:
     """The columns `by`, *season* being the place in the season unless a column of the table is called so."""
     return [SEASON if c == "season" and c not in there else c for c in by]
+
+
+def label_text(label: Label) -> str:
+    return label if isinstance(label, str) else label.value
 
 
 def seasonal_naive(
@@ -88,7 +104,7 @@ def naive_forecasts(
     series: Sequence[str],
     date: str,
     frequency: Frequency,
-    medians: Sequence[Sequence[str]],
+    medians: Sequence[Sequence[Label]],
 ) -> dict[str, NDArray[np.float64]]:
     """Naive forecasts by name, float64 (n,) each: medians, the last season's value, the last value.
 
@@ -97,7 +113,7 @@ def naive_forecasts(
     train, rows = (with_season(t, date, frequency) for t in (train, rows))
     made = {}
     for by in medians:
-        name = " × ".join("season" if c == SEASON else c for c in by)
+        name = " × ".join(map(label_text, by))
         made[f"the median by {name}"] = group_medians(train, target, rows, season_columns(by, train.columns))
     made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency)
     last = last_values(train, target, rows, series, date)

@@ -24,7 +24,7 @@ from tabcli.features.holidays import PublicHolidays
 from tabcli.parallel import parallel_map
 from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
 from tabcli.tables.kinds import is_text, kind_of
-from tabcli.tables.rows import matches
+from tabcli.tables.rows import matches, with_columns
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
                 filled[name] = column.cat.add_categories(new).fillna(str(value))
             else:
                 filled[name] = column.fillna(_filling(column, value))
-    return rows.assign(**filled), counts
+    return with_columns(rows, filled), counts
 
 
 def _filling(column: pd.Series, value: Scalar) -> Any:

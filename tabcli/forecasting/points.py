@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.artifacts.contents import ROW, FittedPipeline, Run
+from tabcli.artifacts.contents import FittedPipeline, Run
+from tabcli.artifacts.encoded_names import PLACES, ROW, input_column
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
@@ -83,7 +84,7 @@ def encoded_dataset(
     """What a network takes of encoded rows to forecast."""
     data = Dataset.from_table(encoded, *fitted.preprocessor.inputs(spec.without))
     if snapshot is not None and spec.history != "none":
-        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+        rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in PLACES))
         base, columns = snapshot.columns(rows)
         base = base if spec.history == "base" else np.zeros_like(base)
         data = data.with_history(base, standardised(columns, snapshot.arrays["mean"], snapshot.arrays["std"]))
@@ -198,7 +199,7 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
     """What a careful reader of the forecast must know: unknown series and values, filled gaps, joins without match."""
     config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
     notes = []
-    keyed = [c for c in config.series if c in encoded.table.columns]
+    keyed = [c for c in map(input_column, config.series) if c in encoded.table.columns]
     if keyed:
         unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy()
         if unknown.any():
@@ -268,7 +269,7 @@ def _unmatched(applied: Applied, run: Run) -> list[str]:
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
     for join in fitted.config.joins:
         n = applied.wide.unmatched.get(join.table, 0)
-        inputs = {*applied.encoded.table.columns} - {*join.on, join.as_of}
+        inputs = {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous} - {*join.on, join.as_of}
         brought = [c for c in fitted.contract.tables[join.table] if c in inputs]
         if not n or (n < n_rows and all(c in seen for c in brought)):
             continue

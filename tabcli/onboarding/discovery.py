@@ -162,15 +162,14 @@ def effect_sizes(found: Discovery, columns: Sequence[str]) -> dict[str, float]:
     """How much the log target differs with each 0/1 column, within series and days of the week."""
     rows = found.rows
     positive: BoolArray = (rows[found.target] > 0).to_numpy()
-    part = rows.loc[positive, [*found.series, *columns]].assign(
-        weekday=rows.loc[positive, found.date].dt.day_of_week, y=np.log(rows.loc[positive, found.target])
-    )
+    part = rows[positive]
+    by = [*(part[c] for c in found.series), part[found.date].dt.day_of_week]
+    y = pd.Series(np.log(part[found.target].to_numpy(dtype="float64")), index=part.index)
+    y = y - y.groupby(by, sort=False, observed=True).transform("mean")
     sizes = {}
     for column in columns:
-        groups = part.groupby([*found.series, "weekday"], sort=False, observed=True)
         flag = part[column].astype("float64").fillna(0.0)
-        flag = flag - flag.groupby([part[c] for c in [*found.series, "weekday"]], observed=True).transform("mean")
-        y = part["y"] - groups["y"].transform("mean")
+        flag = flag - flag.groupby(by, observed=True).transform("mean")
         spread = float((flag * flag).sum())
         sizes[column] = abs(float((flag * y).sum()) / spread) if spread > 0 else 0.0
     return sizes

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.values import Metric, Scalar, Transform
-from tabcli.evaluation.naive import SEASON, group_medians, with_season
+from tabcli.evaluation.naive import SEASON, Label, group_medians, with_season
 from tabcli.features.dates import date_part_names
 from tabcli.onboarding.columns import by_series, is_flag, is_row_number, part_of_date
 from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usual_level, weekday_column
@@ -178,7 +178,7 @@ def _median_errors(draft: Draft) -> float | None:
         found.frequency.ago(rows[found.date], found.rows[found.date].max()),
         found.frequency.number(found.horizon),
     )
-    by = [*found.series, SEASON, *([draft.promo] if draft.promo else [])]
+    by: list[Label] = [*found.series, SEASON, *([draft.promo] if draft.promo else [])]
     errors = []
     for k in range(N_WINDOWS):
         late, before = (ago >= k * length) & (ago < (k + 1) * length), ago >= (k + 1) * length

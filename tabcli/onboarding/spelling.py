@@ -27,6 +27,7 @@ from tabcli.tables.moments import (
     zones,
 )
 from tabcli.tables.reading import TEXT_ENDINGS, read_table
+from tabcli.tables.rows import with_columns
 from tabcli.tables.texts import Numerals, are_amounts, infer, number_styles, numerals_of
 
 _MOMENT_NAME = re.compile(r"(?i)date|datum|time|day|week|month|period|stamp|^ds$|^ts$|^t$|quarter|year|jahr")
@@ -184,7 +185,7 @@ def _with_dates(source: FolderTable, hints: InitHints) -> FolderTable:
         spec = cast(Spec, {**spec, **found})
         notes += [why] if found else []
         looks.pop(column, None)
-    table = table.assign(**dates)
+    table = with_columns(table, dates)
     if not Kinds.of(table).only("date") and "date_format" not in spec:
         table, found, more = _number_dates(table, source.file)
         spec, notes = cast(Spec, {**spec, **found}), notes + more
@@ -193,7 +194,7 @@ def _with_dates(source: FolderTable, hints: InitHints) -> FolderTable:
         spec["dates"] = {name: columns.columns_by_part for name, columns in made.items()}
         parts = {c for columns in made.values() for c in columns.columns}
         new = {name: date_of_columns(table, columns, name, source.file) for name, columns in made.items()}
-        table, notes = table.drop(columns=list(parts)).assign(**new), notes + more
+        table, notes = with_columns(table.drop(columns=list(parts)), new), notes + more
     return replace(source, spec=spec, table=table, notes=tuple(notes), looks=looks)
 
 
@@ -253,7 +254,7 @@ def _number_dates(table: pd.DataFrame, file: str) -> tuple[pd.DataFrame, Part, l
         dated = to_dates(as_text(table[column]), Table(file=file, date_format=form), file)
         example = table[column].dropna().iloc[0]
         why = f"dates like {example:.0f} in {column}" if form.startswith("%") else f"{column} counts {form}"
-        return table.assign(**{column: dated}), {"date_format": form}, [why]
+        return with_columns(table, {column: dated}), {"date_format": form}, [why]
     return table, {}, []
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import FittedPipeline
+from tabcli.artifacts.encoded_names import input_column
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError
 from tabcli.features.building import FeatureTable, build_features, fill_rows
@@ -80,7 +81,7 @@ def apply(
     places = Positions(series, series, series)
     if fitted.grid is not None:
         places = fitted.grid.positions(wide.table, config.date, series)
-    table_out = encoded.table.assign(**place_columns(fitted, places))
+    table_out = encoded.table.rename(columns=input_column).assign(**place_columns(fitted, places))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
 
 

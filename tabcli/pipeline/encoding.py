@@ -1,6 +1,5 @@
 """Keys and places of rows beside their encoded columns; the grid of the target's history."""
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -8,10 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
-from tabcli.artifacts.contents import ROW, FittedPipeline
+from tabcli.artifacts.contents import FittedPipeline
+from tabcli.artifacts.encoded_names import PLACES, ROW, input_column, past_column, row_column
 from tabcli.config.schema import Config
 from tabcli.config.values import Transform
-from tabcli.errors import ConfigError, DataError
+from tabcli.errors import DataError
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.pipeline.joined import JoinedData
@@ -40,8 +40,7 @@ def history_grid(
     at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    _refuse_own_names(config, {*config.history.columns} & {"y", *PLACES})
-    columns = {name: _scaled(rows[name][kept], train[kept], target.kind) for name in config.history.columns}
+    columns = {past_column(c): _scaled(rows[c][kept], train[kept], target.kind) for c in config.history.columns}
     y = target.transform(rows[config.target.column].to_numpy()[kept])
     return grid, frame_of({**past, "y": y, **columns}), places
 
@@ -81,39 +80,22 @@ def with_keys(
     *,
     has_target: bool,
 ) -> pd.DataFrame:
-    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`.
+    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`, (n, k).
 
-    `at`: which rows of the wide table and its places the encoded ones are.
+    Their names are those of `encoded_names`. `at`: which rows of the wide table and its places the encoded ones are.
     """
     config = fitted.config
-    own = ("filled", *PLACES)
-    _refuse_own_names(config, {c for c in (config.target.column, *config.series, config.date) if c in own})
     extra: dict[str, Any] = {}
     if has_target:
         values = table[config.target.column].to_numpy()[at]
         extra["y"] = fitted.target.transform(values)
-        extra[ROW + config.target.column] = values.astype("float64")
+        extra[row_column(config.target.column)] = values.astype("float64")
     for column in (*config.series, config.date):
-        extra[ROW + column] = plain_values(table[column].iloc[at])
+        extra[row_column(column)] = plain_values(table[column].iloc[at])
     extra[ROW + "filled"] = encoded.n_filled
     extra |= place_columns(fitted, places.take(at))
-    _refuse_own_names(config, {*extra} & {*encoded.table.columns})
     keys = frame_of(extra, encoded.table.index)
-    return pd.concat([encoded.table, keys], axis=1).reset_index(drop=True)
-
-
-PLACES = ("series", "step", "cell")
-"""What `row.…` columns say of a row's place; so no key and no target can be called so."""
-
-
-def _refuse_own_names(config: Config, names: Collection[str]) -> None:
-    """Raises `ConfigError` for columns that would take the place of tabcli's own in an encoded table."""
-    if names:
-        first = min(names)
-        raise ConfigError(
-            f"the names {', '.join(sorted(names))} are kept for tabcli itself; rename the columns",
-            hint=f"for each table that has it set `rename: {{{first}: my_{first}}}`, and name it so in the config",
-        )
+    return pd.concat([encoded.table.rename(columns=input_column), keys], axis=1).reset_index(drop=True)
 
 
 def place_columns(fitted: FittedPipeline, places: Positions) -> dict[str, NDArray[np.int32]]:

@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import AnyArray, ColumnValues, IntArray
-from tabcli.artifacts.contents import ROW, FittedPipeline
+from tabcli.artifacts.contents import FittedPipeline
+from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.config.data import Rule, Table
 from tabcli.config.schema import OWN_END, Config
 from tabcli.config.values import Duration
@@ -66,7 +67,7 @@ def recent_rows(
     tail: dict[str, ColumnValues] = {SERIES: series[kept], AGO: ago[kept]}
     tail |= {LAST: newest[series[kept]], WEEKDAYS: weekdays[series[kept]]}
     for name in columns:
-        tail[name] = plain_values(rows[name][kept])
+        tail[input_column(name)] = plain_values(rows[name][kept])
     return pd.DataFrame(tail)
 
 
@@ -172,7 +173,7 @@ def _by_rule(
     if rule.repeat is None:
         return last
     length = fitted.frequency.number(rule.repeat)
-    values = fitted.tail.set_index([SERIES, AGO])[name]
+    values = fitted.tail.set_index([SERIES, AGO])[input_column(name)]
     wanted = pd.MultiIndex.from_arrays([series, length - 1 - step % length])
     repeated = values.reindex(wanted)
     return repeated.where(repeated.index.isin(values.index), last).to_numpy()
@@ -180,7 +181,7 @@ def _by_rule(
 
 def _last(tail: pd.DataFrame, name: str) -> AnyArray:
     """The last value of each series, by position."""
-    newest = tail.sort_values(AGO, kind="stable").drop_duplicates(SERIES).set_index(SERIES)[name]
+    newest = tail.sort_values(AGO, kind="stable").drop_duplicates(SERIES).set_index(SERIES)[input_column(name)]
     values: AnyArray = newest.reindex(range(int(tail[SERIES].max()) + 1)).to_numpy()
     return values
 

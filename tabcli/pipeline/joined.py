@@ -20,7 +20,7 @@ from tabcli.pipeline.split import time_split, validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
 from tabcli.tables.kinds import Kinds, require_columns
-from tabcli.tables.rows import distinct_rows, draw_by_key, stack
+from tabcli.tables.rows import distinct_rows, draw_by_key, stack, with_columns
 
 Tables = dict[str, pd.DataFrame]
 
@@ -62,7 +62,7 @@ class SourceTables:
         dates = train[config.date]
         future = known_ahead(train[dates.between(start, end)], config).reset_index(drop=True)
         if config.id is not None:
-            future = future.assign(**{config.id: np.arange(len(future))})
+            future = with_columns(future, {config.id: np.arange(len(future))})
         cut = {"train": train[dates <= cutoff].reset_index(drop=True), "future": future}
         for name in side_names(config):
             dated = {

@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
-from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared, criterion_of
+from tabcli.artifacts.contents import FittedPipeline, Prepared, criterion_of
+from tabcli.artifacts.encoded_names import row_column
 from tabcli.artifacts.split import Split
 from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
-from tabcli.evaluation.naive import SEASON, naive_forecasts
+from tabcli.evaluation.naive import SEASON, Label, label_text, naive_forecasts
 from tabcli.features.availability import Variables, choose_variables
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
@@ -66,10 +67,10 @@ def encode(source: JoinedData) -> Prepared:
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
         fitted, tables, encoded, past = _encode(source, cut, variables)
     criterion = criterion_of(fitted, tables["train"], tables["valid"])
-    actual = tables["valid"][ROW + config.target.column].to_numpy()
+    actual = tables["valid"][row_column(config.target.column)].to_numpy()
     criterion.check(actual, "validation rows")
     scores = {name: criterion(actual, made) for name, made in naive.result().items()}
-    baseline = Baseline(criterion.metric, tuple(baseline_columns(config)), scores)
+    baseline = Baseline(criterion.metric, tuple(map(label_text, baseline_columns(config))), scores)
     return Prepared(fitted, tables, _summary(source, fitted, tables, encoded, baseline), past)
 
 
@@ -131,7 +132,7 @@ def _summary(
     )
 
 
-def baseline_columns(config: Config) -> list[str]:
+def baseline_columns(config: Config) -> list[Label]:
     """The columns whose values group the rows for the median that is a baseline."""
     return list(config.baseline) or [*config.series, SEASON]
 

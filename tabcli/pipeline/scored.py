@@ -10,7 +10,7 @@ from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import is_number
 from tabcli.tables.levels import rows_text
-from tabcli.tables.rows import matches
+from tabcli.tables.rows import matches, with_columns
 from tabcli.tables.texts import not_numeric_error
 
 
@@ -20,7 +20,7 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
     if config.target.nonpositive != "clip" or not is_number(train[name]):
         return train, 0
     negative = (train[name] < 0) & (train[name] > -np.inf)
-    return train.assign(**{name: train[name].mask(negative, 0)}), int(negative.sum())
+    return with_columns(train, {name: train[name].mask(negative, 0)}), int(negative.sum())
 
 
 def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:

@@ -60,6 +60,14 @@ class PreprocessorState(TypedDict):
     normalize: NormalizeState
 
 
+def _flag_error(flag: str) -> DataError:
+    column = flag.removesuffix(FLAG_SUFFIX)
+    return DataError(
+        f"the column {flag!r} is an input, and so is the one that tells where {column!r} is missing, of the same name",
+        hint=f"take {flag} out of categorical and continuous: {column} gets it anyway; or `rename` the column",
+    )
+
+
 @dataclass(frozen=True)
 class Preprocessor:
     """Fill-missing, categorify (with the flags) and normalize as one step, a column at a time on all cores."""
@@ -107,6 +115,8 @@ class Preprocessor:
         )
         means, stds = ({name: found[i] for name, found in numbers.items()} for i in (1, 2))
         flags: dict[str, list[int]] = {name: [0, 1] for name in fill_missing.flag_columns}
+        if taken := flags.keys() & {*categorical, *continuous}:
+            raise _flag_error(min(taken))
         learned = {name: found for name, (found, _) in coded.items()}
         with_missing = tuple(name for name, (_, missing) in coded.items() if missing)
         return cls(fill_missing, Categorify({**learned, **flags}, with_missing), Normalize(means, stds))
@@ -121,7 +131,7 @@ class Preprocessor:
 
     def inputs(self, without: Sequence[str] = ()) -> tuple[list[str], list[str]]:
         """The categorical and the continuous variables, but for these and their flags of missing values."""
-        left = {*without, *(name + FLAG_SUFFIX for name in without)}
+        left = {*without, *(name + FLAG_SUFFIX for name in without if name in self.fill_missing.flagged_)}
         return [c for c in self.categorical if c not in left], [c for c in self.continuous if c not in left]
 
     def transform(self, table: Rows) -> Encoded:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared, Run
+from tabcli.artifacts.contents import FittedPipeline, Prepared, Run
+from tabcli.artifacts.encoded_names import input_column, row_column
 from tabcli.bundle import directories, manifest
 from tabcli.config.data import Table
 from tabcli.config.values import Scalar
@@ -158,16 +159,17 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
         name: sum(codes[name]["unknown"] for part, codes in summary.codes.items() if part != "train")
         for name in fitted.preprocessor.categorical
     }
-    columns = [_of_codes(fitted, name, train[name], unknown[name]) for name in fitted.preprocessor.categorical]
+    coded = fitted.preprocessor.categorical
+    columns = [_of_codes(fitted, name, train[input_column(name)], unknown[name]) for name in coded]
     for name in fitted.preprocessor.continuous:
         normalize = fitted.preprocessor.normalize
         mean, std = normalize.means_[name], normalize.stds_[name]
-        values = train[name].to_numpy("float64") * std + mean
+        values = train[input_column(name)].to_numpy("float64") * std + mean
         missing = summary.filled["train"].get(name, 0)
         digits = 4 - int(np.floor(np.log10(std)))  # float32 keeps no more of a number near 0
         low, high = (round(float(v), digits) for v in (values.min(), values.max()))
         columns.append(ColumnFacts(name, "continuous", "float", missing, None, None, low, high, _histogram(values)))
-    target = _of_column(train[ROW + fitted.config.target.column].rename(fitted.config.target.column), "target")
+    target = _of_column(train[row_column(fitted.config.target.column)].rename(fitted.config.target.column), "target")
     facts = {"rows": {name: len(table) for name, table in prepared.tables.items()}, **_settings(fitted)}
     baseline = summary.baseline
     facts["to beat"] = {f"{baseline.metric.upper()} of {baseline.name}": baseline.score}

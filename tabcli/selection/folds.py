@@ -19,8 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli import files, memory
-from tabcli.arrays import BoolArray
+from tabcli.arrays import BoolArray, ColumnValues
 from tabcli.artifacts.contents import Prepared, Run
+from tabcli.artifacts.encoded_names import kept_apart
 from tabcli.bundle import directories, manifest
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, UsageError
@@ -32,6 +33,7 @@ from tabcli.pipeline.apply import Applied, apply
 from tabcli.pipeline.joined import SourceTables, join, ready_sides
 from tabcli.selection.peers import peer_forecast
 from tabcli.shown import Shown, first_few
+from tabcli.tables.rows import frame_of
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
@@ -194,7 +196,9 @@ def _run_fold(
     keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
     facts = {**asdict(run.calibration), "expected": run.metrics.expected}
     with files.atomic_directory(done, replace=True) as temporary:
-        keys.assign(actual=actual, **forecasts).to_parquet(temporary / "forecasts.parquet", index=False)
+        scored_columns: dict[str, ColumnValues] = {"actual": actual, **forecasts}
+        named = {kept_apart(c, scored_columns): keys[c] for c in keys.columns}
+        frame_of({**named, **scored_columns}).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)
         manifest.write_manifest(temporary, "fold", fingerprint, facts)
     files.close_working(job.partial)

@@ -15,7 +15,7 @@ from tabcli.parallel import FEW, parallel_map
 from tabcli.tables.kinds import Kind, kind_of, require_columns, to_kind
 from tabcli.tables.levels import rows_text
 from tabcli.tables.reading import TableSource, find_file, read_table
-from tabcli.tables.rows import check_unique, distinct_rows, stack, take
+from tabcli.tables.rows import check_unique, distinct_rows, stack, take, with_columns
 
 MOST_CELLS = 200_000_000
 """So many series × dates are taken for a mistake."""
@@ -57,7 +57,7 @@ class Contract:
         """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
         known = self.tables.get(name, {})
         cast = {c: to_kind(table[c], known[c]["kind"], where) for c in table.columns if c in known}
-        return table.assign(**cast)
+        return with_columns(table, cast)
 
 
 def _profile(column: pd.Series) -> ColumnProfile:
@@ -103,10 +103,12 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = find_file(Path(data), spec.file)
         table = read_table(source, spec, name=name, dates=_date_columns(config, name))
         if name in ("train", "future"):
-            if config.series == (ONE_SERIES,) and ONE_SERIES not in table.columns:
-                table = table.assign(**{ONE_SERIES: pd.Categorical(["all"] * len(table))})
+            _refuse_made(table, ONE_SERIES, describe(config, data, name))
+            if config.series == (ONE_SERIES,):
+                table = with_columns(table, {ONE_SERIES: pd.Categorical(["all"] * len(table))})
             check_row_keys(table, config, describe(config, data, name), spec.timezone)
         if name == "train" and config.forecast.start == "own":
+            _refuse_made(table, OWN_END, describe(config, data, name))
             table = moved_to_common_end(table, config)
         if name == "train" and config.target.no_row == "zero" and config.target.column in table.columns:
             table = with_zero_rows(table, config, describe(config, data, name))
@@ -114,6 +116,15 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
 
     wanted = list(names)
     return dict(zip(wanted, parallel_map(load, wanted, 0 if isinstance(data, Mapping) else FEW), strict=True))
+
+
+def _refuse_made(table: pd.DataFrame, made: str, where: str) -> None:
+    """Raises `DataError` where a table has a column that is made when it is read."""
+    if made in table.columns:
+        raise DataError(
+            f"{where}: has a column {made!r}, which is what tabcli calls one that it makes itself",
+            hint=f"set `rename: {{{made!r}: another_name}}` for the table",
+        )
 
 
 def describe(config: Config, data: DataSource, name: str) -> str:
@@ -171,7 +182,7 @@ def moved_to_common_end(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     else:
         moved = dates + (dates.max() - own)[series]
     end = own.astype("datetime64[s]").astype("int64")
-    return table.assign(**{config.date: moved, OWN_END: end[series]})
+    return with_columns(table, {config.date: moved, OWN_END: end[series]})
 
 
 def with_zero_rows(table: pd.DataFrame, config: Config, where: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from tabcli.tables.kinds import as_text, is_text, kind_of, normalise, of_arrow, 
 from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
 from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
 from tabcli.tables.pickles import read_pickle
-from tabcli.tables.rows import condition_text, frame_of, matches
+from tabcli.tables.rows import condition_text, frame_of, matches, with_columns
 from tabcli.tables.shapes import aggregated, melted
 from tabcli.tables.texts import infer, numerals_of, to_amounts
 
@@ -149,7 +149,7 @@ def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
                 f"{source[missed].iloc[0]!r} in {rows_text(np.flatnonzero(missed), table.index)}",
                 hint="correct the pattern, or set `no_match: drop` to leave such rows out",
             )
-        table = table.assign(**{step.into: as_text(values)})[~missed]
+        table = with_columns(table, {step.into: as_text(values)})[~missed]
     return table
 
 
@@ -227,6 +227,6 @@ def _with_dates(table: pd.DataFrame, spec: Table, dates: set[str], where: str) -
     parts = {c for made in spec.dates.values() for c in made.columns}
     require_columns(table, parts, where)
     whole = {made.date for made in spec.dates.values()}
-    table = table.assign(**{c: _to_dates(table[c], spec, where) for c in table.columns if c in dates | whole})
+    table = with_columns(table, {c: _to_dates(table[c], spec, where) for c in table.columns if c in dates | whole})
     made = {name: date_of_columns(table, columns, name, where) for name, columns in spec.dates.items()}
-    return table.drop(columns=list(parts)).assign(**made) if made else table
+    return with_columns(table.drop(columns=list(parts)), made) if made else table

@@ -21,6 +21,14 @@ def frame_of(columns: Mapping[str, ColumnValues], index: pd.Index | None = None)
     return pd.DataFrame(dict(columns), index=index, copy=False)
 
 
+def with_columns(table: pd.DataFrame, columns: Mapping[str, ColumnValues]) -> pd.DataFrame:
+    """The table with these columns in place of those of their names, and new ones at the end; any name will do."""
+    made = table.copy(deep=False)
+    for name, values in columns.items():
+        made[name] = values
+    return made
+
+
 def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray, IntArray]:
     """Each row's number of its key, int64 (n,), in order of first appearance; and the first row of each key."""
     codes, n_codes = np.zeros(len(table), dtype="int64"), 1

@@ -11,7 +11,7 @@ from tabcli.config.values import Duration
 from tabcli.errors import DataError
 from tabcli.tables.kinds import Kinds, as_text, require_columns
 from tabcli.tables.levels import EXAMPLES, rows_text
-from tabcli.tables.rows import frame_of
+from tabcli.tables.rows import frame_of, with_columns
 
 # ---------------------------------------------------------------------------------------- wide → long
 
@@ -75,7 +75,8 @@ def aggregated(table: pd.DataFrame, rule: Aggregate, where: str) -> pd.DataFrame
             hint=f"take the last one of them: `aggregate: {{last: [{texts[0]}]}}`, or leave it out",
         )
     if rule.step is not None:
-        table = table.assign(**{c: start_of(table[c], rule.step, rule.start) for c in rule.by if kinds[c] == "date"})
+        dates = [c for c in rule.by if kinds[c] == "date"]
+        table = with_columns(table, {c: start_of(table[c], rule.step, rule.start) for c in dates})
     groups = table.groupby(list(rule.by), sort=False, observed=True, dropna=False)
     columns: dict[str, Any] = {}
     for how, names in summed.items():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tabcli.arrays import Float32Array, IntArray
+from tabcli.artifacts.encoded_names import input_column
 from tabcli.errors import BundleError
 from tabcli.target_history.grid import Positions
 from tabcli.target_history.statistics import History, standardised
@@ -98,11 +99,11 @@ class Dataset:
     @classmethod
     def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
         """Columns of an encoded table, and its `y` if it has one. Raises `BundleError` where one is missing."""
-        missing = [c for c in (*categorical, *continuous) if c not in table.columns]
+        roles = [[input_column(c) for c in columns] for columns in (categorical, continuous)]
+        missing = [c for columns in roles for c in columns if c not in table.columns]
         if missing:
             raise BundleError(f"the encoded table lacks the columns {', '.join(missing)}")
-        x_cat = table[list(categorical)].to_numpy(dtype="int32")
-        x_cont = table[list(continuous)].to_numpy(dtype="float32")
+        x_cat, x_cont = table[roles[0]].to_numpy(dtype="int32"), table[roles[1]].to_numpy(dtype="float32")
         y = table["y"].to_numpy(dtype="float32", copy=True) if "y" in table.columns else np.empty(0, dtype="float32")
         tensors = [torch.from_numpy(np.array(a, order="C")) for a in (x_cat, x_cont, y)]
         return cls(tensors[0], tensors[1], tensors[2], torch.zeros(len(table)))

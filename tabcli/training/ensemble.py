@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.artifacts.contents import ROW, Prepared, Run
+from tabcli.artifacts.contents import Prepared, Run
+from tabcli.artifacts.encoded_names import row_column
 from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, WindowScore
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
@@ -104,7 +105,7 @@ def window_errors(prepared: Prepared, settings: Config, rows: int, outputs: NDAr
     scored = window_of(prepared, rows).scored
     metric = settings.calibration.metric
     criterion = prepared.criterion(scored, None if metric in ("auto", "none") else metric)
-    return Errors(criterion, scored[ROW + settings.target.column].to_numpy(dtype="float64"), outputs)
+    return Errors(criterion, scored[row_column(settings.target.column)].to_numpy(dtype="float64"), outputs)
 
 
 def _calibration(prepared: Prepared, settings: Config, errors: Sequence[Errors]) -> Calibration:
@@ -143,7 +144,7 @@ def _window_scores(
     A window that fewer networks forecast than the ensemble has members is taken to gain from the others by as much as
     the validation rows do.
     """
-    target, name, found = prepared.fitted.target, ROW + prepared.fitted.config.date, []
+    target, name, found = prepared.fitted.target, row_column(prepared.fitted.config.date), []
     few = len(by_window[-1])
     single = floor(_mean_of(by_window[0][:few]))
     newest = errors[0]

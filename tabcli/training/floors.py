@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tabcli.arrays import FloatArray
-from tabcli.artifacts.contents import ROW, FittedPipeline, Prepared
+from tabcli.artifacts.contents import FittedPipeline, Prepared
+from tabcli.artifacts.encoded_names import ROW, input_column, kept_apart, row_column
 from tabcli.config.schema import Config
 from tabcli.features.frequency import DAY, HOUR, season_of, season_steps
 from tabcli.floor.blend import NO_FLOOR, Floor, PastWindow, better_than_naive, fit_floor
@@ -20,7 +21,7 @@ from tabcli.training.inputs import Window, n_past_windows, window_of
 def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> Places:
     """Where encoded rows lie: series, step, place in the season and the codes of the columns of the baseline."""
     start = int(fitted.split.train_start.timestamp())
-    groups = [season_of(dates, fitted.frequency), *(_coded(table[c]) for c in _alike(fitted))]
+    groups = [season_of(dates, fitted.frequency), *(_coded(table[input_column(c)]) for c in _alike(fitted))]
     codes = np.stack([g.to_numpy(dtype="int64") for g in groups], axis=1)
     return Places(table[ROW + "series"].to_numpy(dtype="int64"), fitted.frequency.steps(dates, start), codes)
 
@@ -47,14 +48,14 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
     columns = _alike(fitted)
     medians: dict[str, tuple[int, ...]] = {"season": (0,)}
     if columns:
-        medians[" × ".join(columns)] = tuple(range(1, len(columns) + 1))
+        medians[kept_apart(" × ".join(columns), medians)] = tuple(range(1, len(columns) + 1))
     seasons = {season_steps(fitted.frequency)}
     if fitted.frequency.unit == "s" and fitted.frequency.seconds <= HOUR:
         seasons.add(DAY // fitted.frequency.seconds)
     n_series = len(fitted.calendar.series)
     lengths = tuple(sorted((s for s in seasons if s > 1), reverse=True))
     return Known(
-        places_of(fitted, table, table[ROW + fitted.config.date]),
+        places_of(fitted, table, table[row_column(fitted.config.date)]),
         table["y"].to_numpy(dtype="float64"),
         n_series,
         lengths,
@@ -74,7 +75,7 @@ Blending = Callable[[FloatArray], FloatArray]
 
 def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None = None) -> dict[str, FloatArray]:
     """Naive forecasts of a past window's scored rows from the end of its learned ones, by name, float64 (n,) each."""
-    places = places_of(prepared.fitted, window.scored, window.scored[ROW + prepared.fitted.config.date])
+    places = places_of(prepared.fitted, window.scored, window.scored[row_column(prepared.fitted.config.date)])
     models = naive_forecasts(known_rows(prepared.fitted, window.learned), names)
     return {name: model.forecast(places) for name, model in models.items()}
 
@@ -89,7 +90,7 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
         if every > 1:
             window = replace(window, learned=window.learned[learned], scored=window.scored[scored])
         if len(window.learned) and len(window.scored):
-            actual = window.scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
+            actual = window.scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
             found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive_of(prepared, window)))
     return found
 

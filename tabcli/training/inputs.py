@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.arrays import Float32Array, IntArray
-from tabcli.artifacts.contents import ROW, Prepared
+from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.encoded_names import PLACES, ROW, past_column, row_column
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, DataError, did_you_mean
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration
@@ -41,7 +42,7 @@ def history_of(prepared: Prepared) -> History | None:
     if grid is None or past is None:
         return None
     shape = (len(prepared.fitted.calendar.series), grid.n_steps)
-    others = {c: past[c].to_numpy(dtype="float32") for c in grid.spec.others}
+    others = {c: past[past_column(c)].to_numpy(dtype="float32") for c in grid.spec.others}
     return History.of(Panel.of(_places(past, ""), past["y"].to_numpy(dtype="float32"), others, shape), grid.spec)
 
 
@@ -51,7 +52,7 @@ def chosen_history(prepared: Prepared, settings: Config) -> History | None:
 
 
 def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
-    return Positions(*(table[prefix + name].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+    return Positions(*(table[prefix + name].to_numpy(dtype="int64") for name in PLACES))
 
 
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
@@ -152,7 +153,7 @@ class Window:
 
 def window_of(prepared: Prepared, rows: Rows) -> Window:
     """The rows that one kind of network learns from and is scored on; a refit is scored on rows that it has seen."""
-    fitted, tables, date = prepared.fitted, prepared.tables, ROW + prepared.fitted.config.date
+    fitted, tables, date = prepared.fitted, prepared.tables, row_column(prepared.fitted.config.date)
     known = [tables[part] for part in ("train", "gap", "valid") if part in tables]
     end, horizon, gap = fitted.split.valid_end, fitted.horizon, _gap(prepared)
     if rows == "refit":
@@ -174,7 +175,7 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
 def n_past_windows(prepared: Prepared, wanted: int) -> int:
     """How many windows before the validation rows, of those wanted, have enough rows before them to learn from."""
     fitted, table = prepared.fitted, prepared.tables["train"]
-    ago = fitted.frequency.ago(table[ROW + fitted.config.date], fitted.split.valid_end)
+    ago = fitted.frequency.ago(table[row_column(fitted.config.date)], fitted.split.valid_end)
     length = fitted.horizon + _gap(prepared)
     for k in range(1, wanted + 1):
         start = k * fitted.horizon
@@ -193,7 +194,7 @@ def _gap(prepared: Prepared) -> int:
 def scorer(prepared: Prepared, scored: pd.DataFrame) -> Callable[..., dict[str, float]]:
     """Outputs for rows with a target → metrics on the scale of y and, where they are defined, in original units."""
     target, criterion = prepared.fitted.target, prepared.criterion(scored)
-    actual = scored[ROW + prepared.fitted.config.target.column].to_numpy(dtype="float64")
+    actual = scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")
 
     def score(outputs: NDArray[np.floating], calibration: Calibration = NO_CALIBRATION) -> dict[str, float]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tabcli.arrays import AnyArray, Float32Array, IntArray
-from tabcli.artifacts.contents import ROW, FittedPipeline
+from tabcli.artifacts.contents import FittedPipeline
+from tabcli.artifacts.encoded_names import ROW, row_column
 from tabcli.features.events import Outlook, SortedRows, forward_names
 from tabcli.preprocessing.columns import Preprocessor
 from tabcli.preprocessing.continuous import FLAG_SUFFIX
@@ -59,7 +60,7 @@ class OutlookInputs:
         if not used:
             return None
         series = table[ROW + "series"].to_numpy(dtype="int64")
-        laid = SortedRows.of(series, seconds_of(table[ROW + fitted.config.date]))
+        laid = SortedRows.of(series, seconds_of(table[row_column(fitted.config.date)]))
         outlooks = tuple(
             Outlook.of(laid, fitted.calendar.moments[name], events[name], name, fitted.frequency, wanted)
             for name in used
@@ -104,17 +105,18 @@ def _inputs(
     kind = "int16" if small else "int32"
     n_entries = [int(a.value.max(initial=0)) + 2 for a in ahead]
     codes, numbers, flags = [], [], []
+    flag_of = {name: name + FLAG_SUFFIX for name in preprocessor.fill_missing.flagged_}
     for (_, name), n in zip(columns, n_entries, strict=True):
         values = pd.Series(np.append(np.nan, np.arange(n - 1, dtype="float64")), name=name)
-        known, flag = name in continuous, name + FLAG_SUFFIX
+        known, flag = name in continuous, flag_of.get(name)
         filled, missing = preprocessor.fill_missing.filled(values, name) if known else (np.zeros(n), np.zeros(n, bool))
         codes.append(preprocessor.categorify.codes(values, name) if name in categorical else np.zeros(n, "int32"))
         numbers.append(preprocessor.normalize.scaled(filled, name) if known else np.zeros(n, "float32"))
-        has_flag = flag in categorical
-        flags.append(preprocessor.categorify.codes(pd.Series(missing), flag) if has_flag else np.zeros(n, "int32"))
+        there = flag is not None and flag in categorical
+        flags.append(preprocessor.categorify.codes(pd.Series(missing), str(flag)) if there else np.zeros(n, "int32"))
     names = [name for _, name in columns]
 
-    def places(wanted: Sequence[str], among: list[str]) -> IntArray:
+    def places(wanted: Sequence[str | None], among: list[str]) -> IntArray:
         return np.array([among.index(c) if c in among else -1 for c in wanted], dtype="int64")
 
     return _Inputs(
@@ -123,7 +125,7 @@ def _inputs(
         (np.cumsum([0, *n_entries[:-1]]) + 1).astype("int32"),
         places(names, categorical),
         places(names, continuous),
-        places([name + FLAG_SUFFIX for name in names], categorical),
+        places([flag_of.get(name) for name in names], categorical),
         np.concatenate(codes),
         np.concatenate(numbers),
         np.concatenate(flags),
