@@ -216,9 +216,7 @@ def test_a_column_called_like_one_that_is_made_is_refused_with_the_way_out() -> 
 
 def test_a_feature_called_like_a_column_is_refused_with_the_way_out() -> None:
     config = copy.deepcopy(FULL)
-    config["features"]["recurrences"]["size"] = {"months": "rounds"}
-    with pytest.raises(
-        ConfigError, match=r"features.recurrences.size: the table shops has a column 'size' already"
-    ) as e:
+    config["features"]["recurrences"]["promo"] = {"months": "rounds"}
+    with pytest.raises(ConfigError, match=r"recurrences.promo: the joined table has a column 'promo' already") as e:
         tabcli.prep(config, make_tables())
     assert "the feature another name" in str(e.value.hint)
