@@ -26,7 +26,7 @@ def fit(config: dict[str, Any], tables: Tables) -> prepare.Prepared:
 
 
 def by_visitors(tables: Tables) -> pd.DataFrame:
-    """A side table for each value of a column that is past only."""
+    """A lookup table for each value of a column that is past only."""
     visitors = np.sort(tables["train"]["visitors"].unique())
     return pd.DataFrame({"visitors": visitors, "band": visitors // 100})
 
@@ -44,17 +44,17 @@ def test_parts_of_a_date_that_is_past_only_are_refused(config: dict[str, Any], t
 def test_a_join_by_date_is_no_better_known_than_its_other_keys(
     config: dict[str, Any], tables: Tables, join: dict[str, Any]
 ) -> None:
-    side = by_visitors(tables)
+    lookup = by_visitors(tables)
     by_date = {"on": ["visitors"], **join} if "as_of" in join else {"on": ["visitors", "day"], **join}
     if "as_of" in join:
-        side = side.assign(made=START - pd.Timedelta(500, unit="D"))
+        lookup = lookup.assign(made=START - pd.Timedelta(500, unit="D"))
     else:
-        side = tables["train"][["day", "visitors"]].drop_duplicates().assign(band=lambda t: t["visitors"] // 100)
+        lookup = tables["train"][["day", "visitors"]].drop_duplicates().assign(band=lambda t: t["visitors"] // 100)
     config["tables"]["bands"] = {"file": "bands.csv"}
     config["joins"].append({"table": "bands", **by_date})
     config["continuous"].append("band")
     with pytest.raises(ConfigError, match="continuous: 'band' is past only"):
-        fit(config, {**tables, "bands": side})
+        fit(config, {**tables, "bands": lookup})
 
 
 @pytest.mark.parametrize(("lag", "gap", "known"), [("20d", "0d", True), ("20d", "14d", False), ("34d", "14d", True)])
@@ -95,8 +95,8 @@ def test_months_of_a_lag_count_as_the_shortest_and_steps_as_the_longest(
     config["tables"]["index"] = {"file": "index.csv"}
     config["joins"] = [{"table": "index", "as_of": "month", "lag": lag}]
     step = Frequency.of(pd.Series([], dtype="datetime64[us]"), Duration.parse(frequency))
-    sides = {"index": pd.DataFrame({"month": [START], "interest": [1.0]})}
-    roles = availability_of(loading.parse(config), tables["train"], sides, step, horizon)
+    lookups = {"index": pd.DataFrame({"month": [START], "interest": [1.0]})}
+    roles = availability_of(loading.parse(config), tables["train"], lookups, step, horizon)
     assert roles["interest"] == ("known in advance" if known else "past only")
 
 
@@ -183,7 +183,7 @@ MONTHS = pd.period_range("1998-01", "2006-12", freq="M")
 CUTOFFS = pd.DatetimeIndex(sorted({*MONTHS.to_timestamp(), *MONTHS.to_timestamp(how="end").normalize()}))
 CUTOFFS = CUTOFFS.union(CUTOFFS[CUTOFFS.day == 1] + pd.Timedelta(14, unit="D"))
 SEEN = pd.DataFrame({"seen": pd.date_range("1992-01-01", "2016-01-01", freq="12h", unit="us"), "interest": 1.0})
-"""A side table with a row for every half of a day."""
+"""A lookup table with a row for every half of a day."""
 
 
 @examples(25)
@@ -218,7 +218,7 @@ def test_two_features_of_one_name_are_both_named(config: dict[str, Any], tables:
 
 
 def test_a_feature_has_its_own_name_whatever_a_joined_table_has(config: dict[str, Any], tables: Tables) -> None:
-    """A side table's column of the same name, which is past only, is not joined, and so does not forbid the feature."""
+    """A lookup table's column of the same name, which is past only, is not joined, and so does not forbid it."""
     days = tables["train"]["day"].drop_duplicates()
     config["tables"]["news"] = {"file": "news.csv"}
     config["joins"].append({"table": "news", "on": "day"})

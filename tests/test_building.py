@@ -34,10 +34,10 @@ def config_of(features: dict[str, Any] = FEATURES, **more: Any) -> Config:
 def built(rows: pd.DataFrame, config: Config, calendar: EventCalendar | None = None) -> FeatureTable:
     """The rows as prep expands them; with a calendar as predict does, which has the events of before."""
     tables = load_tables(config, {**make_tables(), "train": rows}, ["train", "shops"])
-    sides = [LookupTable.of(tables[join.table], join) for join in config.joins]
+    lookups = [LookupTable.of(tables[join.table], join) for join in config.joins]
     calendar = EventCalendar.empty(config.series, config.features.events) if calendar is None else calendar
     far, daily = np.full(len(rows), 10_000), Frequency(86_400, "s")
-    return build_features(tables["train"], sides, config, calendar, PublicHolidays({}), daily, far)
+    return build_features(tables["train"], lookups, config, calendar, PublicHolidays({}), daily, far)
 
 
 def frame(made: FeatureTable) -> pd.DataFrame:

@@ -47,10 +47,10 @@ def frame(rows: list[tuple[str, int]]) -> pd.DataFrame:
     return pd.DataFrame({"shop": [s for s, _ in rows], "day": days.astype("datetime64[s]").astype("datetime64[us]")})
 
 
-def overlay(
+def with_rows(
     calendar: EventCalendar, rows: list[tuple[str, int]], on: set[tuple[str, int]]
 ) -> tuple[EventCalendar, Any]:
-    return calendar.overlay(frame(rows), "day", {"E": np.array([r in on for r in rows])})
+    return calendar.with_rows(frame(rows), "day", {"E": np.array([r in on for r in rows])})
 
 
 series_days = st.sets(st.tuples(st.sampled_from("abc"), st.integers(15_000, 15_060)), min_size=1, max_size=60)
@@ -67,14 +67,14 @@ series_days = st.sets(st.tuples(st.sampled_from("abc"), st.integers(15_000, 15_0
 def test_features_equal_the_naive_loop_across_the_boundary(
     known: set[tuple[str, int]], new: set[tuple[str, int]], data: st.DataObject, window: int, cap: int
 ) -> None:
-    """Rows known before and rows laid over them; what the new rows say about their own days replaces what was known."""
+    """Rows known before, and new ones; what the new rows say about their own days replaces what was known."""
     old_rows, new_rows = sorted(known), data.draw(st.permutations(sorted(new)))
     old_events = data.draw(st.sets(st.sampled_from(old_rows)))
     new_events = data.draw(st.sets(st.sampled_from(new_rows)))
     event = Event(where={"x": 1}, window=Duration(window, "d"), cap=Duration(cap, "d"))
-    calendar, _ = overlay(EventCalendar.empty(["shop"], {"E": event}), old_rows, old_events)
+    calendar, _ = with_rows(EventCalendar.empty(["shop"], {"E": event}), old_rows, old_events)
     calendar = EventCalendar.from_tables(*calendar.to_tables(), ["E"])
-    calendar, keys = overlay(calendar, new_rows, new_events)
+    calendar, keys = with_rows(calendar, new_rows, new_events)
     left = data.draw(st.lists(st.integers(0, 60), min_size=len(new_rows), max_size=len(new_rows)))
     made = event_features(keys, calendar.moments["E"], event, "E", DAILY, np.array(left))
     expected = naive(new_rows, (old_events - new) | new_events, window, cap, left)
@@ -85,7 +85,7 @@ def test_features_equal_the_naive_loop_across_the_boundary(
 def test_the_drawn_example_of_the_docstring() -> None:
     event = Event(where={"x": 1}, window="3d", cap="60d")  # type: ignore[arg-type]
     rows = [("a", d) for d in range(1, 8)]
-    calendar, keys = overlay(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 3), ("a", 6)})
+    calendar, keys = with_rows(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 3), ("a", 6)})
     made = event_features(keys, calendar.moments["E"], event, "E", DAILY, 7 - np.arange(1, 8))
     assert made["AfterE"].tolist() == [61, 61, 0, 1, 2, 0, 1]
     np.testing.assert_array_equal(made["BeforeE"], [2, 1, 0, 2, 1, 0, np.nan])
@@ -99,7 +99,7 @@ def test_a_gap_in_the_rows_is_not_skipped_over() -> None:
     """fastai's seven rows reached over a gap of half a year; seven days do not."""
     event = Event(where={"x": 1})
     rows = [("a", 1), ("a", 2), ("a", 3), ("a", 190)]
-    calendar, keys = overlay(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 1), ("a", 2), ("a", 3)})
+    calendar, keys = with_rows(EventCalendar.empty(["shop"], {"E": event}), rows, {("a", 1), ("a", 2), ("a", 3)})
     made = event_features(keys, calendar.moments["E"], event, "E", DAILY, np.full(len(rows), FAR))
     assert made["E_bw"].tolist() == [1, 2, 3, 0]
 
@@ -109,7 +109,7 @@ def test_hours_are_counted_in_hours() -> None:
     moments = pd.to_datetime(["2020-03-01 00:00", "2020-03-01 02:00", "2020-03-01 09:00"]).as_unit("us")
     rows = pd.DataFrame({"shop": "a", "day": moments})
     flags = {"E": np.array([True, False, False])}
-    calendar, keys = EventCalendar.empty(["shop"], {"E": event}).overlay(rows, "day", flags)
+    calendar, keys = EventCalendar.empty(["shop"], {"E": event}).with_rows(rows, "day", flags)
     made = event_features(keys, calendar.moments["E"], event, "E", DAILY, np.full(len(rows), FAR))
     assert made["AfterE"].tolist() == [0, 2, 5]
     assert made["E_bw"].tolist() == [1, 1, 0]
@@ -146,8 +146,8 @@ def test_who_sees_r_steps_sees_what_a_calendar_that_ends_there_shows(data: st.Da
 
     def seen(until: int, known: int) -> dict[str, Any]:
         shown = flags & (np.arange(n) <= until)
-        calendar, laid = EventCalendar.empty(["shop"], {"E": event}).overlay(rows, "day", {"E": shown})
-        made = event_features(laid, calendar.moments["E"], event, "E", frequency, np.full(n, known))
+        calendar, ordered = EventCalendar.empty(["shop"], {"E": event}).with_rows(rows, "day", {"E": shown})
+        made = event_features(ordered, calendar.moments["E"], event, "E", frequency, np.full(n, known))
         return {name: values[row] for name, values in made.items()}
 
     whole, cut = seen(n, left), seen(row + left, left)
@@ -159,8 +159,8 @@ def test_an_outlook_of_some_rows_is_that_of_all() -> None:
     rows = pd.DataFrame({"shop": np.repeat([1, 2, 3], 40), "day": np.tile(pd.date_range("2020-01-01", periods=40), 3)})
     rows = rows.sample(frac=1, random_state=0).reset_index(drop=True)
     event = Event(where={"x": 1}, window=Duration(5, "d"), cap=Duration(9, "d"))
-    calendar, laid = EventCalendar.empty(["shop"], {"E": event}).overlay(rows, "day", {"E": rng.random(120) < 0.4})
-    outlook = Outlook.of(laid, calendar.moments["E"], event, "E", DAILY)
+    calendar, ordered = EventCalendar.empty(["shop"], {"E": event}).with_rows(rows, "day", {"E": rng.random(120) < 0.4})
+    outlook = Outlook.of(ordered, calendar.moments["E"], event, "E", DAILY)
     left, some = rng.integers(0, 12, 120), rng.integers(0, 120, 50)
     for name in ("BeforeE", "E_fw", "E_next"):
         assert (outlook.column(name, left)[some] == outlook.column(name, left[some], some)).all()

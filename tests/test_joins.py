@@ -20,11 +20,11 @@ from tabcli.target_history.grid import Grid
 
 def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
     rows = pd.DataFrame({"k": [3, 1, 9, 1], "s": pd.Categorical(["b", "a", "b", "z"])})
-    side = pd.DataFrame(
+    lookup = pd.DataFrame(
         {"k": [1, 3], "n": [10, 30], "f": [True, False], "w": pd.Categorical(["x", None]), "unused": [0, 0]}
     )
     joined, unmatched = join_table(
-        rows, LookupTable.of(side, Join(table="t", on="k")), date="d", columns={"n", "f", "w"}
+        rows, LookupTable.of(lookup, Join(table="t", on="k")), date="d", columns={"n", "f", "w"}
     )  # type: ignore[arg-type]
     assert unmatched == 1
     assert list(joined.columns) == ["k", "s", "n", "f", "w"]
@@ -35,10 +35,10 @@ def test_a_left_join_keeps_rows_and_counts_those_without_match() -> None:
 
 def test_a_join_on_two_keys_of_different_categories() -> None:
     rows = pd.DataFrame({"s": pd.Categorical(["b", "a", "c", None]), "d": [1, 1, 2, 1]})
-    side = pd.DataFrame(
+    lookup = pd.DataFrame(
         {"d": [1, 2, 1], "s": pd.Categorical(["a", "c", "b"], categories=["c", "b", "a"]), "v": [1, 2, 3]}
     )
-    joined, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("s", "d"))), date="d")
+    joined, unmatched = join_table(rows, LookupTable.of(lookup, Join(table="t", on=("s", "d"))), date="d")
     np.testing.assert_array_equal(joined["v"], [3, 1, 2, np.nan])
     assert unmatched == 1
 
@@ -72,18 +72,18 @@ moments = st.integers(0, 40)
 @settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.sampled_from("abc"), moments), min_size=1, max_size=25),
-    side=st.sets(st.tuples(st.sampled_from("abd"), moments), min_size=1, max_size=25),
+    lookup=st.sets(st.tuples(st.sampled_from("abd"), moments), min_size=1, max_size=25),
     lag=st.integers(0, 9),
     max_age=st.one_of(st.none(), st.integers(0, 20)),
 )
 def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
-    rows: list[tuple[str, int]], side: set[tuple[str, int]], lag: int, max_age: int | None
+    rows: list[tuple[str, int]], lookup: set[tuple[str, int]], lag: int, max_age: int | None
 ) -> None:
     def days(values: list[int]) -> Any:
         return (np.array(values) * 86_400).astype("datetime64[s]").astype("datetime64[us]")
 
     left = pd.DataFrame({"g": pd.Categorical([g for g, _ in rows]), "d": days([d for _, d in rows])})
-    ordered = list(side)
+    ordered = list(lookup)
     right = pd.DataFrame(
         {"g": pd.Categorical([g for g, _ in ordered]), "end": days([d for _, d in ordered]), "v": range(len(ordered))}
     )
@@ -99,18 +99,18 @@ def test_an_as_of_join_equals_a_loop_and_never_looks_ahead(
 
 
 def test_side_rows_without_a_key_are_never_found() -> None:
-    side = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [1, 1, 2], "v": [10, 20, 30]})
+    lookup = pd.DataFrame({"a": [1.0, np.nan, np.nan], "b": [1, 1, 2], "v": [10, 20, 30]})
     rows = pd.DataFrame({"a": [1.0, np.nan, 2.0], "b": [1, 1, 1]})
-    joined, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("a", "b"))), date="d")
+    joined, unmatched = join_table(rows, LookupTable.of(lookup, Join(table="t", on=("a", "b"))), date="d")
     np.testing.assert_array_equal(joined["v"], [10, np.nan, np.nan])
     assert unmatched == 2
 
 
 def test_side_rows_without_their_date_are_never_found() -> None:
     days = pd.to_datetime(["2020-01-01", None, "2020-01-05"]).astype("datetime64[us]")
-    side = pd.DataFrame({"k": [1, 2, 2], "end": days, "v": [10, 20, 30]})
+    lookup = pd.DataFrame({"k": [1, 2, 2], "end": days, "v": [10, 20, 30]})
     rows = pd.DataFrame({"k": [1, 2, 2], "d": pd.to_datetime(["2020-01-09", "2020-01-04", "2020-01-09"])})
-    made, unmatched = join_table(rows, LookupTable.of(side, Join(table="t", on=("k",), as_of="end")), date="d")
+    made, unmatched = join_table(rows, LookupTable.of(lookup, Join(table="t", on=("k",), as_of="end")), date="d")
     np.testing.assert_array_equal(made["v"], [10, np.nan, 30])
     assert unmatched == 1
 
@@ -136,10 +136,10 @@ def star(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, list[LookupTab
     return rows, [LookupTable.of(table, Join(table="t", on=tuple(keys))) for table, keys in on]
 
 
-def joined(rows: pd.DataFrame, sides: Sequence[LookupTable]) -> tuple[FactorizedTable, list[int]]:
+def joined(rows: pd.DataFrame, lookups: Sequence[LookupTable]) -> tuple[FactorizedTable, list[int]]:
     table, unmatched = FactorizedTable.of(rows), []
-    for side in sides:
-        table, n = join_table(table, side, date="day")
+    for lookup in lookups:
+        table, n = join_table(table, lookup, date="day")
         unmatched.append(n)
     return table, unmatched
 
@@ -147,12 +147,12 @@ def joined(rows: pd.DataFrame, sides: Sequence[LookupTable]) -> tuple[Factorized
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60))
 def test_joins_one_upon_another_equal_pandas_merges(seed: int, n: int) -> None:
-    rows, sides = star(np.random.default_rng(seed), n)
-    table, unmatched = joined(rows, sides)
+    rows, lookups = star(np.random.default_rng(seed), n)
+    table, unmatched = joined(rows, lookups)
     expected = rows
-    for side, n_unmatched in zip(sides, unmatched, strict=True):
-        keys = list(side.join.on)
-        plain, other = (t.astype(dict.fromkeys(keys, object)) for t in (expected, side.table))
+    for lookup, n_unmatched in zip(lookups, unmatched, strict=True):
+        keys = list(lookup.join.on)
+        plain, other = (t.astype(dict.fromkeys(keys, object)) for t in (expected, lookup.table))
         other = other.dropna(subset=keys)  # pandas would match a missing key with a missing one
         merged = plain.merge(other, on=keys, how="left", indicator=True)
         assert n_unmatched == (merged["_merge"] == "left_only").sum()
@@ -165,8 +165,8 @@ def test_joins_one_upon_another_equal_pandas_merges(seed: int, n: int) -> None:
 
 
 def test_what_a_shop_has_is_kept_once_per_shop() -> None:
-    rows, sides = star(np.random.default_rng(1), 1000)
-    table, _ = joined(rows, sides)
+    rows, lookups = star(np.random.default_rng(1), 1000)
+    table, _ = joined(rows, lookups)
     n_shops = rows["shop"].nunique()
     assert {name: len(c.values) for name, c in table.stored.items() if name in ("size", "region", "people", "own")} == {
         "size": n_shops,
@@ -185,8 +185,8 @@ def test_what_a_shop_has_is_kept_once_per_shop() -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(30, 200))
 def test_preprocessing_by_key_equals_preprocessing_row_by_row(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
-    rows, sides = star(rng, n)
-    table, _ = joined(rows, sides)
+    rows, lookups = star(rng, n)
+    table, _ = joined(rows, lookups)
     roles = ["shop", "region", "kind", "rain"], [c for c in ("own", "size", "people") if table[c].notna().any()]
     chosen = np.flatnonzero(rng.random(n) < 0.7)
     try:
@@ -219,10 +219,10 @@ def test_a_column_that_is_replaced_has_new_keys() -> None:
 
 
 def test_what_is_wrong_in_a_joined_column_is_told_by_the_rows() -> None:
-    side = pd.DataFrame({"shop": [4, 3, 2, 1], "size": pd.Categorical(["1", "2", "x", "3"])})
+    lookup = pd.DataFrame({"shop": [4, 3, 2, 1], "size": pd.Categorical(["1", "2", "x", "3"])})
     table, _ = join_table(
         pd.DataFrame({"shop": np.repeat([1, 2, 3, 4], 30)}),
-        LookupTable.of(side, Join(table="t", on=("shop",))),
+        LookupTable.of(lookup, Join(table="t", on=("shop",))),
         date="d",
     )
     with pytest.raises(DataError, match=r"30 of 120 rows hold no number: 'x' in rows 31, 32, 33"):
@@ -230,9 +230,9 @@ def test_what_is_wrong_in_a_joined_column_is_told_by_the_rows() -> None:
 
 
 def test_the_cells_of_a_history_may_come_from_a_joined_table() -> None:
-    rows, sides = star(np.random.default_rng(3), 200)
+    rows, lookups = star(np.random.default_rng(3), 200)
     days = np.datetime64("2020-01-01", "us") + np.arange(200).astype("timedelta64[D]")
-    table = joined(rows, sides)[0].with_columns({"date": days})
+    table = joined(rows, lookups)[0].with_columns({"date": days})
     assert table.stored["region"].codes is not None
     config = History(effects=("region", "kind"))
     frame = table.frame()
@@ -248,15 +248,17 @@ def test_the_cells_of_a_history_may_come_from_a_joined_table() -> None:
 def test_keys_of_more_combinations_than_fit_find_their_own_rows(as_of: str | None) -> None:
     """20,000 × 20,000 combinations beside a moment do not fit in 64 bits: rows lost theirs, or took another's."""
     rng, n = np.random.default_rng(0), 20_000
-    side = pd.DataFrame({"a": rng.permutation(n), "b": rng.permutation(n), "c": rng.permutation(n), "v": np.arange(n)})
-    side["on"] = pd.Timestamp("2020-01-01")
-    rows = side[["a", "b", "c"]].iloc[::-1].reset_index(drop=True)
+    lookup = pd.DataFrame(
+        {"a": rng.permutation(n), "b": rng.permutation(n), "c": rng.permutation(n), "v": np.arange(n)}
+    )
+    lookup["on"] = pd.Timestamp("2020-01-01")
+    rows = lookup[["a", "b", "c"]].iloc[::-1].reset_index(drop=True)
     rows.loc[:99, "c"] = n - 1 - rows.loc[:99, "c"]  # each value is there, the combination is not
     rows["day"] = pd.Timestamp("2020-01-05")
-    table = side if as_of else side.drop(columns="on")
+    table = lookup if as_of else lookup.drop(columns="on")
     lookup = LookupTable.of(table, Join(table="t", on=("a", "b", "c"), as_of=as_of))
     joined, unmatched = join_table(rows, lookup, date="day", columns={"v"})
-    expected = rows.merge(side, on=["a", "b", "c"], how="left")["v"]
+    expected = rows.merge(lookup, on=["a", "b", "c"], how="left")["v"]
     np.testing.assert_array_equal(joined["v"], expected)
     assert unmatched == expected.isna().sum() > 90
 

@@ -19,7 +19,7 @@ from tabcli.cli.app import app
 from tabcli.config import loading
 from tabcli.config.yaml12 import parse_yaml
 from tabcli.pipeline.apply import apply
-from tabcli.pipeline.joined import join, load, ready_sides
+from tabcli.pipeline.joined import join, load, ready_lookups
 from tabcli.pipeline.prepare import encode
 from tabcli.selection.folds import as_of_fold
 
@@ -123,7 +123,7 @@ def draw_case(data: st.DataObject) -> tuple[dict[str, Any], dict[str, pd.DataFra
     cap = f"{data.draw(st.integers(1, 15))}{unit}"
     event = {"window": size, "cap": cap}
     lag = f"{(horizon + gap) * 2}{unit}"
-    side = pd.DataFrame({"when": dates, "index": rng.normal(size=n)})
+    lookup = pd.DataFrame({"when": dates, "index": rng.normal(size=n)})
     calendar = pd.DataFrame({"day": dates, "fair": rng.integers(0, 2, n)})
     config: dict[str, Any] = {
         "format_version": 1,
@@ -160,7 +160,7 @@ def draw_case(data: st.DataObject) -> tuple[dict[str, Any], dict[str, pd.DataFra
     tables = {
         "train": rows,
         "shops": pd.DataFrame({"shop": ["a", "b", "c"], "kind": ["x", "y", "x"], "opened": opened}),
-        "index": side,
+        "index": lookup,
         "fairs": calendar,
     }
     return config, tables, horizon, gap
@@ -179,7 +179,7 @@ def test_folds_validation_rows_and_forecasts_have_the_same_inputs_bit_for_bit(da
     end = frequency.after(last, -data.draw(st.integers(0, 4)))
     past, within = as_of_fold(source, end)
     fold = encode(join(past))
-    applied = apply(fold.fitted, {}, rows=past.tables["future"], sides=ready_sides(past))
+    applied = apply(fold.fitted, {}, rows=past.tables["future"], lookups=ready_lookups(past))
 
     cutoff = past.tables["train"]["day"].max()
     known = [*config.series, "day", "promo", "closed"]
@@ -195,6 +195,6 @@ def test_folds_validation_rows_and_forecasts_have_the_same_inputs_bit_for_bit(da
     prep = encode(join(load(config, ended)))
     valid = prep.tables["valid"]
     if prep.fitted.split.valid_end == end and len(valid) == within.sum():
-        mine = apply(prep.fitted, {}, rows=past.tables["future"], sides=ready_sides(past)).encoded.table
+        mine = apply(prep.fitted, {}, rows=past.tables["future"], lookups=ready_lookups(past)).encoded.table
         shared = [c for c in mine.columns if c in valid.columns]
         pd.testing.assert_frame_equal(valid[shared], mine[shared].reset_index(drop=True))

@@ -43,10 +43,10 @@ def outlook(prepared: Prepared, roles: tuple[list[str], list[str]]) -> OutlookIn
 def expected(prepared: Prepared, steps_left: np.ndarray) -> dict[str, np.ndarray]:
     """The forward columns made anew by the features themselves, and encoded by the fitted steps."""
     table, fitted = prepared.tables["train"], prepared.fitted
-    laid = SortedRows.of(table[ROW + "series"].to_numpy("int64"), seconds_of(table[ROW + "day"]))
+    ordered = SortedRows.of(table[ROW + "series"].to_numpy("int64"), seconds_of(table[ROW + "day"]))
     columns: dict[str, np.ndarray] = {}
     for name, event in fitted.config.features.events.items():
-        columns |= event_features(laid, fitted.calendar.moments[name], event, name, fitted.frequency, steps_left)
+        columns |= event_features(ordered, fitted.calendar.moments[name], event, name, fitted.frequency, steps_left)
     steps, found = fitted.preprocessor, {}
     for name in NAMES:
         values = pd.Series(columns[name].astype("float64"), name=name)

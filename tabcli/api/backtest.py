@@ -85,7 +85,7 @@ def backtest(
 
 def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
     """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
-    names = ["train", *(["future"] if "future" in settings.tables else []), *joined.side_names(settings)]
+    names = ["train", *(["future"] if "future" in settings.tables else []), *joined.lookup_names(settings)]
     return files.digest([code_identity(), torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
 
 

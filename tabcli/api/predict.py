@@ -58,11 +58,11 @@ def _predict(
     *,
     columns: Sequence[str],
     horizon: str | None = None,
-    sides: Sequence[LookupTable] | None = None,
+    lookups: Sequence[LookupTable] | None = None,
 ) -> PredictResult:
     started = time.perf_counter()
     config = run.fitted.config
-    made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, sides)
+    made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
     missing = [c for c in wanted if c not in made.table.columns]
@@ -80,11 +80,11 @@ class Forecaster(Shown):
     """A run and its lookup tables, read and checked once: a forecast of a few rows then takes milliseconds."""
 
     run: Run
-    sides: Sequence[LookupTable]
+    lookups: Sequence[LookupTable]
 
     def brief(self) -> dict[str, str]:
         config = self.run.fitted.config
-        names = [side.join.table for side in self.sides]
+        names = [lookup.join.table for lookup in self.lookups]
         keys = [c for c in (*config.series, config.date) if c != ONE_SERIES]
         return {
             "target": f"{config.target.column} by {' × '.join(keys)}",
@@ -99,7 +99,7 @@ class Forecaster(Shown):
             has events: days after what the run knows that are not asked for have no plan.
         columns: columns of the rows to carry along.
         """
-        return _predict(self.run, {"future": rows}, None, columns=columns, sides=self.sides)
+        return _predict(self.run, {"future": rows}, None, columns=columns, lookups=self.lookups)
 
 
 def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:
@@ -111,4 +111,4 @@ def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecas
     data: the folder with the tables, or the config's table names → DataFrames or files.
     """
     loaded = _loaded(run)
-    return Forecaster(loaded, apply.side_tables(loaded.fitted, data))
+    return Forecaster(loaded, apply.lookup_tables(loaded.fitted, data))

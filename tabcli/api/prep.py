@@ -26,7 +26,7 @@ def prep_sections(config: Config) -> dict[str, Any]:
 
 
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
-    names = ["train", *(["future"] if "future" in config.tables else []), *joined.side_names(config)]
+    names = ["train", *(["future"] if "future" in config.tables else []), *joined.lookup_names(config)]
     drawn = [sample, config.seed] if sample is not None else None
     return files.digest([code_identity(), prep_sections(config), hashes_of(config, data, names), drawn])
 

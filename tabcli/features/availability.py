@@ -124,7 +124,7 @@ def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: 
 
 
 def availability_of(
-    config: Config, train: pd.DataFrame, sides: Mapping[str, pd.DataFrame], frequency: Frequency, horizon: int
+    config: Config, train: pd.DataFrame, lookups: Mapping[str, pd.DataFrame], frequency: Frequency, horizon: int
 ) -> dict[str, Role]:
     """Column → "known in advance", "past only" or "static", for every source column.
 
@@ -146,7 +146,7 @@ def availability_of(
         advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
         role = role_of_join((roles[c] for c in join.on), dated=dated, in_advance=advance)
         own = {*join.on, join.as_of, *made_columns(config)}  # a feature's column is its own, whatever a table has
-        brought = [c for c in sides[join.table].columns if c not in own]
+        brought = [c for c in lookups[join.table].columns if c not in own]
         roles |= {c: weakest([role, roles.get(c, role)]) for c in brought}
     return roles
 

@@ -29,7 +29,7 @@ from tabcli.tables.rows import matches, with_columns
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """`table`: the rows, in their order, with all columns. `calendar`: the events that the rows were laid over.
+    """`table`: the rows, in their order, with all columns. `calendar`: the events of these rows and of those before.
 
     `series`: each row's position among the calendar's series, int64 (n,).
     """
@@ -77,7 +77,7 @@ def _filling(column: pd.Series, value: Scalar) -> Any:
 
 def build_features(
     rows: pd.DataFrame,
-    sides: Iterable[LookupTable],
+    lookups: Iterable[LookupTable],
     config: Config,
     calendar: EventCalendar,
     holidays: PublicHolidays,
@@ -86,16 +86,16 @@ def build_features(
 ) -> FeatureTable:
     """Joins, holidays, date parts, events, spans and recurrences, in this order.
 
-    `sides`: the joined tables, in the order of the config's joins. `steps_left`: how many steps of known calendar lie
+    `lookups`: the joined tables, in the order of the config's joins. `steps_left`: how many steps of known calendar lie
     behind each row, int64 (n,): what forward-looking features see of it. Raises `DataError` or `ConfigError` where the
     rows lack a key, or two columns share a name.
     """
     columns = source_columns(config)
     table, unmatched = FactorizedTable.of(rows), {}
-    for side in sides:
-        if lacks_past_key(table, side.join, config):
+    for lookup in lookups:
+        if lacks_past_key(table, lookup.join, config):
             continue
-        table, unmatched[side.join.table] = join_table(table, side, date=config.date, columns=columns)
+        table, unmatched[lookup.join.table] = join_table(table, lookup, date=config.date, columns=columns)
     check_made(table, config)
     keys, at = table.factorize([config.date])
     days = {name: holidays.count(keys[config.date], place) for name, place in config.features.holidays.items()}
@@ -104,9 +104,9 @@ def build_features(
     flags = {}
     for name, event in config.features.events.items():
         flags[name] = matches(table, event.where, f"features.events.{name}.where")
-    calendar, laid = calendar.overlay(table, config.date, flags)
-    made = _of_rows(table, config, calendar, laid, frequency, steps_left)
-    return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, laid.series)
+    calendar, ordered = calendar.with_rows(table, config.date, flags)
+    made = _of_rows(table, config, calendar, ordered, frequency, steps_left)
+    return FeatureTable(_with_dates(table, config).with_columns(made), calendar, unmatched, ordered.series)
 
 
 def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
@@ -137,7 +137,7 @@ def _of_rows(
     table: FactorizedTable,
     config: Config,
     calendar: EventCalendar,
-    laid: SortedRows,
+    ordered: SortedRows,
     frequency: Frequency,
     steps_left: IntArray,
 ) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _of_rows(
     events = features.events
 
     def of_event(name: str) -> dict[str, Any]:
-        return dict(event_features(laid, calendar.moments[name], events[name], name, frequency, steps_left, wanted))
+        return dict(event_features(ordered, calendar.moments[name], events[name], name, frequency, steps_left, wanted))
 
     for columns in parallel_map(of_event, events, len(table)):
         made |= columns

@@ -9,7 +9,7 @@
     …_next       0  1  0  0  1  0  0        known events in a row that start with the day after, up to the cap
 
 Distances are in calendar time, never in rows, so gaps in a series do no harm. An event calendar keeps the moments
-of every event of every series; rows to forecast are laid over it, so that windows reach across the boundary
+of every event of every series; rows to forecast are added to it, so that windows reach across the boundary
 between the rows that were there at training and the new ones.
 
 Nobody sees further ahead than the calendar is known: a forecaster who stands at the cutoff and knows `horizon` steps
@@ -89,19 +89,19 @@ class EventCalendar:
     def empty(cls, series_cols: Sequence[str], events: Mapping[str, Event]) -> "EventCalendar":
         return cls(pd.DataFrame(columns=list(series_cols)), {name: np.empty(0, dtype="int64") for name in events})
 
-    def overlay(self, rows: Rows, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", SortedRows]:
+    def with_rows(self, rows: Rows, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", SortedRows]:
         """The calendar with what `rows` say about their own moments, and the rows by series and time."""
         codes, series = series_codes(rows, self.series)
-        laid = SortedRows.of(codes, seconds_of(rows[date]))
+        ordered = SortedRows.of(codes, seconds_of(rows[date]))
         moments = {}
         for name, known in self.moments.items():
-            new = laid.keys[flags[name][laid.order]]
+            new = ordered.keys[flags[name][ordered.order]]
             if len(known):
-                place = np.minimum(np.searchsorted(laid.keys, known), len(laid.keys) - 1)
-                known = known[laid.keys[place] != known]
+                place = np.minimum(np.searchsorted(ordered.keys, known), len(ordered.keys) - 1)
+                known = known[ordered.keys[place] != known]
                 new = np.sort(np.concatenate([known, new]), kind="stable")  # two sorted runs are only merged
             moments[name] = new
-        return EventCalendar(series, moments), laid
+        return EventCalendar(series, moments), ordered
 
     def of_series(self, rows: Rows) -> "EventCalendar":
         """The part that rows of a few series can see: laying them over it need not look at all others."""
@@ -190,12 +190,12 @@ class _Line:
     cap: int
 
     @classmethod
-    def of(cls, laid: SortedRows, moments: IntArray, event: Event) -> "_Line":
-        until_now = _count(moments, laid.keys, at=True)
+    def of(cls, ordered: SortedRows, moments: IntArray, event: Event) -> "_Line":
+        until_now = _count(moments, ordered.keys, at=True)
         alone = bool((np.diff(moments) > 0).all())  # then at most one moment lies at a key
-        at_row = np.append(np.iinfo("int64").min, moments)[until_now] == laid.keys
-        before = until_now - at_row if alone else _count(moments, laid.keys, at=False)
-        keys, unit, window = laid.keys, event.cap.unit_seconds, event.window.seconds
+        at_row = np.append(np.iinfo("int64").min, moments)[until_now] == ordered.keys
+        before = until_now - at_row if alone else _count(moments, ordered.keys, at=False)
+        keys, unit, window = ordered.keys, event.cap.unit_seconds, event.window.seconds
         if event.cap.unit == "mo":  # which moments lie before a row is still told by the day
             keys, moments, unit, window = _month_keys(keys), _month_keys(moments), 1, event.window.count
         padded = np.concatenate([[np.iinfo("int64").min], moments, [np.iinfo("int64").max]])
@@ -237,16 +237,16 @@ class _Line:
 
 
 def backward_features(
-    laid: SortedRows, moments: IntArray, event: Event, name: str, wanted: Container[str] | None = None
+    ordered: SortedRows, moments: IntArray, event: Event, name: str, wanted: Container[str] | None = None
 ) -> dict[str, NDArray[np.int32]]:
     """Rows and an event's sorted moments → the columns that look back (or those in `wanted`), int32 (n,)."""
-    line = _Line.of(laid, moments, event)
+    line = _Line.of(ordered, moments, event)
     columns: dict[str, Callable[[], AnyArray]] = {
         f"After{name}": line.since,
         f"{name}_bw": lambda: line.until_now - _count(line.moments, line.keys - line.window, at=True),
         f"{name}_last": lambda: line.run(line.keys - line.unit, line.edges(last=False))[0],
     }
-    return {c: make().astype("int32")[laid.place] for c, make in columns.items() if wanted is None or c in wanted}
+    return {c: make().astype("int32")[ordered.place] for c, make in columns.items() if wanted is None or c in wanted}
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ class Outlook:
     @classmethod
     def of(
         cls,
-        laid: SortedRows,
+        ordered: SortedRows,
         moments: IntArray,
         event: Event,
         name: str,
@@ -284,13 +284,13 @@ class Outlook:
         wanted: Container[str] | None = None,
     ) -> "Outlook":
         """Of the columns `Before…`, `…_fw` and `…_next`, those in `wanted`."""
-        line, ahead = _Line.of(laid, moments, event), {}
+        line, ahead = _Line.of(ordered, moments, event), {}
         chosen = [c for c in forward_names(name) if wanted is None or c in wanted]
         padded = np.append(moments, np.iinfo("int64").max)
 
         def needs(index: IntArray, some: BoolArray) -> NDArray[np.int32]:
             """How many steps ahead of its row a moment lies, 0 where there is none."""
-            return np.where(some, frequency.steps_between(laid.keys, padded[index]), 0).astype("int32")
+            return np.where(some, frequency.steps_between(ordered.keys, padded[index]), 0).astype("int32")
 
         if f"Before{name}" in chosen:
             following = line.padded[line.before + 1]
@@ -310,12 +310,12 @@ class Outlook:
             length, first = line.run(line.keys + line.unit, line.edges(last=True))
             steps = needs(np.maximum(first + length - 1, 0), length > 0)
             ahead[f"{name}_next"] = _Ahead(length, steps, first.astype("int32"))
-        place = laid.place
+        place = ordered.place
         rows = {
             c: _Ahead(a.value[place], a.needs[place], None if a.first is None else a.first[place])
             for c, a in ahead.items()
         }
-        return cls(laid.keys[place], moments, frequency, rows)
+        return cls(ordered.keys[place], moments, frequency, rows)
 
     def column(self, name: str, steps_left: IntArray, rows: IntArray | None = None) -> NDArray[np.int32]:
         """One column of some rows (or all), with so many steps of known calendar left: int32 (n,), −1: not known."""
@@ -346,7 +346,7 @@ def _steps_of_cap(event: Event, frequency: Frequency) -> int:
 
 
 def event_features(
-    laid: SortedRows,
+    ordered: SortedRows,
     moments: IntArray,
     event: Event,
     name: str,
@@ -359,8 +359,8 @@ def event_features(
     `steps_left`: how many steps of known calendar lie behind each row, int64 (n,). Forward columns are float32, NaN
     where they are not known.
     """
-    outlook = Outlook.of(laid, moments, event, name, frequency, wanted)
+    outlook = Outlook.of(ordered, moments, event, name, frequency, wanted)
     forward = {c: outlook.column(c, steps_left) for c in outlook.ahead}
     known = {c: np.where(v < 0, np.float32(np.nan), v.astype("float32")) for c, v in forward.items()}
-    made = {**backward_features(laid, moments, event, name, wanted), **known}
+    made = {**backward_features(ordered, moments, event, name, wanted), **known}
     return {c: made[c] for c in event_feature_names(name) if c in made}

@@ -48,7 +48,7 @@ class Frequency:
           weekly rows, a day where some days are missing.
         - A few odd dates do not count: where four fifths of the rows of a series lie a longer time apart, and nine
           tenths a multiple of it, it is that. Neither does it count on which weekdays the weeks of series start.
-        - Irregular times, for which that is shorter than an hour and than every distance, are laid on days.
+        - Irregular times, for which that is shorter than an hour and than every distance, are counted in days.
         """
         if declared is not None:
             return cls(declared.count, "mo") if declared.unit == "mo" else cls(declared.seconds, "s")

@@ -113,20 +113,20 @@ def forecast(
     data: DataSource,
     horizon: Duration | None = None,
     columns: Sequence[str] = (),
-    sides: Sequence[LookupTable] | None = None,
+    lookups: Sequence[LookupTable] | None = None,
 ) -> Prediction:
     """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
     `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
-    place of that table. `sides`: `pipeline.side_tables`, if at hand. Raises `DataError` for rows that cannot be read,
-    `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
+    place of that table. `lookups`: `pipeline.lookup_tables`, if at hand. Raises `DataError` for rows that cannot be
+    read, `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
     """
     config = run.fitted.config
     made = None
     if horizon is not None:
         _refuse_later_rows(run, data)
         made = future_rows(run.fitted, horizon)
-    applied = apply(run.fitted, data, rows=made, sides=sides)
+    applied = apply(run.fitted, data, rows=made, lookups=lookups)
     values = forecast_applied(run, applied)
     rows = applied.rows
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]

@@ -14,7 +14,7 @@ from tabcli.config.schema import Config
 from tabcli.errors import ConfigError
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.pipeline.encoding import known_series, place_columns
-from tabcli.pipeline.joined import Tables, check_future, known_ahead, side_names
+from tabcli.pipeline.joined import Tables, check_future, known_ahead, lookup_names
 from tabcli.preprocessing.columns import Encoded
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.joins import LookupTable
@@ -34,13 +34,13 @@ class Applied:
     filled_inputs: dict[str, int]
 
 
-def side_tables(fitted: FittedPipeline, data: DataSource) -> list[LookupTable]:
-    """The side tables, read, of the kinds that they had, and ready to be joined. Raises `DataError`."""
-    return _sides(fitted, load_tables(fitted.config, data, side_names(fitted.config)), data)
+def lookup_tables(fitted: FittedPipeline, data: DataSource) -> list[LookupTable]:
+    """The lookup tables, read, of the kinds that they had, and ready to be joined. Raises `DataError`."""
+    return _lookups(fitted, load_tables(fitted.config, data, lookup_names(fitted.config)), data)
 
 
-def _sides(fitted: FittedPipeline, tables: Tables, data: DataSource) -> list[LookupTable]:
-    names, config = side_names(fitted.config), fitted.config
+def _lookups(fitted: FittedPipeline, tables: Tables, data: DataSource) -> list[LookupTable]:
+    names, config = lookup_names(fitted.config), fitted.config
     known = {name: fitted.contract.conform(tables[name], name, describe(config, data, name)) for name in names}
     return [LookupTable.of(known[join.table], join) for join in config.joins]
 
@@ -50,9 +50,9 @@ def apply(
     data: DataSource,
     *,
     rows: pd.DataFrame | None = None,
-    sides: Sequence[LookupTable] | None = None,
+    lookups: Sequence[LookupTable] | None = None,
 ) -> Applied:
-    """Encodes rows by what was fitted: those given, or of the table `future`. `sides`: `side_tables`, if at hand.
+    """Encodes rows by what was fitted: those given, or of the table `future`. `lookups`: `lookup_tables`, if at hand.
 
     No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
     another kind, and repeated keys, and `ConfigError` where there are no rows.
@@ -64,18 +64,18 @@ def apply(
             hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
         )
     tables = load_tables(
-        config, data, [*(["future"] if rows is None else []), *(side_names(config) if sides is None else [])]
+        config, data, [*(["future"] if rows is None else []), *(lookup_names(config) if lookups is None else [])]
     )
     where = describe(config, data, "future") if rows is None else "the rows to forecast"
     if rows is None:
         rows = tables["future"]
         check_future(rows, config, where)
     rows = fitted.contract.conform(known_ahead(rows, config), "train", where)
-    if sides is None:
-        sides = _sides(fitted, tables, data)
+    if lookups is None:
+        lookups = _lookups(fitted, tables, data)
     rows, filled = fill_rows(rows, config)
     calendar, left = fitted.calendar.of_series(rows), _steps_left(rows[config.date], fitted)
-    wide = build_features(rows, sides, config, calendar, fitted.holidays, fitted.frequency, left)
+    wide = build_features(rows, lookups, config, calendar, fitted.holidays, fitted.frequency, left)
     encoded = fitted.preprocessor.transform(wide.table)
     series = known_series(fitted.calendar, wide.series)
     places = Positions(series, series, series)

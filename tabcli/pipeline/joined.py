@@ -25,14 +25,14 @@ from tabcli.tables.rows import distinct_rows, draw_by_key, stack, with_columns
 Tables = dict[str, pd.DataFrame]
 
 
-def side_names(config: Config) -> list[str]:
+def lookup_names(config: Config) -> list[str]:
     """The tables that the rows are joined with, each once."""
     return list(dict.fromkeys(join.table for join in config.joins))
 
 
 @dataclass(frozen=True)
 class SourceTables:
-    """The config's tables as they were read: *train*, the side tables and, where there are rows to forecast, *future*.
+    """The config's tables as they were read: *train*, the lookup tables, and *future* where there are rows to forecast.
 
     `where`: what messages call the train table.
     """
@@ -56,7 +56,7 @@ class SourceTables:
         """The tables that a person had at the cutoff, with a future table of just the rows from `start` to `end`.
 
         Later rows of the train table, later targets, what is past only on the rows to forecast, and dated rows of
-        side tables that lie after `end` are not there.
+        lookup tables that lie after `end` are not there.
         """
         config, train = self.config, self.tables["train"]
         dates = train[config.date]
@@ -64,7 +64,7 @@ class SourceTables:
         if config.id is not None:
             future = with_columns(future, {config.id: np.arange(len(future))})
         cut = {"train": train[dates <= cutoff].reset_index(drop=True), "future": future}
-        for name in side_names(config):
+        for name in lookup_names(config):
             dated = {
                 c for j in config.joins if j.table == name for c in (j.as_of, *j.on) if c in (j.as_of, config.date)
             }
@@ -104,7 +104,7 @@ def load(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
 
     Raises `DataError`, and `ConfigError` where a column that is declared static changes within a series.
     """
-    names = ["train", *(["future"] if "future" in config.tables else []), *side_names(config)]
+    names = ["train", *(["future"] if "future" in config.tables else []), *lookup_names(config)]
     tables = load_tables(config, data, names)
     where = describe(config, data, "train")
     require_columns(tables["train"], [config.target.column, *_declared(config)], where)
@@ -140,9 +140,9 @@ def join(source: SourceTables) -> JoinedData:
     check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
     rows, filled = _stacked(tables, config)
     left = _steps_left(rows, len(dates), split, known_until, frequency, horizon, config)
-    sides = ready_sides(source)
+    lookups = ready_lookups(source)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    wide = build_features(rows, sides, config, calendar, holidays, frequency, left)
+    wide = build_features(rows, lookups, config, calendar, holidays, frequency, left)
     check_columns(wide.table.head(len(dates)), config, ["row", "input", "past"])
     kept, dropped = scored_rows(wide.table.head(len(dates)), config, source.where)
     counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
@@ -151,8 +151,8 @@ def join(source: SourceTables) -> JoinedData:
     )
 
 
-def ready_sides(source: SourceTables) -> list[LookupTable]:
-    """The side tables in the order of the config's joins, ready to be joined."""
+def ready_lookups(source: SourceTables) -> list[LookupTable]:
+    """The lookup tables in the order of the config's joins, ready to be joined."""
     return [LookupTable.of(source.tables[join.table], join) for join in source.config.joins]
 
 

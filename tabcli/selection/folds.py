@@ -30,7 +30,7 @@ from tabcli.evaluation.naming import score_text
 from tabcli.forecasting.points import forecast_applied
 from tabcli.pipeline import prepare
 from tabcli.pipeline.apply import Applied, apply
-from tabcli.pipeline.joined import SourceTables, join, ready_sides
+from tabcli.pipeline.joined import SourceTables, join, ready_lookups
 from tabcli.selection.peers import peer_forecast
 from tabcli.shown import Shown, first_few
 from tabcli.tables.rows import frame_of
@@ -184,7 +184,7 @@ def _run_fold(
     ensemble = fit_ensemble(prepared, config, callbacks, refit=True, job=job)
     seconds = time.perf_counter() - started
     run = run_of(prepared, ensemble, config)
-    applied = apply(run.fitted, {}, rows=past.tables["future"], sides=ready_sides(past))
+    applied = apply(run.fitted, {}, rows=past.tables["future"], lookups=ready_lookups(past))
     actual = source.tables["train"][config.target.column].to_numpy(dtype="float64")[within][scored]
     asked = _Asked(prepared.criterion(applied.encoded.table[scored]), scored, actual)
     scores = asked.network_scores(run, applied, seconds)

@@ -255,18 +255,18 @@ def _combined(codes: IntArray, own: AnyArray, n: int) -> IntArray:
 
 
 def join_table(
-    rows: Rows, side: LookupTable, *, date: str, columns: Iterable[str] | None = None
+    rows: Rows, lookup: LookupTable, *, date: str, columns: Iterable[str] | None = None
 ) -> tuple[FactorizedTable, int]:
     """`rows` with the columns of the lookup table (or those in `columns`), and how many rows found no match.
 
     Raises `DataError` where the rows lack a key.
     """
-    rows, join = FactorizedTable.of(rows), side.join
+    rows, join = FactorizedTable.of(rows), lookup.join
     where = f"table {join.table}"
     require_columns(rows, join.on, f"join of {where}: the rows")
     keys, at = rows.factorize([*join.on, *([date] if join.as_of else [])])
-    found = side.find(keys, date)
-    wanted = [c for c in side.table.columns if c not in (*join.on, join.as_of) and (columns is None or c in columns)]
+    found = lookup.find(keys, date)
+    wanted = [c for c in lookup.table.columns if c not in (*join.on, join.as_of) and (columns is None or c in columns)]
     clash = [c for c in wanted if c in rows.stored]
     if clash:
         raise ConfigError(
@@ -275,4 +275,4 @@ def join_table(
         )
     unmatched = found < 0
     n_unmatched = int((unmatched if at is None or not unmatched.any() else unmatched[at]).sum())
-    return rows.with_columns({c: take(side.table[c], found) for c in wanted}, at), n_unmatched
+    return rows.with_columns({c: take(lookup.table[c], found) for c in wanted}, at), n_unmatched

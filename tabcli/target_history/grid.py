@@ -1,4 +1,4 @@
-"""Series × steps: where rows lie, and the past laid out."""
+"""Series × steps: where rows lie, and the past as arrays."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -116,7 +116,7 @@ class Panel:
 
     @classmethod
     def of(cls, rows: Positions, y: Float32Array, others: dict[str, Float32Array], shape: tuple[int, int]) -> "Panel":
-        """Rows (n,) laid out on the grid of `shape`; those at or after its last step are left out."""
+        """Rows (n,) on the grid of `shape`; those at or after its last step are left out."""
         inside = rows.step < shape[1]
 
         def grid(values: AnyArray, empty: float) -> Any:

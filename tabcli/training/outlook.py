@@ -60,9 +60,9 @@ class OutlookInputs:
         if not used:
             return None
         series = table[ROW + "series"].to_numpy(dtype="int64")
-        laid = SortedRows.of(series, seconds_of(table[row_column(fitted.config.date)]))
+        ordered = SortedRows.of(series, seconds_of(table[row_column(fitted.config.date)]))
         outlooks = tuple(
-            Outlook.of(laid, fitted.calendar.moments[name], events[name], name, fitted.frequency, wanted)
+            Outlook.of(ordered, fitted.calendar.moments[name], events[name], name, fitted.frequency, wanted)
             for name in used
         )
         columns = tuple((i, name) for i, outlook in enumerate(outlooks) for name in outlook.ahead)
