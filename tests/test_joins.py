@@ -256,8 +256,8 @@ def test_keys_of_more_combinations_than_fit_find_their_own_rows(as_of: str | Non
     rows.loc[:99, "c"] = n - 1 - rows.loc[:99, "c"]  # each value is there, the combination is not
     rows["day"] = pd.Timestamp("2020-01-05")
     table = lookup if as_of else lookup.drop(columns="on")
-    lookup = LookupTable.of(table, Join(table="t", on=("a", "b", "c"), as_of=as_of))
-    joined, unmatched = join_table(rows, lookup, date="day", columns={"v"})
+    join = Join(table="t", on=("a", "b", "c"), as_of=as_of)
+    joined, unmatched = join_table(rows, LookupTable.of(table, join), date="day", columns={"v"})
     expected = rows.merge(lookup, on=["a", "b", "c"], how="left")["v"]
     np.testing.assert_array_equal(joined["v"], expected)
     assert unmatched == expected.isna().sum() > 90
