@@ -1,4 +1,4 @@
-"""fastai's `add_datepart`: 13 calendar columns of a date, 16 with the time of day. Nothing is fitted."""
+"""Year, month, weekday and other parts of a date: fastai's 13 columns, 16 with the time of day. Nothing is fitted."""
 
 import re
 from collections.abc import Container, Sequence
