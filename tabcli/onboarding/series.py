@@ -54,6 +54,8 @@ def find_series(
                 found[",".join(columns)] = len(table) / (len(table[columns].drop_duplicates()) * n_dates)
         best = max(found.values(), default=0.0)
         answers = [c for c, density in found.items() if density > best / 2]
+        # Of things that a text or a key names, a number such as a size may be another for each by chance.
+        answers = [c for c in answers if all(_is_name(table[part]) for part in columns_of[c])] or answers
         if answers:
             chosen = one_of("the columns of a series", "--series", answers, hints, none="")
             return columns_of[chosen], f"with {date} {'it names' if size == 1 else 'they name'} one row"
@@ -76,6 +78,11 @@ def _candidates(train: FolderTable, future: FolderTable | None, date: str, targe
     ]
     # The most values first: real keys are among them, and the combinations to try stay few.
     return sorted(candidates, key=lambda c: -table[c].nunique())[:MAX_KEY_CANDIDATES]
+
+
+def _is_name(column: pd.Series) -> bool:
+    """Whether a column holds texts, or numbers that are keys by their name."""
+    return is_text(column) or bool(KEYS.search(snake_case(str(column.name))))
 
 
 def parts_of_sum_columns(table: pd.DataFrame, target: str) -> tuple[str, ...]:
@@ -105,9 +112,9 @@ def _woven(train: FolderTable, date: str, target: str, future: FolderTable | Non
 
 def _names_all(column: pd.Series, future: FolderTable | None) -> bool:
     """Whether a column holds one value that may name a series: a text, or a key by its name."""
-    text = is_text(column) or bool(is_whole(column) and KEYS.search(snake_case(str(column.name))))
+    named = is_text(column) or (is_whole(column) and _is_name(column))
     ahead = future is None or column.name in future.table.columns
-    return text and ahead and bool(column.notna().all()) and column.nunique() == 1
+    return named and ahead and bool(column.notna().all()) and column.nunique() == 1
 
 
 def _as_said(train: FolderTable, date: str, target: str, hints: InitHints) -> tuple[str, ...]:
