@@ -82,7 +82,7 @@ def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None =
 
 def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
     """What naive forecasts would have been, the newest window first; `networks`: outputs, of the newest windows."""
-    every, found = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), []
+    every, found, prepared = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), [], _slim(prepared)
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
         learned, scored = ((t[ROW + "series"] % every == 0).to_numpy() for t in (window.learned, window.scored))
@@ -117,8 +117,17 @@ def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArr
     return Floors(fit_floor(windows, target), past, better_than_naive(windows, apart, target))
 
 
+def _slim(prepared: Prepared) -> Prepared:
+    """Without the columns that naive forecasts do not look at: windows of large tables are quick to cut then."""
+    fitted = prepared.fitted
+    used = ["y", ROW + "series", *(row_column(c) for c in (fitted.config.date, fitted.config.target.column))]
+    used += [input_column(c) for c in _alike(fitted)]
+    known = {part: table[used] for part, table in prepared.tables.items() if part != "future"}
+    return replace(prepared, tables=known)
+
+
 def _blending(prepared: Prepared, k: int, floor: Floor) -> Blending:
-    naive = naive_of(prepared, window_of(prepared, k), floor.mixture) if floor.share else {}
+    naive = naive_of(prepared, window_of(_slim(prepared), k), floor.mixture) if floor.share else {}
     return partial(floor.blended, naive=naive)
 
 
@@ -126,5 +135,5 @@ def at_end(floor: Floor, prepared: Prepared) -> Floor:
     """The floor with its naive forecasts from the end of all known rows."""
     if floor.share == 0:
         return floor
-    known = known_rows(prepared.fitted, window_of(prepared, "refit").learned)
+    known = known_rows(prepared.fitted, window_of(_slim(prepared), "refit").learned)
     return replace(floor, models=naive_forecasts(known, floor.mixture))

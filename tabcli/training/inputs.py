@@ -161,10 +161,10 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
     elif rows == 0:
         learned, scored = tables["train"], tables["valid"]
     else:
-        everything = pd.concat(known, ignore_index=True)
         end = fitted.frequency.after(end, -rows * horizon)
-        ago = fitted.frequency.ago(everything[date], end)
-        learned, scored = everything[ago >= horizon + gap], everything[(ago >= 0) & (ago < horizon)]
+        ago = [fitted.frequency.ago(table[date], end) for table in known]
+        learned = pd.concat([t[a >= horizon + gap] for t, a in zip(known, ago, strict=True)], ignore_index=True)
+        scored = pd.concat([t[(a >= 0) & (a < horizon)] for t, a in zip(known, ago, strict=True)], ignore_index=True)
     left = np.clip(fitted.frequency.ago(scored[date], end), 0, horizon - 1)
     origin = 0
     if fitted.grid is not None:
