@@ -109,7 +109,7 @@ def test_a_row_that_is_asked_for_alone_is_told_that_its_plan_is_unknown(config: 
     for part, told in (
         (ahead, None),
         (ahead[late], None),
-        (ahead[~late], None),
+        (ahead[~late], "0 of the 17 steps"),
         (ahead[ahead["day"] == day + pd.Timedelta(4, unit="D")], "1 of the 17 steps"),
         (ahead[late & (ahead["day"] != day + pd.Timedelta(6, unit="D"))], "16 of the 17 steps"),
     ):

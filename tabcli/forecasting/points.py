@@ -14,7 +14,8 @@ from tabcli.artifacts.encoded_names import PLACES, ROW, input_column
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, memory_error
 from tabcli.pipeline.apply import Applied, apply, zero_rows
-from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows, own_dates
+from tabcli.pipeline.encoding import known_series
+from tabcli.pipeline.future import closed_weekdays, ended_series, future_rows, open_steps, own_dates
 from tabcli.pipeline.joined import with_target
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.tables.contract import DataSource, describe, load_tables
@@ -254,12 +255,24 @@ def _unseen_plan(applied: Applied, run: Run) -> list[str]:
         return []
     ahead = -fitted.frequency.ago(applied.rows[fitted.config.date], fitted.known_until)
     known = -int(fitted.frequency.ago(pd.Series([fitted.known_until]), fitted.split.valid_end)[0])
-    n_asked, n_steps = len(np.unique(ahead[ahead > 0])), max(int(ahead.max()), fitted.horizon - known)
-    if not n_asked or n_asked == n_steps:
+    later, n_steps = ahead > 0, max(int(ahead.max()), fitted.horizon - known)
+    if n_steps <= 0:
         return []
+    series, numbers = np.unique(applied.wide.series, return_inverse=True)
+    n_own = np.bincount(numbers[later], minlength=len(series))
+    dates = pd.Series([fitted.frequency.after(fitted.known_until, i + 1) for i in range(n_steps)])
+    expected = open_steps(fitted, known_series(fitted.calendar, series), dates).sum(axis=1)
+    n_lacking, n_asked = int((n_own < expected).sum()), len(np.unique(ahead[later]))
+    if not n_lacking:
+        return []
+    what = (
+        f"{n_asked} of the {n_steps} steps after {fitted.known_until} are asked for"
+        if n_asked < n_steps
+        else f"{n_lacking} series are asked for without some of the {n_steps} steps after {fitted.known_until}"
+    )
     return [
-        f"{n_asked} of the {n_steps} steps after {fitted.known_until} are asked for: what is planned on the others is "
-        "not known, and forecasts of rows asked for together may differ; ask for all rows of the horizon at once"
+        f"{what}: what is planned on the others is not known, and forecasts of rows asked for together may differ; "
+        "ask for all rows of the horizon at once"
     ]
 
 

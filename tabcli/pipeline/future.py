@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, ColumnValues, IntArray
+from tabcli.arrays import AnyArray, BoolArray, ColumnValues, IntArray
 from tabcli.artifacts.contents import FittedPipeline
 from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.config.data import Rule, Table
@@ -92,6 +92,17 @@ def closed_weekdays(fitted: FittedPipeline) -> dict[str, int]:
     bits = fitted.tail.drop_duplicates(SERIES)[WEEKDAYS].to_numpy()
     counts = {name: int((bits >> day & 1 == 0).sum()) for day, name in enumerate(calendar.day_name)}
     return {name: n for name, n in counts.items() if n}
+
+
+def open_steps(fitted: FittedPipeline, series: IntArray, dates: pd.Series) -> BoolArray:
+    """Whether each series has rows on the weekdays of these dates, bool (n_series, n_dates); −1: one that is new."""
+    bits = np.full(int(series.max(initial=-1)) + 2, 127)  # the last: all weekdays
+    if _daily(fitted):
+        known = fitted.tail.drop_duplicates(SERIES)
+        known = known[known[SERIES] < len(bits) - 1]
+        bits[known[SERIES].to_numpy()] = known[WEEKDAYS].to_numpy()
+    opened: BoolArray = (bits[series][:, None] >> dates.dt.day_of_week.to_numpy() & 1).astype(bool)
+    return opened
 
 
 def _daily(fitted: FittedPipeline) -> bool:
