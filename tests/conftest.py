@@ -14,7 +14,10 @@ from hypothesis import HealthCheck, settings
 
 from tabcli.training import workers
 
-settings.register_profile("long", print_blob=True)
+# No deadlines: on a busy machine any example may take long.
+settings.register_profile("usual", deadline=None)
+settings.register_profile("long", deadline=None, print_blob=True)
+settings.load_profile("usual")
 
 
 def examples(n: int) -> settings:

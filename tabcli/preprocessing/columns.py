@@ -47,9 +47,39 @@ ALL = slice(None)
 
 
 def _keys_of(rows: FactorizedTable, names: Iterable[str]) -> dict[int, tuple[IntArray, int]]:
-    """For each set of keys that the columns are kept by: the place of every row (n,), and how many there are."""
+    """For each set of keys, by the identity of its codes: the key of every row (n,), and how many keys there are."""
     columns = [rows.stored[name] for name in names if name in rows.stored]
     return {id(c.codes): (c.codes, len(c.values)) for c in columns if c.codes is not None}
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Several choices of the rows of a table. What is made of the k keys of a column becomes that of each choice:
+
+        values of keys (k,)  ── codes[chosen], made once for all columns of the same keys ──▶  values of the chosen rows
+
+    `chosen`: the rows of each part; `codes`: by the identity of a column's codes, these in each part.
+    """
+
+    rows: FactorizedTable
+    chosen: list[Chosen]
+    codes: dict[int, list[IntArray]]
+
+    @classmethod
+    def of(cls, rows: FactorizedTable, names: Iterable[str], chosen: Iterable[Chosen]) -> "_Parts":
+        """Of the columns `names` of a table."""
+        parts = list(chosen)
+        return cls(rows, parts, {key: [codes[at] for at in parts] for key, (codes, _) in _keys_of(rows, names).items()})
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many rows each part has."""
+        return [len(self.rows.index[at]) for at in self.chosen]
+
+    def spread(self, values: AnyArray, name: str) -> list[AnyArray]:
+        """The values of a column, or of its keys, (k,) → those of the rows of each part."""
+        codes = self.rows.stored[name].codes
+        return [values[at] for at in (self.chosen if codes is None else self.codes[id(codes)])]
 
 
 class PreprocessorState(TypedDict):
@@ -145,31 +175,20 @@ class Preprocessor:
         plain = [c for c in self.categorical if c not in flags]
         require_columns(rows, fill.medians_, "the table to fill")
         require_columns(rows, plain, "the table to categorify")
-        places: dict[int, list[Chosen]] = {id(None): list(parts.values())}
-        for key, (place, _) in _keys_of(rows, [*plain, *self.continuous]).items():
-            places[key] = [place[at] for at in parts.values()]
+        chosen = _Parts.of(rows, [*plain, *self.continuous], parts.values())
 
-        def spread(values: AnyArray, name: str) -> list[AnyArray]:
-            """The values of a column, or of its keys → those of the rows of each part."""
-            return [values[at] for at in places[id(rows.stored[name].codes)]]
-
-        def numbers(name: str) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_] | None]:
-            column = rows.stored[name].values
-            if rows.kind(name) == "int" and narrowed(column.to_numpy()):
-                scaled, missing = self.normalize.looked_up(column.to_numpy(), name), None
-            else:
-                values, gap = fill.filled(column, name)
-                scaled, missing = self.normalize.scaled(values, name), gap if gap.any() else None
-            return spread(scaled, name), missing
+        def numbers(name: str) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]] | None]:
+            scaled, missing = self._scaled(rows, name)
+            return chosen.spread(scaled, name), None if missing is None else chosen.spread(missing, name)
 
         made = dict(zip(self.continuous, parallel_map(numbers, self.continuous, len(rows)), strict=True))
-        gaps = {name: spread(missing, name) for name, (_, missing) in made.items() if missing is not None}
+        gaps = {name: missing for name, (_, missing) in made.items() if missing is not None}
 
         def codes(name: str) -> list[NDArray[np.int32]]:
             if name not in flags:
-                return spread(self.categorify.codes(rows.stored[name].values, name), name)
-            found = gaps.get(flags[name]) or [np.zeros(len(rows.index[at]), dtype=bool) for at in parts.values()]
-            return [self.categorify.codes(pd.Series(missing), name) for missing in found]
+                return chosen.spread(self.categorify.codes(rows.stored[name].values, name), name)
+            missing = gaps.get(flags[name]) or [np.zeros(n, dtype=bool) for n in chosen.lengths]
+            return [self.categorify.codes(pd.Series(found), name) for found in missing]
 
         coded = dict(zip(self.categorical, parallel_map(codes, self.categorical, len(rows)), strict=True))
         return {
@@ -181,6 +200,14 @@ class Preprocessor:
             )
             for i, (part, at) in enumerate(parts.items())
         }
+
+    def _scaled(self, rows: FactorizedTable, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """The stored values of a column, filled and normalised, float32 (k,), and which were missing if any was."""
+        column = rows.stored[name].values
+        if rows.kind(name) == "int" and narrowed(column.to_numpy()):
+            return self.normalize.looked_up(column.to_numpy(), name), None
+        values, missing = self.fill_missing.filled(column, name)
+        return self.normalize.scaled(values, name), missing if missing.any() else None
 
     def _encoded(
         self,
