@@ -177,6 +177,18 @@ def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, 
         tabcli.tune(config, tables, tmp_path, trials=4, folds=1, overrides=FAST)
 
 
+def test_a_search_may_try_other_histories(config: dict[str, Any], tmp_path: Path) -> None:
+    """A history by a column that only the trial reads: the table was that of the config, which had no such column."""
+    config["history"] = {"windows": ["28d", "7d"], "base": "7d", "effects": [], "use": ["levels"]}
+    config["tune"] = {"space": {"history.effects": {"choices": [["dayMonth"]]}}}
+    options = [*FAST, "calibration.windows=0", "model.layers=[8]"]
+    made = tabcli.tune(config, make_tables(), tmp_path, trials=1, folds=1, overrides=options)
+    assert made.best.changes == {"history.effects": ["dayMonth"]}
+    written = load(made.path).history
+    assert written is not None
+    assert list(written.effects) == ["dayMonth"]
+
+
 @pytest.mark.parametrize(
     ("space", "message"),
     [

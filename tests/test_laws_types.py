@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import tabcli
 from tabcli.config.data import Table
-from tabcli.errors import DataError
+from tabcli.errors import DataError, TabcliError
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import read_table
 from tests.conftest import make_tables
@@ -223,3 +223,43 @@ def test_a_prep_is_the_same_whatever_the_types(config: dict[str, Any]) -> None:
     first, second = (tabcli.prep(config, tables).prepared for tables in (plain, other))
     for name, table in first.tables.items():
         pd.testing.assert_frame_equal(second.tables[name], table, check_exact=True)
+
+
+FOREIGN: dict[str, Callable[[pd.DataFrame, Path], object]] = {
+    "arrow.parquet": lambda table, path: (
+        table.assign(day=table["day"].dt.tz_localize("UTC")).convert_dtypes(dtype_backend="pyarrow").to_parquet(path)
+    ),
+    "categories.pkl": lambda table, path: table.assign(day=pd.Categorical(table["day"])).to_pickle(path),
+    "plain.csv": lambda table, path: table.to_csv(path, index=False),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_moments_of_a_zone_and_categories_of_dates_go_from_init_to_a_forecast(tmp_path: Path, name: str) -> None:
+    days = pd.date_range("2023-01-02", periods=104, unit="us")
+    rows = pd.DataFrame({"shop": np.repeat(["A", "B"], 104), "day": [*days, *days], "promo": np.arange(208) // 3 % 2})
+    rows["sales"] = 50 + 10 * rows["promo"] + np.arange(208) % 7 + (rows["shop"] == "B") * 40
+    late = rows["day"] >= days[90]
+    data, ending = tmp_path / "data", name.rsplit(".", maxsplit=1)[1]
+    data.mkdir()
+    FOREIGN[name](rows[~late], data / f"train.{ending}")
+    FOREIGN[name](rows[late].drop(columns="sales"), data / f"future.{ending}")
+    reading = {"timezone": "UTC"} if "arrow" in name else {}
+    config = tabcli.init(data, tmp_path / "my.yaml", reading=reading).path
+    run = tabcli.train(tabcli.prep(config, data), overrides=["train.epochs=1", "calibration.windows=0"])
+    made = tabcli.predict(run, data).table
+    assert made["day"].tolist() == [*days[90:], *days[90:]]
+    assert made["shop"].tolist() == ["A"] * 14 + ["B"] * 14
+    assert np.isfinite(made["sales"]).all()
+    FORECASTS[name] = made["sales"].tolist()
+    assert FORECASTS[name] == next(iter(FORECASTS.values())), "as from any other file"
+
+
+FORECASTS: dict[str, list[float]] = {}
+
+
+def test_init_names_the_table_whose_header_has_two_levels(tmp_path: Path) -> None:
+    table = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]))
+    table.to_pickle(tmp_path / "wide.pkl")
+    with pytest.raises(TabcliError, match=r"wide\.pkl.*the columns have 2 levels"):
+        tabcli.init(tmp_path, tmp_path / "my.yaml")
