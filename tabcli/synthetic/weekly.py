@@ -103,14 +103,19 @@ def synth_weekly(
     truth = tables["truth"]
     floor = wape(truth["units"], truth["median"])
     arguments = {"stores": stores, "products": products, "weeks": weeks, "horizon": horizon, "seed": seed}
-    facts = {
+    facts = _facts({"kind": "weekly", **arguments, "noise": noise, "start": str(start)}, floor)
+    write_tables(directory, tables, facts, replace=replace)
+    return SynthResult(directory, len(tables["train"]["store"]), len(truth["id"]), floor, "wape")
+
+
+def _facts(arguments: dict[str, object], floor: float) -> dict[str, object]:
+    """What `truth.json` says."""
+    return {
         "format_version": 1,
-        "arguments": {"kind": "weekly", **arguments, "noise": noise, "start": str(start)},
+        "arguments": arguments,
         "noise_floor": {"wape": floor},
         "formula": "median = round(exp(mu)); WAPE = sum(|units - median|) / sum(units)",
     }
-    write_tables(directory, tables, facts, replace=replace)
-    return SynthResult(directory, len(tables["train"]["store"]), len(truth["id"]), floor, "wape")
 
 
 def _tables(
