@@ -31,7 +31,7 @@ def callbacks_of(bar: "Bar") -> Callbacks:
 
 def epoch_text(record: EpochRecord) -> str:
     """An epoch's record in one line."""
-    name = f"{record.network:<10}" if record.network else ""
+    name = f"{record.network:<12}" if record.network else ""
     metric, scores = record.by.removeprefix("valid_"), record.scores
     of_log = f"RMSE of log {scores['valid_rmse_log']:.4f}  " if "valid_rmse_log" in scores else ""
     return (
