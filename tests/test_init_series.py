@@ -63,6 +63,18 @@ def test_a_size_that_differs_for_each_series_is_not_taken_for_its_name(tmp_path:
     assert config["availability"]["static"] == ["places"]
 
 
+def test_what_numbers_the_rows_or_the_dates_is_no_history(tmp_path: Path) -> None:
+    table = sales(n=48, freq="MS")
+    year = table["date"].dt.year + (table["date"].dt.month - 1) / 12
+    table = table.assign(rownames=np.arange(1, 97), step=np.tile(np.arange(48), 2), decimal=year, listed=7.5)
+    table["listed"] += np.random.default_rng(0).uniform(size=len(table))
+    table = table.assign(month=table["date"].dt.month, open=np.arange(96) % 3 != 0).astype({"open": int})
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, _ = begun(folder, "--target", "sales", "--series", "shop", "--horizon", "6mo")
+    assert config["history"]["columns"] == ["listed"]
+    assert {"rownames", "step", "decimal"} <= set(config["availability"]["past_only"])
+
+
 def test_a_config_with_one_series_refuses_a_date_that_stands_twice(tmp_path: Path) -> None:
     table = one().drop(columns="promo")
     folder = folder_of(tmp_path, table.to_csv(index=False))

@@ -85,6 +85,19 @@ def part_of_date(column: pd.Series, dates: pd.Series) -> tuple[str, int] | None:
     return None
 
 
+def runs_with(column: pd.Series, dates: pd.Series) -> bool:
+    """Whether a column of numbers is the date in other words: a count of steps, or 2015.5 for its middle."""
+    there = column.notna()
+    values, moments = column[there].to_numpy(dtype="float64"), dates[there].to_numpy().astype("int64")
+    if len(values) < 3 or np.ptp(values) == 0 or np.ptp(moments) == 0:
+        return False
+    return bool(np.corrcoef(values, moments)[0, 1] > STRAIGHT)
+
+
+STRAIGHT = 0.9999
+"""From this correlation on: that of the months of one year with their first days."""
+
+
 def parts_of_sum(table: pd.DataFrame, whole: str, columns: Sequence[str]) -> tuple[str, ...]:
     """Two to four of the columns that add up to the column `whole`, in nearly every row; () where none do."""
     others = [c for c in columns if c != whole and not is_flag(table[c])][:MAX_SUMMANDS]

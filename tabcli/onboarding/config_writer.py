@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.yaml12 import inline_yaml
-from tabcli.onboarding.columns import by_series
+from tabcli.onboarding.columns import by_series, is_measured, is_row_number, part_of_date, runs_with
 from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec
 from tabcli.onboarding.plan import Draft
 from tabcli.onboarding.steps import closed_weekdays, gaps_of
-from tabcli.tables.kinds import is_number
 
 BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
 """Below so many rows a batch has so many."""
@@ -217,16 +216,20 @@ def _features(draft: Draft) -> Iterator[str]:
             yield f"  {key}:"
             yield from (_line(name, value, indent=4) for name, value in features.items())
     history: Part = {"effects": draft.effects}
-    others = [c for c in found.past_only if c in found.rows.columns and _is_measure(found.rows[c])]
+    others = [
+        c for c in found.past_only if c in found.rows.columns and _is_measure(found.rows[c], found.rows[found.date])
+    ]
     history |= {"columns": others} if others else {}
     yield ""
     yield "# The past of the target itself, as old in training as it will be in a forecast."
     yield _line("history", history, f"{draft.promo} moves {found.target} most" if draft.promo else "")
 
 
-def _is_measure(column: pd.Series) -> bool:
-    """Whether a column's logs can tell of its level: numbers, positive in most rows."""
-    return is_number(column) and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
+def _is_measure(column: pd.Series, dates: pd.Series) -> bool:
+    """Whether a column's logs can tell of its level: amounts, positive in most rows, that do not number rows or dates."""
+    if not is_measured(column) or column.min() < 0 or (column > 0).mean() <= 0.5:
+        return False
+    return not (is_row_number(column) or part_of_date(column, dates) or runs_with(column, dates))
 
 
 def _inputs(draft: Draft) -> Iterator[str]:
