@@ -227,9 +227,8 @@ def _features(draft: Draft) -> Iterator[str]:
 
 def _is_measure(column: pd.Series, dates: pd.Series) -> bool:
     """Whether a column's logs can tell of its level: amounts, positive in most rows, that do not number rows or dates."""
-    if not is_measured(column) or column.min() < 0 or (column > 0).mean() <= 0.5:
-        return False
-    return not (is_row_number(column) or part_of_date(column, dates) or runs_with(column, dates))
+    positive = is_measured(column) and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
+    return positive and not (is_row_number(column) or part_of_date(column, dates) or runs_with(column, dates))
 
 
 def _inputs(draft: Draft) -> Iterator[str]:
