@@ -226,7 +226,7 @@ def _features(draft: Draft) -> Iterator[str]:
 
 
 def _is_measure(column: pd.Series, dates: pd.Series) -> bool:
-    """Whether a column's logs can tell of its level: amounts, positive in most rows, that do not number rows or dates."""
+    """Whether a column's logs can tell of its level: amounts, positive in most rows, no numbers of rows or dates."""
     positive = is_measured(column) and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
     return positive and not (is_row_number(column) or part_of_date(column, dates) or runs_with(column, dates))
 
