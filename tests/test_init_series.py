@@ -287,3 +287,15 @@ def test_series_that_end_apart_are_forecast_from_their_own_end(tmp_path: Path) -
     (tmp_path / "d.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     said = run("config", "check", tmp_path / "d.yaml", code=3).stderr
     assert "forecast.start: own moves series to a common end; it does not go with features.holidays" in said
+
+
+@pytest.mark.parametrize("column", ["shop", "day"])
+def test_a_row_without_a_part_of_its_key_is_told_by_its_number(tmp_path: Path, column: str) -> None:
+    """It ended as a bug."""
+    rows = pd.concat([one().assign(shop=shop) for shop in ("A", "B")], ignore_index=True)
+    rows[column] = rows[column].astype(object).where(rows.index != 3)
+    folder = folder_of(tmp_path, rows.to_csv(index=False))
+    done = run(
+        "init", folder, "--out", tmp_path / "my.yaml", "--series", "shop", "--date", "day", "--horizon", "7d", code=4
+    )
+    assert f"column '{column}': 1 rows have no value: row 4" in done.stderr

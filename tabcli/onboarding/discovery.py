@@ -27,6 +27,7 @@ from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_a
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.steps import frequency_of
 from tabcli.tables.kinds import Kind, is_text, is_whole
+from tabcli.tables.rows import check_complete
 
 MAX_FLAG_VALUES, FEWEST_CLOSED = 5, 2
 
@@ -197,6 +198,7 @@ def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], hint
     series, why_series = find_series(train, future, date, target, hints)
     if hints.aggregate:
         train = added_up(train, date, target, series)
+    check_complete(train.table, [*series, date], train.file)
     frequency, odd = frequency_of(train.table, series, date)
     horizon = _horizon(train, future, date, frequency, hints)
     found = Discovery(train, future, date, target, series, frequency, horizon, hints.horizon is not None)

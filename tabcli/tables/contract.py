@@ -13,9 +13,8 @@ from tabcli.config.values import Scalar
 from tabcli.errors import DataError
 from tabcli.parallel import FEW, parallel_map
 from tabcli.tables.kinds import Kind, kind_of, require_columns, to_kind
-from tabcli.tables.levels import rows_text
 from tabcli.tables.reading import TableSource, find_file, read_table
-from tabcli.tables.rows import check_unique, distinct_rows, stack, take, with_columns
+from tabcli.tables.rows import check_complete, check_unique, distinct_rows, stack, take, with_columns
 
 MOST_CELLS = 200_000_000
 """So many series × dates are taken for a mistake."""
@@ -141,12 +140,7 @@ def check_row_keys(table: pd.DataFrame, config: Config, where: str, timezone: st
     `timezone`: in which the dates are what the clock said.
     """
     require_columns(table, [*config.series, config.date], where)
-    for column in [*config.series, config.date]:
-        gone = np.flatnonzero(table[column].isna().to_numpy())
-        if len(gone):
-            raise DataError(
-                f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}"
-            )
+    check_complete(table, [*config.series, config.date], where)
     named = [c for c in config.series if c != ONE_SERIES]
     if timezone is not None:
         _refuse_hours_that_come_twice(table, [*named, config.date], where, timezone)

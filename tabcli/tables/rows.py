@@ -13,7 +13,7 @@ from tabcli.arrays import AnyArray, BoolArray, ColumnValues, IntArray
 from tabcli.config.values import Condition, Not, Scalar
 from tabcli.errors import ConfigError, DataError
 from tabcli.tables.kinds import Columns, is_text, kind_of, require_columns
-from tabcli.tables.levels import EXAMPLES
+from tabcli.tables.levels import EXAMPLES, rows_text
 
 
 def frame_of(columns: Mapping[str, ColumnValues], index: pd.Index | None = None) -> pd.DataFrame:
@@ -48,6 +48,17 @@ def distinct_rows(table: pd.DataFrame, columns: Sequence[str]) -> tuple[IntArray
     numbers = np.empty(n_codes, dtype="int64")
     numbers[codes[first]] = np.arange(len(first))
     return numbers[codes], first
+
+
+def check_complete(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+    """Raises `DataError` where a row lacks a part of its key, with the rows."""
+    for column in columns:
+        gone = np.flatnonzero(table[column].isna().to_numpy())
+        if len(gone):
+            raise DataError(
+                f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}",
+                hint="a key must name one row; fill the values in, or remove the rows",
+            )
 
 
 def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
