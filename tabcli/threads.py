@@ -7,21 +7,17 @@ and two threads take thirty times as long as one. A thread that sleeps there lea
 """
 
 import os
-import sys
 
 POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
-def sleep_at_barriers() -> int | None:
+def sleep_at_barriers() -> None:
     """Sets what torch is to find when it is loaded; what the environment says about waiting already is kept.
 
-    Returns how many threads a network should be trained in: as many as torch takes (None), or one where torch was
-    loaded before and its threads spin. Processes that are started later find the setting in any case.
+    Where torch was loaded before, its threads spin; processes that are started later find the setting in any case.
     """
-    spins = "torch" in sys.modules and not any(name in os.environ for name in POLICIES)
     if not any(name in os.environ for name in POLICIES):
         os.environ["OMP_WAIT_POLICY"] = "passive"
-    return 1 if spins else None
 
 
-THREADS = sleep_at_barriers()
+sleep_at_barriers()

@@ -16,7 +16,6 @@ from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
-from tabcli.threads import THREADS
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
@@ -115,7 +114,7 @@ def train(
                 plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
                     "versions": versions(),
-                    "threads": settings.train.threads or THREADS or torch.get_num_threads(),
+                    "threads": settings.train.threads or torch.get_num_threads(),
                     "prep": prep_id,
                 }
                 directories.save_run(temporary, run, fingerprint, facts)

@@ -18,7 +18,6 @@ from tabcli.artifacts.records import EpochRecord
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.threads import THREADS
 from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
 from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
@@ -258,7 +257,7 @@ def fit(
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
     train, valid = (data.to(device_of(settings)) for data in (train, valid))
-    with threads(settings.threads or THREADS), torch.random.fork_rng(devices=[]):
+    with threads(settings.threads), torch.random.fork_rng(devices=[]):
         trainer = Trainer(spec, settings, train, seed)
         done = resume or Checkpoint(0, {})
         if resume is not None:

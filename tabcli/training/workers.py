@@ -69,7 +69,7 @@ def run_tasks(
     if job is not None and len(open_tasks) > 1 and n_cores() > 1 and n_steps(open_tasks, prepared, settings) > SHORT:
         _run_processes(open_tasks, job, callbacks)
     results = []
-    with threads((settings.train.threads or 1) if job is not None and len(tasks) > 1 else None):
+    with threads((settings.train.threads or 1) if job is not None and len(tasks) > 1 else settings.train.threads):
         for i, task in enumerate(tasks):
             part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
             results.append(run_task(task, prepared, settings, inputs, part, partial))
