@@ -148,3 +148,21 @@ def test_weekdays_without_rows_are_no_gap_in_the_plan() -> None:
     gap = ahead[(ahead["shop"] != 3) | (ahead["day"].dt.day_of_week != 0)]
     told = [w for w in ready.predict(gap).warnings if "ask for all rows" in w]
     assert told[0].startswith("1 series are asked for without some of the 19 steps")
+
+
+# ------------------------------------------------------------------------------------------- with a gap
+
+
+def test_with_a_gap_a_forecast_sees_the_distances_that_training_saw() -> None:
+    """Validation rows as training has them, and as a forecast from the cutoff: they lay at 1.7 and at 1.0 horizons."""
+    prepared = tabcli.prep({**FULL, "validation": {"last": "20d", "gap": "14d"}}, make_tables()).prepared
+    history, valid, grid = history_of(prepared), prepared.tables["valid"], prepared.fitted.grid
+    assert history is not None
+    assert grid is not None
+    rows = Positions(*(valid[f"row.{name}"].to_numpy(dtype="int64") for name in ("series", "step", "cell")))
+    origin = int(rows.step.min()) - 14
+    learned = history.columns(rows, np.full(len(valid), origin))
+    asked = history.snapshot(origin).columns(rows)
+    np.testing.assert_allclose(asked[1], learned[1], rtol=1e-6)
+    np.testing.assert_allclose(asked[0], learned[0], rtol=1e-6)
+    assert learned[1][:, -1].max() == 1.0, "the last row to forecast lies at the horizon"

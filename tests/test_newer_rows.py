@@ -7,7 +7,7 @@ import pytest
 
 import tabcli
 from tabcli.artifacts.encoded_names import ROW
-from tabcli.errors import DataError
+from tabcli.errors import DataError, UsageError
 from tests.conftest import make_tables
 
 DAYS = pd.date_range("2024-01-01", periods=130, unit="us")
@@ -39,6 +39,8 @@ def test_a_horizon_does_not_forecast_days_that_are_over() -> None:
     run = tabcli.train(tabcli.prep(CONFIG, table(100)))
     assert tabcli.predict(run, table(100), horizon="7d").table["day"].min() == DAYS[100]
     assert tabcli.predict(run, {}, horizon="7d").table["day"].min() == DAYS[100]
+    with pytest.raises(UsageError, match="--horizon 0d: expected a length of one step or more"):
+        tabcli.predict(run, {}, horizon="0d")  # it gave a step
     with pytest.raises(
         DataError, match=r"has targets until 2024-04-23 .* but the run knows them until 2024-04-09"
     ) as e:

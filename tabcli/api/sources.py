@@ -92,10 +92,15 @@ def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[st
 
 
 def parse_duration(option: str, text: str | None) -> values.Duration | None:
+    if text is None:
+        return None
     try:
-        return None if text is None else values.Duration.parse(text)
+        duration = values.Duration.parse(text)
     except ValueError as error:
         raise UsageError(f"{option} {text}: {error}") from None
+    if option == "--horizon" and duration.count == 0:
+        raise UsageError(f"--horizon {text}: expected a length of one step or more, such as 4w")
+    return duration
 
 
 # -------------------------------------------------------------------------------------------- evaluate
