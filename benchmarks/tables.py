@@ -126,6 +126,9 @@ def _quarters(table: pd.DataFrame) -> pd.Series:
 
 
 def _weeks(table: pd.DataFrame) -> pd.Series:
+    """From 1991 W06; of a forecast from the date of the week's Monday."""
+    if not table["Week"].str.contains("W").all():
+        return pd.to_datetime(table["Week"])
     return pd.to_datetime(table["Week"].str.replace(" W", "-W") + "-1", format="%G-W%V-%u")
 
 
