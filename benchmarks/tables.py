@@ -222,11 +222,12 @@ def row_text(result: dict[str, Any]) -> str:
     cells += [result["horizon"], f"{own['wape']:.1f}" if "wape" in own else "stopped"]
     cells += [f"{own['bias']:+.1f}" if "wape" in own else "", f"{min(naive):.1f}"]
     cells += [f"{result[n]['wape']:.1f}" for n in ("lightgbm", "autoets")]
-    return "| " + " | ".join(cells) + " |"
+    best = min(naive + [result[n]["wape"] for n in ("lightgbm", "autoets")])
+    return "| " + " | ".join([*cells, f"{own['wape'] / best:.2f}" if "wape" in own else ""]) + " |"
 
 
-HEADER = """| table | package | licence | rows / series | horizon | tabcli | bias | best naive | LightGBM | AutoETS |
-|---|---|---|---|---|---|---|---|---|---|"""
+HEADER = """| table | package | licence | rows / series | horizon | tabcli | bias | best naive | LightGBM | AutoETS | ÷ best peer |
+|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
