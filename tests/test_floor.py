@@ -18,7 +18,7 @@ from tabcli.floor.blend import PastWindow, best_mixture, better_than_naive, blen
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
-from tabcli.floor.smoothing import last_season, last_value, smoothing
+from tabcli.floor.smoothing import last_season, last_value, smoothing, usual_season
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.training import floors
 from tabcli.training.inputs import window_of
@@ -53,7 +53,7 @@ def test_what_repeats_is_repeated_wherever_it_begins(start: int) -> None:
     panel = np.stack([np.tile(WEEK, 10), 2 * np.tile(WEEK, 10)])[:, :66]
     past, wanted = known(panel, start=start), ahead(2, start + 65, 20)
     expected = np.concatenate([np.tile(WEEK, 20)[66:86], 2 * np.tile(WEEK, 20)[66:86]])
-    for made in (last_season(past, 7), smoothing(past, 7), last_season(past, 7, drift=True)):
+    for made in (last_season(past, 7), usual_season(past, 7), smoothing(past, 7), last_season(past, 7, drift=True)):
         np.testing.assert_allclose(made.forecast(wanted), expected, atol=1e-9)
     np.testing.assert_allclose(medians(past, (0,)).forecast(wanted), expected)
 
@@ -76,6 +76,17 @@ def test_the_newest_of_each_place_in_the_season_counts_where_some_are_missing() 
     panel[0, 7:9] = [50.0, 60.0]
     expected = [30.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0]
     np.testing.assert_array_equal(last_season(known(panel), 7).forecast(ahead(1, 27, 7)), expected)
+
+
+def test_a_holiday_in_the_last_season_is_repeated_by_that_season_and_not_by_the_usual_one() -> None:
+    panel = np.tile(WEEK, 6)[None].copy()
+    panel[0, 38] = 0.0
+    panel[0, 35] = np.nan
+    past, wanted = known(panel), ahead(1, 41, 7)
+    np.testing.assert_array_equal(last_season(past, 7).forecast(wanted), [3, 1, 4, 0, 5, 9, 2])
+    np.testing.assert_array_equal(usual_season(past, 7).forecast(wanted), WEEK)
+    short = known(panel[:, :5])
+    np.testing.assert_array_equal(usual_season(short, 7).forecast(ahead(1, 4, 7)), [5, 5, 3, 1, 4, 1, 5])
 
 
 @examples(25)

@@ -8,7 +8,7 @@ import numpy as np
 from tabcli.arrays import AnyArray, FloatArray
 from tabcli.floor.known import Known
 from tabcli.floor.medians import Medians, medians
-from tabcli.floor.smoothing import Paths, last_season, last_value, smoothing
+from tabcli.floor.smoothing import SEVERAL, Paths, last_season, last_value, smoothing, usual_season
 
 Model = Paths | Medians
 """A naive forecast as of the end of what was known: `forecast(places)`."""
@@ -23,6 +23,7 @@ def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[
     for n in known.seasons:
         makers[f"the last {n} steps"] = partial(last_season, known, n)
         makers[f"the last {n} steps with drift"] = partial(last_season, known, n, drift=True)
+        makers[f"the median of the last {SEVERAL} seasons of {n} steps"] = partial(usual_season, known, n)
         makers[f"exponential smoothing with a season of {n} steps"] = partial(smoothing, known, n)
     for name, columns in known.medians.items():
         makers[f"the median by {name}"] = partial(medians, known, columns)

@@ -86,6 +86,24 @@ def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
     return Paths(known.end, np.zeros(n_series), trend, np.ones(n_series), season)
 
 
+SEVERAL = 4
+"""Of so many seasons the middle is taken: one holiday among them moves it no more."""
+
+
+def usual_season(known: Known, length: int) -> Paths:
+    """Each series repeats the median of its last `SEVERAL` seasons of `length` steps, place by place."""
+    panel = known.panel()[:, -SEVERAL * length :]
+    pad = -panel.shape[1] % length
+    seasons = np.pad(panel, ((0, 0), (pad, 0)), constant_values=np.nan).reshape(len(panel), -1, length)
+    there = np.isfinite(seasons).any(axis=1)
+    middle = np.full(there.shape, np.nan)
+    middle[there] = np.nanmedian(seasons.swapaxes(1, 2)[there], axis=1)
+    level = _last(known.panel())
+    season = np.roll(np.where(there, middle, level[:, None]), (known.end + 1) % length, axis=1)
+    zero = np.zeros(len(panel))
+    return Paths(known.end, zero, zero, zero, season)
+
+
 def _last(panel: FloatArray) -> FloatArray:
     """The last value of each row that is not NaN, float64 (S,)."""
     there = np.isfinite(panel)
