@@ -18,7 +18,8 @@ from tabcli.floor.blend import PastWindow, best_mixture, better_than_naive, blen
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
-from tabcli.floor.smoothing import last_season, last_value, smoothing, usual_season
+from tabcli.floor.seasons import last_season, last_value, usual_season
+from tabcli.floor.smoothing import smoothing
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.training import floors
 from tabcli.training.inputs import window_of

@@ -8,7 +8,9 @@ import numpy as np
 from tabcli.arrays import AnyArray, FloatArray
 from tabcli.floor.known import Known
 from tabcli.floor.medians import Medians, medians
-from tabcli.floor.smoothing import SEVERAL, Paths, last_season, last_value, smoothing, usual_season
+from tabcli.floor.paths import Paths
+from tabcli.floor.seasons import SEVERAL, last_season, last_value, usual_season
+from tabcli.floor.smoothing import smoothing
 
 Model = Paths | Medians
 """A naive forecast as of the end of what was known: `forecast(places)`."""

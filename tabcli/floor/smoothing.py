@@ -1,17 +1,17 @@
-"""Forecasts of a series from its own past alone: the last value, the last season, exponential smoothing.
+"""Exponential smoothing of every series by itself.
 
 All series are followed side by side, a step at a time; what is kept of each is a level, a trend that dies away, and a
 value for each place in the season (Hyndman & Athanasopoulos, Forecasting: principles and practice, chapter 8).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from tabcli.arrays import AnyArray, BoolArray, FloatArray, IntArray
-from tabcli.floor.known import Known, Places
+from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.floor.known import Known
+from tabcli.floor.paths import Paths
 
 LEVELS = (0.05, 0.1, 0.2, 0.35, 0.6, 0.9)
 TRENDS = ((0.0, 0.0), (0.03, 0.9), (0.1, 0.98))
@@ -21,94 +21,6 @@ later), its season."""
 
 AT_ONCE = 20_000_000
 """So many series × settings × places in the season are followed side by side: 160 MB."""
-
-
-@dataclass(frozen=True)
-class Paths:
-    """A forecast for every series: level + trend · (φ + φ² + … + φ^h) + season, for h steps after `end`.
-
-    `level`, `trend`, `damping` (φ): float64 (S,), NaN where a series has no past; `season`: float64 (S, m), by step
-    modulo m.
-    """
-
-    end: int
-    level: FloatArray
-    trend: FloatArray
-    damping: FloatArray
-    season: FloatArray
-
-    def to_arrays(self) -> dict[str, AnyArray]:
-        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "end": np.array([self.end])}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "Paths":
-        """Raises `KeyError` where one is missing."""
-        return cls(int(arrays["end"][0]), *(arrays[f.name] for f in fields(cls)[1:]))
-
-    def forecast(self, places: Places) -> FloatArray:
-        """Rows → the target on its learned scale, float64 (n,), NaN for unknown series and those without a past."""
-        of = np.where(places.series < 0, 0, places.series)
-        ahead = np.maximum(places.step - self.end, 1).astype("float64")
-        phi = self.damping[of]
-        near_one = np.isclose(phi, 1.0)
-        safe = np.where(near_one, 0.5, phi)
-        passed = np.where(near_one, ahead, safe * (1 - safe**ahead) / (1 - safe))
-        season = self.season[of, places.step % self.season.shape[1]]
-        forecast = self.level[of] + self.trend[of] * passed + season
-        return np.where(places.series < 0, np.nan, forecast)
-
-
-def last_value(known: Known) -> Paths:
-    """Each series goes on as it ended."""
-    level = _last(known.panel())
-    zero = np.zeros_like(level)
-    return Paths(known.end, level, zero, zero, zero[:, None])
-
-
-def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
-    """Each series repeats its last season of `length` steps; with `drift` it goes on growing as it did for a season."""
-    panel = known.panel()
-    n_series, n_steps = panel.shape
-    pad = -n_steps % length
-    seasons = np.pad(panel, ((0, 0), (pad, 0)), constant_values=np.nan).reshape(n_series, -1, length)
-    newest = _last(seasons.swapaxes(1, 2).reshape(n_series * length, -1)).reshape(n_series, length)
-    level = _last(panel)
-    newest = np.where(np.isnan(newest), level[:, None], newest)
-    season = np.roll(newest, (known.end + 1) % length, axis=1)
-    trend = np.zeros(n_series)
-    if drift and seasons.shape[1] > 1:
-        grown = seasons[:, -1] - seasons[:, -2]
-        there = np.isfinite(grown)
-        trend = np.where(there, grown, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1) / length
-        season = season + trend[:, None] * (
-            (known.end - np.arange(length)) % length
-        )  # a place's value is so many steps old
-    return Paths(known.end, np.zeros(n_series), trend, np.ones(n_series), season)
-
-
-SEVERAL = 4
-"""Of so many seasons the middle is taken: one holiday among them moves it no more."""
-
-
-def usual_season(known: Known, length: int) -> Paths:
-    """Each series repeats the median of its last `SEVERAL` seasons of `length` steps, place by place."""
-    panel = known.panel()[:, -SEVERAL * length :]
-    pad = -panel.shape[1] % length
-    seasons = np.pad(panel, ((0, 0), (pad, 0)), constant_values=np.nan).reshape(len(panel), -1, length)
-    there = np.isfinite(seasons).any(axis=1)
-    middle = np.full(there.shape, np.nan)
-    middle[there] = np.nanmedian(seasons.swapaxes(1, 2)[there], axis=1)
-    level = _last(known.panel())
-    season = np.roll(np.where(there, middle, level[:, None]), (known.end + 1) % length, axis=1)
-    zero = np.zeros(len(panel))
-    return Paths(known.end, zero, zero, zero, season)
-
-
-def _last(panel: FloatArray) -> FloatArray:
-    """The last value of each row that is not NaN, float64 (S,)."""
-    there = np.isfinite(panel)
-    place = panel.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1)
-    return np.where(there.any(axis=1), panel[np.arange(len(panel)), place], np.nan)
 
 
 @dataclass(frozen=True)

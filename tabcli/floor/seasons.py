@@ -1,0 +1,60 @@
+"""Forecasts that repeat: the last value, the last season, the usual one."""
+
+import numpy as np
+
+from tabcli.arrays import FloatArray
+from tabcli.floor.known import Known
+from tabcli.floor.paths import Paths
+
+
+def last_value(known: Known) -> Paths:
+    """Each series goes on as it ended."""
+    level = _last(known.panel())
+    zero = np.zeros_like(level)
+    return Paths(known.end, level, zero, zero, zero[:, None])
+
+
+def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
+    """Each series repeats its last season of `length` steps; with `drift` it goes on growing as it did for a season."""
+    panel = known.panel()
+    n_series, n_steps = panel.shape
+    pad = -n_steps % length
+    seasons = np.pad(panel, ((0, 0), (pad, 0)), constant_values=np.nan).reshape(n_series, -1, length)
+    newest = _last(seasons.swapaxes(1, 2).reshape(n_series * length, -1)).reshape(n_series, length)
+    level = _last(panel)
+    newest = np.where(np.isnan(newest), level[:, None], newest)
+    season = np.roll(newest, (known.end + 1) % length, axis=1)
+    trend = np.zeros(n_series)
+    if drift and seasons.shape[1] > 1:
+        grown = seasons[:, -1] - seasons[:, -2]
+        there = np.isfinite(grown)
+        trend = np.where(there, grown, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1) / length
+        season = season + trend[:, None] * (
+            (known.end - np.arange(length)) % length
+        )  # a place's value is so many steps old
+    return Paths(known.end, np.zeros(n_series), trend, np.ones(n_series), season)
+
+
+SEVERAL = 4
+"""Of so many seasons the middle is taken: one holiday among them moves it no more."""
+
+
+def usual_season(known: Known, length: int) -> Paths:
+    """Each series repeats the median of its last `SEVERAL` seasons of `length` steps, place by place."""
+    panel = known.panel()[:, -SEVERAL * length :]
+    pad = -panel.shape[1] % length
+    seasons = np.pad(panel, ((0, 0), (pad, 0)), constant_values=np.nan).reshape(len(panel), -1, length)
+    there = np.isfinite(seasons).any(axis=1)
+    middle = np.full(there.shape, np.nan)
+    middle[there] = np.nanmedian(seasons.swapaxes(1, 2)[there], axis=1)
+    level = _last(known.panel())
+    season = np.roll(np.where(there, middle, level[:, None]), (known.end + 1) % length, axis=1)
+    zero = np.zeros(len(panel))
+    return Paths(known.end, zero, zero, zero, season)
+
+
+def _last(panel: FloatArray) -> FloatArray:
+    """The last value of each row that is not NaN, float64 (S,)."""
+    there = np.isfinite(panel)
+    place = panel.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1)
+    return np.where(there.any(axis=1), panel[np.arange(len(panel)), place], np.nan)
