@@ -172,7 +172,11 @@ def train_result(**changes: Any) -> Any:
         "train_rows": 798_454,
     }
     found = TrainMetrics.from_state({**metrics, **changes})  # type: ignore[arg-type]
-    learned = SimpleNamespace(target=SimpleNamespace(transform="log"), train=SimpleNamespace(loss="mse"))
+    learned = SimpleNamespace(
+        target=SimpleNamespace(transform="log"),
+        train=SimpleNamespace(loss="mse"),
+        calibration=SimpleNamespace(metric="auto", windows=2),
+    )
     run = SimpleNamespace(fitted=SimpleNamespace(config=learned))
     return SimpleNamespace(metrics=found, unchanged=False, path="run", run=run)
 

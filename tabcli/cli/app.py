@@ -42,7 +42,11 @@ def main(
 ) -> None:
     """From raw sales tables to a forecast.
 
-    Start with: tabcli synth data && tabcli prep --config configs/quickstart.yaml --data data --out prep
+    \b
+      tabcli init data --out my.yaml         (tables in the folder data; tabcli synth data makes some)
+      tabcli prep --config my.yaml --data data --out prep
+      tabcli train --prep prep --out run
+      tabcli predict run --data data --out forecast.csv
     """
     signal.signal(signal.SIGTERM, on_sigterm)
 

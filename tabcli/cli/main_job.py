@@ -13,7 +13,6 @@ from tabcli.cli.options import (
     ConfigOption,
     DataOption,
     Force,
-    Names,
     OptionalConfig,
     Overrides,
     split_names,
@@ -55,7 +54,8 @@ def train(
     config: OptionalConfig = None,
     overrides: Overrides = None,
     refit: Annotated[
-        bool | None, typer.Option("--refit/--no-refit", help="After validation, train anew on all rows.")
+        bool | None,
+        typer.Option("--refit/--no-refit", help="Train anew on all rows once judged; else as the config says."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
     precision: Annotated[
@@ -65,7 +65,7 @@ def train(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the network on a prep.
+    """Train the networks on a prep, judge them on the validation rows and past windows, and write a run.
 
     Example: tabcli train --config configs/quickstart.yaml --prep prep --out run
     """
@@ -113,9 +113,13 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .csv or .parquet file to write.")],
-    columns: Names = "",
+    columns: Annotated[str, typer.Option(metavar="A,B,…", help="Columns of the rows to carry along.")] = "",
     horizon: Annotated[
-        str | None, typer.Option(help="Make the rows: every series × the next 8w, by the config's forecast.rules.")
+        str | None,
+        typer.Option(
+            metavar="8w",
+            help="In place of the table `future`: the next steps (h, d, w, mo) of every series, by forecast.rules.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -89,6 +89,17 @@ def _floor_text(floor: "Floor") -> str:
     return f"{shown}; past windows have {100 * floor.gain:.1f} % less error so than with networks alone"
 
 
+def _why_none(result: "TrainResult") -> str:
+    """Why forecasts are not calibrated."""
+    config = result.run.fitted.config
+    if config.calibration.metric == "none":
+        return "the config wants none"
+    if config.calibration.windows == 0 or len(result.metrics.windows) < 2:
+        return "there are too few past windows to judge one by"
+    what = "shift" if config.target.transform == "identity" else "factor"
+    return f"no {what} helped on past windows that neither it nor the networks had seen"
+
+
 def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     """How forecasts of the past came out, and what that says of the one to come."""
     n, name = len(metrics.windows), metrics.metric
@@ -134,7 +145,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         how = f"{calibration.shift:+,.4g}" if calibration.shift else f"× {calibration.factor:.4f}"
         yield f"calibration    forecasts {how}: it helped on past windows that neither it nor the networks had seen"
     else:
-        yield "calibration    none: no factor helped on past windows that neither it nor the networks had seen"
+        yield f"calibration    none: {_why_none(result)}"
     yield (
         f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
         f"{baseline.name} ({shown(baseline.score)})"

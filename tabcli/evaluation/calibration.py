@@ -1,6 +1,6 @@
 """The factor on the forecasts that is best for a metric.
 
-A target that is learned on its own scale gets something added in place of the factor.
+Where the target is learned as it is (`identity`), what is fitted is a shift: something is added to all forecasts.
 
 A network that learns the log's mean forecasts near the median. With log errors of standard deviation s and no bias the
 RMSPE is least for exp(−1.5 s²) times that, about 0.985 for s = 0.1: too high a forecast costs more than too low a one.
@@ -64,7 +64,7 @@ def _best_constant(criterion: Criterion, actual: FloatArray, wanted: FloatArray,
 
 
 def _held(errors: FloatArray) -> FloatArray:
-    """Errors less their mean, none further from their median than FAR times 1.4826 their median absolute deviation."""
+    """Errors less their mean, none further from their median than `OUTLIER_SD` robust standard deviations."""
     middle = np.median(errors)
     reach = OUTLIER_SD * 1.4826 * float(np.median(np.abs(errors - middle)))
     held = np.clip(errors, middle - reach, middle + reach) if reach > 0 else errors
@@ -108,9 +108,9 @@ class Errors:
 def fit_calibration(windows: Sequence[Errors], target: TargetTransform) -> Calibration:
     """The calibration that the errors of past windows call for, or none.
 
-    One is fitted to all windows but one and judged on that one, for each in turn: it is used only where it helps there
-    on the whole, and in the share of windows in which it helps, within bounds. One window alone can judge nothing. A
-    quantile other than the median is no correction but what was asked for, and is moved to without more ado.
+    One is fitted to all windows but one and judged on that one, for each in turn. It is used only if it makes the mean
+    of these windows better, shrunk by the share of windows in which it helps; a factor stays within 1/1.25 … 1.25. One
+    window alone can judge nothing. For a quantile other than the median it is always used: it is what was asked for.
     """
     if windows and windows[0].criterion.metric == "pinball" and windows[0].criterion.quantile != 0.5:
         return _best(windows, target)

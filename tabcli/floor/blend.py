@@ -27,8 +27,8 @@ class FloorState(TypedDict):
 class Floor:
     """The mixture of naive forecasts beside the networks, and its share on the learned scale, 0 … 1; 0: networks alone.
 
-    `mixture`: name → share within it. `gain`: by how much less the mean criterion of past windows is with it than with
-    networks alone. `models`: the naive forecasts from the end of what is known, where they are needed.
+    `mixture`: name → share within it. `gain`: 1 − the criterion with it ÷ that of networks alone, summed over past
+    windows. `models`: the naive forecasts from the end of what is known, where they are needed.
     """
 
     share: float = 0.0
@@ -102,9 +102,8 @@ def _whole(window: PastWindow, naive: FloatArray) -> FloatArray:
 def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     """The naive forecasts that were best, and the share with which they would have served best beside the networks.
 
-    Windows with networks decide the share, each with the logarithm of what the criterion is with and without it. One
-    window alone can tell little, and shares that differ by less than their scatter over the windows do not differ: the
-    smallest of those is taken.
+    Windows with networks decide the share, each with the logarithm of the criterion with it ÷ without it. The smallest
+    share is taken that lies within `DOUBT` standard errors, over the windows, of the best one.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -148,7 +147,7 @@ DOUBT = 0.25
 """How many standard errors a share may be worse than the best one, and still be taken where it is smaller."""
 
 LOUDEST = 0.3
-"""What the logarithm of one window approaches at most: one that the networks failed at does not decide alone."""
+"""The most that the logarithm of one window can approach: one that the networks failed at does not decide alone."""
 
 ALONE = 0.05
 """The scatter that is taken where one window alone decides."""
