@@ -42,8 +42,10 @@ def main(
 ) -> None:
     """From raw sales tables to a forecast.
 
+    With tables in the folder data (tabcli synth data makes some):
+
     \b
-      tabcli init data --out my.yaml         (tables in the folder data; tabcli synth data makes some)
+      tabcli init data --out my.yaml
       tabcli prep --config my.yaml --data data --out prep
       tabcli train --prep prep --out run
       tabcli predict run --data data --out forecast.csv
