@@ -170,6 +170,9 @@ def train_result(**changes: Any) -> Any:
         "baseline": {"by": ["shop"], "all": {"the median by shop": 0.16}},
         "refitted": False,
         "train_rows": 798_454,
+        "judged_on": 2,
+        "floor": {"share": 0.0, "mixture": {}, "gain": 0.0},
+        "better": {},
     }
     found = TrainMetrics.from_state({**metrics, **changes})  # type: ignore[arg-type]
     learned = SimpleNamespace(
@@ -251,6 +254,16 @@ def test_where_absolute_errors_count_it_is_said_how_sums_come_right() -> None:
     lines = list(render_train(train_result(windows=windows, **scores)))
     assert lines[-2] == "               absolute errors ask for a median; to order by sums, -S calibration.metric=rmse"
     assert "past window    2015-05-03 … 2015-06-19: WAPE 30.00 %, bias -20.00 %" in lines
+
+
+@pytest.mark.parametrize(
+    ("judged_on", "wanted", "why"),
+    [(2, "auto", "no factor helped"), (1, "auto", "too few past windows"), (2, "none", "the config wants none")],
+)
+def test_why_there_is_no_calibration_is_told(judged_on: int, wanted: str, why: str) -> None:
+    result = train_result(calibration={"factor": 1.0, "shift": 0.0}, judged_on=judged_on)
+    result.run.fitted.config.calibration.metric = wanted
+    assert [line for line in render_train(result) if line.startswith("calibration") and why in line]
 
 
 def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:

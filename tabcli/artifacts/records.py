@@ -111,6 +111,7 @@ class TrainMetricsState(TypedDict):
     windows: list[WindowState]
     baseline: BaselineState
     seconds: float
+    judged_on: int
     floor: FloorState
     better: dict[str, float]
 
@@ -126,8 +127,8 @@ class TrainMetrics:
     `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
     after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected`, `expected_std`:
     mean and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the
-    validation rows. `seconds`: of all epochs. `better`: by how much less past forecasts err than the best naive ones,
-    metric → share.
+    validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the calibration. `better`: by
+    how much less past forecasts err than the best naive ones, metric → share.
     """
 
     metric: str
@@ -142,6 +143,7 @@ class TrainMetrics:
     windows: tuple[WindowScore, ...]
     baseline: Baseline
     seconds: float
+    judged_on: int
     floor: Floor = NO_FLOOR
     better: Mapping[str, float] = field(default_factory=dict)
 
@@ -176,6 +178,7 @@ class TrainMetrics:
             "windows": [window.to_state() for window in self.windows],
             "baseline": self.baseline.to_state(),
             "seconds": self.seconds,
+            "judged_on": self.judged_on,
             "floor": self.floor.to_state(),
             "better": dict(self.better),
         }
@@ -200,6 +203,7 @@ class TrainMetrics:
             tuple(WindowScore.from_state(window) for window in state["windows"]),
             Baseline.from_state(state["baseline"], metric),
             state["seconds"],
-            Floor(**state["floor"]) if "floor" in state else NO_FLOOR,
-            state.get("better", {}),
+            state["judged_on"],
+            Floor(**state["floor"]),
+            state["better"],
         )

@@ -94,7 +94,7 @@ def _why_none(result: "TrainResult") -> str:
     config = result.run.fitted.config
     if config.calibration.metric == "none":
         return "the config wants none"
-    if config.calibration.windows == 0 or len(result.metrics.windows) < 2:
+    if result.metrics.judged_on < 2:
         return "there are too few past windows to judge one by"
     what = "shift" if config.target.transform == "identity" else "factor"
     return f"no {what} helped on past windows that neither it nor the networks had seen"

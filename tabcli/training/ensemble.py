@@ -41,7 +41,8 @@ class Ensemble:
 
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
     each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
-    to expect of the forecast. `epochs`: a record per epoch of all networks.
+    to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many windows decided on the
+    calibration.
     """
 
     snapshot: Snapshot | None
@@ -54,6 +55,7 @@ class Ensemble:
     outputs: list[NDArray[np.float64]]
     epochs: list[EpochRecord]
     refitted: bool
+    judged_on: int
 
 
 def fit_ensemble(
@@ -89,10 +91,13 @@ def fit_ensemble(
         trained += members
     records = [replace(record, network=t.task.name) for t in trained for record in t.fit.epochs]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
-    calibration = _calibration(prepared, settings, errors) if refit else older[0]
+    judging = errors if refit else errors[1:]
+    calibration = _calibration(prepared, settings, judging)
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
-    return Ensemble(snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit)
+    return Ensemble(
+        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, len(judging)
+    )
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -186,6 +191,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         windows=tuple(ensemble.windows),
         baseline=prepared.summary.baseline,
         seconds=round(sum(record.seconds for record in ensemble.epochs), 3),
+        judged_on=ensemble.judged_on,
         floor=ensemble.floors.coming,
         better=ensemble.floors.better,
     )
