@@ -41,8 +41,8 @@ class Ensemble:
 
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
     each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
-    to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many windows decided on the
-    calibration.
+    to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many windows decided
+    on the calibration.
     """
 
     snapshot: Snapshot | None
