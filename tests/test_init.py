@@ -431,6 +431,7 @@ def test_what_is_not_there_is_refused(weekly: Path, tmp_path: Path) -> None:
         (["--series", "shop,artikel"], "--series artikel: no such column"),
         (["--future", "x.csv"], "--future x.csv: no such table"),
         (["--horizon", "8 weeks"], "--horizon 8 weeks: expected a number and a unit"),
+        (["--horizon", "0d"], "--horizon 0d: expected a length of one step or more"),
     ):
         assert message in run("init", weekly, "--out", out, *words, code=2).stderr
     (tmp_path / "empty").mkdir()

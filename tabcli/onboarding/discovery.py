@@ -244,9 +244,12 @@ def _horizon(
     """
     if hints.horizon is not None:
         try:
-            return Duration.parse(hints.horizon)
+            horizon = Duration.parse(hints.horizon)
         except ValueError as error:
             raise UsageError(f"--horizon {hints.horizon}: {error}") from None
+        if horizon.count == 0:
+            raise UsageError(f"--horizon {hints.horizon}: expected a length of one step or more, such as 4w")
+        return horizon
     if future is not None:
         ahead = future.table[date]
         return length_of_time(frequency, int(frequency.ago(ahead, ahead.max()).max()) + 1)
