@@ -12,7 +12,7 @@ FEV     ?= fev
 WORLD   ?= tables
 ARGS    ?=
 
-.PHONY: help install test coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
+.PHONY: help install test laws coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -25,6 +25,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: $(STAMP)  ## set up and pass the tests
 	$(BIN)/python -m pytest -n 2
+
+LAWS ?= tests/test_law*.py
+laws: $(STAMP)  ## the generated laws, or LAWS="tests…", on fifty times as many cases as in make test (hours; one process)
+	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 --hypothesis-show-statistics $(LAWS)
 
 coverage: $(STAMP)  ## pass the tests and show what none of them passes: lines and branches (those of other processes do not count)
 	$(BIN)/python -m pytest -n 2 --cov=tabcli --cov-branch --cov-report=term-missing:skip-covered

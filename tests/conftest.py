@@ -21,7 +21,7 @@ settings.load_profile("usual")
 
 
 def examples(n: int) -> settings:
-    """A law is tried on so many cases; with `pytest --hypothesis-profile=long` on fifty times as many."""
+    """A law is tried on so many cases; with `pytest --hypothesis-profile=long` (`make laws`) on fifty times as many."""
     long = settings.get_current_profile_name() == "long"
     return settings(max_examples=50 * n if long else n, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -22,6 +22,7 @@ from tabcli.pipeline.apply import apply
 from tabcli.pipeline.joined import join, load, ready_lookups
 from tabcli.pipeline.prepare import encode
 from tabcli.selection.folds import as_of_fold
+from tests.conftest import examples
 
 ROOT = Path(__file__).parents[1]
 FAST = ["train.epochs=1", "model.layers=[16]", "train.members=2", "calibration.windows=1", "train.threads=1"]
@@ -166,7 +167,7 @@ def draw_case(data: st.DataObject) -> tuple[dict[str, Any], dict[str, pd.DataFra
     return config, tables, horizon, gap
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_folds_validation_rows_and_forecasts_have_the_same_inputs_bit_for_bit(data: st.DataObject) -> None:
     """Three ways to one cutoff: a fold of long tables, by hand on cut ones, and the validation rows of a prep."""

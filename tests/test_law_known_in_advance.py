@@ -3,7 +3,7 @@
 - Every key that is read on the days to forecast, on every kind of column that nobody knows there: refused, by its path.
 - Whatever a forecaster could not know may change: every encoded row and every forecast stays the same.
 
-`make test` draws a few cases of the second; `pytest --hypothesis-profile=long` many.
+`make test` draws a few cases of the second; `make laws` many.
 """
 
 import copy

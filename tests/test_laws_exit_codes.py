@@ -4,7 +4,6 @@ Exit code 1 stands for any exception that is none of tabcli's own; here that exc
 """
 
 import copy
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,10 +20,7 @@ import tabcli
 from tabcli.cli.app import app
 from tabcli.config.schema import Config
 from tabcli.errors import TabcliError
-from tests.conftest import CONFIG, make_tables, write_folder
-
-LONG = int(os.environ.get("TABCLI_LAWS", "1"))
-"""How many times as many examples as usual: `TABCLI_LAWS=50 make test` searches for minutes."""
+from tests.conftest import CONFIG, examples, make_tables, write_folder
 
 CODES = {0, 2, 3, 4, 5, 6, 7}
 
@@ -38,7 +34,7 @@ KEPT = ("epochs", "members", "threads", "device", "heads", "periodic", "history_
 
 
 def law(n: int) -> Any:
-    return settings(max_examples=n * LONG, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(examples(n), suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)

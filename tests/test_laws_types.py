@@ -1,7 +1,6 @@
 """A law: types that say the same thing give the same table, and so the same bytes ever after."""
 
 import datetime as dt
-import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,16 +18,13 @@ from tabcli.config.data import Table
 from tabcli.errors import DataError, TabcliError
 from tabcli.tables.kinds import kind_of
 from tabcli.tables.reading import read_table
-from tests.conftest import make_tables
-
-LONG = int(os.environ.get("TABCLI_LAWS", "1"))
-"""How many times as many examples as usual: `TABCLI_LAWS=50 make test` searches for minutes."""
+from tests.conftest import examples, make_tables
 
 Series = "pd.Series[Any]"
 
 
 def law(n: int) -> Any:
-    return settings(max_examples=n * LONG, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    return settings(examples(n), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 WAYS: dict[str, dict[str, Callable[[list[Any]], Any]]] = {
