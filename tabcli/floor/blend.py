@@ -1,4 +1,4 @@
-"""Which naive forecasts stand beside the networks, and with which share: decided on past windows."""
+"""Which mixture of naive forecasts stands beside the networks, and with which share: past windows decide."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,9 @@ class FloorState(TypedDict):
 class Floor:
     """The mixture of naive forecasts beside the networks, and its share on the learned scale, 0 … 1; 0: networks alone.
 
-    `mixture`: name → share within it. `gain`: 1 − the criterion with it ÷ that of networks alone, summed over past
-    windows. `models`: the naive forecasts from the end of what is known, where they are needed.
+    `mixture`: the name of each naive forecast → its share of the mixture. `gain`: 1 − the criterion with the floor ÷
+    that of networks alone, each summed over past windows. `models`: the naive forecasts from the end of what is known;
+    empty until `training.floors.at_end` makes them.
     """
 
     share: float = 0.0
@@ -40,13 +41,13 @@ class Floor:
         return {"share": self.share, "mixture": dict(self.mixture), "gain": self.gain}
 
     def outputs(self, networks: FloatArray, places: Places) -> FloatArray:
-        """What the networks put out (n,) with its share of naive forecasts, where there are some for a row."""
+        """The networks' outputs (n,) blended with the naive forecasts of these places, float64 (n,)."""
         if self.share == 0:
             return networks
         return self.blended(networks, {name: self.models[name].forecast(places) for name in self.mixture})
 
     def blended(self, networks: FloatArray, naive: Mapping[str, FloatArray]) -> FloatArray:
-        """The same with the naive forecasts given, by name, (n,) each."""
+        """As `outputs`, with naive forecasts that are at hand: name → float64 (n,)."""
         return blended(networks, mixed(naive, self.mixture), self.share) if self.share else networks
 
 
@@ -61,9 +62,10 @@ def blended(networks: FloatArray, naive: FloatArray, share: float) -> FloatArray
 
 @dataclass(frozen=True)
 class PastWindow:
-    """A past window: what happened in the target's unit (n,), and what was put out before on the learned scale.
+    """The n scored rows of a past window.
 
-    `networks`: (n,), None where no network was trained for the window; `naive`: by name, (n,) each.
+    `actual`: in the target's unit, float64 (n,). `networks`: their mean output on the learned scale, float64 (n,), None
+    where no network was trained for the window. `naive`: the name of each naive forecast → float64 (n,), on that scale.
     """
 
     criterion: Criterion
@@ -72,14 +74,16 @@ class PastWindow:
     naive: dict[str, FloatArray]
 
     def cost(self, target: TargetTransform, outputs: FloatArray) -> float:
+        """The criterion of outputs on the learned scale (n,)."""
         return self.criterion(self.actual, target.inverse(outputs))
 
 
 def best_mixture(windows: Sequence[PastWindow], target: TargetTransform) -> dict[str, float]:
-    """The mean of up to `BEST` mixtures of naive forecasts whose criterion is least over the windows: name → share.
+    """The mean of up to `BEST` of the `mixtures`, those with the least criterion over the windows: name → share.
 
-    By the mean of its logarithm, so that a window that nobody could foresee does not decide alone; of those that are
-    `CLOSE` to the best, since which of them was best over a few windows is to a good part chance.
+    The mean of the criterion's logarithm over the windows decides, so that one window nobody could foresee does not
+    decide alone. Several are averaged because which of them was best in a few windows is largely chance, but only those
+    within `CLOSE` of the best.
     """
     tried = mixtures(windows[0].naive)
     costs = np.array([[w.cost(target, _whole(w, mixed(w.naive, m))) for m in tried] for w in windows])
@@ -93,17 +97,18 @@ def best_mixture(windows: Sequence[PastWindow], target: TargetTransform) -> dict
 
 
 def _whole(window: PastWindow, naive: FloatArray) -> FloatArray:
-    """A naive forecast with something for every row: what the networks say, or the middle of all."""
+    """A naive forecast (n,) with its NaNs replaced: by the networks' outputs, else by the median of the others."""
     if window.networks is not None:
         return np.where(np.isnan(naive), window.networks, naive)
     return np.where(np.isnan(naive), np.nanmedian(naive), naive) if np.isfinite(naive).any() else np.zeros_like(naive)
 
 
 def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
-    """The naive forecasts that were best, and the share with which they would have served best beside the networks.
+    """The best mixture of naive forecasts over all windows, and its share beside the networks.
 
-    Windows with networks decide the share, each with the logarithm of the criterion with it ÷ without it. The smallest
-    share is taken that lies within `DOUBT` standard errors, over the windows, of the best one.
+    The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
+    the networks alone). Of the shares whose mean lies within `DOUBT` standard errors of the least, the smallest is
+    taken.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -123,9 +128,10 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
 def better_than_naive(
     windows: Sequence[PastWindow], floors: Sequence[Floor], target: TargetTransform
 ) -> dict[str, float]:
-    """By how much less the forecasts of past windows err than the best naive forecasts: metric → share; also by WAPE.
+    """By how much less the forecasts of past windows err than their best naive forecasts, as a fraction.
 
-    `floors`: of each window that networks were trained for, by the other windows; none where there are no others.
+    The metric → 1 − our error ÷ the naive one, each summed over the windows; WAPE beside it. `floors`: for each window
+    with networks, the floor that the other windows call for; windows whose floor has no mixture are left out.
     """
     own: dict[str, list[float]] = {}
     naive: dict[str, list[float]] = {}
@@ -141,13 +147,13 @@ def better_than_naive(
 
 BEST = 5
 CLOSE = 0.15
-"""Of so many mixtures the mean is taken, if the logarithms of their criteria lie no further from the best one's."""
+"""At most `BEST` mixtures are averaged, those whose mean log criterion lies within `CLOSE` (15 %) of the least."""
 
 DOUBT = 0.25
-"""How many standard errors a share may be worse than the best one, and still be taken where it is smaller."""
+"""A smaller share is preferred to the best one if it is worse by no more than so many standard errors."""
 
 LOUDEST = 0.3
-"""The most that the logarithm of one window can approach: one that the networks failed at does not decide alone."""
+"""The bound of a window's log ratio in the mean, so that one window at which the networks failed does not decide."""
 
 ALONE = 0.05
-"""The scatter that is taken where one window alone decides."""
+"""The standard deviation of the log ratio that is assumed where there is one window only."""

@@ -1,4 +1,4 @@
-"""What is known at a cutoff, as plain numbers: who, when, in which groups, how much."""
+"""What is known at a cutoff, as plain numbers: each row's series, step, groups and target."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from tabcli.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows lie: `series` (−1: unknown) and `step`, int64 (n,) each, and `groups`, int64 (n, k).
+    """Where n rows lie: `series` (−1: unknown) and `step`, int64 (n,) each, and `groups`, int64 (n, k).
 
-    `groups`: the codes of what rows are compared by, such as the weekday and the promotion, the most telling first.
+    `groups`: codes of the k columns that medians group rows by, such as weekday and promotion, the most telling first.
     """
 
     series: IntArray
@@ -22,7 +22,7 @@ class Places:
         return len(self.series)
 
     def take(self, index: "np.ndarray") -> "Places":
-        """Some of the rows."""
+        """The rows at `index`: positions, or a bool mask (n,)."""
         return Places(self.series[index], self.step[index], self.groups[index])
 
 
@@ -30,8 +30,8 @@ class Places:
 class Known:
     """Rows of the past with `y`, the target on its learned scale, float64 (n,), of `n_series` series.
 
-    `seasons`: how many steps a season has, the longest first, such as (168, 24) for hours; empty without one.
-    `medians`: the groups by which rows are alike: their name → which columns of `places.groups`.
+    `seasons`: how many steps a season has, the longest first, such as (168, 24) for hours; empty without a season.
+    `medians`: the name of each median → the columns of `places.groups` that it groups rows by.
     """
 
     places: Places

@@ -12,9 +12,11 @@ from tabcli.floor.known import Known, Places
 
 @dataclass(frozen=True)
 class Medians:
-    """Medians by groups, from the finest to all rows of a series: `keys[k]`, int64 sorted, and `values[k]`.
+    """Medians by series and groups, then by ever fewer groups, last by the series alone.
 
-    `columns`: the groups' columns; `sizes`: one more than the largest code of the series and of each.
+    `keys[k]`: of level k, sorted int64; `values[k]`: the median of each key, float64. `columns`: which columns of
+    `Places.groups` are used. `sizes`: how many codes the series and each of these columns may have. `overall`: the
+    median of all known rows. See `evaluation.naive.group_medians` for the same on raw tables.
     """
 
     columns: tuple[int, ...]
@@ -36,13 +38,16 @@ class Medians:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "Medians":
-        """Raises `KeyError` where one is missing."""
+        """What `to_arrays` gave. Raises `KeyError` where an array is missing."""
         sizes = tuple(arrays["sizes"].tolist())
         keys, values = (tuple(arrays[f"{name}.{i}"] for i in range(len(sizes))) for name in ("keys", "values"))
         return cls(tuple(arrays["columns"].tolist()), sizes, keys, values, float(arrays["overall"][0]))
 
     def forecast(self, places: Places) -> FloatArray:
-        """Rows → the median of the known rows like each, float64 (n,); where there are none, of those less like it."""
+        """The median of the known rows that share a row's series and groups, on the learned scale, float64 (n,).
+
+        Where no known row does, the last group is left out, and so on; at last the median of all known rows.
+        """
         forecast = np.full(len(places), np.nan)
         for n, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
             wanted = _keys(places, self.columns, self.sizes[: len(self.sizes) - n])
@@ -53,7 +58,7 @@ class Medians:
 
 
 def medians(known: Known, columns: tuple[int, ...]) -> Medians:
-    """Of the known rows' y by series and groups, then without the last of the groups, and so on."""
+    """The medians of the known rows' y by series and the groups in these columns of `places.groups`."""
     groups = known.places.groups[:, list(columns)]
     sizes = (known.n_series + 1, *(groups.max(axis=0) + 2).tolist())
     keys: list[IntArray] = []

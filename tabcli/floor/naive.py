@@ -1,4 +1,4 @@
-"""All forecasts that need no learning, by name."""
+"""All naive forecasts by name, and mixtures of two."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -13,11 +13,11 @@ from tabcli.floor.seasons import SEVERAL, last_season, last_value, usual_season
 from tabcli.floor.smoothing import smoothing
 
 Model = Paths | Medians
-"""A naive forecast as of the end of what was known: `forecast(places)`."""
+"""A fitted naive forecast: `forecast(places)` gives rows after the end of what was known, on the learned scale."""
 
 
 def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[str, Model]:
-    """Naive forecasts by name, from the end of what is known; `names`: only these, by default all."""
+    """Fits the naive forecasts to what is known: name → model. `names`: which ones, by default all."""
     makers: dict[str, Callable[[], Model]] = {
         "the last value": partial(last_value, known),
         "exponential smoothing": partial(smoothing, known, 1),
@@ -33,9 +33,9 @@ def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[
 
 
 def mixtures(names: Collection[str]) -> list[dict[str, float]]:
-    """Each naive forecast alone, and half of one that follows the newest values with half of one that repeats.
+    """Each naive forecast alone, and each exponential smoothing half and half with each forecast that repeats the past.
 
-    Those two err in different ways. A mixture: name → share.
+    The halves err in different ways. A mixture: name → share of it.
     """
     follows = [n for n in names if n.startswith("exponential smoothing")]
     repeats = [n for n in names if n.startswith(("the last", "the median"))]
@@ -43,13 +43,13 @@ def mixtures(names: Collection[str]) -> list[dict[str, float]]:
 
 
 def mixed(forecasts: Mapping[str, FloatArray], mixture: Mapping[str, float]) -> FloatArray:
-    """Forecasts on the learned scale by name, (n,) each → their mixture, float64 (n,), NaN where a part is."""
+    """Forecasts by name, on the learned scale, (n,) each → their mixture, float64 (n,), NaN where one of these is."""
     total: FloatArray = np.sum([share * forecasts[name] for name, share in mixture.items()], axis=0)
     return total
 
 
 def to_arrays(models: Mapping[str, Model]) -> dict[str, AnyArray]:
-    """All that models are made of, by name; `from_arrays` is the way back."""
+    """The arrays of all models, to be kept in a run; `from_arrays` is the way back."""
     return {f"{i}.{key}": values for i, m in enumerate(models.values()) for key, values in m.to_arrays().items()}
 
 

@@ -11,10 +11,10 @@ from tabcli.floor.known import Places
 
 @dataclass(frozen=True)
 class Paths:
-    """A forecast for every series: level + trend · (φ + φ² + … + φ^h) + season, for h steps after `end`.
+    """A forecast for each of S series: level + trend · (φ + φ² + … + φ^h) + season, for h steps after the step `end`.
 
-    `level`, `trend`, `damping` (φ): float64 (S,), NaN where a series has no past; `season`: float64 (S, m), by step
-    modulo m.
+    `level`, `trend`, `damping` (φ): float64 (S,), NaN where a series has no past. `season`: float64 (S, m); a step's
+    place is the step modulo m. All on the learned scale.
     """
 
     end: int
@@ -28,11 +28,11 @@ class Paths:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> "Paths":
-        """Raises `KeyError` where one is missing."""
+        """What `to_arrays` gave. Raises `KeyError` where an array is missing."""
         return cls(int(arrays["end"][0]), *(arrays[f.name] for f in fields(cls)[1:]))
 
     def forecast(self, places: Places) -> FloatArray:
-        """Rows → the target on its learned scale, float64 (n,), NaN for unknown series and those without a past."""
+        """Each row's forecast on the learned scale, float64 (n,), NaN where its series is unknown or has no past."""
         of = np.where(places.series < 0, 0, places.series)
         ahead = np.maximum(places.step - self.end, 1).astype("float64")
         phi = self.damping[of]

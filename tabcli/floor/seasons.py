@@ -1,4 +1,4 @@
-"""Forecasts that repeat: the last value, the last season, the usual one."""
+"""Forecasts that repeat the past: the last value, the last season, the usual season."""
 
 import numpy as np
 
@@ -8,14 +8,17 @@ from tabcli.floor.paths import Paths
 
 
 def last_value(known: Known) -> Paths:
-    """Each series goes on as it ended."""
+    """Each series keeps its last value."""
     level = _last(known.panel())
     zero = np.zeros_like(level)
     return Paths(known.end, level, zero, zero, zero[:, None])
 
 
 def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
-    """Each series repeats its last season of `length` steps; with `drift` it goes on growing as it did for a season."""
+    """Each series repeats its last season of `length` steps.
+
+    With `drift` a trend is added: the mean change from the season before the last to the last, per step.
+    """
     panel = known.panel()
     n_series, n_steps = panel.shape
     pad = -n_steps % length
@@ -36,7 +39,7 @@ def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
 
 
 SEVERAL = 4
-"""Of so many seasons the middle is taken: one holiday among them moves it no more."""
+"""The usual season is the median of so many seasons, which one holiday among them does not move."""
 
 
 def usual_season(known: Known, length: int) -> Paths:

@@ -1,7 +1,7 @@
-"""Exponential smoothing of every series by itself.
+"""Exponential smoothing of each series by itself.
 
-All series are followed side by side, a step at a time; what is kept of each is a level, a trend that dies away, and a
-value for each place in the season (Hyndman & Athanasopoulos, Forecasting: principles and practice, chapter 8).
+All series are updated side by side, a step at a time. Each has a level, a damped trend and a value for each place in
+the season (Hyndman & Athanasopoulos, Forecasting: principles and practice, chapter 8).
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from tabcli.floor.paths import Paths
 LEVELS = (0.05, 0.1, 0.2, 0.35, 0.6, 0.9)
 TRENDS = ((0.0, 0.0), (0.03, 0.9), (0.1, 0.98))
 SEASONS = (0.02, 0.1, 0.3)
-"""What is tried for each series: how much of an error moves its level, its trend (and what is left of that a step
-later), its season."""
+"""The settings tried for each series: the share of an error that moves its level, its trend (and the trend's damping),
+its season."""
 
 AT_ONCE = 20_000_000
-"""So many series × settings × places in the season are followed side by side: 160 MB."""
+"""How many series × settings × places in the season are updated at once: 160 MB."""
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """Settings side by side, float64 (G,) each; `seasonal`: whether there is a season; `size`: how many numbers."""
+    """G settings side by side, float64 (G,) each; `seasonal`: whether there is a season; `size`: of fitted numbers."""
 
     level: FloatArray
     trend: FloatArray
