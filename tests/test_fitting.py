@@ -156,11 +156,11 @@ def test_a_member_can_do_without_some_variables(config: dict[str, Any], tmp_path
 
 def test_only_a_variable_can_be_left_out(config: dict[str, Any]) -> None:
     prep = tabcli.prep(config, data=make_tables())
-    with pytest.raises(ConfigError, match=r"model\.without: no variable 'sise'; did you mean 'size'\?"):
+    with pytest.raises(ConfigError, match=r"model\.without: no input 'sise'; did you mean 'size'\?"):
         tabcli.train(prep, overrides=["model.without=[sise, kind]"])
     variables = prep.prepared.fitted.preprocessor
     everything = ", ".join([*variables.categorical, *variables.continuous])
-    with pytest.raises(ConfigError, match="leaves the network no variable"):
+    with pytest.raises(ConfigError, match="leaves the network no input"):
         tabcli.train(prep, overrides=[f"model.without=[{everything}]"])
 
 

@@ -22,7 +22,7 @@ class Model(Section):
     `kind`: a plain MLP; one whose layers are residual blocks; or TabM's ensemble of `heads` in one network.
     `periodic`: that many learned frequencies for each continuous input. `history`: where the prep has one, *side* adds
     what a small network of `history_width` makes of its columns alone; *base* makes them inputs like others, and the
-    network learns what is added to the base level. `without`: variables that the network does not get, such as to see
+    network learns what is added to the base level. `without`: inputs that the network does not get, such as to see
     what they are worth, or for members of an ensemble that err in other ways.
     """
 

@@ -6,13 +6,13 @@ outlook      what rows see of known events ahead of them
 dataset      encoded tables → tensors and batches
 layers       the parts of the network
 network      the network, mixup
-optimizer    the optimiser, the learning rate's schedule, averaged weights
+optimizer    the optimiser, the schedule of the learning rate (where it rises and falls), averaged weights
 loop         the training loop, checkpoints
 lr_find      the learning-rate finder
 inputs       which rows a network learns from and is scored on
-floors       the floor of naive forecasts that past windows call for
+floors       the floor: naive forecasts of past windows, and their share beside the networks
 members      one network of an ensemble, with its checkpoints
-workers      networks side by side, each in a process
-worker       that process: `python -m tabcli.training.worker`
+workers      several networks at once, each in a process of its own
+worker       such a process: `python -m tabcli.training.worker`
 ensemble     members, floor, calibration, refit
 """

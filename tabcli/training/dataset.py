@@ -1,4 +1,4 @@
-"""Encoded tables → whole-table tensors and seeded batches: one gather per batch, no loader, no workers."""
+"""Encoded tables → tensors of the whole table, and seeded batches gathered from them; no loader processes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ BLOCK_ROWS = 32768  # rows that are gathered at a time
 
 
 class Batch(NamedTuple):
-    """Some rows of a `Dataset`; `x_cont` with the columns of the history."""
+    """B rows of a `Dataset`: int32 (B, n_cat), float32 (B, n_cont) with the columns of the history, (B,) and (B,)."""
 
     x_cat: Tensor
     x_cont: Tensor
@@ -30,7 +30,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class DrawnHistory:
-    """The history of rows whose origins are drawn; `mean`, `std`: of its columns."""
+    """The target history of n rows whose origins are drawn.
+
+    `mean`, `std`: of its columns over the training rows, float32 (k,). `use_base`: whether the network learns the
+    residual to the base.
+    """
 
     history: History
     rows: Positions
@@ -39,12 +43,12 @@ class DrawnHistory:
     use_base: bool = True
 
     def origins(self, index: IntArray, steps_ahead: IntArray) -> IntArray:
-        """The origins from which rows lie so many steps ahead, int64 (n,): none before the first."""
+        """The origins from which the rows `index` lie `steps_ahead` steps ahead, int64 (n,); at least the first one."""
         origin: IntArray = np.maximum(self.rows.step[index] - steps_ahead + 1, self.history.first)
         return origin
 
     def columns(self, index: IntArray, origin: IntArray) -> tuple[Tensor, Tensor]:
-        """Standardised columns float32 (n, k) and bases (n,) of some rows, each from its origin."""
+        """Standardised columns float32 (n, k) and bases float32 (n,) of the rows `index`, each as of its origin."""
         base, columns = self.history.columns(self.rows.take(index), origin)
         base = base if self.use_base else np.zeros_like(base)
         return torch.from_numpy(standardised(columns, self.mean, self.std)), torch.from_numpy(base)
@@ -52,10 +56,10 @@ class DrawnHistory:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What rows to learn from know, drawn anew in each epoch: as much as a row of a forecast may.
+    """What a training row is shown of past and future, drawn anew in each epoch: as much as a row of a forecast gets.
 
-    A row is taken to lie h steps after a cutoff, h uniform over gap + 1 … gap + horizon. Its history is then as of
-    that cutoff, and gap + horizon − h steps of known calendar are left behind it.
+    A row is taken to lie h steps after a cutoff, h uniform over gap + 1 … gap + horizon. Its target history is then as
+    of that cutoff, and gap + horizon − h steps of known calendar are left behind it.
     """
 
     horizon: int
@@ -66,9 +70,10 @@ class Drawn:
     def inputs(
         self, x_cat: Tensor, x_cont: Tensor, index: IntArray, generator: np.random.Generator
     ) -> tuple[Tensor, Tensor | None]:
-        """`x_cont` float32 (n, k) of some rows with their history, and their bases if they have one.
+        """One draw for the rows `index` (n,): `x_cont` with the history's columns, float32 (n, k), and the bases (n,).
 
-        The forward-looking inputs are written into `x_cat` (n, m) and `x_cont` in place.
+        The bases are None without a history. The forward-looking inputs are written into `x_cat` (n, m) and `x_cont` in
+        place.
         """
         steps_ahead = generator.integers(self.gap + 1, self.gap + self.horizon + 1, size=len(index))
         columns = base = None
@@ -84,10 +89,10 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty where nothing is known.
+    """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty for rows without a target.
 
-    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn` what depends
-    on the draw comes with each batch: the history's columns, the bases, and the inputs that look ahead.
+    `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn`, each batch
+    gets a new draw of the history's columns, the bases, and the inputs that look ahead.
     """
 
     x_cat: Tensor
@@ -109,7 +114,7 @@ class Dataset:
         return cls(tensors[0], tensors[1], tensors[2], torch.zeros(len(table)))
 
     def with_history(self, base: Float32Array, columns: Float32Array) -> "Dataset":
-        """The same rows with standardised columns of one history at the end of `x_cont`, and its bases."""
+        """The same rows with standardised columns (n, k) of the history at the end of `x_cont`, and bases (n,)."""
         x_cont = torch.cat([self.x_cont, torch.from_numpy(columns)], dim=1)
         return replace(self, x_cont=x_cont, base=torch.from_numpy(base))
 
@@ -129,9 +134,9 @@ class Dataset:
                 raise BundleError("a categorical code of the encoded table lies outside the learned levels")
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Shuffled full batches; a function of (seed, epoch) alone, so a resumed run agrees.
+        """Shuffled full batches; a function of (seed, epoch) alone, so that a resumed run agrees.
 
-        The rows of the incomplete last batch are left out; they are others in each epoch.
+        The rows of the incomplete last batch are left out; in each epoch these are other rows.
         """
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(len(self), generator=generator)[: n_batches(len(self), batch_size) * batch_size]

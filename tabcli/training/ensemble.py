@@ -1,4 +1,4 @@
-"""One prep → a trained ensemble: members, past windows that say what to expect, the calibration, the refit.
+"""One prep → a trained ensemble: members, past windows that say what to expect, floor, calibration, refit.
 
     rows of the prep      ├──────────────── train ────────────────┤ gap ├── valid ──┤
     members, window 0     learn                                           are scored
@@ -7,7 +7,8 @@
     members, refitted     learn ─────────────────────────────────────────────────────
 
 No network has seen the rows of the window that it is scored on. The floor of a window's forecast is fitted to the
-other windows, its calibration to older ones alone; those of the forecast to come to all.
+other windows, its calibration to older windows alone. Floor and calibration of the forecast to come are fitted to all
+windows; without a refit the calibration leaves out window 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,17 +33,17 @@ from tabcli.training.network import describe
 from tabcli.training.workers import TrainingJob, run_tasks
 
 FEW = 2
-"""So many networks forecast each window before the validation rows: what to expect of more is told from those there."""
+"""At most so many networks forecast a window before the validation rows; `_window_scores` makes up for the others."""
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members whose outputs are averaged on the scale of y, the history that they need, the floors, the calibration.
+    """Members whose outputs are averaged on the learned scale, with their target history, floors and calibration.
 
-    `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `outputs`:
-    each member's there, float64 (n,), and `scored` the rows. `windows`: past windows, the newest first, which say what
-    to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many windows decided
-    on the calibration.
+    `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `scored`:
+    the n validation rows, and `outputs` each member's for them, float64 (n,). `windows`: past windows, the newest
+    first, which say what to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many
+    windows decided on the calibration.
     """
 
     snapshot: Snapshot | None
@@ -66,7 +67,11 @@ def fit_ensemble(
     refit: bool = False,
     job: TrainingJob | None = None,
 ) -> Ensemble:
-    """Trains the members and the networks of past windows; with `refit`, then the members anew on all rows."""
+    """Trains the members and the networks of past windows; with `refit`, then the members anew on all rows.
+
+    `job`: where worker processes find the prep; None: all in this process. Raises `ConfigError`, `DataError` and
+    `WorkerError`.
+    """
     inputs = input_maker(prepared, settings)
     n, seed = settings.train.members, settings.seed
     epochs = [settings.of_member(i).train.epochs for i in range(n)]
@@ -106,7 +111,7 @@ def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[Member
 
 
 def window_errors(prepared: Prepared, settings: Config, rows: int, outputs: NDArray[np.float64]) -> Errors:
-    """What happened in a past window, and what was put out before, float64 (n,)."""
+    """A past window's scored rows for the calibration; `outputs`: for them, on the learned scale, float64 (n,)."""
     scored = window_of(prepared, rows).scored
     metric = settings.calibration.metric
     criterion = prepared.criterion(scored, None if metric in ("auto", "none") else metric)
@@ -130,7 +135,7 @@ def mean_outputs(outputs: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]
 def _scores(
     prepared: Prepared, members: Sequence[TrainedMember], floor: Blending, calibration: Calibration
 ) -> EnsembleScores:
-    """Of the ensemble on the validation rows, and of each member alone."""
+    """The scores of the ensemble on the validation rows, and of each member alone."""
     score, metric = scorer(prepared, prepared.tables["valid"]), f"valid_{prepared.fitted.config.metric}"
     mean = floor(_mean_of(members))
     singles = tuple(score(floor(_mean_of([m])), calibration)[metric] for m in members)
@@ -144,10 +149,10 @@ def _window_scores(
     floor: Blending,
     older: Sequence[Calibration],
 ) -> list[WindowScore]:
-    """The windows' scores, each calibrated by older ones; the oldest, which has none, only where it is the only one.
+    """The scores of the windows, each calibrated by older ones. The oldest, which has none, counts only if it is alone.
 
-    A window that fewer networks forecast than the ensemble has members is taken to gain from the others by as much as
-    the validation rows do.
+    Where fewer networks forecast a window than the ensemble has members, its errors are multiplied by how much the
+    further members lower the error on the validation rows.
     """
     target, name, found = prepared.fitted.target, row_column(prepared.fitted.config.date), []
     few = len(by_window[-1])

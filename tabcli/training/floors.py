@@ -1,4 +1,4 @@
-"""Encoded rows → what naive forecasts take, and the floor that past windows call for."""
+"""The floor of a training: encoded rows as naive forecasts take them, past windows, and the share these call for."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,10 @@ from tabcli.training.inputs import Window, n_past_windows, window_of
 
 
 def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> Places:
-    """Where encoded rows lie: series, step, place in the season and the codes of the columns of the baseline."""
+    """Where n encoded rows lie: series, step, and as groups the place in the season and codes of `baseline` columns.
+
+    `dates`: of the rows, (n,).
+    """
     start = int(fitted.split.train_start.timestamp())
     groups = [season_of(dates, fitted.frequency), *(_coded(table[input_column(c)]) for c in _alike(fitted))]
     codes = np.stack([g.to_numpy(dtype="int64") for g in groups], axis=1)
@@ -27,13 +30,13 @@ def places_of(fitted: FittedPipeline, table: pd.DataFrame, dates: pd.Series) -> 
 
 
 def _alike(fitted: FittedPipeline) -> list[str]:
-    """The columns of the baseline that are inputs, but for the keys of series."""
+    """The config's `baseline` columns that are inputs, without the series columns."""
     config, inputs = fitted.config, {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous}
     return [c for c in config.baseline if c in inputs and c not in config.series]
 
 
 def _coded(column: pd.Series) -> pd.Series:
-    """Codes as they are; standardised numbers, such as flags that are no categories, as codes of their hundredths."""
+    """Codes as they are; normalised numbers, such as continuous flags, rounded to hundredths, as codes from 0 on."""
     if column.dtype.kind == "i":
         return column
     return (column * 100).round().clip(-FARTHEST, FARTHEST) + FARTHEST
@@ -64,24 +67,27 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
 
 
 N_WINDOWS = 8
-"""By so many past windows naive forecasts are compared with each other: more than networks are trained for."""
+"""In how many past windows naive forecasts are compared with each other; networks are trained for fewer."""
 
 MOST_SERIES = 1000
-"""Of more series an even sample decides."""
+"""Of more series only every second, third, … is looked at."""
 
 Blending = Callable[[FloatArray], FloatArray]
-"""What networks put out for the rows of a window, float64 (n,) → the same with the floor's share."""
+"""The networks' outputs for the scored rows of a window, float64 (n,) → these blended with the floor."""
 
 
 def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None = None) -> dict[str, FloatArray]:
-    """Naive forecasts of a past window's scored rows from the end of its learned ones, by name, float64 (n,) each."""
+    """Naive forecasts of a window's n scored rows, fitted to its learned rows: name → float64 (n,), learned scale."""
     places = places_of(prepared.fitted, window.scored, window.scored[row_column(prepared.fitted.config.date)])
     models = naive_forecasts(known_rows(prepared.fitted, window.learned), names)
     return {name: model.forecast(places) for name, model in models.items()}
 
 
 def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
-    """What naive forecasts would have been, the newest window first; `networks`: outputs, of the newest windows."""
+    """Up to `N_WINDOWS` past windows with their naive forecasts, the newest first.
+
+    `networks`: the mean outputs for the newest windows, as many as networks were trained for, float64 (n,) each.
+    """
     every, found, prepared = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), [], _slim(prepared)
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
@@ -97,9 +103,9 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
 
 @dataclass(frozen=True)
 class Floors:
-    """`coming`: the floor of the forecast to come. `past`: of each window's forecast, which its own rows had no say in.
+    """`coming`: the floor of the forecast to come. `past`: for each window, the floor that the other windows call for.
 
-    `better`: by how much less past forecasts err than naive ones: metric → share.
+    `better`: by how much less past forecasts err than the best naive ones, metric → fraction (`better_than_naive`).
     """
 
     coming: Floor
@@ -108,7 +114,7 @@ class Floors:
 
 
 def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArray]) -> Floors:
-    """The floors that past windows call for; `networks`: the mean outputs of each window's, the newest window first."""
+    """The floors that past windows call for. `networks`: the mean outputs for each window, the newest window first."""
     if settings.forecast.floor == "off":
         return Floors(NO_FLOOR, [lambda outputs: outputs for _ in networks], {})
     windows, target = past_windows(prepared, networks), prepared.fitted.target
@@ -118,7 +124,7 @@ def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArr
 
 
 def _slim(prepared: Prepared) -> Prepared:
-    """Without the columns that naive forecasts do not look at: windows of large tables are quick to cut then."""
+    """The prep with only the columns that naive forecasts need, so that windows of large tables are quickly cut."""
     fitted = prepared.fitted
     used = ["y", ROW + "series", *(row_column(c) for c in (fitted.config.date, fitted.config.target.column))]
     used += [input_column(c) for c in _alike(fitted)]
@@ -132,7 +138,7 @@ def _blending(prepared: Prepared, k: int, floor: Floor) -> Blending:
 
 
 def at_end(floor: Floor, prepared: Prepared) -> Floor:
-    """The floor with its naive forecasts from the end of all known rows."""
+    """The floor with its naive forecasts fitted to all known rows, as the forecast to come needs them."""
     if floor.share == 0:
         return floor
     known = known_rows(prepared.fitted, window_of(_slim(prepared), "refit").learned)

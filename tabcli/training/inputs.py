@@ -22,12 +22,17 @@ from tabcli.training.network import ModelSpec, spec_of
 from tabcli.training.outlook import OutlookInputs
 
 Rows = int | Literal["refit"]
-"""The past window that a network forecasts, 0 the validation rows, 1 those before; or *refit*: it learns all rows."""
+"""Which rows a network learns from: those before a past window (0: the validation rows, 1: the horizon before them, …),
+or, with *refit*, all."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network learns from and is scored on; `scored`: the rows of `valid` as a table."""
+    """What a network learns from and is scored on.
+
+    `spec`: the network that fits these inputs. `scored`: the rows of `valid` as an encoded table. `snapshot`: the
+    target history at the end of all known rows, None for a network without it.
+    """
 
     train: Dataset
     valid: Dataset
@@ -37,7 +42,7 @@ class Inputs:
 
 
 def history_of(prepared: Prepared) -> History | None:
-    """The statistics at all origins of a prep; None where it was made without a history."""
+    """The target history of a prep at all origins; None where the prep was made without one."""
     grid, past = prepared.fitted.grid, prepared.past
     if grid is None or past is None:
         return None
@@ -56,9 +61,10 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
 
 
 def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
-    """Datasets and network for one of the kinds. `history` is `history_of(prepared)`, or None for a network without it.
+    """The datasets that a network learns from and is scored on, and the network that fits them.
 
-    Raises `ConfigError` where `model.without` names what is no variable.
+    `history`: `history_of(prepared)`, or None for a network without it. Raises `ConfigError` where `model.without`
+    names a column that is no input, `DataError` where no training row has a past as long as the base window.
     """
     window = window_of(prepared, rows)
     preprocessor = prepared.fitted.preprocessor
@@ -95,17 +101,17 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
 
 
 def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
-    unknown = [f"  model.without: no variable {c!r}{did_you_mean(c, variables)}" for c in without if c not in variables]
+    unknown = [f"  model.without: no input {c!r}{did_you_mean(c, variables)}" for c in without if c not in variables]
     if unknown:
-        raise ConfigError("the network cannot do without what it does not have\n" + "\n".join(unknown))
+        raise ConfigError("model.without names columns that are no inputs of the prep\n" + "\n".join(unknown))
     if not set(variables) - set(without):
-        raise ConfigError("model.without leaves the network no variable")
+        raise ConfigError("model.without leaves the network no input")
 
 
 def _with_past(
     history: History, train: Dataset, drawn: Drawn, places: Positions, *, use_base: bool
 ) -> tuple[Dataset, Drawn, Float32Array]:
-    """The training rows that have a past, what is drawn for them, and what the network learns for them at one draw."""
+    """The training rows that have a past, what is drawn for them, and what is learned of them at one draw, (n,)."""
     late = np.flatnonzero(places.step >= history.first)
     if not len(late):
         raise _too_short(history, places)
@@ -131,7 +137,7 @@ def _too_short(history: History, places: Positions) -> DataError:
 
 
 def _seen_from(past: DrawnHistory, data: Dataset, window: "Window") -> Dataset:
-    """Rows with the history as of the window's cutoff, in the scale of the training rows."""
+    """The window's scored rows with the target history as of its cutoff, standardised like the training rows."""
     origin = max(window.origin, past.history.first)
     base, columns = past.history.columns(_places(window.scored), np.full(len(window.scored), origin))
     return data.with_history(base * np.float32(past.use_base), standardised(columns, past.mean, past.std))
@@ -139,10 +145,10 @@ def _seen_from(past: DrawnHistory, data: Dataset, window: "Window") -> Dataset:
 
 @dataclass(frozen=True)
 class Window:
-    """Rows to learn from, and later ones that are forecast as from a cutoff `gap` steps before the first of them.
+    """A past window as encoded tables: the rows to learn from, up to a cutoff, and the scored rows after the gap.
 
-    `origin`: the step after the cutoff on the history's grid, 0 without one. `steps_left`: of known calendar behind
-    each scored row, int64 (n_scored,).
+    `origin`: the step after the cutoff on the history's grid, 0 without a history. `steps_left`: how many steps of
+    known calendar lie behind each scored row, int64 (n_scored,).
     """
 
     learned: pd.DataFrame
@@ -152,7 +158,7 @@ class Window:
 
 
 def window_of(prepared: Prepared, rows: Rows) -> Window:
-    """The rows that one kind of network learns from and is scored on; a refit is scored on rows that it has seen."""
+    """The rows that a network learns from and is scored on; a refit is scored on rows that it has seen."""
     fitted, tables, date = prepared.fitted, prepared.tables, row_column(prepared.fitted.config.date)
     known = [tables[part] for part in ("train", "gap", "valid") if part in tables]
     end, horizon, gap = fitted.split.valid_end, fitted.horizon, _gap(prepared)
@@ -173,7 +179,10 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
 
 
 def n_past_windows(prepared: Prepared, wanted: int) -> int:
-    """How many windows before the validation rows, of those wanted, have enough rows before them to learn from."""
+    """How many of the `wanted` windows before the validation rows have enough rows before them to learn from.
+
+    Enough are twice as many as the window's own.
+    """
     fitted, table = prepared.fitted, prepared.tables["train"]
     ago = fitted.frequency.ago(table[row_column(fitted.config.date)], fitted.split.valid_end)
     length = fitted.horizon + _gap(prepared)
@@ -192,7 +201,10 @@ def _gap(prepared: Prepared) -> int:
 
 
 def scorer(prepared: Prepared, scored: pd.DataFrame) -> Callable[..., dict[str, float]]:
-    """Outputs for rows with a target → metrics on the scale of y and, where they are defined, in original units."""
+    """A function of outputs (n,) for the n scored rows, and a calibration, that gives metrics by name, as `valid_…`.
+
+    `valid_loss`: the squared error on the learned scale; the others in the target's unit, where they are defined.
+    """
     target, criterion = prepared.fitted.target, prepared.criterion(scored)
     actual = scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
     y = scored["y"].to_numpy(dtype="float64")

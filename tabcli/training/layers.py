@@ -30,7 +30,10 @@ class _Lookup(torch.autograd.Function):
 
 
 class EntityEmbeddings(nn.Module):
-    """Codes int32 (B, n_cat) → float32 (B, sum of widths). The tables lie one after the other in one parameter."""
+    """Codes int32 (B, n_cat) → float32 (B, sum of widths). All embedding tables lie in one flat parameter.
+
+    `sizes`: column → (number of codes, width). `std`: of the truncated normal numbers that the tables start with.
+    """
 
     start: Tensor
     width: Tensor
@@ -91,12 +94,12 @@ def _zeroed(x: Tensor, dropped: Tensor) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """Each value is 0 with probability p, independently, else it is divided by 1 − p; in training only.
+    """In training each value is 0 with probability p, independently, else it is divided by 1 − p.
 
-    Draws as few random numbers as values are dropped, instead of one for each value: a Poisson number of positions with
-    replacement, of mean −log(1 − p) per value, hits each value with probability p, independently of the others.
+    Only as many random numbers are drawn as values are dropped: a Poisson number of positions with replacement, of mean
+    −log(1 − p) per value, hits each value with probability p, independently of the others.
 
-    `inplace` as in torch: only after what does not need its own output for its gradient.
+    `inplace` as in torch: only after an operation whose gradient does not need its output.
     """
 
     def __init__(self, p: float, inplace: bool = False) -> None:

@@ -38,7 +38,7 @@ class FitResult:
 
 @dataclass
 class Checkpoint:
-    """All that a run needs to go on as if it had never stopped, after `epoch` epochs."""
+    """All that a training needs to go on as if it had never stopped, after `epoch` epochs."""
 
     epoch: int
     tensors: Weights
@@ -48,7 +48,11 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Callbacks:
-    """`on_model(text)` before the first epoch; `on_step(done, total)` after each batch; the others after each epoch."""
+    """What is called during a training.
+
+    `on_model(text)`: before the first epoch, the network as text. `on_step(done, total)`: after each batch, how many of
+    all are done. `on_epoch(record)`, `on_checkpoint(checkpoint)`: after each epoch.
+    """
 
     on_model: Callable[[str], None] = lambda text: None
     on_step: Callable[[int, int], None] = lambda done, total: None
@@ -68,10 +72,10 @@ def mask_categories(x_cat: Tensor, share: float) -> Tensor:
 
 
 def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
-    """The mean loss of outputs (B,), or (B, heads), for y (B,) on the log scale.
+    """The mean loss of outputs (B,), or (B, heads), for y (B,), all on the learned scale.
 
-    `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², with the log error held within ±1 so that
-    an early step cannot explode.
+    `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², for a target learned as its log; the log
+    error is held within ±1 so that an early step cannot explode.
     """
     if outputs.ndim == 2:
         y = y.unsqueeze(1).expand_as(outputs)
@@ -151,10 +155,7 @@ def load_model(spec: ModelSpec, weights: Mapping[str, AnyArray]) -> TabularMLP:
 
 
 class Trainer:
-    """One model being trained, on the device of its data.
-
-    `fit` runs the epochs; the state can be taken out and put back between them.
-    """
+    """One network in training, on the device of its data. Between epochs its state can be taken out and put back."""
 
     def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
@@ -168,10 +169,14 @@ class Trainer:
 
     @property
     def evaluated(self) -> nn.Module:
+        """The network that is scored and kept: the averaged one, if weights are averaged."""
         return self.model if self.average is None else self.average.module
 
     def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
-        """One pass over the rows; returns the mean loss, in squared log units. All randomness is of (seed, epoch)."""
+        """One pass over the rows; returns the mean over the batches of `train.loss`. Seed and epoch decide all draws.
+
+        Raises `ConfigError` where the loss is not finite.
+        """
         settings, total = self.settings, self.settings.epochs * self.n_steps
         torch.manual_seed(epoch_seed(self.seed, epoch))
         self.model.train()
@@ -195,7 +200,7 @@ class Trainer:
         return mean
 
     def loss_with_gradient(self, batch: Batch) -> Tensor:
-        """The mean loss of a batch; its gradient is where the optimiser looks for it."""
+        """The mean loss of a batch, a scalar; its gradient is left in the parameters' `grad`."""
         alpha = self.settings.mixup
         mix = no_mixup if alpha is None else Mix(float(torch.distributions.Beta(alpha, alpha).sample()))
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
@@ -247,12 +252,11 @@ def fit(
     callbacks: Callbacks | None = None,
     resume: Checkpoint | None = None,
 ) -> FitResult:
-    """Trains, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or the last.
+    """Trains a network, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or of the last one.
 
-    `stop_after` ends the schedule early, after that epoch.
-
-    `score` takes the outputs for the validation rows, float32 (n,), and returns metrics for the record. The same
-    versions, thread count, seed and data give the same bits, resumed or not. Raises `ConfigError` on divergence.
+    `score`: outputs for the rows of `valid`, float32 (n,) → metrics for the record. `stop_after`: end after that epoch,
+    whatever the schedule has left. `resume`: go on from there. The same versions, thread count, seed and data give the
+    same bits, resumed or not. Raises `ConfigError` where the training diverges.
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))

@@ -19,7 +19,7 @@ from tabcli.training.optimizer import set_step
 
 @dataclass(frozen=True, repr=False)
 class LRFind(Shown):
-    """Learning rates tried, the smoothed loss at each, and the suggestion."""
+    """`lrs`: the learning rates that were tried; `losses`: the smoothed loss at each; `suggestion`: a learning rate."""
 
     lrs: list[float]
     losses: list[float]
@@ -51,7 +51,10 @@ def lr_find(
     low: float = 1e-7,
     high: float = 10.0,
 ) -> LRFind:
-    """Raises the learning rate exponentially, one batch at each, until the smoothed loss passes 4 times its best."""
+    """Raises the learning rate from `low` to `high` exponentially, a batch at each of `steps` rates.
+
+    Stops where the smoothed loss passes 4 times its least. Raises `ConfigError` where no loss is finite.
+    """
     lrs: list[float] = []
     losses: list[float] = []
     smooth, best = 0.0, math.inf

@@ -1,4 +1,4 @@
-"""One network of an ensemble: trained from the inputs of its rows, its state kept after each epoch."""
+"""One network of an ensemble: its task, its inputs, its training, and a checkpoint after each epoch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,19 +22,22 @@ from tabcli.training.network import ModelSpec
 
 @dataclass(frozen=True)
 class MemberSpec:
-    """One network to train: the i-th, on which rows and for how long."""
+    """One network to train.
+
+    `name`: such as member-0. `rows`: what it learns from. `member`: the number of the member whose settings it has.
+    """
 
     name: str
     rows: Rows
     member: int
     seed: int
     epochs: int
-    """How many epochs are run. A refit may stop before the schedule's end, where the best epoch was."""
+    """How many epochs are run. A refit stops where the member's best epoch was, before the schedule's end."""
 
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """A trained network: its kept weights, and its outputs for the scored rows, float32 (n,).
+    """A trained network: its weights in `fit`, and its outputs for the n scored rows, float32 (n,), learned scale.
 
     `n_rows`: how many rows it learned from.
     """
@@ -69,9 +72,10 @@ def run_task(
     callbacks: Callbacks,
     partial: Path | None = None,
 ) -> TrainedMember:
-    """Trains a task's network; with `partial`, going on from the checkpoint there, and leaving one after each epoch.
+    """Trains the network of a task.
 
-    A task that was finished there is not trained again.
+    `partial`: the directory for its checkpoints, one after each epoch; a training goes on from the one that lies there,
+    and a finished network is read instead of trained.
     """
     done = partial / f"{task.name}.done.safetensors" if partial else None
     if done is not None and done.exists():
@@ -102,7 +106,7 @@ def run_task(
 
 
 def _train_settings(settings: Config, task: MemberSpec) -> Train:
-    """A refit, and the network of a window before the validation rows, keeps the last epoch, which nothing chose."""
+    """How to train a task: refits and networks of older windows keep the last epoch, so that no score chooses it."""
     train = settings.of_member(task.member).train
     return train if task.rows == 0 else train.model_copy(update={"keep": "last", "patience": None})
 

@@ -1,4 +1,4 @@
-"""The network: an embedding per categorical variable ‖ continuous inputs → MLP → the log of the target.
+"""The network: an embedding per categorical input ‖ continuous inputs → MLP → the target on its learned scale.
 
     x_cat (B, n_cat) ─ embeddings ─ dropout ┐
                                             ├─ concat ─ [linear ─ activation ─ (batch norm) ─ dropout]* ─ h ─ head ─ y
@@ -9,8 +9,9 @@ same layers for k inputs, each scaled by a vector of its own, with k heads whose
 network (TabM-mini, Gorishniy et al. 2024). `periodic` puts beside a number x what a small layer makes of sin 2πfx and
 cos 2πfx with learned frequencies f (PLR-lite, Gorishniy et al. 2022).
 
-Columns of a history (see `history`) have a path of their own, which knows neither the series nor the calendar: given
-all at once, a network recognises single series and times by their levels, and remembers instead of learning.
+With `history: side` the columns of the target history have a path of their own (`_side_path`), which knows neither the
+series nor the calendar: beside all other inputs they let a network recognise single series and times by their levels,
+which it then remembers instead of learning.
 
 The head is (w + v[series]) · h: one vector w for all, and one v for each series (zero at first, and for a series that
 training never saw), so that each series weighs the common features h in its own way. That is a random slope of a
@@ -43,9 +44,10 @@ def embedding_size(cardinality: int) -> int:
 class ModelSpec:
     """What is needed to build the network again.
 
-    `embeddings`: column → (codes, width). `n_continuous` counts the history's columns with *base*, which are
-    `n_history` with *side*. `series_head`: the columns that have head vectors of their own. `without`: variables of the
-    prep that are no inputs.
+    `embeddings`: column → (number of codes, width). `n_continuous`: the continuous inputs; with `history: base` the
+    columns of the target history are among them, with *side* `n_history` counts these instead. `series_head`: the
+    columns whose codes have head vectors of their own. `y_mean`, `y_std`: of what is learned. `without`: inputs of the
+    prep that this network does not get.
     """
 
     embeddings: dict[str, tuple[int, int]]
@@ -94,12 +96,12 @@ def spec_of(
 ) -> ModelSpec:
     """The network for these inputs.
 
-    `y`: mean, std and maximum of the training targets on the learned scale (residuals with `history: base`).
+    `cardinalities`: categorical column → number of codes. `n_numbers`: the number of continuous inputs, and of columns
+    of the target history. `y`: mean, standard deviation and maximum of the training targets on the learned scale (of
+    the residuals with `history: base`). A series column that is not an input gets no head of its own.
 
-    `n_numbers`: the number of continuous inputs, and of columns of the target history. A series column that is not an
-    input gets no head of its own. Raises `ConfigError` for an output range where the output is added to a base.
-
-    `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target.
+    `output_range: auto` is the lesson's: from 0 to the log of 1.2 times the largest target. Raises `ConfigError` for an
+    output range where the output is added to a base.
     """
     n_continuous, n_history = n_numbers
     side = config.history == "side"
@@ -154,12 +156,12 @@ class Mix:
 
 
 def no_mixup(rows: Tensor) -> Tensor:
-    """What stands for a `Mix` where there is none."""
+    """Rows as they are: what is called in place of a `Mix` without mixup."""
     return rows
 
 
 class TabularMLP(nn.Module):
-    """Entity embeddings and an MLP. Predicts the log of the target, in its own unit, whatever the output range."""
+    """Entity embeddings and an MLP. Its outputs are on the learned scale, whatever the output range."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
@@ -218,14 +220,14 @@ class TabularMLP(nn.Module):
 
 
 def _side_path(spec: ModelSpec) -> nn.Sequential:
-    """Columns of the history float32 (B, n_history) → (B, 1), 0 at first."""
+    """Columns of the target history float32 (B, n_history) → what is added to the output, (B, 1); 0 at first."""
     last = nn.Linear(spec.history_width, 1, bias=False)
     nn.init.zeros_(last.weight)
     return nn.Sequential(nn.Linear(spec.n_history, spec.history_width), nn.SiLU(), last)
 
 
 def _layers(spec: ModelSpec, d_in: int) -> tuple[nn.Sequential, int]:
-    """The layers between input and head, and the width of what they give."""
+    """The layers between input and head, and the width of the last one."""
     blocks: list[nn.Module] = []
     for d_out, p in zip(spec.layers, spec.dropout, strict=True):
         activation = nn.ReLU(inplace=True) if spec.activation == "relu" else nn.SiLU()

@@ -1,4 +1,4 @@
-"""The optimiser, its schedule, and the average of weights."""
+"""The optimiser, the schedule of its learning rate, and averaged weights."""
 
 import math
 from collections.abc import Sequence
@@ -23,8 +23,9 @@ def _cosine(start: float, end: float, part: float) -> float:
 def schedule(settings: Train, step: int, n_steps: int) -> tuple[float, float]:
     """Learning rate and momentum (Adam's beta1) of a step, 0 ≤ step < n_steps.
 
-    *one_cycle* is fastai's: cosine from lr / 25 up to lr over the warm-up, then down to lr / 1e5, momentum the other
-    way. *cosine*: a linear warm-up, then a cosine to 0, at the first of the two momenta.
+    *one_cycle* is fastai's: the rate rises from lr / 25 to lr over the warm-up and then falls to lr / 1e5, both along a
+    cosine; the momentum falls and rises. *cosine*: the rate rises linearly over the warm-up and then falls to 0 along a
+    cosine; the momentum is the first of the two.
     """
     part = step / max(1, n_steps - 1)
     high, low = settings.momentum
@@ -39,9 +40,9 @@ def schedule(settings: Train, step: int, n_steps: int) -> tuple[float, float]:
 
 
 def make_optimizer(model: TabularMLP, settings: Train) -> torch.optim.AdamW:
-    """AdamW with decay on the matrices of the layers (and of the embeddings, if so set), on nothing else.
+    """AdamW whose weight decay acts on the matrices of the layers alone (with `decay_embeddings` also on embeddings).
 
-    From then on the model's parameters lie side by side in two tensors, so that a step is two calls, not one per layer.
+    The model's parameters become parts of two flat tensors, so that a step is two calls, not one per layer.
     """
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
@@ -58,7 +59,7 @@ def make_optimizer(model: TabularMLP, settings: Train) -> torch.optim.AdamW:
 
 
 def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
-    """One tensor of which these parameters become parts, and their gradients parts of its gradient."""
+    """One flat tensor; the parameters become views of its parts, and their gradients views of its gradient."""
     flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
     flat.grad = torch.zeros_like(flat)
     sizes = [p.numel() for p in parameters]
@@ -70,15 +71,17 @@ def flatten_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
 
 
 def set_step(optimizer: torch.optim.Optimizer, lr: float, momentum: float) -> None:
+    """Sets the learning rate and the momentum (beta1) of the next step."""
     for group in optimizer.param_groups:
         group["lr"] = lr
         group["betas"] = (momentum, group["betas"][1])
 
 
 def averaged_copy(model: nn.Module, decay: float) -> AveragedModel:
-    """A copy whose weights and buffers average those of the model at each `update_parameters`, as `module`.
+    """A copy of the model; each `update_parameters` moves its weights and buffers towards the model's.
 
-    The average is exponential; early on it moves by more than 1 − decay, so that the first steps are soon forgotten.
+    The copy is its `module`. The average is exponential: it moves by 1 − decay a step, early on by more, so that the
+    first steps are soon forgotten.
     """
 
     @torch.no_grad()

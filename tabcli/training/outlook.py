@@ -1,7 +1,8 @@
-"""What rows see of known events ahead of them, as inputs of the network, for any number of known steps that are left.
+"""What rows see of known events ahead of them, as inputs of the network, for any number of known steps behind them.
 
-An encoded table holds these inputs for one number of steps per row. Training draws another for each row in each
-epoch, and rows to be scored have the true one. Values come from the same `Outlook`, codes from a table of all values.
+An encoded table holds these inputs for one number of steps per row. Training draws another number for each row in each
+epoch, and scored rows have the true one. The values come from `features.events.Outlook`, as prep's did; their codes and
+normalised numbers from a table of all values that each column may have.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,11 @@ from tabcli.tables.rows import seconds_of
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Forward columns, m of them, beside each other, and what each of their values becomes.
+    """m forward-looking columns side by side, and the inputs that each of their values becomes.
 
-    `values`, `needs`: int16 or int32 (n, m), as in `Outlook`. `codes`, `numbers` and `flags` hold what the values of
-    each column become: at its `offset` of 0, then of 1, …, and one before it of *not known*. A column stands in x_cat
-    at `cat_at`, or in x_cont at `cont_at` and its flag of missing values in x_cat at `flag_at`; −1: it does not.
+    `values`, `needs`: int16 or int32 (n, m), as in `Outlook`. `codes`, `numbers` and `flags` are looked up at
+    `offset` + value, for every value of every column; *not known* stands at `offset` − 1. `cat_at`, `cont_at`: a
+    column's position in x_cat or x_cont; `flag_at`: that of its flag of missing values in x_cat; −1: it has none.
     """
 
     values: AnyArray
@@ -43,7 +44,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class OutlookInputs:
-    """The forward columns among the inputs of some rows. `rows`: their numbers in the outlooks, int64 (n,)."""
+    """The forward-looking columns among the inputs of n rows. `rows`: the rows' numbers in the outlooks, int64 (n,)."""
 
     outlooks: tuple[Outlook, ...]
     columns: tuple[tuple[int, str], ...]
@@ -70,7 +71,7 @@ class OutlookInputs:
         return cls(outlooks, columns, inputs, np.arange(len(table)))
 
     def take(self, index: IntArray) -> "OutlookInputs":
-        """Those of some of the rows."""
+        """The same for the rows at `index`."""
         return replace(self, rows=self.rows[index])
 
     def write(self, x_cat: Tensor, x_cont: Tensor, steps_left: IntArray, index: IntArray | None = None) -> None:

@@ -1,7 +1,7 @@
 """The process that trains one network: `python -m tabcli.training.worker`, started by `workers`.
 
-It reads its order from standard input and reports on standard output, a line of JSON each. It ends when its parent
-does, and leaves it to its parent what Ctrl-C means.
+It reads its order from standard input and reports on standard output, both in lines of JSON. It ends when its parent
+ends, and ignores Ctrl-C, which is the parent's to handle.
 """
 
 import json

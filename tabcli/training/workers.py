@@ -1,4 +1,4 @@
-"""Networks side by side: one process each, one thread each, every finished one kept.
+"""Networks side by side: a process for each, with `train.threads` threads; every finished network is kept.
 
     this process            python -m tabcli.training.worker, one per network
     ─────────────────       ─────────────────────────────────────────────────
@@ -6,7 +6,7 @@
     Message per line ◀───── stdout    the share that is done, an epoch's record, an error
                             stderr    NAME.log beside the checkpoints
 
-The lines are JSON. A worker imports nothing of the script that called `train`, so that needs no `__main__` guard.
+The lines are JSON. A worker does not import the script that called `train`, so a script needs no `__main__` guard.
 """
 
 import json
@@ -43,7 +43,7 @@ def n_cores() -> int:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Where networks are trained: from which prep on the disk, with which settings, and where their states go."""
+    """What a worker process needs: the prep directory, the settings, and the directory `partial` for checkpoints."""
 
     prep: Path
     settings: Config
@@ -58,11 +58,11 @@ def run_tasks(
     callbacks: Callbacks,
     job: TrainingJob | None = None,
 ) -> list[TrainedMember]:
-    """Trains several networks: one process each, as many at a time as there are cores, one thread each.
+    """Trains several networks, each in a process, as many at a time as there are cores.
 
-    With one task, without a job, or where all are trained sooner than processes start: in this process. Raises
-    `WorkerError` where a process died; the others are trained to their end first, and all that is finished stays in the
-    `partial` of the job.
+    In this process, one after the other: a single task, without a job, or where training takes less time than starting
+    processes. Raises `WorkerError` where a process died; the others are trained to their end first, and every finished
+    network stays in the job's `partial`.
     """
     partial = job.partial if job else None
     open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
@@ -223,7 +223,7 @@ def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Cal
     if failed:
         raise WorkerError(
             f"{len(failed)} of {len(tasks)} networks could not be trained: {', '.join(failed)}; the others are kept",
-            hint="--resume trains the missing ones; if memory is short, fewer at a time with OMP or taskset",
+            hint="--resume trains the missing ones; if memory is short, one at a time: taskset -c 0 tabcli train …",
         )
 
 
