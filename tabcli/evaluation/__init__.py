@@ -3,6 +3,6 @@
 naming       the names of metrics, and how values are written
 metrics      what a forecast is judged by
 calibration  the factor or shift that is best for a metric
-naive        naive forecasts: medians, last values
+naive        naive forecasts from raw tables: medians, last values
 comparison   a forecast beside what happened
 """

@@ -1,9 +1,10 @@
-"""The factor on the forecasts that is best for a metric.
+"""The calibration: a factor on all forecasts that makes a metric best on past windows.
 
-Where the target is learned as it is (`identity`), what is fitted is a shift: something is added to all forecasts.
+Where the target is learned as it is (`identity`) it is a shift, which is added to all forecasts.
 
-A network that learns the log's mean forecasts near the median. With log errors of standard deviation s and no bias the
-RMSPE is least for exp(−1.5 s²) times that, about 0.985 for s = 0.1: too high a forecast costs more than too low a one.
+A network that learns the mean of the log forecasts near the median. With log errors of standard deviation s and no bias
+the RMSPE is least for exp(−1.5 s²) times the median, 0.985 for s = 0.1: too high a forecast costs more than too low a
+one.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,9 @@ OUTLIER_SD = 4.0
 
 
 def best_factor(criterion: Criterion, actual: FloatArray, predicted: FloatArray) -> float:
-    """The c for which the criterion of c · predicted is least, (n,) in the target's unit; predicted above zero.
+    """The c for which the criterion of c · predicted is least. Both (n,) in the target's unit, predicted above zero.
 
-    For RMSPE it is Σ(p/y) / Σ(p/y)², for WAPE and MAE the median of y/p weighted with p.
+    For RMSPE c is Σ(p/y) / Σ(p/y)², for WAPE and MAE the median of y/p weighted with p.
     """
     if criterion.metric == "rmsle":
         return float(np.exp(golden_section(lambda c: criterion(actual, np.exp(c) * predicted), -1.0, 1.0)))
@@ -30,7 +31,7 @@ def best_factor(criterion: Criterion, actual: FloatArray, predicted: FloatArray)
 
 
 def best_shift(criterion: Criterion, actual: FloatArray, predicted: FloatArray) -> float:
-    """The c for which the criterion of predicted + c is least, (n,) in the target's unit: a mean or a quantile."""
+    """The c for which the criterion of predicted + c is least: a mean or quantile. Both (n,) in the target's unit."""
     if criterion.metric == "rmsle":
         wide = float(np.abs(actual - predicted).max()) + 1e-9
         return golden_section(lambda c: criterion(actual, predicted + c), -wide, wide)
@@ -64,7 +65,7 @@ def _best_constant(criterion: Criterion, actual: FloatArray, wanted: FloatArray,
 
 
 def _held(errors: FloatArray) -> FloatArray:
-    """Errors less their mean, none further from their median than `OUTLIER_SD` robust standard deviations."""
+    """Errors (n,), clipped `OUTLIER_SD` robust standard deviations from their median, less their mean."""
     middle = np.median(errors)
     reach = OUTLIER_SD * 1.4826 * float(np.median(np.abs(errors - middle)))
     held = np.clip(errors, middle - reach, middle + reach) if reach > 0 else errors
@@ -73,12 +74,12 @@ def _held(errors: FloatArray) -> FloatArray:
 
 
 LARGEST = 1.25
-"""How far a factor may move forecasts, up or down: more is no correction of a bias but another forecast."""
+"""The largest factor, and 1 ÷ the smallest: beyond it a factor does not correct a bias but makes another forecast."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns outputs into forecasts: `factor` · the target that they mean + `shift`."""
+    """What turns networks' outputs into forecasts: outputs in the target's unit · `factor` + `shift`."""
 
     factor: float = 1.0
     shift: float = 0.0
@@ -98,7 +99,7 @@ NO_CALIBRATION = Calibration()
 
 @dataclass(frozen=True)
 class Errors:
-    """One past window: what happened in the target's unit and what was put out on the learned scale, (n,) each."""
+    """The n scored rows of a past window: `actual` in the target's unit, `outputs` on the learned scale, (n,) each."""
 
     criterion: Criterion
     actual: FloatArray
@@ -108,9 +109,10 @@ class Errors:
 def fit_calibration(windows: Sequence[Errors], target: TargetTransform) -> Calibration:
     """The calibration that the errors of past windows call for, or none.
 
-    One is fitted to all windows but one and judged on that one, for each in turn. It is used only if it makes the mean
-    of these windows better, shrunk by the share of windows in which it helps; a factor stays within 1/1.25 … 1.25. One
-    window alone can judge nothing. For a quantile other than the median it is always used: it is what was asked for.
+    Each window in turn judges a calibration that is fitted to the others. Only if the criterion gets better on average
+    is the calibration of all windows used; its logarithm, or its shift, is multiplied by the share of windows in which
+    it helped, and a factor stays within 1 / 1.25 … 1.25. A single window cannot judge, so there is none. For a quantile
+    other than the median it is always used, since without it the forecast is near the median.
     """
     if windows and windows[0].criterion.metric == "pinball" and windows[0].criterion.quantile != 0.5:
         return _best(windows, target)
@@ -129,11 +131,11 @@ def fit_calibration(windows: Sequence[Errors], target: TargetTransform) -> Calib
 
 
 def _best(windows: Sequence[Errors], target: TargetTransform) -> Calibration:
-    """The best factor, or shift, for the spread of the errors alone: as if their mean on the learned scale were 0.
+    """The best factor, or shift with `identity`, for the spread of the errors, as if their mean on the learned scale
+    were 0.
 
-    How far all series together run above or below a forecast changes from one period to the next; how far the errors
-    scatter does not. A target that is learned as it is gets a shift, any other a factor; for that, errors further out
-    than OUTLIER_SD robust standard deviations count as if they lay there: one strange day would otherwise decide.
+    The mean error of all series changes from one period to the next; the spread of the errors does not. For a factor
+    the errors are clipped at `OUTLIER_SD` robust standard deviations, since otherwise one strange day would decide.
     """
     criterion = pooled([w.criterion for w in windows])
     actual, outputs = (np.concatenate([getattr(w, part) for w in windows]) for part in ("actual", "outputs"))

@@ -19,7 +19,7 @@ from tabcli.tables.kinds import Kind, kind_of, require_columns
 from tabcli.tables.rows import check_unique, with_columns
 
 CHANCE = 3.0
-"""A bias of more standard errors is none of chance."""
+"""A bias of more than so many standard errors is more than chance."""
 
 
 def _free(name: str, *tables: pd.DataFrame) -> str:
@@ -31,9 +31,9 @@ def _free(name: str, *tables: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class PastActuals:
-    """Rows of before the scored ones: `table`, its date and the columns of a series.
+    """The rows that were known before the scored ones, with their date column and series columns.
 
-    `events`: columns for medians by them too, which the scored rows must have as well.
+    `events`: columns that medians are by too; the scored rows must have all these columns as well.
     """
 
     table: pd.DataFrame
@@ -44,11 +44,13 @@ class PastActuals:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Shown):
-    """`metrics`: over all rows, NaN where one is not defined. `by`: the same per value of a column, worst first.
+    """The metrics of a forecast beside what happened.
 
-    With a past, *mase* is among them, and `naive` has the metrics of forecasts that need no learning, of the same rows.
-    `n_zero` actual values are 0 and left out of the percentage metrics; `n_unused` predictions have no actual row.
-    `bias_error`: how large the bias is by chance alone, where a date among the keys tells which rows err together.
+    `metrics`: name → value over all `n_rows` rows, NaN where one is not defined. `by`: the same for each value of a
+    column, the worst first. With a past, *mase* is among the metrics, and `naive` has those of naive forecasts of the
+    same rows. `n_zero`: actual values of 0, which the percentage metrics leave out. `n_unused`: predictions without an
+    actual row. `on`: the columns that matched rows. `bias_error`: the standard error of the bias, where one of these
+    columns is a date, which tells rows that err together.
     """
 
     metrics: dict[str, float]
@@ -64,7 +66,7 @@ class Evaluation(Shown):
 
     @property
     def is_biased(self) -> bool:
-        """Whether the sum of the forecast is off by more than chance explains."""
+        """Whether the sum of the forecast is too high or low by more than chance explains."""
         return self.bias_error is not None and abs(self.metrics["bias"]) > CHANCE * self.bias_error
 
     def brief(self) -> dict[str, str]:
@@ -91,8 +93,8 @@ def compare(
 ) -> Evaluation:
     """Scores the column `target` of two tables whose rows are matched by `on` (by default all columns they share).
 
-    With `quantile` also the pinball loss of forecasts of that quantile. With a `past` also MASE, and what naive
-    forecasts of the same rows would have got; only its rows before the first scored date are looked at.
+    `by`: also score each value of this column. `quantile`: also the pinball loss of forecasts of that quantile. `past`:
+    also MASE, and naive forecasts of the same rows from the past's rows before the first scored date.
 
     Raises `DataError` where a key is not unique, an actual row has no prediction, or a value is no number.
     """
@@ -127,7 +129,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Known:
-    """What the past says of n scored rows: MASE's scale (n,), or None where none is defined, and naive forecasts."""
+    """What the past says of n scored rows: MASE's scale (n,), None where it is not defined; naive forecasts (n,)."""
 
     scale: NDArray[np.float64] | None
     naive: dict[str, NDArray[np.float64]]
@@ -160,7 +162,7 @@ class _Known:
 
 
 def _require_keys(rows: pd.DataFrame, columns: Sequence[str], history: pd.DataFrame) -> None:
-    """The scored rows must have the columns that place them in the past, of the same kinds."""
+    """Raises `DataError` unless the scored rows have the past's key columns, of the same kinds."""
     missing = [c for c in columns if c not in rows.columns]
     if missing:
         raise DataError(
@@ -196,7 +198,7 @@ def _scale(
 def _match(
     forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The actual rows with the columns that only the predictions have, and the predictions in their order."""
+    """The actual rows, with the columns that only the predictions have; and the predictions in the same order."""
     if not keys:
         raise DataError(
             f"predictions and actuals share no column but {target!r}",
@@ -221,7 +223,7 @@ def _match(
 
 
 def _kind(column: pd.Series) -> Kind:
-    """The kind of a column, of those too whose texts are plain."""
+    """The kind of a column, also of one whose texts are plain str instead of categories."""
     return "text" if isinstance(column.dtype, pd.StringDtype) else kind_of(column)
 
 

@@ -1,8 +1,9 @@
 """Metrics over a whole set of rows, in original units, in plain numpy.
 
-Every function takes `actual` and `predicted`, float arrays of one length n, and returns one float. Rows with a
-zero actual are left out of the sum *and* the count of the percentage metrics (`rmspe`, `mape`), as Kaggle's
-Rossmann competition scored them. All are errors (lower is better) but `bias`, which is best at 0.
+Every metric takes `actual` and `predicted`, float arrays of one length n, and returns one float. Rows with a zero
+actual are left out of the sum *and* the count of the percentage metrics (`rmspe`, `mape`), as Kaggle's Rossmann
+competition scored them. All are errors (lower is better) but `bias`, which is best at 0. Raises `DataError` where a
+metric is not defined for these actual values, and `ValueError` for arrays of other shapes.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def mae(actual: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def rmsle(actual: ArrayLike, predicted: ArrayLike) -> float:
-    """Root mean squared error of log(1 + value). Predictions below 0 count as 0; raises `DataError` for such actuals.
+    """Root mean squared error of log(1 + value). Predictions below 0 count as 0; negative actuals are refused.
 
     >>> rmsle([0.0, 1.0], [0.0, 3.0]) == rmse([0.0, np.log(2)], [0.0, np.log(4)])
     True
@@ -81,7 +82,7 @@ def pinball(actual: ArrayLike, predicted: ArrayLike, quantile: float) -> float:
 
 
 def mase(actual: ArrayLike, predicted: ArrayLike, scale: ArrayLike) -> float:
-    """Mean absolute scaled error, mean(|y - p| / scale); `scale` (n,): of each row's series, by `seasonal_scale`."""
+    """Mean absolute scaled error, mean(|y - p| / scale). `scale` (n,): `seasonal_scale` of each row's series."""
     y, p = _pair(actual, predicted)
     return float(np.mean(np.abs(y - p) / np.asarray(scale, dtype=np.float64)))
 
@@ -106,9 +107,9 @@ def bias(actual: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def bias_error(actual: ArrayLike, predicted: ArrayLike, blocks: IntArray) -> float:
-    """How large the bias is by chance alone: its standard error if what blocks of rows err has nothing in common.
+    """The standard error of the bias, a fraction, if blocks of rows err independently of each other.
 
-    `blocks`: codes from 0 on, such as of dates, on which all series err together, int64 (n,).
+    `blocks`: each row's block, int64 (n,) from 0 on, such as the code of its date, since series err together on a date.
     """
     y, p = _pair(actual, predicted)
     by_block = np.bincount(blocks, weights=p - y)
@@ -124,11 +125,11 @@ METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
     "rmsle": rmsle,
     "bias": bias,
 }
-"""What `evaluate` reports, in this order."""
+"""The metrics that `evaluate` reports, in this order."""
 
 
 def scores_of(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
-    """All of `METRICS`, NaN where one is not defined for these actual values."""
+    """Each of `METRICS` by name, NaN where it is not defined for these actual values."""
     scores = {}
     for name, metric in METRICS.items():
         try:
@@ -142,10 +143,11 @@ def scores_of(actual: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
 
 
 def seasonal_scale(series: IntArray, step: IntArray, target: FloatArray, season: int, n_series: int) -> FloatArray:
-    """Each series' mean |target − target one season before| over training rows (n,): float64 (n_series + 1,).
+    """MASE's scale: each series' mean |target − target `season` steps before|, float64 (n_series + 1,).
 
-    Series without such a pair, or whose target never changes, get the mean scale of the others; the last element is
-    that mean, for unknown series. Raises `DataError` where no series has such a pair.
+    `series` (−1: unknown), `step`, `target`: of the training rows, (n,). Series without such a pair of rows, or whose
+    target never changes, get the mean scale of the others; the last element is that mean, for unknown series. Raises
+    `DataError` where no series has such a pair.
     """
     known = series >= 0
     series, step, target = series[known], step[known], target[known]
@@ -168,9 +170,9 @@ def seasonal_scale(series: IntArray, step: IntArray, target: FloatArray, season:
 
 @dataclass(frozen=True)
 class Criterion:
-    """The metric that a config judges by, with what it needs besides actual and predicted values.
+    """The metric that a config judges by, with what it needs besides the actual and predicted values of n rows.
 
-    `quantile`: of *pinball*. `scale` (n,): of *mase*, for each row.
+    `quantile`: for *pinball*. `scale`: for *mase*, float64 (n,).
     """
 
     metric: str
@@ -205,6 +207,6 @@ class Criterion:
 
 
 def pooled(criteria: Sequence[Criterion]) -> Criterion:
-    """The same metric over the rows of all of them, one below the other."""
+    """The criterion for the rows of several criteria, one below the other. All have the same metric."""
     scales = [c.scale for c in criteria if c.scale is not None]
     return replace(criteria[0], scale=np.concatenate(scales) if scales else None)

@@ -1,4 +1,9 @@
-"""Naive forecasts: medians and last values, which a model must beat."""
+"""Naive forecasts from raw tables: medians and last values, which a model must beat.
+
+They are made in the target's unit, by the values of any columns, and need nothing fitted: prep, `evaluate` and the
+peers of a backtest call them. The package `floor` makes others, of codes and on the learned scale, which stand beside
+the networks and are kept in a run; a test holds the medians of both equal.
+"""
 
 from collections.abc import Collection, Sequence
 from enum import Enum
@@ -13,7 +18,7 @@ from tabcli.tables.rows import distinct_rows
 
 
 class Made(Enum):
-    """A column that is made here: its label equals the name of no column of a table."""
+    """A column that this module adds to a table. Its label is no text, so no column of a user has the same."""
 
     SEASON = "season"
 
@@ -25,7 +30,7 @@ Label = str | Made
 
 
 def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[Label]) -> tuple[IntArray, IntArray]:
-    """Codes of the training rows and of the others, int64 each, which are equal where the values in `by` are."""
+    """Codes of the training rows and of the others, int64 (n_train,) and (n,); equal where the values in `by` are."""
     names, columns = [str(i) for i in range(len(by))], list(by)
     both = [table[columns].set_axis(names, axis=1) for table in (train, rows)]
     codes, _ = distinct_rows(pd.concat(both, ignore_index=True), names)
@@ -35,10 +40,9 @@ def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[Label]) -
 def group_medians(
     train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[Label]
 ) -> NDArray[np.float64]:
-    """The median target of the training rows that share a row's values in `by`, float64 (n,).
+    """The median target of the training rows that share a row's values in `by`, float64 (n,), in the target's unit.
 
-    Where no training row does, the last column of `by` is left out and the rest compared; with none left, the median of
-    all training rows.
+    Where no training row does, the last column of `by` is left out, and so on; at last the median of all training rows.
     """
     forecast = np.full(len(rows), np.nan)
     for n_keys in range(len(by), 0, -1):
@@ -73,7 +77,7 @@ def with_season(rows: pd.DataFrame, date: str, frequency: Frequency) -> pd.DataF
 
 
 def season_columns(by: Sequence[Label], there: Collection[Label]) -> list[Label]:
-    """The columns `by`, *season* being the place in the season unless a column of the table is called so."""
+    """The columns `by`, in which *season* stands for the place in the season unless the table has a column `season`."""
     return [SEASON if c == "season" and c not in there else c for c in by]
 
 
@@ -89,7 +93,10 @@ def seasonal_naive(
     date: str,
     frequency: Frequency,
 ) -> NDArray[np.float64]:
-    """The series' last target of the same place in the season, float64 (n,); else that of any, else the median."""
+    """The series' last target at the same place in the season, float64 (n,).
+
+    Where there is none, its last target; for a series without rows, the median of all training rows.
+    """
     known, wanted = (with_season(t[[*series, date]], date, frequency) for t in (train, rows))
     forecast = last_values(known, target, wanted, [*series, SEASON], date)
     if np.isnan(forecast).any():
@@ -106,9 +113,9 @@ def naive_forecasts(
     frequency: Frequency,
     medians: Sequence[Sequence[Label]],
 ) -> dict[str, NDArray[np.float64]]:
-    """Naive forecasts by name, float64 (n,) each: medians, the last season's value, the last value.
+    """Naive forecasts of n rows by name, in the target's unit, float64 (n,): medians, last season's value, last value.
 
-    `medians`: the columns of each; *season*, where no column is called so, is a row's place in its season.
+    `medians`: the columns that each median is by (`season_columns`).
     """
     train, rows = (with_season(t, date, frequency) for t in (train, rows))
     made = {}

@@ -1,4 +1,4 @@
-"""The names of the metrics, and how their values are written. Imports nothing: `--help` needs it too."""
+"""The names of the metrics, and how their values are written. Imports nothing heavy: `--help` needs it too."""
 
 import math
 
