@@ -27,7 +27,7 @@ Weights = dict[str, AnyArray]
 
 @dataclass(frozen=True)
 class FittedPipeline:
-    """All that turns raw tables into the model's inputs, as it was learned from the training rows."""
+    """All that turns raw tables into the networks' inputs, as it was fitted to the training rows."""
 
     config: Config
     contract: Contract
@@ -38,12 +38,13 @@ class FittedPipeline:
     frequency: Frequency
     holidays: PublicHolidays
     tail: pd.DataFrame
-    """What rows to forecast are made from where no table gives them: see `pipeline.future`."""
+    """The recent rows from which rows to forecast are made where no table gives them: see `pipeline.future`."""
     horizon: int
-    """How many steps are forecast; nobody sees further ahead from any row."""
+    """How many steps are forecast; no row is shown more steps of known calendar ahead of it."""
     known_until: pd.Timestamp
     """The end of the calendar that is known in advance."""
     grid: Grid | None = None
+    """Where rows lie for the target history; None without one."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +55,24 @@ class Prepared:
     tables: dict[str, pd.DataFrame]
     summary: PrepSummary
     past: pd.DataFrame | None = None
-    """With a history: series, step, cell, y and other columns of every row that has a target."""
+    """With a target history, the rows with a target on its grid: series, step, cell, y, and `history.columns`."""
 
     def criterion(self, rows: pd.DataFrame, metric: str | None = None) -> Criterion:
-        """What the config judges by (or another metric), for encoded rows."""
+        """The config's metric (or another) with what it needs to score encoded rows."""
         return criterion_of(self.fitted, self.tables["train"], rows, metric)
 
 
 def criterion_of(
     fitted: FittedPipeline, train: pd.DataFrame, rows: pd.DataFrame, metric: str | None = None
 ) -> Criterion:
-    """What the config judges by (or another metric), for encoded rows; `train`: the encoded training rows."""
+    """The config's metric (or another) with what it needs to score encoded rows; `train`: the encoded training rows."""
     name = metric or fitted.config.metric
     scale = _scale(fitted, train)[rows[ROW + "series"].to_numpy(dtype="int64")] if name == "mase" else None
     return Criterion(name, fitted.config.quantile, scale)
 
 
 def _scale(fitted: FittedPipeline, train: pd.DataFrame) -> FloatArray:
-    """MASE's scale of each series, by the training rows; the last is that of unknown ones."""
+    """MASE's scale of each series, by the training rows, float64 (n_series + 1,); the last is for unknown series."""
     dates, frequency = train[row_column(fitted.config.date)], fitted.frequency
     steps = frequency.steps(dates, int(pd.Timestamp(dates.min()).timestamp()))
     target = train[row_column(fitted.config.target.column)].to_numpy(dtype="float64")
@@ -81,7 +82,10 @@ def _scale(fitted: FittedPipeline, train: pd.DataFrame) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A trained model with everything that predict needs: each member's network, as plain values, and its weights."""
+    """A trained ensemble with everything that predict needs.
+
+    `networks`: each member's `training.network.ModelSpec` as plain values; `members`: its weights.
+    """
 
     fitted: FittedPipeline
     networks: list[dict[str, object]]
@@ -90,6 +94,6 @@ class Run:
     epochs: list[EpochRecord] = field(default_factory=list)
     calibration: Calibration = NO_CALIBRATION
     snapshot: Snapshot | None = None
-    """The history as of the last row that was known."""
+    """The target history as of the last known step."""
     floor: Floor = NO_FLOOR
-    """The naive forecasts beside the networks, from the last row that was known."""
+    """The naive forecasts beside the networks, fitted up to the last known step."""

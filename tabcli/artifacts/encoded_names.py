@@ -13,7 +13,7 @@ from collections.abc import Collection
 ROW = "row."
 
 PLACES = ("series", "step", "cell")
-"""A row's place in the history: `row.series` … in encoded tables."""
+"""A row's place on the grid of the target history: `row.series`, `row.step` and `row.cell` in encoded tables."""
 
 _OF_ROWS = {*PLACES, "filled"}
 _OF_PAST = {*PLACES, "y"}
@@ -39,10 +39,14 @@ def input_column(name: str) -> str:
 
 
 def past_column(name: str) -> str:
-    """The column of a history's past that holds another one than the target."""
+    """The column of past.parquet that holds a past-only column of `history.columns`.
+
+    >>> past_column("customers"), past_column("y")
+    ('customers', 'column.y')
+    """
     return kept_apart(name, _OF_PAST)
 
 
 def kept_apart(name: str, own: Collection[str]) -> str:
-    """The name, unless it is one of tabcli's `own`: different names stay different."""
+    """The name, with `column.` before it if it is one of tabcli's `own` names: different names stay different."""
     return _APART + name if name in own or name.startswith(_APART) else name

@@ -1,4 +1,4 @@
-"""What training reached: a record per epoch, past windows, the metrics of a run."""
+"""What training reached: the record of an epoch, the score of a past window, the metrics of a run."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,9 +16,9 @@ from tabcli.floor.blend import NO_FLOOR, Floor, FloorState
 class EpochRecord:
     """One network after one pass over its rows.
 
-    `network`: its name, such as member-0, empty where there is only one. `lr`: the learning rate at the end.
-    `train_loss`: the mean over the batches. `scores`: of the validation rows, such as `valid_loss` (squared error on
-    the learned scale) and `valid_rmspe`; `by`: the one that chooses the epoch. `seconds`: how long it took.
+    `epoch`: from 1 on. `lr`: the learning rate at its end. `train_loss`: the mean of `train.loss` over the batches.
+    `scores`: of the scored rows, such as `valid_loss` (the same loss) and `valid_rmspe`. `by`: the score that chooses
+    the epoch. `seconds`: how long the epoch took. `network`: its name, such as member-0; empty for a single network.
     """
 
     epoch: int
@@ -31,7 +31,7 @@ class EpochRecord:
 
     @property
     def score(self) -> float:
-        """What chooses the epoch."""
+        """The score that chooses the epoch."""
         return self.scores[self.by]
 
     def to_state(self) -> dict[str, str | float]:
@@ -61,7 +61,11 @@ class WindowState(TypedDict):
 
 @dataclass(frozen=True)
 class WindowScore:
-    """How the forecast of a past window came out. `start`, `end`: its first and last dates; `score`: the metric."""
+    """How the forecast of a past window came out.
+
+    `start`, `end`: the first and last dates of its `n_rows` scored rows. `members`: how many networks forecast it.
+    `score`: the config's metric; `wape` and `bias` are fractions.
+    """
 
     start: pd.Timestamp
     end: pd.Timestamp
@@ -82,10 +86,11 @@ class WindowScore:
 
 @dataclass(frozen=True)
 class EnsembleScores:
-    """Of the members on the validation rows, which they have not seen, calibrated by older windows.
+    """How well the members forecast the validation rows, which they have not seen.
 
-    `scores`: of their mean, such as `valid_rmspe`; `uncalibrated`: its metric without the calibration; `calibration`:
-    that of the scores, not of the forecast. `members`: the metric of each alone, calibrated.
+    `scores`: of the members' mean, such as `valid_rmspe`, with the floor and calibrated by older windows.
+    `uncalibrated`: its metric without the calibration. `calibration`: the one of these scores, not that of the forecast
+    to come. `members`: the metric of each member alone, with floor and calibration.
     """
 
     scores: dict[str, float]
@@ -95,7 +100,7 @@ class EnsembleScores:
 
 
 class TrainMetricsState(TypedDict):
-    """A `TrainMetrics` as JSON has it, beside the scores themselves."""
+    """A `TrainMetrics` as JSON has it; its scores, whose names depend on the metric, stand beside these keys."""
 
     metric: str
     best_epoch: int
@@ -117,18 +122,19 @@ class TrainMetricsState(TypedDict):
 
 
 LEAST = 0.03
-"""A smaller bias is not warned of."""
+"""A mean bias below 3 % brings no warning."""
 
 
 @dataclass(frozen=True)
 class TrainMetrics:
     """What a run reached, and what to expect of its forecast.
 
-    `metric`: what it is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation rows;
-    after a refit those of the networks before it. `calibration`, `floor`: of the forecast. `expected`, `expected_std`:
-    mean and spread of the metric over `windows`, past ones, the newest first. `baseline`: naive forecasts of the
+    `metric`: what the run is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation
+    rows; after a refit those of the networks before it. `valid_rows`, `train_rows`: how many rows were scored and
+    learned from. `calibration`, `floor`: of the forecast to come. `expected`, `expected_std`: mean and standard
+    deviation of the metric over the past `windows`, the newest of which comes first. `baseline`: naive forecasts of the
     validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the calibration. `better`: by
-    how much less past forecasts err than the best naive ones, metric → share.
+    how much less past forecasts err than the best naive ones, metric → fraction.
     """
 
     metric: str
@@ -149,7 +155,10 @@ class TrainMetrics:
 
     @property
     def bias(self) -> tuple[float, bool]:
-        """The mean bias of past windows; whether it is none of chance: two or more agree beyond their scatter."""
+        """The mean bias of past windows, a fraction; and whether it is more than chance.
+
+        It is where two or more windows agree in its sign and the mean is beyond two standard errors and `LEAST`.
+        """
         found = np.array([w.bias for w in self.windows])
         agree = len(found) > 1 and bool((np.sign(found) == np.sign(found[0])).all())
         return float(found.mean()), agree and abs(found.mean()) > max(2 * found.std(ddof=1) / len(found) ** 0.5, LEAST)

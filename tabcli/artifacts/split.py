@@ -1,4 +1,4 @@
-"""The split by time, as it was made."""
+"""The split by time of a prep, which `pipeline.split` makes."""
 
 from dataclasses import dataclass
 from typing import TypedDict
@@ -17,20 +17,20 @@ class SplitState(TypedDict):
 
 @dataclass(frozen=True)
 class Split:
-    """The first and last moments of the rows to learn from and to be scored on. Rows between them lie in the gap."""
+    """The first and last moments of the training rows and of the validation rows. Rows between these lie in the gap."""
 
     train_start: pd.Timestamp
     train_end: pd.Timestamp
     valid_start: pd.Timestamp
     valid_end: pd.Timestamp
-    """The end of the known table, whether or not its last rows can be scored."""
+    """The last date on which a row has a target, even one that is not scored, such as 0 on a log scale."""
 
     def is_train(self, dates: pd.Series) -> pd.Series:
-        """Which rows may be learned from."""
+        """Which dates (n,) are of training rows, bool (n,)."""
         return dates <= self.train_end
 
     def is_valid(self, dates: pd.Series) -> pd.Series:
-        """Which rows a forecast is scored on."""
+        """Which dates (n,) are of validation rows, bool (n,)."""
         return dates.between(self.valid_start, self.valid_end)
 
     def to_state(self) -> SplitState:

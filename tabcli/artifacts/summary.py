@@ -9,7 +9,7 @@ from tabcli.preprocessing.categorical import Counts
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """The model's inputs by role, in their order, and the columns that are known only once a day has passed."""
+    """The inputs by role, in the order in which they are encoded, and the past-only columns by name."""
 
     categorical: tuple[str, ...]
     continuous: tuple[str, ...]
@@ -20,8 +20,8 @@ class ColumnRoles:
 class ReadCounts:
     """What was counted while the tables were read and joined.
 
-    `read`: rows by table; `dropped`: rows left out, by reason; `filled`: missing values that `forecast.fill` filled, by
-    column; `clipped`: negative targets that were taken as 0; `sampled`: only some series were kept.
+    `read`: rows of each table. `sampled`: whether only some series were kept. `dropped`: reason → rows left out.
+    `filled`: column → missing values that `forecast.fill` replaced. `clipped`: negative targets that were taken as 0.
     """
 
     read: dict[str, int]
@@ -32,7 +32,7 @@ class ReadCounts:
 
 
 class BaselineState(TypedDict):
-    """`name`: the best one; `score`: its metric. On the disk the score stands under `valid_<metric>`."""
+    """A `Baseline` as JSON has it: `name` is the best forecast's; its score stands beside, as `valid_<metric>`."""
 
     by: list[str]
     name: str
@@ -41,7 +41,7 @@ class BaselineState(TypedDict):
 
 @dataclass(frozen=True)
 class Baseline:
-    """Naive forecasts of the validation rows: name → metric. `by`: the columns of the first one's median."""
+    """Naive forecasts of the validation rows. `scores`: name → `metric`. `by`: the columns of the first median."""
 
     metric: str
     by: tuple[str, ...]
@@ -49,12 +49,12 @@ class Baseline:
 
     @property
     def name(self) -> str:
-        """The best one, which a forecast must beat."""
+        """The best naive forecast, which the networks must beat."""
         return min(self.scores, key=lambda name: self.scores[name])
 
     @property
     def score(self) -> float:
-        """The best one's metric."""
+        """The metric of the best naive forecast."""
         return self.scores[self.name]
 
     def to_state(self) -> dict[str, object]:
@@ -67,7 +67,7 @@ class Baseline:
 
 
 class RowsState(TypedDict, total=False):
-    """`PrepSummary.rows` and what was counted before, in one."""
+    """`PrepSummary.rows`, and of `ReadCounts` what counts rows, as JSON has them."""
 
     read: dict[str, int]
     sampled: bool
@@ -99,9 +99,10 @@ class PrepSummaryState(TypedDict):
 class PrepSummary:
     """What prep found.
 
-    `rows`: of the parts train, valid and, where there are such rows, gap and future. `series`: how many. `unmatched`:
-    rows that found no match, by lookup table. `codes`: part → column → how many values are missing, and how many
-    training never saw. `filled`: part → column → how many missing numbers were filled. `frequency`: the step.
+    `rows`: part → rows; the parts are train, valid and, where there are such rows, gap and future. `series`: how many.
+    `unmatched`: lookup table → rows that found no match. `frequency`: the step, such as 1w. `codes`: part → column →
+    how many values are missing, and how many training never saw. `filled`: part → column → missing numbers that were
+    filled. `baseline`: what the networks must beat.
     """
 
     rows: dict[str, int]
