@@ -1,4 +1,4 @@
-"""A trained run + raw tables → forecasts, one for every row, in the order of the rows."""
+"""A run + raw tables → the forecast of every row, in the order of the rows, with what its reader should know."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +31,11 @@ from tabcli.training.network import ModelSpec, TabularMLP
 
 @dataclass(frozen=True)
 class Prediction:
-    """`table`: series, date, the id (where the config has one), columns asked for, and the forecast, in row order.
+    """The forecasts of all rows, in their order.
 
-    `columns`: all that can be asked for.
+    `table`: the id (where the config has one), series, date, the columns that were asked for, and the forecast under
+    the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
+    `warnings`: one sentence each.
     """
 
     table: pd.DataFrame
@@ -43,9 +45,10 @@ class Prediction:
 
 
 def predict_target(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> NDArray[np.float64]:
-    """Encoded rows → forecasts in the target's unit, float64 (n,).
+    """n encoded rows and their dates → forecasts in the target's unit, float64 (n,).
 
-    The members' mean on the scale of y, with the floor's share of a naive forecast, calibrated.
+    The mean of the members' outputs on the learned scale, blended with the floor, then calibrated. Raises `BundleError`
+    where the weights do not fit the networks, `ResourceError` where the memory is full.
     """
     try:
         members = _networks(run)
@@ -67,7 +70,7 @@ _LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()
 
 
 def _networks(run: Run) -> list[TabularMLP]:
-    """The run's members, made once: for a single row that takes longer than all else."""
+    """The run's networks, made once per run: for a single row that takes longer than the forecast itself."""
     if run not in _LOADED:
         specs = [ModelSpec.from_dict(network) for network in run.networks]
         _LOADED[run] = [load_model(spec, weights) for spec, weights in zip(specs, run.members, strict=True)]
@@ -75,14 +78,14 @@ def _networks(run: Run) -> list[TabularMLP]:
 
 
 def _kind(spec: ModelSpec) -> tuple[str, tuple[str, ...]]:
-    """Networks of one kind take the same inputs."""
+    """What decides a network's inputs: networks of one kind share a dataset."""
     return spec.history, spec.without
 
 
 def encoded_dataset(
     fitted: FittedPipeline, snapshot: Snapshot | None, encoded: pd.DataFrame, spec: ModelSpec
 ) -> Dataset:
-    """What a network takes of encoded rows to forecast."""
+    """The inputs of a network for encoded rows to forecast, with the target history as of the snapshot."""
     data = Dataset.from_table(encoded, *fitted.preprocessor.inputs(spec.without))
     if snapshot is not None and spec.history != "none":
         rows = Positions(*(encoded[ROW + name].to_numpy(dtype="int64") for name in PLACES))
@@ -118,9 +121,9 @@ def forecast(
 ) -> Prediction:
     """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
-    `columns` of the rows are carried along, where there are such. With a `horizon` the next steps of every series in
-    place of that table. `lookups`: `pipeline.lookup_tables`, if at hand. Raises `DataError` for rows that cannot be
-    read, `ConfigError` for rows that cannot be made, `BundleError` where the model gives no finite number.
+    `horizon`: forecast the next steps of every series in place of that table. `columns`: columns of the rows that are
+    carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. Raises `DataError` for
+    rows that cannot be read, `ConfigError` for rows that cannot be made, `BundleError` where a forecast is not finite.
     """
     config = run.fitted.config
     made = None
@@ -153,7 +156,7 @@ def forecast_applied(run: Run, applied: Applied) -> NDArray[np.float64]:
 
 
 def _refuse_later_rows(run: Run, data: DataSource) -> None:
-    """Raises `DataError` where the train table, if it is there, has targets of after the end that the run knows."""
+    """Raises `DataError` where the train table, if it is there, has targets after the last date that the run knows."""
     config, end = run.fitted.config, run.fitted.split.valid_end
     there = "train" in data if isinstance(data, Mapping) else (Path(data) / config.tables["train"].file).is_file()
     if not there:
@@ -165,13 +168,13 @@ def _refuse_later_rows(run: Run, data: DataSource) -> None:
     if newest > end:
         raise DataError(
             f"{describe(config, data, 'train')} has targets until {newest}, but the run knows them until {end}: "
-            "the next steps from there are over",
+            "the steps after that date have passed",
             hint="prep and train again with this table; or give the rows to forecast as the table `future`",
         )
 
 
 def _ended(run: Run) -> list[str]:
-    """Which series stop long before the others: they may be gone, and rows were made for them all the same."""
+    """A warning of series that end long before the others: they may be gone, but rows were made for them."""
     fitted = run.fitted
     first, last = fitted.split.valid_start, fitted.split.valid_end
     n_steps = int(fitted.frequency.ago(pd.Series([first]), last)[0]) + 1
@@ -187,7 +190,7 @@ def _ended(run: Run) -> list[str]:
 
 
 def _closed(run: Run) -> list[str]:
-    """On which weekdays series have no rows, and get none."""
+    """Warnings of weekdays on which series have no rows in the past, so that none were made."""
     n_series = len(run.fitted.calendar.series)
     return [
         f"{'the' if n == n_series else n} series had no row on a {name} in their last year: none are made; "
@@ -197,7 +200,7 @@ def _closed(run: Run) -> list[str]:
 
 
 def _warnings(applied: Applied, run: Run) -> list[str]:
-    """What a careful reader of the forecast must know: unknown series and values, filled gaps, joins without match."""
+    """What a careful reader of the forecast must know: unknown series and values, filled gaps, missing matches."""
     config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
     notes = []
     keyed = [c for c in map(input_column, config.series) if c in encoded.table.columns]
@@ -227,7 +230,7 @@ def _warnings(applied: Applied, run: Run) -> list[str]:
 
 
 def _gaps(applied: Applied, run: Run) -> list[str]:
-    """Values that training never saw, and missing ones where it missed none."""
+    """Warnings of values that training never saw, and of missing values in columns that had none in training."""
     config, encoded, n_rows, notes = run.fitted.config, applied.encoded, len(applied.rows), []
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:
@@ -249,7 +252,7 @@ def _gaps(applied: Applied, run: Run) -> list[str]:
 
 
 def _unseen_plan(applied: Applied, run: Run) -> list[str]:
-    """Whether features of events would say more if more rows were asked for: those know the plan of no other days."""
+    """A warning where some rows of the horizon are not asked for: events planned on those days are then not known."""
     fitted = run.fitted
     if not fitted.config.features.events:
         return []
@@ -277,7 +280,7 @@ def _unseen_plan(applied: Applied, run: Run) -> list[str]:
 
 
 def _unmatched(applied: Applied, run: Run) -> list[str]:
-    """Which rows found nothing in a joined table, where training always found something, or where all found nothing."""
+    """Warnings of rows that found no match in a lookup table, if all training rows did, or if no row now does."""
     fitted, n_rows, notes = run.fitted, len(applied.rows), []
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
     for join in fitted.config.joins:
