@@ -1,4 +1,4 @@
-"""What is known when: the one guard against leaks. Which columns a model and a feature may use."""
+"""What is known when: the one guard against leaks. Which columns may be inputs, and which a feature may read."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +19,9 @@ from tabcli.features.frequency import Frequency
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.texts import decimal_comma, not_numeric_error
 
-Role = Literal["static", "known in advance", "past only"]
-"""When a column is known: always the same in a series; on the days to forecast too; or only once the day is over."""
+Availability = Literal["static", "known in advance", "past only"]
+"""When a column is known: *static* columns always; *known in advance* on the days to forecast too; *past only* columns
+once the day is over."""
 
 
 def makes(config: Config) -> Iterator[tuple[str, list[str]]]:
@@ -50,7 +51,7 @@ def made_columns(config: Config) -> list[str]:
 
 
 def needed_columns(config: Config) -> set[str] | None:
-    """The columns that the config makes use of; None where it chooses variables by rule and so needs all."""
+    """The columns that the config makes use of; None where inputs are chosen by rule, which needs all columns."""
     if "auto" in (config.categorical, config.continuous):
         return None
     return {read.column for read in config.reads() if read.use in JOINED}
@@ -62,19 +63,19 @@ def source_columns(config: Config) -> set[str] | None:
     return None if needed is None else needed - set(made_columns(config))
 
 
-# ---------------------------------------------------------------------------------------- variables
+# ------------------------------------------------------------------------------------------- inputs
 
 
 @dataclass(frozen=True)
-class Variables:
-    """The model's inputs by role, in the order in which they are encoded."""
+class InputColumns:
+    """The inputs by role, in the order in which they are encoded."""
 
     categorical: tuple[str, ...]
     continuous: tuple[str, ...]
 
 
 def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, str]) -> list[str]:
-    """Columns that a model may use, in the table's order: all but keys, target, dates and past-only ones."""
+    """Columns that may be inputs, in the table's order: all but date, id, target, other dates and past-only columns."""
     return [
         c
         for c in table.columns
@@ -84,14 +85,14 @@ def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, s
     ]
 
 
-def choose_variables(
+def choose_inputs(
     table: FactorizedTable, config: Config, availability: Mapping[str, str], train: IntArray
-) -> Variables:
-    """The config's variables, or by fastai's rule (`cont_cat_split`) where it says auto. `train`: the training rows.
+) -> InputColumns:
+    """The inputs that the config names; by fastai's rule (`cont_cat_split`) where it says *auto*.
 
-    The rule looks at the training rows alone: numbers with fractions, with missing values or with more than `max_card`
-    different values are continuous; all others, and the series columns, are categorical. Raises `DataError` where it
-    would make categories of numbers with decimal commas.
+    The rule looks at the training rows alone, whose numbers are `train`, int64 (n,): numbers with fractions, with
+    missing values or with more than `max_card` different values are continuous; all other columns, and the series
+    columns, are categorical. Raises `DataError` where it would make categories of numbers with decimal commas.
     """
     by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
     by_rule = "auto" in (config.categorical, config.continuous)
@@ -108,13 +109,13 @@ def choose_variables(
         role: tuple(by_role[role]) if given == "auto" else given
         for role, given in (("categorical", config.categorical), ("continuous", config.continuous))
     }
-    return Variables(**chosen)
+    return InputColumns(**chosen)
 
 
 def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: int) -> bool:
-    """Whether the training rows hold numbers with fractions or gaps, or more than `max_card` different ones.
+    """Whether the training rows hold numbers with fractions or missing values, or more than `max_card` different ones.
 
-    Not the kind of the whole column: a missing value to come would make floats of a training row's whole numbers.
+    The kind of the whole column does not tell: a missing value in later rows makes floats of whole numbers.
     """
     values, codes = table.stored[column]
     if table.kind(column) not in ("int", "float"):
@@ -125,59 +126,61 @@ def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: 
 
 def availability_of(
     config: Config, train: pd.DataFrame, lookups: Mapping[str, pd.DataFrame], frequency: Frequency, horizon: int
-) -> dict[str, Role]:
-    """Column → "known in advance", "past only" or "static", for every source column.
+) -> dict[str, Availability]:
+    """The availability of every column of the train table and the lookup tables.
 
-    A column of the train table must be declared; else it is past only. A lookup table is at most as available as the
-    keys that it is joined on. Joined by a date it is known in advance only if the join says so, or if its lag reaches
-    from every day to forecast, `horizon` steps and validation's gap ahead, back to what is known. Raises `ConfigError`
-    where a join has a key that is not there.
+    A column of the train table is past only unless the config declares it. The columns of a lookup table are at best as
+    available as the keys that it is joined on. Joined by a date they are known in advance only if the join says so, or
+    if its lag is never shorter than the horizon (in steps) and the gap together. Raises `ConfigError` where neither the
+    rows nor the tables joined before have a key of a join.
     """
-    roles: dict[str, Role] = dict.fromkeys(train.columns, "past only")
-    roles |= dict.fromkeys(config.availability.known_in_advance, "known in advance")
-    roles |= dict.fromkeys([*config.series, *config.availability.static], "static")
-    roles |= dict.fromkeys([config.date], "known in advance")
+    found: dict[str, Availability] = dict.fromkeys(train.columns, "past only")
+    found |= dict.fromkeys(config.availability.known_in_advance, "known in advance")
+    found |= dict.fromkeys([*config.series, *config.availability.static], "static")
+    found |= dict.fromkeys([config.date], "known in advance")
     n_ahead = horizon + frequency.number(config.validation.gap)
     for i, join in enumerate(config.joins):
-        if unknown := [c for c in join.on if c not in roles]:
-            names = ", ".join(f"{c!r}{did_you_mean(c, roles)}" for c in unknown)
+        if unknown := [c for c in join.on if c not in found]:
+            names = ", ".join(f"{c!r}{did_you_mean(c, found)}" for c in unknown)
             raise ConfigError(f"joins[{i}].on: neither the rows nor the tables joined before have a column {names}")
         dated = join.as_of is not None or config.date in join.on
         advance = join.known_in_advance or (join.as_of is not None and _spans(join.lag, frequency, n_ahead))
-        role = role_of_join((roles[c] for c in join.on), dated=dated, in_advance=advance)
+        of_join = availability_of_join((found[c] for c in join.on), dated=dated, in_advance=advance)
         own = {*join.on, join.as_of, *made_columns(config)}  # a feature's column is its own, whatever a table has
         brought = [c for c in lookups[join.table].columns if c not in own]
-        roles |= {c: weakest([role, roles.get(c, role)]) for c in brought}
-    return roles
+        found |= {c: weakest([of_join, found.get(c, of_join)]) for c in brought}
+    return found
 
 
-def role_of_join(of_keys: Iterable[Role], *, dated: bool, in_advance: bool) -> Role:
-    """When what a join brings is known: not before all of its keys are, and by a date only if it is said in advance."""
-    of_date: list[Role] = ["known in advance" if in_advance else "past only"] if dated else []
+def availability_of_join(of_keys: Iterable[Availability], *, dated: bool, in_advance: bool) -> Availability:
+    """The availability of the columns that a join brings: that of its weakest key, and past only if it is `dated` and
+    not declared `in_advance`.
+    """
+    of_date: list[Availability] = ["known in advance" if in_advance else "past only"] if dated else []
     return weakest([*of_keys, *of_date])
 
 
-def weakest(roles: Iterable[Role]) -> Role:
-    """What is made of columns of these roles is known only when all of them are."""
-    return max(roles, key=("static", "known in advance", "past only").index, default="static")
+def weakest(several: Iterable[Availability]) -> Availability:
+    """When a value is known that is made of columns with these availabilities: when all of them are."""
+    return max(several, key=("static", "known in advance", "past only").index, default="static")
 
 
 def lacks_past_key(table: FactorizedTable, join: Join, config: Config) -> bool:
-    """Whether rows to forecast cannot be joined with a table, since a key is past only: so is what they would get."""
-    roles = config.availability
-    known = {*config.series, config.date, *roles.known_in_advance, *roles.static}
+    """Whether rows to forecast lack a key of the join because it is past only; the join's columns are then, too."""
+    declared = config.availability
+    known = {*config.series, config.date, *declared.known_in_advance, *declared.static}
     return bool({*join.on} - {*table.columns} - known)
 
 
 def _spans(lag: Duration, frequency: Frequency, n_steps: int) -> bool:
-    """Whether a lag is never shorter than so many steps, whichever months they are."""
+    """Whether a lag is never shorter than `n_steps` steps, whichever months they are."""
     if frequency.unit == lag.unit == "mo":
         return lag.count >= n_steps * frequency.count
     steps = Duration(n_steps * frequency.count, "mo").longest if frequency.unit == "mo" else n_steps * frequency.count
     return lag.shortest >= steps
 
 
-def check_available(config: Config, availability: Mapping[str, Role]) -> None:
+def check_available(config: Config, availability: Mapping[str, Availability]) -> None:
     """Raises `ConfigError` naming every key that reads, on the days to forecast, a column that is past only."""
     problems = [
         f"  {read.path}: {read.column!r} is past only: on the days to forecast nobody knows it"
@@ -187,7 +190,7 @@ def check_available(config: Config, availability: Mapping[str, Role]) -> None:
     if problems:
         raise ConfigError(
             "the config reads columns that are not known in advance\n" + "\n".join(problems),
-            hint="if they are known, name them in availability.known_in_advance, or say it of their join",
+            hint="if they are known, name them in availability.known_in_advance, or set their join's known_in_advance",
         )
 
 
@@ -195,9 +198,9 @@ _KINDS = {"date": ("date",), "number": ("int", "float", "bool"), "text": ("text"
 
 
 def check_columns(table: FactorizedTable, config: Config, uses: Iterable[Use]) -> None:
-    """Raises `ConfigError` naming every key that reads, for one of the uses, a column that is not there or of no use.
+    """Raises `ConfigError` naming every key that reads, for one of the uses, a column that is missing or of no use.
 
-    `DataError` where texts stand where numbers must, with the rows.
+    Raises `DataError` with the rows where a column of numbers holds texts.
     """
     problems = [
         f"  {read.path}: {problem}"

@@ -1,6 +1,6 @@
-"""The joined and expanded table: every column a model may use, with nothing fitted.
+"""Joins and features → the feature table: every column that may be an input, with nothing fitted.
 
-The same function serves prep and predict. A feature of a row depends on that row, the lookup tables, and the event
+The same function serves prep and predict. A feature of a row depends on that row, the lookup tables and the event
 calendar; never on the target, and never on which other rows happen to be in the table.
 """
 
@@ -29,9 +29,10 @@ from tabcli.tables.rows import matches, with_columns
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """`table`: the rows, in their order, with all columns. `calendar`: the events of these rows and of those before.
+    """n rows with all joined columns and features.
 
-    `series`: each row's position among the calendar's series, int64 (n,).
+    `table`: the rows, in their order. `calendar`: the events of these rows and of the rows before them. `unmatched`:
+    lookup table → rows that found no match. `series`: each row's position among the calendar's series, int64 (n,).
     """
 
     table: FactorizedTable
@@ -41,7 +42,10 @@ class FeatureTable:
 
 
 def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows with the config's values for missing known-in-advance inputs, and how many of each were filled."""
+    """Rows whose missing values are replaced by those of `forecast.fill`, and how many were, by column.
+
+    Raises `ConfigError` where a value is not of the column's kind.
+    """
     filled: dict[str, Any] = {}
     counts = {}
     for name, value in config.forecast.fill.items():
@@ -60,7 +64,7 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
 
 
 def _filling(column: pd.Series, value: Scalar) -> Any:
-    """The config's value for a missing number or date. Raises `ConfigError` where it is none."""
+    """The config's value as a number or date, as the column's kind is. Raises `ConfigError` where it is not one."""
     kind = kind_of(column)
     try:
         filling: Any = pd.Timestamp(str(value)) if kind == "date" else float(value)
@@ -84,11 +88,11 @@ def build_features(
     frequency: Frequency,
     steps_left: IntArray,
 ) -> FeatureTable:
-    """Joins, holidays, date parts, events, spans and recurrences, in this order.
+    """Joins the lookup tables, then adds holidays, date features, events, spans and recurrences, in this order.
 
-    `lookups`: the joined tables, in the order of the config's joins. `steps_left`: how many steps of known calendar lie
-    behind each row, int64 (n,): what forward-looking features see of it. Raises `DataError` or `ConfigError` where the
-    rows lack a key, or two columns share a name.
+    `lookups`: in the order of the config's joins. `calendar`: the events known so far. `steps_left`: how many steps of
+    known calendar lie behind each row, int64 (n,); forward-looking features see no further. Raises `DataError` or
+    `ConfigError` where the rows lack a key, a column is of a wrong kind, or two columns share a name.
     """
     columns = source_columns(config)
     table, unmatched = FactorizedTable.of(rows), {}
@@ -110,7 +114,7 @@ def build_features(
 
 
 def _with_dates(joined: FactorizedTable, config: Config) -> FactorizedTable:
-    """With the features of a date alone, less the parts that nothing makes use of; each made once per date."""
+    """The table with the features of a date alone, each made once per date; unused date parts are left out."""
     features, wanted, table = config.features, needed_columns(config), joined
 
     def dates(column: str) -> tuple[pd.Series, IntArray | None]:
@@ -141,7 +145,7 @@ def _of_rows(
     frequency: Frequency,
     steps_left: IntArray,
 ) -> dict[str, Any]:
-    """The features of a row: distances to events, spans and recurrences, less those that nothing makes use of."""
+    """The features of a row: distances to events, spans and recurrences; unused event columns are left out."""
     features, wanted = config.features, needed_columns(config)
     made: dict[str, Any] = {}
     events = features.events

@@ -1,4 +1,4 @@
-"""Year, month, weekday and other parts of a date: fastai's 13 columns, 16 with the time of day. Nothing is fitted."""
+"""Year, month, weekday and other parts of a date (fastai's 13 columns, 16 with the time of day); Easter, waves."""
 
 import re
 from collections.abc import Container, Sequence
@@ -37,12 +37,12 @@ def date_part_names(column: str, prefix: str | None = None, *, time: bool = Fals
 def date_parts(
     dates: pd.Series, prefix: str | None = None, *, time: bool = False, wanted: Container[str] | None = None
 ) -> pd.DataFrame:
-    """datetime64 (n,) → the columns of `date_part_names` (or those of them in `wanted`), once per different date.
+    """datetime64 (n,) → the columns of `date_part_names` (or those of them in `wanted`), (n,) each.
 
-    int32 parts, bool `Is_…`, float64 `Elapsed` in seconds since 1970-01-01 whatever the resolution of the input
-    (fastai's divides nanoseconds, and is a thousand times too small on microseconds). `Week` is the ISO week while
-    `Year` is the calendar year, as in fastai. Where the date is missing the parts are NaN (and the column float64),
-    `Is_…` False, as in fastai.
+    int32 parts (`Dayofweek` from 0 on Monday), bool `Is_…`, float64 `Elapsed` in seconds since 1970-01-01 whatever the
+    resolution of the input (fastai's divides nanoseconds, and is a thousand times too small on microseconds). `Week` is
+    the ISO week while `Year` is the calendar year, as in fastai. Where the date is missing the parts are NaN (and the
+    column float64), `Is_…` False, as in fastai. Each different date is computed once.
     """
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.DatetimeIndex(unique)
@@ -79,7 +79,7 @@ def easter_sunday(years: NDArray[np.integer]) -> NDArray[np.datetime64]:
 
 
 def days_from_easter(dates: pd.Series, first: int, last: int) -> NDArray[np.float32]:
-    """Days since Easter Sunday of the same year, from `first` to `last`, else NaN: float32 (n,)."""
+    """Days since Easter Sunday of the same year where they lie within `first` … `last`, else NaN; float32 (n,)."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique)
     sundays = easter_sunday(moments.dt.year.to_numpy(dtype="int64"))
@@ -90,7 +90,10 @@ def days_from_easter(dates: pd.Series, first: int, last: int) -> NDArray[np.floa
 
 
 def days_to_month_end(dates: pd.Series, counted: Sequence[bool] = (True,) * 7) -> NDArray[np.float32]:
-    """How many days of the month come after each date, float32 (n,): only weekdays that are `counted`, from Monday."""
+    """How many days of the month come after each date, float32 (n,), NaN where the date is missing.
+
+    `counted`: which weekdays count, from Monday on.
+    """
     codes, unique = pd.factorize(dates.to_numpy())
     days = unique.astype("datetime64[D]")
     after = (days.astype("datetime64[M]") + 1).astype("datetime64[D]")  # the first of the next month
@@ -100,11 +103,16 @@ def days_to_month_end(dates: pd.Series, counted: Sequence[bool] = (True,) * 7) -
 
 
 def fourier_names(name: str, order: int) -> list[str]:
+    """The columns of `fourier_terms`, in order.
+
+    >>> fourier_names("Year", 1)
+    ['Year_sin1', 'Year_cos1']
+    """
     return [f"{name}_{wave}{k}" for k in range(1, order + 1) for wave in ("sin", "cos")]
 
 
 def fourier_terms(dates: pd.Series, name: str, period: float, order: int) -> dict[str, NDArray[np.float32]]:
-    """sin and cos of 2πkt/period, k = 1 … order, t in days since 1970: float32 (n,) each, NaN where the date is.
+    """sin and cos of 2πkt/period, k = 1 … order, t in days since 1970: float32 (n,), NaN where the date is missing.
 
     The period is fixed, not fitted to the rows at hand, so that a day has the same values in any table.
     """

@@ -1,4 +1,4 @@
-"""Time since a moment that columns of the row name (a shop's opening), and months that come again each year."""
+"""Time since a moment that columns of the row name (a shop's opening), and months that recur each year."""
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,10 @@ def _numbers(rows: pd.DataFrame, column: str, low: int, high: int) -> FloatArray
 
 
 def moment_date(rows: pd.DataFrame, since: Moment) -> NDArray[np.datetime64]:
-    """The moment that the columns name, datetime64[D] (n,): the date, the ISO week's Monday, or the month's first."""
+    """The moment that the columns name, datetime64[D] (n,): a date, an ISO week's Monday, or the first of a month.
+
+    NaT where a column is missing. Raises `DataError` with the count for years, weeks or months out of range.
+    """
     if since.date is not None:
         return rows[since.date].to_numpy().astype("datetime64[D]")
     assert since.year is not None
@@ -77,7 +80,10 @@ def _today(rows: FactorizedTable, date: str, unit: str) -> FloatArray:
 
 
 def time_since(rows: Rows, date: str, span: TimeSince) -> FloatArray:
-    """Whole units from the moment to the row's date, float64 (n,): 0 before it, `cap` at most, NaN if unknown."""
+    """Whole units (`span.unit`) from the moment to the row's date, float64 (n,).
+
+    0 before the moment, at most `span.cap`, NaN where the moment is missing. Raises `DataError` as `moment_date` does.
+    """
     rows = FactorizedTable.of(rows)
     passed = _today(rows, date, span.unit) - _start(rows, span.since, span.unit)
     if span.unit == "weeks":
@@ -86,7 +92,7 @@ def time_since(rows: Rows, date: str, span: TimeSince) -> FloatArray:
 
 
 def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
-    """Texts such as "Jan,Apr,Jul,Oct" → bool (n_texts, 13), by number of the month."""
+    """Texts such as "Jan,Apr,Jul,Oct" → bool (n_texts, 13); the second axis is the number of the month, from 1."""
     listed = np.zeros((len(texts), 13), dtype=bool)
     for i, text in enumerate(texts):
         for word in text.split(","):
@@ -102,7 +108,10 @@ def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
 
 
 def active_months(rows: Rows, date: str, recurrence: ActiveMonths) -> NDArray[np.int32]:
-    """1 where the row's month is in the row's list and `since` has come, int32 (n,); 0 where there is no list."""
+    """1 where the row's month is in the row's list of months and the moment `since` has come, int32 (n,).
+
+    0 where the list or the moment is missing. Raises `DataError` for a list that names no months.
+    """
     rows, name = FactorizedTable.of(rows), recurrence.months
     column = rows.stored[name].values
     listed = np.vstack([_listed_months(list(column.cat.categories), name), np.zeros((1, 13), dtype=bool)])

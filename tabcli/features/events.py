@@ -10,11 +10,13 @@
 
 Distances are in calendar time, never in rows, so gaps in a series do no harm. An event calendar keeps the moments
 of every event of every series; rows to forecast are added to it, so that windows reach across the boundary
-between the rows that were there at training and the new ones.
+between the training rows and the new rows.
 
-Nobody sees further ahead than the calendar is known: a forecaster who stands at the cutoff and knows `horizon` steps
-sees from a row h steps after the cutoff just horizon − h steps ahead. `Outlook` therefore takes, with every row, how
-many steps of known calendar are left behind it. What lies beyond is not known, which is neither *never* nor *far away*.
+No row sees further ahead than the calendar is known: a forecaster who stands at the cutoff and knows `horizon` steps
+sees, from a row h steps after the cutoff, just horizon − h steps ahead. `Outlook` therefore takes for every row how
+many steps of known calendar lie behind it. What lies beyond is not known, which is neither *never* nor *far away*.
+
+Series and moment are packed into one int64 key, `tables.rows.moment_keys`, so that sorted keys can be searched.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -32,9 +34,9 @@ from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, seconds_of
 
 
 def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
-    """Each row's position in `series` (one row per series, the key columns), which grows by the new ones of `rows`.
+    """Each row's position in `series`, int64 (n,), and that table with the series appended that only `rows` have.
 
-    int64 (n,) and the grown table; series that were there keep their positions. Only different keys are compared.
+    `series`: the key columns, one row per series; its rows keep their positions.
     """
     names = list(series.columns)
     keys, at = FactorizedTable.of(rows).factorize(names)
@@ -49,7 +51,7 @@ def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFra
 
 
 def _order(series: IntArray, seconds: IntArray) -> IntArray:
-    """The row numbers by series, then time, int64 (n,). Small numbers are sorted by counting, in linear time."""
+    """The row numbers ordered by series, then time, int64 (n,). Ranks below 65,536 are sorted in linear time."""
     codes, moments = pd.factorize(seconds)
     ranks = np.argsort(np.argsort(moments))[codes]
     keys = [k.astype("uint16") if k.max(initial=0) < 1 << 16 else k for k in (ranks, series)]
@@ -59,9 +61,10 @@ def _order(series: IntArray, seconds: IntArray) -> IntArray:
 
 @dataclass(frozen=True)
 class SortedRows:
-    """Rows by series and time. `keys`: sorted; `order`: the row numbers in that order; `place`: where each row lies.
+    """Rows ordered by series and time; all int64 (n,).
 
-    `series`: each row's position among the calendar's series, in the rows' own order. All int64 (n,).
+    `keys`: the rows' `moment_keys`, sorted. `order`: the row numbers in that order. `place`: where each row lies in it.
+    `series`: each row's position among the calendar's series, in the rows' own order.
     """
 
     keys: IntArray
@@ -80,7 +83,7 @@ class SortedRows:
 
 @dataclass(frozen=True)
 class EventCalendar:
-    """`series`: the key columns, one row per series. `moments`: per event a sorted int64 array of keys."""
+    """`series`: the key columns, one row per series. `moments`: event → its `moment_keys`, sorted int64."""
 
     series: pd.DataFrame
     moments: dict[str, IntArray]
@@ -90,7 +93,11 @@ class EventCalendar:
         return cls(pd.DataFrame(columns=list(series_cols)), {name: np.empty(0, dtype="int64") for name in events})
 
     def with_rows(self, rows: Rows, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", SortedRows]:
-        """The calendar with what `rows` say about their own moments, and the rows by series and time."""
+        """The calendar with the events of `rows`, and the rows by series and time.
+
+        `flags`: event → whether it takes place in each row, bool (n,). Where the calendar has a row's moment already,
+        the row decides.
+        """
         codes, series = series_codes(rows, self.series)
         ordered = SortedRows.of(codes, seconds_of(rows[date]))
         moments = {}
@@ -104,7 +111,7 @@ class EventCalendar:
         return EventCalendar(series, moments), ordered
 
     def of_series(self, rows: Rows) -> "EventCalendar":
-        """The part that rows of a few series can see: laying them over it need not look at all others."""
+        """The calendar with the moments of the rows' series only, if they are few: adding rows to it is faster."""
         codes = series_codes(rows, self.series)[0]
         there = np.unique(codes[codes < len(self.series)])
         if 10 * len(there) > len(self.series):
@@ -117,7 +124,7 @@ class EventCalendar:
         return EventCalendar(self.series, moments)
 
     def to_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """`series` and the moments as plain columns: event, position in `series`, seconds since 1970."""
+        """The table `series`, and the moments as a table: event, position in `series`, seconds since 1970."""
         parts = [
             pd.DataFrame(
                 {
@@ -133,7 +140,7 @@ class EventCalendar:
 
     @classmethod
     def from_tables(cls, series: pd.DataFrame, moments: pd.DataFrame, names: Sequence[str]) -> "EventCalendar":
-        """What `to_tables` gave."""
+        """The calendar of `to_tables`; `names`: its events."""
         keys = moment_keys(*(moments[name].to_numpy(dtype="int64") for name in ("series", "seconds")))
         events = moments["event"].to_numpy()
         return cls(series, {name: keys[events == name] for name in names})
@@ -148,13 +155,14 @@ def _month_keys(keys: IntArray) -> IntArray:
 
 
 def event_feature_names(name: str) -> list[str]:
+    """The six columns of an event, in order."""
     return [f"After{name}", f"Before{name}", f"{name}_bw", f"{name}_fw", f"{name}_last", f"{name}_next"]
 
 
 def _count(moments: IntArray, keys: IntArray, *, at: bool) -> IntArray:
-    """How many moments lie before each key, or `at` it too, int64 (n,); both are sorted.
+    """How many moments lie before each key, with `at` also those at the key, int64 (n,). Both are sorted.
 
-    Where the keys are many, each moment looks for its key rather than each key for its moment.
+    The shorter of the two arrays is searched for in the longer one.
     """
     if len(moments) > len(keys):
         return np.searchsorted(moments, keys, side="right" if at else "left")
@@ -174,10 +182,11 @@ def forward_names(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Line:
-    """Sorted rows beside the moments of one event, both as keys that count the event's own units.
+    """n sorted rows beside the moments of one event, both as keys in the event's own unit.
 
-    `before`, `until_now`: how many moments lie before each row, and with it. `padded`: the moments between two that
-    no row reaches. `start`: the first key of the row's own series. All int64 (n,), but `padded` (n_moments + 2,).
+    `before`, `until_now`: how many moments lie before each row, without and with the row's own. `padded`: the moments,
+    and one before and after that no row reaches, int64 (n_moments + 2,). `start`: the first key of the row's series.
+    `unit`, `window`, `cap`: a unit and the window as differences of keys, the cap in units. All others int64 (n,).
     """
 
     keys: IntArray
@@ -207,15 +216,15 @@ class _Line:
         return self.padded[1:-1]
 
     def units(self, gap: IntArray, other_series: BoolArray, none: int) -> NDArray[np.int32]:
-        """Gaps between keys → whole units, at most the cap; `none` where the moment is another series'."""
+        """Gaps between keys → whole units, at most the cap, int32 (n,); `none` for a moment of another series."""
         units: NDArray[np.int32] = (np.minimum(gap, self.cap * self.unit, out=gap) // self.unit).astype("int32")
         units[other_series] = none
         return units
 
     def run(self, neighbour: IntArray, edges: IntArray) -> tuple[NDArray[np.int32], IntArray]:
-        """The length of the run that holds this moment, 0 where it is no event, and the moment's number.
+        """The length of the run of events at each key `neighbour`, 0 if there is none, and the moment's number, (n,).
 
-        `edges`: where each run ends.
+        `edges`: for each moment, the moment at which its run ends.
         """
         place = _count(self.moments, neighbour, at=False)
         hit = self.padded[place + 1] == neighbour
@@ -231,6 +240,7 @@ class _Line:
         return np.maximum.accumulate(np.where(breaks[:-1], numbers, 0))
 
     def since(self) -> NDArray[np.int32]:
+        """Whole units since the last event, cap + 1 where there was none, int32 (n,)."""
         last = self.padded[self.until_now]
         with np.errstate(over="ignore"):  # the padding's distance overflows and is then not used
             return self.units(self.keys - last, last < self.start, self.cap + 1)
@@ -251,9 +261,10 @@ def backward_features(
 
 @dataclass(frozen=True)
 class _Ahead:
-    """One forward column of rows. `value`: what is seen by who knows at least `needs` steps ahead, int32 (n,) each.
+    """One forward-looking column of n rows.
 
-    Who knows less sees nothing (`first` is None), or those of the moments from the `first`-th on that he knows.
+    `value`: what is seen with at least `needs` steps of known calendar behind the row, int32 (n,) each. With fewer
+    steps the value is not known if `first` is None; else it is how many moments from number `first` on are known.
     """
 
     value: NDArray[np.int32]
@@ -283,7 +294,7 @@ class Outlook:
         frequency: Frequency,
         wanted: Container[str] | None = None,
     ) -> "Outlook":
-        """Of the columns `Before…`, `…_fw` and `…_next`, those in `wanted`."""
+        """What rows see of an event's sorted moments: of `Before…`, `…_fw` and `…_next` the columns in `wanted`."""
         line, ahead = _Line.of(ordered, moments, event), {}
         chosen = [c for c in forward_names(name) if wanted is None or c in wanted]
         padded = np.append(moments, np.iinfo("int64").max)
@@ -318,7 +329,7 @@ class Outlook:
         return cls(ordered.keys[place], moments, frequency, rows)
 
     def column(self, name: str, steps_left: IntArray, rows: IntArray | None = None) -> NDArray[np.int32]:
-        """One column of some rows (or all), with so many steps of known calendar left: int32 (n,), −1: not known."""
+        """One column of `rows` (by default all), int32 (n,), −1: not known; `steps_left`: of known calendar, (n,)."""
         ahead = self.ahead[name]
         chosen = np.arange(len(self.keys)) if rows is None else rows
         value = ahead.value[chosen]
@@ -337,7 +348,7 @@ class Outlook:
 
 
 def _steps_of_cap(event: Event, frequency: Frequency) -> int:
-    """How many steps ahead one must see to know that no event is nearer than the cap."""
+    """How many steps of known calendar it takes to know that no event is nearer than the cap."""
     seconds = event.cap.count * (31 * DAY if event.cap.unit == "mo" else event.cap.unit_seconds)
     if frequency.unit == "mo":
         months = event.cap.count if event.cap.unit == "mo" else -(-seconds // (28 * DAY))
@@ -354,10 +365,10 @@ def event_features(
     steps_left: IntArray,
     wanted: Container[str] | None = None,
 ) -> dict[str, NDArray[np.int32] | NDArray[np.float32]]:
-    """Rows and an event's sorted moments → the six columns (or those of them in `wanted`), (n,).
+    """Rows and an event's sorted moments → the six columns (or those of them in `wanted`), (n,) each.
 
-    `steps_left`: how many steps of known calendar lie behind each row, int64 (n,). Forward columns are float32, NaN
-    where they are not known.
+    `steps_left`: how many steps of known calendar lie behind each row, int64 (n,). Columns that look back are int32;
+    columns that look ahead float32, NaN where they are not known.
     """
     outlook = Outlook.of(ordered, moments, event, name, frequency, wanted)
     forward = {c: outlook.column(c, steps_left) for c in outlook.ahead}

@@ -1,6 +1,6 @@
 """How far apart the rows of a series are: a number of seconds, or of calendar months.
 
-All of splits, horizons and windows count in steps, so that a month is a month however many days it has.
+Splits, horizons and windows all count in steps, so that a month is a month however many days it has.
 
     frequency   count, unit      dates                        steps before 1 April
     daily       86400 s          30 Mar, 31 Mar, 1 Apr        2, 1, 0
@@ -19,7 +19,7 @@ from tabcli.config.values import Duration
 from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, moments_of, seconds_of
 
 FEWEST_GAPS = 5
-"""So many distances between rows of a series are needed to tell an odd one from the others."""
+"""With fewer distances between rows of a series, an odd one cannot be told from the others."""
 
 HOUR, DAY, WEEK, MONTH = (Duration.SECONDS[unit] for unit in ("h", "d", "w", "mo"))
 
@@ -33,22 +33,22 @@ class FrequencyState(TypedDict):
 
 @dataclass(frozen=True)
 class Frequency:
-    """From one step to the next it is `count` seconds (`s`) or calendar months (`mo`)."""
+    """How long a step is: `count` seconds (*s*) or calendar months (*mo*)."""
 
     count: int
     unit: Literal["s", "mo"]
 
     @classmethod
     def of(cls, dates: pd.Series, declared: Duration | None = None, series: IntArray | None = None) -> "Frequency":
-        """As declared, or found in the dates of all series; `series` numbers the series of each, int64 (n,).
+        """As declared, or found in the dates (n,) of all series; `series`: the number of each row's series, int64 (n,).
 
         - Dates that are all on one day of the month, or all on the last, are calendar months; so are those of which a
           series has at most one a month, such as last business days.
         - Otherwise a step is the longest time of which every distance between two dates is a multiple: a week for
           weekly rows, a day where some days are missing.
-        - A few odd dates do not count: where four fifths of the rows of a series lie a longer time apart, and nine
-          tenths a multiple of it, it is that. Neither does it count on which weekdays the weeks of series start.
-        - Irregular times, for which that is shorter than an hour and than every distance, are counted in days.
+        - A few odd dates do not count: if four fifths of the rows of a series lie a longer time apart, and nine tenths
+          a multiple of it, that time is the step. Nor do weeks that start on another weekday in each series.
+        - Irregular times, whose step would be shorter than an hour and than every distance, are counted in days.
         """
         if declared is not None:
             return cls(declared.count, "mo") if declared.unit == "mo" else cls(declared.seconds, "s")
@@ -84,7 +84,7 @@ class Frequency:
 
     @property
     def seconds(self) -> int:
-        """A step's length, of months the mean length."""
+        """A step's length in seconds; of calendar months the mean length."""
         return self.count * (MONTH if self.unit == "mo" else 1)
 
     def steps(self, dates: pd.Series, start: int) -> IntArray:
@@ -100,9 +100,9 @@ class Frequency:
         return (_months(np.array([end.to_datetime64()])) - _months(dates.to_numpy())) // self.count
 
     def steps_between(self, keys: IntArray, later: IntArray) -> IntArray:
-        """How many whole steps must pass from moments until later ones have come, int64 (n,); both `moment_keys`.
+        """How many steps lie between each moment and a later one, rounded up, int64 (n,); both are `moment_keys`.
 
-        Moments of other series are far away.
+        Where the later moment is of another series, more than any calendar has.
         """
         if self.unit == "s":
             steps: IntArray = np.minimum(-(-(later - keys) // self.count), 2**31 - 1)
@@ -119,11 +119,11 @@ class Frequency:
         return moment_keys(keys >> MOMENT_BITS, after.astype("int64") - 1)
 
     def number(self, duration: Duration) -> int:
-        """How many steps begin within a duration: two of a week within 10 days."""
+        """A duration as steps, rounded up: 10 days are two steps of a week."""
         return -(-duration.seconds // self.seconds)
 
     def after(self, moment: pd.Timestamp, n: int) -> pd.Timestamp:
-        """The moment n steps later, or earlier for a negative n; the last of a month stays the last."""
+        """The moment n steps later, or earlier for a negative n; by months the last day of a month stays the last."""
         if self.unit == "s":
             return moment + pd.Timedelta(n * self.count, unit="s")
         later = moment + pd.DateOffset(months=n * self.count)
@@ -144,7 +144,7 @@ class Frequency:
 
 
 def season_of(dates: pd.Series, frequency: Frequency) -> pd.Series:
-    """Where each date lies in its season: hour of the week; for weeks the week of the year, for months the month."""
+    """The place of each date (n,) in its season: the hour of the week; for weeks the ISO week, for months the month."""
     codes, unique = pd.factorize(dates.to_numpy())
     moments = pd.Series(unique).dt
     if frequency.seconds < WEEK:
@@ -157,7 +157,7 @@ def season_of(dates: pd.Series, frequency: Frequency) -> pd.Series:
 
 
 def season_steps(frequency: Frequency) -> int:
-    """How many steps a season has: a year of weeks or months, a week of days or hours."""
+    """How many steps a season has: a year for steps of a week or longer, a week for shorter ones."""
     if frequency.seconds >= WEEK:
         return max(1, round(12 * MONTH / frequency.seconds))
     return max(1, round(WEEK / frequency.seconds))
@@ -174,6 +174,6 @@ def _most_frequent(values: IntArray) -> int:
 
 
 def _monthly(moments: pd.DatetimeIndex) -> bool:
-    """Whether all moments are one day of the month that every month has, or all the last day of theirs."""
+    """Whether all moments are on the same day of the month, up to the 28th, or all on the last day of a month."""
     same = moments.day.nunique() == 1 and bool(moments.day[0] <= 28)
     return bool((moments == moments.normalize()).all()) and (same or bool(moments.is_month_end.all()))

@@ -24,7 +24,10 @@ class HolidaysState(TypedDict):
 
 @dataclass(frozen=True)
 class PublicHolidays:
-    """`days`: for each place, such as "DE" or "DE-BY", its holidays as days since 1970, sorted; of whole years."""
+    """Public holidays of whole years, from `first_year` to `last_year`.
+
+    `days`: place, such as "DE" or "DE-BY" → its holidays as days since 1970, sorted.
+    """
 
     days: dict[str, tuple[int, ...]]
     first_year: int = 0
@@ -32,7 +35,7 @@ class PublicHolidays:
 
     @classmethod
     def look_up(cls, places: Iterable[Holidays], dates: pd.Series) -> "PublicHolidays":
-        """Of the years of the dates, one before them and ten after.
+        """The holidays of the places, from one year before the dates to ten years after them.
 
         Raises `UsageError` where the package is not installed, `ConfigError` for a place that it does not know.
         """
@@ -56,9 +59,9 @@ class PublicHolidays:
         return cls(days, first, last)
 
     def count(self, dates: pd.Series, place: Holidays) -> NDArray[np.int32]:
-        """How many holidays lie in the window that starts with each date, int32 (n,): with 1d, whether it is one.
+        """How many holidays lie in `place.window` from each date on, int32 (n,); with 1d, whether the date is one.
 
-        Raises `DataError` for dates of years that were not looked up.
+        Raises `DataError` with the count for dates of years that were not looked up.
         """
         outside = ((dates.dt.year < self.first_year) | (dates.dt.year > self.last_year)).to_numpy()
         if outside.any():

@@ -16,7 +16,7 @@ import pandas as pd
 from tabcli.arrays import BoolArray
 from tabcli.config.values import Duration, Scalar
 from tabcli.errors import UsageError
-from tabcli.features.availability import role_of_join
+from tabcli.features.availability import availability_of_join
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, is_row_number, part_of_date, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
@@ -265,16 +265,16 @@ def _length(train: FolderTable, date: str, frequency: Frequency) -> int:
 
 def _find_availability(found: Discovery) -> None:
     """Column of the joined rows → static, known in advance or past only."""
-    found.roles = dict.fromkeys(found.past_only, "past only")
-    found.roles |= dict.fromkeys([*found.known, found.date], "known in advance")
-    found.roles |= dict.fromkeys([*found.static, *found.series], "static")
+    found.availability = dict.fromkeys(found.past_only, "past only")
+    found.availability |= dict.fromkeys([*found.known, found.date], "known in advance")
+    found.availability |= dict.fromkeys([*found.static, *found.series], "static")
     for guess in found.joins:
         on = guess.join.get("on", [])
-        role = role_of_join(
-            (found.roles.get(c, "past only") for c in on),
+        of_join = availability_of_join(
+            (found.availability.get(c, "past only") for c in on),
             dated="as_of" in guess.join or found.date in on,
             in_advance=bool(guess.join.get("known_in_advance")),
         )
         for column in guess.source.table.columns:
             if column not in (*on, guess.join.get("as_of")):
-                found.roles[column] = role
+                found.availability[column] = of_join

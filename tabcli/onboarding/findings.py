@@ -9,7 +9,7 @@ import pandas as pd
 
 from tabcli.config.values import Duration
 from tabcli.errors import UsageError
-from tabcli.features.availability import Role
+from tabcli.features.availability import Availability
 from tabcli.features.frequency import Frequency
 from tabcli.tables.kinds import Kinds
 
@@ -161,7 +161,7 @@ class Discovery:
     ignored: dict[str, str] = field(default_factory=dict)
     joins: list[JoinGuess] = field(default_factory=list)
     unjoined: dict[str, str] = field(default_factory=dict)
-    roles: dict[str, Role] = field(default_factory=dict)
+    availability: dict[str, Availability] = field(default_factory=dict)
     rules: dict[str, Part] = field(default_factory=dict)
     summands: tuple[str, ...] = ()
     lines: bool = False

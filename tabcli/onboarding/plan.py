@@ -210,7 +210,7 @@ def _plan_events(draft: Draft) -> None:
     found, rows, closed, kinds = draft.found, draft.found.rows, draft.closed, draft.found.kinds
     window, cap = {"w": ("4w", "12w"), "mo": ("3mo", "12mo")}.get(found.step.unit, ("7d", "30d"))
     flags = []
-    for column in [c for c, role in found.roles.items() if role == "known in advance" and c != found.date]:
+    for column in [c for c, when in found.availability.items() if when == "known in advance" and c != found.date]:
         if column not in rows.columns or column == draft.weekday:
             continue
         values = rows[column]
@@ -266,7 +266,7 @@ def _lists_months(texts: Sequence[str]) -> bool:
 
 def _possible_inputs(found: Discovery) -> list[str]:
     own = (found.date, found.target, found.id)
-    return [c for c in found.rows.columns if c not in own and found.roles.get(c) != "past only"]
+    return [c for c in found.rows.columns if c not in own and found.availability.get(c) != "past only"]
 
 
 # ---------------------------------------------------------------------------------------------- inputs
@@ -308,7 +308,7 @@ def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str 
         return "no value" if n == 0 else "one value only in the rows to learn from"
     if name in found.series or kind != "text":
         return None
-    if found.roles.get(name) == "static" and n_series > MAX_CARD and n >= 0.9 * n_series:
+    if found.availability.get(name) == "static" and n_series > MAX_CARD and n >= 0.9 * n_series:
         return "another name of the series"
     return f"{n:,} different texts" if n > MAX_LEVELS else None
 

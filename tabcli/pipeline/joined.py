@@ -10,7 +10,7 @@ from tabcli.artifacts.split import Split
 from tabcli.artifacts.summary import ReadCounts
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
-from tabcli.features.availability import Role, availability_of, check_available, check_columns, check_static
+from tabcli.features.availability import Availability, availability_of, check_available, check_columns, check_static
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
@@ -81,7 +81,7 @@ class JoinedData:
     config: Config
     wide: FeatureTable
     contract: Contract
-    availability: dict[str, Role]
+    availability: dict[str, Availability]
     kept: BoolArray
     """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
     holidays: PublicHolidays

@@ -16,7 +16,7 @@ from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.evaluation.naive import SEASON, Label, label_text, naive_forecasts
-from tabcli.features.availability import Variables, choose_variables
+from tabcli.features.availability import InputColumns, choose_inputs
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
 from tabcli.pipeline.future import recent_rows
@@ -62,10 +62,10 @@ def _cut(source: JoinedData) -> RowSplit:
 def encode(source: JoinedData) -> Prepared:
     """Fits the preprocessors on the training rows, encodes all rows, and forecasts the validation rows naively."""
     config, cut = source.config, _cut(source)
-    variables = choose_variables(source.wide.table, config, source.availability, cut.parts["train"])
+    inputs = choose_inputs(source.wide.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
-        fitted, tables, encoded, past = _encode(source, cut, variables)
+        fitted, tables, encoded, past = _encode(source, cut, inputs)
     criterion = criterion_of(fitted, tables["train"], tables["valid"])
     actual = tables["valid"][row_column(config.target.column)].to_numpy()
     criterion.check(actual, "validation rows")
@@ -75,11 +75,11 @@ def encode(source: JoinedData) -> Prepared:
 
 
 def _encode(
-    source: JoinedData, cut: RowSplit, variables: Variables
+    source: JoinedData, cut: RowSplit, inputs: InputColumns
 ) -> tuple[FittedPipeline, dict[str, pd.DataFrame], dict[str, Encoded], pd.DataFrame | None]:
     """What was fitted, the encoded tables by part with their keys, the same with counts, and the target's past."""
     config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
-    preprocessor = Preprocessor.fit(table, variables.categorical, variables.continuous, parts["train"])
+    preprocessor = Preprocessor.fit(table, inputs.categorical, inputs.continuous, parts["train"])
     target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
     grid, past, places = history_grid(source, cut.kept, cut.train, target)
     fitted = FittedPipeline(
