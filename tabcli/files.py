@@ -45,7 +45,7 @@ FORMATS = ("prep", "run", "fold", "synth")
 """What the marker of a directory that tabcli wrote says it is."""
 
 
-def _own_files(path: Path, marker: str) -> set[str] | None:
+def own_files(path: Path, marker: str) -> set[str] | None:
     """The files that the marker of a directory lists, itself included; None where tabcli did not write it."""
     try:
         facts = read_json(path / marker)
@@ -64,7 +64,7 @@ def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json"
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    own = _own_files(path, marker) if path.is_dir() else None
+    own = own_files(path, marker) if path.is_dir() else None
     if own is None:
         raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another path")
     if not replace:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from typer.testing import CliRunner, Result
 import tabcli
 from tabcli.bundle import directories
 from tabcli.cli.app import app
-from tabcli.errors import DataError
+from tabcli.errors import ConfigError, DataError
 from tabcli.forecasting.points import significant
 from tests.conftest import CONFIG, HORIZON, N_DAYS, N_SHOPS, make_tables, write_folder
 
@@ -115,6 +116,29 @@ def test_a_forecaster_gives_for_single_rows_what_predict_gives_for_all(job: Path
         ready.predict(tables["future"].drop(columns="promo"))
     with pytest.raises(DataError, match="table shops was not given"):
         tabcli.forecaster(job / "run", {})
+
+
+def test_rows_can_be_given_though_the_config_names_no_table_of_them(config: dict[str, Any], tmp_path: Path) -> None:
+    """Written as the train table is, whatever that is made of."""
+    tables = make_tables()
+    rows = tables.pop("future")
+    tables["train"]["day"] = tables["train"]["day"].dt.strftime("%d.%m.%Y")
+    tables["train"] = tables["train"].rename(columns={"units": "sold"})
+    del config["tables"]["future"], config["id"]
+    config["tables"]["train"] |= {"date_format": "%d.%m.%Y", "rename": {"sold": "units"}}
+    fast = ["train.epochs=1", "calibration.windows=0", "validation.last=20d"]
+    run = tabcli.train(tabcli.prep(config, tables, overrides=fast))
+    written = rows.assign(day=rows["day"].dt.strftime("%d.%m.%Y"))
+    written.to_csv(tmp_path / "rows.csv", index=False)
+    ready = tabcli.forecaster(run, tables)
+    made = ready.predict(rows).table
+    assert made["day"].tolist() == rows["day"].tolist()
+    assert made["units"].nunique() > 6
+    for source in (written, tmp_path / "rows.csv"):
+        pd.testing.assert_frame_equal(ready.predict(source).table, made)
+        pd.testing.assert_frame_equal(tabcli.predict(run, {**tables, "future": source}).table, made)
+    with pytest.raises(ConfigError, match="no table is called future"):
+        tabcli.predict(run, tables)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "feather", "pkl", "tsv"])

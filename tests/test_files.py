@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+import tabcli
 from tabcli import files
+from tabcli.cli.app import app
 from tabcli.errors import UsageError
+from tests.conftest import CONFIG, make_tables, write_folder
 
 
 def listing(directory: Path) -> list[str]:
@@ -172,3 +176,52 @@ def test_json_refuses_what_json_has_no_word_for(tmp_path: Path, value: float) ->
 def test_digest_does_not_see_the_order_of_keys() -> None:
     assert files.digest({"a": 1, "b": [1, 2]}) == files.digest({"b": [1, 2], "a": 1})
     assert files.digest({"a": 1, "b": [1, 2]}) != files.digest({"a": 1, "b": [2, 1]})
+
+
+# ------------------------------------------------------------------------- what is read is never written over
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder, a prep and a run."""
+    root = tmp_path_factory.mktemp("made")
+    write_folder(root / "data", make_tables())
+    prep = tabcli.prep(CONFIG, root / "data", root / "prep", overrides=["train.epochs=1", "calibration.windows=0"])
+    tabcli.train(prep, root / "run")
+    return root
+
+
+OVER_WHAT_IS_READ = {
+    "add-datepart": "data/past.csv data/past.csv --column day",
+    "categorify": "data/shops.csv data/shops.csv --fit new.json",
+    "fill-missing": "data/shops.csv new.csv --fit data/shops.csv",
+    "normalize": "data/shops.csv new.csv --fit new.csv",
+    "predict": "run --data data --out data/ahead.csv",
+    "predict to another": "run --data data --out data/past.csv",
+    "predict into a run": "run --data data --out prep/train.parquet",
+    "lr-find": "--prep prep --out prep/train.parquet",
+    "init": "data --out data/past.csv --force",
+}
+
+
+@pytest.mark.parametrize("command", OVER_WHAT_IS_READ)
+def test_no_command_writes_over_what_it_reads(made: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made)
+    before = {p: files.sha256(p) for p in made.rglob("*") if p.is_file()}
+    words = [command.removesuffix(" to another").removesuffix(" into a run"), *OVER_WHAT_IS_READ[command].split(" ")]
+    done = CliRunner().invoke(app, words, prog_name="tabcli")
+    assert done.exit_code == 2, done.output
+    assert "give" in done.stderr
+    assert {p: files.sha256(p) for p in made.rglob("*") if p.is_file()} == before
+
+
+def test_a_step_that_applies_a_state_does_not_write_over_it(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made)
+    tabcli.run_step("normalize", "data/shops.csv", fit="state.csv", columns=["shop"])
+    words = ["normalize", "data/shops.csv", "state.csv", "--state", "state.csv"]
+    assert CliRunner().invoke(app, words, prog_name="tabcli").exit_code == 2
+    words = ["normalize", "data/shops.csv", "out.csv", "--state", "state.csv"]
+    assert CliRunner().invoke(app, words, prog_name="tabcli").exit_code == 0
+    words = ["predict", "run", "--data", "data", "--out", "forecast.csv"]
+    assert CliRunner().invoke(app, words, prog_name="tabcli").exit_code == 0
+    assert CliRunner().invoke(app, words, prog_name="tabcli").exit_code == 0, "an earlier forecast may be replaced"

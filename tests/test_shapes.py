@@ -71,7 +71,7 @@ def test_numbered_columns_become_dates_a_step_apart(step: str, expected: list[st
     [
         ({"name": words(["a"])}, {}, "melt: 1 of 2 columns hold no numbers, such as 'name': 'a' in row 1", "name"),
         ({"name": words([None])}, {}, "such as 'name': no value", "name"),
-        ({"x": [1]}, {"start": "2024-01-01"}, "melt.start: 1 column names end in no number: x", "melt.keep"),
+        ({"x": [1]}, {"start": "2024-01-01"}, "a number at their end, as d_17 has; 1 of 2 have none: x", "melt.keep"),
         ({}, {"keep": ["id", "n1"]}, "melt keeps all columns", "its columns: id, n1"),
         ({}, {"keep": ["idd"]}, "missing column 'idd'; did you mean 'id'?", "it has: id, n1"),
     ],

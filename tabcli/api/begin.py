@@ -14,12 +14,14 @@ from tabcli.errors import UsageError
 from tabcli.onboarding.config_writer import reasons, write_config
 from tabcli.onboarding.discovery import discover
 from tabcli.onboarding.findings import Ask, InitHints, refuse_to_guess
+from tabcli.onboarding.folder import ENDINGS
 from tabcli.onboarding.plan import plan
 from tabcli.shown import Shown, first_few
 from tabcli.synthetic.hourly import synth_hourly
 from tabcli.synthetic.retail import SynthResult
 from tabcli.synthetic.retail import synth as synth_retail
 from tabcli.synthetic.weekly import synth_weekly
+from tabcli.tables.writing import require_no_input
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,6 +87,8 @@ def init(
     path = Path(out) if out is not None else None
     if path is not None and path.exists() and not force:
         raise UsageError(f"{path} exists already", hint="give another --out, or --force to replace it")
+    if path is not None and Path(directory).is_dir():
+        require_no_input(path, [p for p in Path(directory).iterdir() if p.suffix.lower() in ENDINGS])
     read_options(reading or {}, "")
     hints = InitHints(
         train, future, date, target, tuple(series), horizon, day_first, aggregate, wide, reading or {}, ask

@@ -14,10 +14,10 @@ from tabcli.errors import UsageError
 from tabcli.forecasting import points
 from tabcli.pipeline import apply
 from tabcli.shown import Shown, first_few
-from tabcli.tables.contract import DataSource
+from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.reading import TableSource
-from tabcli.tables.writing import write_table
+from tabcli.tables.writing import require_no_input, write_table
 
 # --------------------------------------------------------------------------------------------- predict
 
@@ -62,6 +62,9 @@ def _predict(
 ) -> PredictResult:
     started = time.perf_counter()
     config = run.fitted.config
+    path = Path(out) if out is not None else None
+    if path is not None:
+        require_no_input(path, files_of(config, data))
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
@@ -69,7 +72,6 @@ def _predict(
     if missing:
         raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
     table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
-    path = Path(out) if out is not None else None
     if path is not None:
         write_table(table, path)
     return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)

@@ -19,6 +19,7 @@ from tabcli.preprocessing.continuous import FillMissing, Normalize
 from tabcli.tables.kinds import Kinds, require_columns
 from tabcli.tables.reading import TableSource
 from tabcli.tables.rows import with_columns
+from tabcli.tables.writing import require_no_input
 
 # ------------------------------------------------------------------------------------- the single steps
 
@@ -72,7 +73,7 @@ def run_step(
 ) -> StepResult:
     """One step of prep alone. The step's columns are replaced in the table, the others stay; flags come last.
 
-    Raises `UsageError` unless exactly one of `fit` and `state` is given.
+    Raises `UsageError` unless exactly one of `fit` and `state` is given, and where `fit` is the table itself.
 
     step: which one.
     table: a DataFrame or a file.
@@ -83,6 +84,8 @@ def run_step(
     """
     if (fit is None) == (state is None):
         raise UsageError("give either --fit STATE (learn from this table) or --state STATE (apply what was learned)")
+    if fit is not None:
+        require_no_input(Path(fit), [] if isinstance(table, pd.DataFrame) else [Path(table)])
     rows = read_any(table, "table", reading=reading)
     fitted: Categorify | FillMissing | Normalize
     if fit is not None:

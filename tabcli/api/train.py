@@ -16,6 +16,7 @@ from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
+from tabcli.tables.writing import require_no_input
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
@@ -185,6 +186,8 @@ def lr_find(
     overrides: keys of the config with other values, such as "train.batch_size=512".
     plot: the PNG file for the curve of the loss; by default none.
     """
+    if plot is not None:
+        require_no_input(Path(plot))
     prepared, _ = _open_prep(prep)
     settings = _train_config(prepared, config, overrides).of_member(0)
     inputs = _inputs(prepared, settings)

@@ -10,6 +10,7 @@ import tabcli
 from tabcli.cli.boundary import say
 from tabcli.cli.options import Names, Reading, reading_options, split_names
 from tabcli.cli.render import first_few
+from tabcli.errors import UsageError
 
 TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
 
@@ -35,8 +36,11 @@ def _step(
     reading: list[str] | None,
 ) -> None:
 
-    from tabcli.tables.writing import write_table
+    from tabcli.tables.writing import require_no_input, write_table
 
+    require_no_input(out, [p for p in (table, state) if p is not None])
+    if fit is not None and fit.absolute() == out.absolute():
+        raise UsageError(f"{out} cannot be both the table and what was learned", hint="give --fit another file")
     result = tabcli.run_step(
         step, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
     )
@@ -66,8 +70,9 @@ def add_datepart(
     """
 
     options = reading_options(reading)
-    from tabcli.tables.writing import write_table
+    from tabcli.tables.writing import require_no_input, write_table
 
+    require_no_input(out, [table])
     result = tabcli.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep, reading=options)
     write_table(result.table, out)
     for name, n in result.counts.items():

@@ -1,6 +1,6 @@
 """Rows to forecast, encoded by what was fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import FittedPipeline
 from tabcli.artifacts.encoded_names import input_column
+from tabcli.config.data import Table
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError
 from tabcli.features.building import FeatureTable, build_features, fill_rows
@@ -20,6 +21,9 @@ from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.rows import matches
 from tabcli.target_history.grid import Positions
+
+WRITING = {"encoding", "delimiter", "decimal", "thousands", "missing", "date_format", "day_first", "timezone"}
+"""The keys of a table that say how its values are written."""
 
 # -------------------------------------------------------------------------------------------- applying
 
@@ -54,15 +58,14 @@ def apply(
 ) -> Applied:
     """Encodes rows by what was fitted: those given, or of the table `future`. `lookups`: `lookup_tables`, if at hand.
 
+    A `future` in `data` may be given though the config names no such table.
+
     No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
     another kind, and repeated keys, and `ConfigError` where there are no rows.
     """
     config = fitted.config
     if rows is None and "future" not in config.tables:
-        raise ConfigError(
-            "tables: no table is called future; it is the one with the rows to forecast",
-            hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
-        )
+        config = _with_given_rows(config, data)
     tables = load_tables(
         config, data, [*(["future"] if rows is None else []), *(lookup_names(config) if lookups is None else [])]
     )
@@ -83,6 +86,26 @@ def apply(
         places = fitted.grid.positions(wide.table, config.date, series)
     table_out = encoded.table.rename(columns=input_column).assign(**place_columns(fitted, places))
     return Applied(rows, wide, replace(encoded, table=table_out), filled)
+
+
+def _with_given_rows(config: Config, data: DataSource) -> Config:
+    """A config that names no future table as one that does, for rows that are given: written as the train table is.
+
+    They have the columns that the train table has in the end: nothing of it is renamed, melted or added up. Raises
+    `ConfigError` where no rows are given, or where they cannot be told in time.
+    """
+    if not (isinstance(data, Mapping) and "future" in data):
+        raise ConfigError(
+            "tables: no table is called future; it is the one with the rows to forecast",
+            hint="predict --horizon 4w makes the rows of the next four weeks by the config's forecast.rules",
+        )
+    if config.forecast.start == "own":
+        raise ConfigError(
+            "forecast.start: own moves series to a common end, and rows that are given have dates of their own",
+            hint="predict --horizon 4w makes the rows, each after the end of its series",
+        )
+    written = config.tables["train"].model_dump(include=WRITING)
+    return config.model_copy(update={"tables": {**config.tables, "future": Table(file="", **written)}})
 
 
 def _steps_left(dates: pd.Series, fitted: FittedPipeline) -> IntArray:

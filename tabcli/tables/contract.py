@@ -126,6 +126,13 @@ def _refuse_made(table: pd.DataFrame, made: str, where: str) -> None:
         )
 
 
+def files_of(config: Config, data: DataSource) -> list[Path]:
+    """The files that the config's tables may be read from."""
+    if isinstance(data, Mapping):
+        return [Path(source) for source in data.values() if not isinstance(source, pd.DataFrame)]
+    return [Path(data) / spec.file for spec in config.tables.values()]
+
+
 def describe(config: Config, data: DataSource, name: str) -> str:
     """The name of a table in messages: its path, or its name in the config where it is a DataFrame."""
     if isinstance(data, Mapping):

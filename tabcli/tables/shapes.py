@@ -51,7 +51,8 @@ def _numbered(names: list[str], melt: Melt, where: str) -> Any:
     if numbers.isna().any():
         wrong = [n for n, gone in zip(names, numbers.isna(), strict=True) if gone]
         raise DataError(
-            f"{where}: melt.start: {len(wrong)} column names end in no number: {', '.join(wrong[:EXAMPLES])}",
+            f"{where}: melt.start: expected names with a number at their end, as d_17 has; {len(wrong)} of "
+            f"{len(names)} have none: {', '.join(wrong[:EXAMPLES])}",
             hint="name them in melt.keep",
         )
     first, past = pd.Timestamp(str(melt.start)), numbers.to_numpy(dtype="int64") - 1
