@@ -197,7 +197,7 @@ def test_a_column_called_like_the_flag_of_another_is_refused_with_the_way_out() 
     config, tables = copy.deepcopy(FULL), make_tables()
     tables["shops"]["size_na"] = ["p", "q", "p", "q", "p", "q"]
     config["categorical"].append("size_na")
-    with pytest.raises(DataError, match="'size_na' is an input, and so is the one that tells where") as e:
+    with pytest.raises(DataError, match="'size_na' is an input, and so is the flag of missing values of") as e:
         tabcli.prep(config, tables)
     assert "take size_na out" in str(e.value.hint)
     config["continuous"].remove("size")

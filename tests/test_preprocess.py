@@ -120,7 +120,7 @@ def test_a_value_missing_only_later_is_filled_and_counted() -> None:
 def test_columns_that_cannot_be_continuous_are_named() -> None:
     with pytest.raises(DataError, match="'x' has no value in any of the 2 training rows"):
         FillMissing.fit(pd.DataFrame({"x": [np.nan, np.nan]}), ["x"])
-    with pytest.raises(DataError, match=r"'c' is to be continuous but holds text values: \['a'\]"):
+    with pytest.raises(DataError, match=r"'c' is to be continuous, but holds text values: \['a'\]"):
         FillMissing.fit(text(["a"]), ["c"])
 
 

@@ -1,4 +1,4 @@
-"""Everything that is fitted on the training rows alone and applied unchanged ever after.
+"""What is fitted to the training rows alone and applied unchanged to all rows.
 
 column ─▶ categorify ─▶ codes            int32; one code for missing, one for unknown
 column ─▶ fill-missing ─▶ normalize ─▶   float32; and a flag for what was missing
@@ -7,5 +7,5 @@ target ─▶ log, log1p, identity, Box–Cox ─▶ y, and back
 categorical  categorify: values → codes; missing and unknown values have codes of their own
 continuous   fill-missing and normalize: medians, means, standard deviations
 target       the scale on which the target is learned
-columns      all columns of a table at once
+columns      the three steps over all columns of a table
 """

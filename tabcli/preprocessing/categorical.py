@@ -15,9 +15,10 @@ from tabcli.tables.levels import MISSING_NUMBERS
 from tabcli.tables.rows import frame_of
 
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
-"""Codes of a categorical column: no value, a value that training never saw, and the first of the known ones."""
+"""Codes of a categorical column: a missing value, a value that training never saw, and the first known level."""
 
 Counts = dict[str, int]
+"""What was counted in a column (missing, unknown), or in each of several columns."""
 
 Levels = list[str] | list[int] | list[float]
 
@@ -35,13 +36,13 @@ def _text_levels(column: pd.Series) -> list[str]:
 
 
 def narrowed(values: AnyArray) -> bool:
-    """Whether a table of all whole numbers between the least and the largest value is small beside the values."""
+    """Whether the values (n,) are whole numbers in so narrow a range that a table of the range is small."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
 
 
 def _distinct(values: AnyArray) -> AnyArray:
-    """The different values, sorted, as `np.unique` gives them; small whole numbers are only counted."""
+    """The different values, sorted, as `np.unique` gives them; whole numbers of a narrow range are counted instead."""
     if not len(values) or not narrowed(values):
         return np.unique(values)
     low = values.min()
@@ -62,7 +63,7 @@ def _number_levels(column: pd.Series) -> list[int] | list[float]:
 
 
 def _number_codes(values: AnyArray, levels: AnyArray) -> NDArray[np.int32]:
-    """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number."""
+    """Positions in the sorted levels plus FIRST_LEVEL; MISSING for NaN, UNKNOWN for any other number; int32 (n,)."""
     if not len(levels):
         codes = np.full(len(values), UNKNOWN, dtype="int32")
     elif narrowed(levels):
@@ -101,7 +102,7 @@ class Categorify:
     """Values → codes: 0 missing, 1 unknown, 2… the levels seen in training, sorted.
 
     `levels_`: column → its levels; all texts, or all numbers (a bool counts as 0 and 1). `with_missing_`: the columns
-    that had missing values in training. In the others nothing was learned of code 0: see `learned`.
+    that had missing values in training. For other columns nothing is learned of code 0: see `learned`.
     """
 
     levels_: dict[str, Levels]
@@ -122,7 +123,7 @@ class Categorify:
         return _text_levels(column) if kind == "text" else _number_levels(column)
 
     def codes(self, column: pd.Series, name: str) -> NDArray[np.int32]:
-        """One column → int32 codes (n,). A column of category dtype goes through the learned levels like any other."""
+        """One column (n,) → its codes by the learned levels of `name`, int32 (n,), whatever its dtype."""
         levels = self.levels_[name]
         textual = any(isinstance(level, str) for level in levels)
         if is_text(column):
@@ -141,27 +142,31 @@ class Categorify:
         return _number_codes(values.astype("int64") if values.dtype == bool else values, np.asarray(levels))
 
     def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Counts]]:
-        """Table → int32 codes of the learned columns, in their order, and per column how many missing and unknown."""
+        """Table → int32 codes of the learned columns, in their order; and by column how many are missing and unknown.
+
+        Raises `DataError` where the table lacks a column.
+        """
         require_columns(table, self.levels_, "the table to categorify")
         codes = {name: self.codes(table[name], name) for name in self.levels_}
         return frame_of(codes, table.index), {name: count_codes(c) for name, c in codes.items()}
 
     def learned(self, codes: NDArray[np.int32], name: str) -> NDArray[np.int32]:
-        """Codes (n,) that a network learned something of: missing becomes unknown where training had none missing.
+        """Codes (n,) in which missing becomes unknown if the column had no missing values in training; int32 (n,).
 
-        The embedding of a code without rows stays what it was at random; that of unknown is trained by dropout.
+        The embedding of a code without training rows stays random, but that of the unknown code is trained, since
+        `train.category_dropout` replaces some codes by it.
         """
         if name in self.with_missing_ or not (codes == MISSING).any():
             return codes
         return np.where(codes == MISSING, np.int32(UNKNOWN), codes)
 
     def decode(self, codes: ArrayLike, name: str) -> pd.Series:
-        """Codes → the levels, missing for both missing and unknown."""
+        """Codes (n,) → the levels as a Series (n,); a missing value for both missing and unknown."""
         levels = pd.Series(self.levels_[name])
         return levels.reindex(np.asarray(codes) - FIRST_LEVEL).reset_index(drop=True)
 
     def cardinalities(self) -> dict[str, int]:
-        """Column → number of codes, with missing and unknown."""
+        """Column → number of codes, missing and unknown included."""
         return {name: len(levels) + FIRST_LEVEL for name, levels in self.levels_.items()}
 
     def to_state(self) -> CategorifyState:
@@ -173,4 +178,5 @@ class Categorify:
 
 
 def count_codes(codes: NDArray[np.int32]) -> Counts:
+    """How many codes (n,) are missing and unknown."""
     return {"missing": int((codes == MISSING).sum()), "unknown": int((codes == UNKNOWN).sum())}

@@ -1,6 +1,6 @@
-"""The fitted steps: categorify, fill-missing, normalize, and the scale of the target. Fit decides, transform obeys.
+"""The fitted steps over all columns of a table: categorify, fill-missing, normalize. Fit decides, transform obeys.
 
-Each is fitted on training rows only, keeps what it learned as plain numbers and texts, and never changes columns,
+Each step is fitted to training rows only, keeps what it learned as plain numbers and texts, and never changes columns,
 order or dtypes afterwards: a strange value becomes the missing or the unknown code, and is counted.
 
     column          after categorify     after fill-missing            after normalize
@@ -28,37 +28,39 @@ from tabcli.tables.rows import frame_of
 
 @dataclass(frozen=True)
 class Encoded:
-    """`table`: int32 codes of `categorical`, then float32 of `continuous`; what was missing, unknown and filled.
+    """n encoded rows, and what was missing, unknown and filled in them.
 
-    Missing values of a column that had none in training are counted as missing, but have the code of unknown ones.
+    `table`: int32 codes of the categorical columns, then float32 numbers of the continuous ones. `codes`: categorical
+    column → its missing and unknown values; where training had no missing values they are counted as missing, but get
+    the unknown code. `filled`: continuous column → missing numbers that were filled.
     """
 
     table: pd.DataFrame
     codes: dict[str, Counts]
     filled: Counts
     n_filled: NDArray[np.int16]
-    """Per row, how many continuous values were filled, int16 (n,): also those whose column has no flag."""
+    """How many continuous values of each row were filled, int16 (n,), also of columns that have no flag."""
 
 
 Chosen = IntArray | slice
-"""Which rows: their numbers, or all."""
+"""Which rows of a table: their numbers, int64, or a slice."""
 
 ALL = slice(None)
 
 
 def _keys_of(rows: FactorizedTable, names: Iterable[str]) -> dict[int, tuple[IntArray, int]]:
-    """For each set of keys, by the identity of its codes: the key of every row (n,), and how many keys there are."""
+    """id of a codes array → that array, int64 (n,), and how many keys it has; columns of one join share the array."""
     columns = [rows.stored[name] for name in names if name in rows.stored]
     return {id(c.codes): (c.codes, len(c.values)) for c in columns if c.codes is not None}
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """Several choices of the rows of a table. What is made of the k keys of a column becomes that of each choice:
+    """Parts of a table's rows. What is made of the k keys of a column is spread to the rows of each part:
 
         values of keys (k,)  ── codes[chosen], made once for all columns of the same keys ──▶  values of the chosen rows
 
-    `chosen`: the rows of each part; `codes`: by the identity of a column's codes, these in each part.
+    `chosen`: the rows of each part. `codes`: id of a codes array → its codes in each part.
     """
 
     rows: FactorizedTable
@@ -93,14 +95,14 @@ class PreprocessorState(TypedDict):
 def _flag_error(flag: str) -> DataError:
     column = flag.removesuffix(FLAG_SUFFIX)
     return DataError(
-        f"the column {flag!r} is an input, and so is the one that tells where {column!r} is missing, of the same name",
+        f"the column {flag!r} is an input, and so is the flag of missing values of {column!r}, which has the same name",
         hint=f"take {flag} out of categorical and continuous: {column} gets it anyway; or `rename` the column",
     )
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """Fill-missing, categorify (with the flags) and normalize as one step, a column at a time on all cores."""
+    """Fill-missing, categorify (flags included) and normalize as one, a column at a time on all cores."""
 
     fill_missing: FillMissing
     categorify: Categorify
@@ -110,7 +112,7 @@ class Preprocessor:
     def fit(
         cls, table: Rows, categorical: Sequence[str], continuous: Sequence[str], at: Chosen = ALL
     ) -> "Preprocessor":
-        """Learns from the rows `at` of a table. Raises `DataError` as its steps do."""
+        """Learns from the rows `at` of a table. Raises `DataError` as its steps do, or where a flag's name is taken."""
         rows = FactorizedTable.of(table)
         keys = _keys_of(rows, [*categorical, *continuous])
         n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in keys.items()}
@@ -153,23 +155,28 @@ class Preprocessor:
 
     @property
     def categorical(self) -> list[str]:
+        """The categorical inputs in their order, the flags of missing values last."""
         return list(self.categorify.levels_)
 
     @property
     def continuous(self) -> list[str]:
+        """The continuous inputs in their order."""
         return list(self.normalize.means_)
 
     def inputs(self, without: Sequence[str] = ()) -> tuple[list[str], list[str]]:
-        """The categorical and the continuous variables, but for these and their flags of missing values."""
+        """The categorical and the continuous inputs, except those `without` and their flags of missing values."""
         left = {*without, *(name + FLAG_SUFFIX for name in without if name in self.fill_missing.flagged_)}
         return [c for c in self.categorical if c not in left], [c for c in self.continuous if c not in left]
 
     def transform(self, table: Rows) -> Encoded:
-        """A wide table → what the model takes. Row by row: no row's result depends on another row."""
+        """A feature table → its inputs, encoded. No row's result depends on another row.
+
+        Raises `DataError` where a column is missing or of a wrong kind.
+        """
         return self.transform_parts(table, {"all": ALL})["all"]
 
     def transform_parts(self, table: Rows, parts: Mapping[str, Chosen]) -> dict[str, Encoded]:
-        """The same for several choices of rows of a table."""
+        """As `transform`, for several parts of a table's rows: the name of a part → its encoded rows."""
         rows, fill = FactorizedTable.of(table), self.fill_missing
         flags = dict(zip(fill.flag_columns, fill.flagged_, strict=True))
         plain = [c for c in self.categorical if c not in flags]
@@ -202,7 +209,7 @@ class Preprocessor:
         }
 
     def _scaled(self, rows: FactorizedTable, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        """The stored values of a column, filled and normalised, float32 (k,), and which were missing if any was."""
+        """A column's stored values, filled and normalised, float32 (k,); and which were missing, bool (k,), if any."""
         column = rows.stored[name].values
         if rows.kind(name) == "int" and narrowed(column.to_numpy()):
             return self.normalize.looked_up(column.to_numpy(), name), None
@@ -250,12 +257,12 @@ STEPS: dict[str, type[Categorify] | type[FillMissing] | type[Normalize]] = {
 
 
 def step_state(step: str, fitted: Categorify | FillMissing | Normalize) -> dict[str, object]:
-    """The state file of a single step."""
+    """What the state file of a single step holds."""
     return {"format": "tabcli-stage", "format_version": 1, "stage": step, "state": fitted.to_state()}
 
 
 def step_from_state(step: str, state: object, where: str) -> Categorify | FillMissing | Normalize:
-    """What `step_state` gave. Raises `BundleError` for the state of another step, or something else."""
+    """The fitted step of a state that `step_state` made. Raises `BundleError` for another step's, or anything else."""
     if not isinstance(state, dict) or state.get("format") != "tabcli-stage" or state.get("format_version") != 1:
         raise BundleError(f"{where}: not the state of a step", hint=f"make one with `tabcli {step} --fit`")
     if state.get("stage") != step:

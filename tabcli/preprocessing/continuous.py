@@ -16,14 +16,15 @@ from tabcli.tables.rows import frame_of
 from tabcli.tables.texts import EXACT, not_numeric_error
 
 FLAG_SUFFIX = "_na"
+"""What a column's flag of missing values is called after: its name with this at the end."""
 
 
 def _continuous(column: pd.Series) -> FloatArray:
-    """A column as float64, NaN where it is missing or not finite. Raises `DataError` for text and dates."""
+    """A column as float64 (n,), NaN where it is missing or not finite. Raises `DataError` for texts and dates."""
     kind = kind_of(column)
     if kind in ("text", "date"):
         example = column.dropna().iloc[:1].tolist()
-        message = f"column {column.name!r} is to be continuous but holds {kind} values: {example}"
+        message = f"column {column.name!r} is to be continuous, but holds {kind} values: {example}"
         hint = "list it under `categorical`, or correct the values"
         if kind == "text":
             found = not_numeric_error(column, message)
@@ -36,7 +37,7 @@ def _continuous(column: pd.Series) -> FloatArray:
 
 
 def _median(values: AnyArray, counts: IntArray | None = None) -> float:
-    """As `np.median`, of values none of which is missing, each so many times; small whole numbers are only counted."""
+    """The median of values (n,), none of which is missing; `counts`: how often each one stands there, if not once."""
     if counts is not None:
         order = np.argsort(values)
         below = np.cumsum(counts[order])
@@ -65,11 +66,11 @@ def _are_whole(values: FloatArray) -> bool:
 
 @dataclass(frozen=True)
 class FillMissing:
-    """Missing numbers → the training rows' median.
+    """Missing numbers → the median of the training rows.
 
-    A median is learned for every column, so that a value missing only later is filled and counted too.
-    `flagged_`: the columns that get a bool column `…_na`, those with missing values in training. `whole_`: those whose
-    values in training were whole; a table alone gets them back as whole numbers.
+    `medians_`: of every column, so that values which are missing only in later rows are filled and counted too.
+    `flagged_`: the columns with missing values in training, which get a bool column `…_na`. `whole_`: the columns whose
+    training values were whole numbers; `transform` gives them as int64.
     """
 
     medians_: dict[str, float]
@@ -78,7 +79,7 @@ class FillMissing:
 
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "FillMissing":
-        """Learns medians and flags. Raises `DataError` for a column without any value."""
+        """Learns medians and flags. Raises `DataError` for a column without any value, or of texts or dates."""
         medians, flagged, whole = {}, [], []
         for name in columns:
             medians[name], values = cls.learn(table[name])
@@ -90,9 +91,9 @@ class FillMissing:
 
     @staticmethod
     def learn(column: pd.Series, counts: IntArray | None = None) -> tuple[float, FloatArray]:
-        """The median of a column, and the column as float64 (n,), NaN where it is missing.
+        """The median of a column (n,), and the column as float64 (n,), NaN where it is missing.
 
-        `counts`: in how many rows each value stands, where that is not one.
+        `counts`: in how many rows each value stands, int64 (n,), if not in one. Raises `DataError` as `fit` does.
         """
         values = _continuous(column)
         missing = np.isnan(values)
@@ -111,6 +112,7 @@ class FillMissing:
 
     @property
     def flag_columns(self) -> list[str]:
+        """The names of the bool columns, in the order of `flagged_`."""
         return [name + FLAG_SUFFIX for name in self.flagged_]
 
     def filled(self, column: pd.Series, name: str) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -120,9 +122,9 @@ class FillMissing:
         return np.where(missing, self.medians_[name], values) if missing.any() else values, missing
 
     def transform(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Counts]:
-        """Table → filled columns then bool flags, in the learned order, and how many were filled per column.
+        """Table → filled columns, then bool flags, in the learned order; and by column how many values were filled.
 
-        float64, or int64 where numbers were whole in training and are here.
+        Columns are float64, or int64 where all numbers are whole, in training and here.
         """
         require_columns(table, self.medians_, "the table to fill")
         filled: dict[str, AnyArray] = {}
@@ -152,7 +154,10 @@ class NormalizeState(TypedDict):
 
 @dataclass(frozen=True)
 class Normalize:
-    """(x − mean) / std, with the training rows' mean and population std; a constant column is only centred."""
+    """(x − mean) / std, with mean and population standard deviation of the training rows.
+
+    A constant column is only centred. `means_`, `stds_`: by column.
+    """
 
     means_: dict[str, float]
     stds_: dict[str, float]
@@ -170,7 +175,7 @@ class Normalize:
 
     @staticmethod
     def learn(values: FloatArray, counts: IntArray | None = None) -> tuple[float, float]:
-        """Mean and std of values (n,), none of which is missing; `counts`: how often each is there, if not once."""
+        """Mean and standard deviation of values (n,), none missing; `counts`: how often each occurs, if not once."""
         mean = float(np.average(values, weights=counts))
         std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
         # Rounding alone gives a constant like 0.1 a std above zero.
@@ -184,7 +189,7 @@ class Normalize:
         return result
 
     def looked_up(self, values: AnyArray, name: str) -> NDArray[np.float32]:
-        """The same for small whole numbers: each is normalised once."""
+        """As `scaled`, for whole numbers of a narrow range, each of which is normalised once."""
         low = values.min(initial=0)
         table = self.scaled(np.arange(low, values.max(initial=0) + 1, dtype="float64"), name)
         result: NDArray[np.float32] = table[values - low]

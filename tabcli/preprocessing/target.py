@@ -11,11 +11,12 @@ from tabcli.arrays import FloatArray
 from tabcli.config.values import Transform
 from tabcli.errors import DataError
 
-HIGHEST = 10.0  # a Box-Cox forecast is at most so many times the largest training target: its inverse may run away
+HIGHEST = 10.0
+"""A Box–Cox forecast is at most so many times the largest training target: the inverse may grow without bound."""
 
 
 def golden_section(cost: Callable[[float], float], low: float, high: float, n: int = 40) -> float:
-    """Where a function with one minimum in low … high has it, to (high − low) · 0.618ⁿ."""
+    """The place of the one minimum of a function between low and high, within (high − low) · 0.618ⁿ."""
     ratio = (5**0.5 - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = cost(left), cost(right)
@@ -32,7 +33,7 @@ def golden_section(cost: Callable[[float], float], low: float, high: float, n: i
 
 
 def boxcox_power(target: FloatArray) -> float:
-    """The λ in −2 … 2 that makes (t^λ − 1) / λ of positive targets (n,) most like normal: the largest likelihood."""
+    """The λ in −2 … 2 with which (t^λ − 1) / λ of positive targets (n,) is most like normal, by its likelihood."""
     logs = np.log(target)
 
     def cost(power: float) -> float:
@@ -61,17 +62,17 @@ class TargetState(TypedDict):
 
 @dataclass(frozen=True)
 class TargetTransform:
-    """The scale on which a target is learned, and the way back.
+    """The learned scale of a target, and the way back.
 
         kind       takes        y                        back
         log        above 0      log t                    above 0
         log1p      from 0 on    log(1 + t)               from 0 on
         identity   any number   (t − centre) / scale     any number
-        boxcox     above 0      the same of (t^λ−1)/λ    from 0 to 10 times the largest training target
+        boxcox     above 0      so, of (t^λ−1)/λ         from 0 to 10 times the largest training target
 
-    `mean_`, `std_`, `max_`: of the training rows' y. `centre_`, `scale_`: the mean and standard deviation that the
-    last two are brought to 0 and 1 with, so that learning rates and the history's constants suit them as well.
-    `highest_`: the largest training target; `power_`: λ.
+    `mean_`, `std_`, `max_`: of the training rows' y. `centre_`, `scale_`: with *identity* and *boxcox*, the mean and
+    standard deviation that y is brought to 0 and 1 with, so that learning rates and the target history's constants suit
+    all scales. `highest_`: the largest training target; `power_`: λ.
     """
 
     kind: Transform
@@ -124,7 +125,7 @@ class TargetTransform:
         return y
 
     def inverse(self, y: ArrayLike) -> FloatArray:
-        """y → the target's unit, float64 (n,); never below 0 but with *identity*."""
+        """y (n,) → the target's unit, float64 (n,); below 0 only with *identity*."""
         values = np.asarray(y, dtype="float64")
         match self.kind:
             case "log":
@@ -149,7 +150,7 @@ class TargetTransform:
         return target
 
     def calibrated(self, y: ArrayLike, factor: float, shift: float = 0.0) -> FloatArray:
-        """y of `factor` times the target plus `shift`, float64 (n,)."""
+        """y (n,) → the y of its target times `factor` plus `shift`, float64 (n,): a calibrated forecast's."""
         if self.kind == "log" and not shift:
             moved: FloatArray = np.asarray(y, dtype="float64") + np.log(factor)
             return moved
