@@ -1,6 +1,9 @@
-"""The target's own past as inputs, exactly as stale in training as in a forecast: statistics as of drawn origins.
+"""The target history: the target's own past as inputs, exactly as stale in training as in a forecast.
 
-windows      how far back, in time and in steps
+rows with a target ─ grid ─▶ series × steps ─ statistics ─▶ at every origin ─▶ a training row's at a drawn origin
+                                                                       └─▶ snapshot: as of the last known step
+
+windows      how far back statistics look, in time and in steps
 grid         series × steps: where rows lie
 statistics   levels, effects, spread and season at every origin
 """

@@ -1,4 +1,4 @@
-"""Series × steps: where rows lie, and the past as arrays."""
+"""Series × steps: where rows lie, and the past as arrays of that shape."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,22 +20,23 @@ from tabcli.target_history.windows import HistorySpec
 
 @dataclass(frozen=True)
 class Positions:
-    """Where rows lie on the grid, int64 (n,) each. −1: a series or a cell that is not known."""
+    """Where n rows lie on the grid, int64 (n,) each: series and cell, −1 where they are not known, and step."""
 
     series: IntArray
     step: IntArray
     cell: IntArray
 
     def take(self, index: Any) -> "Positions":
-        """Some of the rows."""
+        """The rows at `index`: positions, or a bool mask (n,)."""
         return Positions(self.series[index], self.step[index], self.cell[index])
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where rows lie: step 0 at `start` (seconds since 1970), one step of `frequency` apart, `n_steps` known ones.
+    """The grid of series × steps: step 0 at `start` (seconds since 1970), a `frequency` apart; `n_steps` are known.
 
-    `cells`: the combinations of the effect columns' codes that the training rows have, as one number each, sorted.
+    A cell is a combination of values of the config's `history.effects`, such as weekday × promotion. `codes`: the
+    learned levels of these columns. `cells`: the combinations that the training rows have, as one number each, sorted.
     """
 
     start: int
@@ -56,9 +57,10 @@ class Grid:
         horizon: int,
         known: pd.DataFrame,
     ) -> "Grid":
-        """Learns the cells from the training rows; `known` are all rows of the known table.
+        """Learns the cells from the training `rows`; `known`: all rows of the train table.
 
-        `horizon`: how many steps ahead of the known ones a row to forecast may lie, with the gap."""
+        `horizon`: how many steps after the last known one a row to forecast may lie, the gap included.
+        """
         codes = Categorify.fit(rows, list(config.effects))
         start = int(seconds_of(known[date]).min())
         cells = np.unique(_combine(codes, rows))
@@ -67,7 +69,7 @@ class Grid:
         return cls(start, frequency, n_steps, spec, codes, tuple(cells.tolist()))
 
     def positions(self, rows: Rows, date: str, series: IntArray) -> Positions:
-        """The rows' places; `series` are their codes, −1 where unknown."""
+        """The places of n rows; `series`: each row's position among the known series, −1 where unknown, int64 (n,)."""
         combined = _combine(self.codes, rows)
         place = np.minimum(np.searchsorted(self.cells, combined), len(self.cells) - 1)
         cell = np.where(np.asarray(self.cells)[place] == combined, place, -1)
@@ -94,7 +96,7 @@ class Grid:
 
 
 def _combine(codes: Categorify, rows: Rows) -> IntArray:
-    """One number for each row's combination of codes, int64 (n,)."""
+    """One number for each row's combination of effect columns' codes, int64 (n,)."""
     combined = np.zeros(len(rows), dtype="int64")
     if codes.levels_:
         rows = FactorizedTable.of(rows)
@@ -108,7 +110,11 @@ def _combine(codes: Categorify, rows: Rows) -> IntArray:
 
 @dataclass(frozen=True)
 class Panel:
-    """The past as a grid: `y` and each of `others` float32 (S, T), logs, NaN where there is no row; `cell` (S, T)."""
+    """The past of S series over T steps, (S, T) each.
+
+    `y` and each of `others` (`history.columns`): float32 on the learned scale, NaN where there is no row. `cell`:
+    int32, −1 where there is no row.
+    """
 
     y: Float32Array
     cell: NDArray[np.int32]
@@ -116,7 +122,7 @@ class Panel:
 
     @classmethod
     def of(cls, rows: Positions, y: Float32Array, others: dict[str, Float32Array], shape: tuple[int, int]) -> "Panel":
-        """Rows (n,) on the grid of `shape`; those at or after its last step are left out."""
+        """Lays n rows on a grid of `shape` (S, T); rows after its last step are left out."""
         inside = rows.step < shape[1]
 
         def grid(values: AnyArray, empty: float) -> Any:

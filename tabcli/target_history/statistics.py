@@ -1,20 +1,22 @@
-"""The target's own past as features: statistics as of an origin, which lies as far back in training as in a forecast.
+"""The target's own past as inputs: statistics as of an origin, which lies as far back in training as in a forecast.
 
-A row of step d is forecast from an origin o: the steps 0 … o − 1 are known, its horizon is h = d − o + 1 ≥ 1.
+A row of step d is forecast as of an origin o: the steps 0 … o − 1 are known, and it lies h = d − o + 1 ≥ 1 steps ahead.
 
     step      0  1  2  3  4  5  6  7  8  9
     known     ■  ■  ■  ■  ■  ■ │                 o = 6: the steps before 6 are known
     to forecast                      ×           d = 8, so h = 3
 
-A training row draws h anew in each epoch (`History.columns`); a row to forecast has the one origin that the bundle
-knows (`Snapshot.columns`). With Y the log target, e the effect of the row's cell (a combination such as weekday ×
-promotion), sums over the known steps of one series within a window w, and k the shrinkage:
+A training row draws h anew in each epoch (`History.columns`); a row to forecast has the one origin that the run knows
+(`Snapshot.columns`). With Y the target on its learned scale, e the effect of the row's cell (a combination such as
+weekday × promotion), sums over the known steps of one series within a window w, n their number, and k the shrinkage:
 
     effect   e[c] = (Σ_c (Y − mean Y) + k·g[c]) / (n_c + k)      g[c]: the same over all series
     level    L[w] = (Σ (Y − e) + k·L[next longer w]) / (n + k)   the longest is shrunk to the mean of all series,
-                                                                 each weighed with its n
+                                                                 each weighted with its n
     base     L[base window] + e[cell of the row], with the mean L[base window] of all series replaced by their longest
     lift     L[w] one season before d, around it, − L[base window] one season before o
+
+S series, T steps, C cells; an origin is a number from 0 (nothing known) to T (all steps known).
 """
 
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from tabcli.target_history.windows import HistorySpec
 
 
 def _running(values: AnyArray) -> NDArray[np.float64]:
-    """(S, T) → (S, T + 1): the sum over the steps before each origin."""
+    """Values (S, T) → sums over all steps before each origin, (S, T + 1)."""
     out = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=out[:, 1:])
     return out
@@ -51,19 +53,20 @@ def _ratio(total: AnyArray, n: AnyArray) -> NDArray[np.float64]:
 
 
 def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean at each origin (T + 1,) over the series, each weighed with its number of observations n (S, T + 1).
+    """The mean over the series at each origin, (T + 1,), weighted with their numbers of observations n (S, T + 1).
 
-    So a series that began the day before moves the others' mean as little as its one row does.
+    So a series that began the day before moves the mean by no more than its one row.
     """
     return _ratio((values * n).sum(0), n.sum(0))
 
 
 @dataclass(frozen=True)
 class History:
-    """Statistics at every origin. The last series stands for one that is not known, the last cell for such a cell.
+    """The statistics at every origin. The last series stands for unknown series, the last cell for unknown cells.
 
-    `levels` float32 (S + 1, T + 1, windows), `asof` (S + 1, T + 1, rest), `effects` (S + 1, T + 1, C + 1, 2),
-    `first`: the first origin that has a base window of steps before it.
+    `levels`: float32 (S + 1, T + 1, n_windows). `asof`: float32 (S + 1, T + 1, k): spread, log(1 + observations),
+    log(1 + steps since the last), then two for each of `spec.others`. `effects`: float32 (S + 1, T + 1, C + 1, 2):
+    effect, and recent effect less effect. `first`: the first origin that has a base window of steps before it.
     """
 
     spec: HistorySpec
@@ -74,7 +77,7 @@ class History:
 
     @classmethod
     def of(cls, panel: Panel, spec: HistorySpec) -> "History":
-        """All statistics, each from steps before its origin alone; whole-grid operations, memory S · T · C."""
+        """The statistics of a panel, each from the steps before its origin alone. Memory grows with S · T · C."""
         n_series, n_steps = panel.y.shape
         seen = ~np.isnan(panel.y)
         y = np.where(seen, panel.y, 0.0).astype("float64")
@@ -117,10 +120,11 @@ class History:
 
     @property
     def n_steps(self) -> int:
+        """T, which is also the last origin."""
         return int(self.levels.shape[1]) - 1
 
     def columns(self, rows: Positions, origin: IntArray) -> tuple[Float32Array, Float32Array]:
-        """Base (n,) and columns (n, len(spec.names)) of rows, each as of its own origin."""
+        """Base (n,) and columns (n, len(spec.names)) of n rows, float32, each as of its own origin, int64 (n,)."""
         spec, step = self.spec, rows.step
         series = np.where(self.asof[rows.series, origin, 1] > 0, rows.series, -1)  # none observed: as if unknown
         back = origin - spec.season
@@ -147,7 +151,7 @@ class History:
         )
 
     def snapshot(self, origin: int) -> "Snapshot":
-        """What a forecast from this origin needs, for as many steps as the horizon has."""
+        """The statistics as of one origin, for the steps of the horizon after it: what a forecast needs."""
         spec, n = self.spec, self.levels.shape[0]
         back = origin - spec.season
         i = spec.windows.index(spec.base)
@@ -169,7 +173,10 @@ class History:
 def _shrunk_levels(
     sums: dict[int, NDArray[np.float64]], counts: dict[int, NDArray[np.float64]], spec: HistorySpec
 ) -> NDArray[np.float64]:
-    """Sums and counts per window → (S + 1, T + 1, windows): each shrunk to the next longer, that to all series."""
+    """Sums and counts by window → levels (S + 1, T + 1, n_windows), each shrunk towards the next longer window's.
+
+    The longest is shrunk towards the mean of all series.
+    """
     longest = spec.windows[0]
     n_series, n_origins = counts[longest].shape
     levels = np.empty((n_series + 1, n_origins, len(spec.windows)))
@@ -184,7 +191,7 @@ def _shrunk_levels(
 def _spread(
     deviation: NDArray[np.float64], total: NDArray[np.float64], n: NDArray[np.float64], shrink: float
 ) -> NDArray[np.float64]:
-    """Log of the standard deviation of Y − e within the window, the variance shrunk to that of all series."""
+    """The log of the standard deviation of Y − e within a window, (S, T + 1); variances are shrunk to all series'."""
     squares = np.maximum(deviation - _ratio(total * total, n), 0)
     everyone = _ratio(squares.sum(0), n.sum(0))
     result: NDArray[np.float64] = np.log(np.sqrt((squares + shrink * everyone) / (n + shrink)) + 1e-3)
@@ -192,7 +199,10 @@ def _spread(
 
 
 def _steps_since_last(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """At each origin, how many steps ago the last observation was: 0 just now; the origin itself where none was."""
+    """How many steps before each origin the last observation lies, int64 (S, T + 1): 0 for the step just before.
+
+    Where there was none yet, the origin itself.
+    """
     n_series, n_steps = seen.shape
     last = np.zeros((n_series, n_steps + 1), dtype="int64")
     np.maximum.accumulate(np.where(seen, np.arange(1, n_steps + 1), 0), axis=1, out=last[:, 1:])
@@ -201,7 +211,9 @@ def _steps_since_last(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _other_levels(values: Float32Array, level: NDArray[np.float64], spec: HistorySpec) -> list[NDArray[np.float64]]:
-    """A past-only column: its long level less the target's, and its base level less its long one."""
+    """Two statistics of a past-only column (S, T): its level in the longest window less the target's `level` there, and
+    its base level less that of the longest window; (S, T + 1) each.
+    """
     seen = ~np.isnan(values)
     n, total = _running(seen), _running(np.where(seen, values, 0.0))
     means = []
@@ -213,7 +225,7 @@ def _other_levels(values: Float32Array, level: NDArray[np.float64], spec: Histor
 
 
 def _first_origin(seen: NDArray[np.bool_], base: int) -> int:
-    """The first origin with a base window of steps after the first observation of any series."""
+    """The first origin that lies a base window after the first observation of any series."""
     any_seen = np.flatnonzero(seen.any(0))
     first: int = int(any_seen[0]) if len(any_seen) else 0
     return first + base
@@ -227,11 +239,11 @@ def _assemble(
     season_known: Any,
     horizon: Any,
 ) -> tuple[Float32Array, Float32Array]:
-    """`own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all; each (n, …).
+    """Base (n,) and columns (n, k), in the order of `spec.names`, of n rows.
 
-    → base (n,) and columns (n, k) in the order of `spec.names`. Levels are those of the series less those of all
-    series, whose movement is left to the calendar (and to the part *chain*). A series without observations has
-    the statistics of all series, and NaN for how many observations there are and when the last was: `standardised`.
+    `own`: levels, asof and effects of the rows' series; `of_all`: levels and asof of all series; each (n, …). Levels
+    are the series' less those of all series, whose movement is left to the calendar (and to the part *chain*). A series
+    without observations has the statistics of all series, and NaN for its observations and the steps since the last.
     """
     levels, asof, effect = own
     all_levels, all_asof = of_all
@@ -254,16 +266,16 @@ def _assemble(
 
 
 def scale_of(columns: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Mean and standard deviation of columns (n, k), over rows whose series has observations."""
+    """Mean and standard deviation of columns (n, k) over the rows without NaN, float32 (k,) each."""
     known = columns[~np.isnan(columns).any(axis=1)]
     mean, std = known.mean(axis=0, dtype="float64"), known.std(axis=0, dtype="float64")
     return mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
 
 
 def standardised(columns: Float32Array, mean: Float32Array, std: Float32Array) -> Float32Array:
-    """Columns (n, k) in the training rows' scale; where there is none the average row's, 0.
+    """Columns (n, k), normalised with the training rows' mean and standard deviation (k,); NaN becomes the average, 0.
 
-    A network that was shown no series without a past would otherwise be asked far outside of what it knows.
+    Otherwise series without a past would have inputs far outside the training range.
     """
     scaled: Float32Array = (columns - mean) / std
     scaled[np.isnan(scaled)] = 0.0
@@ -272,7 +284,12 @@ def standardised(columns: Float32Array, mean: Float32Array, std: Float32Array) -
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The statistics as of one origin; `arrays`: levels, asof, effects and lifts as in `History`, at that origin."""
+    """The statistics as of one origin.
+
+    `arrays`: *levels*, *asof* and *effects* as in `History`, without the axis of origins; *lifts*, float32 (S + 1,
+    horizon, n_season_windows); and in a run *mean* and *std* of the columns over the training rows.
+    `season_known`: whether a whole season and a base window lie before the origin.
+    """
 
     spec: HistorySpec
     origin: int
@@ -280,7 +297,7 @@ class Snapshot:
     arrays: dict[str, Float32Array]
 
     def columns(self, rows: Positions) -> tuple[Float32Array, Float32Array]:
-        """As `History.columns`, from this origin. Steps after the horizon are taken as its last."""
+        """As `History.columns`, as of this origin. Steps after the horizon are taken as its last step."""
         ahead = np.clip(rows.step - self.origin, 0, self.spec.horizon - 1)
         a = self.arrays
         series = np.where(a["asof"][rows.series, 1] > 0, rows.series, -1)

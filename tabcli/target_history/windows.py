@@ -1,4 +1,4 @@
-"""How far back a history looks, in time and in steps."""
+"""How far back the target history looks, in time and in steps."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +10,7 @@ from tabcli.features.frequency import DAY, HOUR, WEEK
 
 @dataclass(frozen=True)
 class Windows:
-    """The lengths that a history looks back, where the config gives none."""
+    """The lengths of time that the target history looks back; `HistorySpec` has them in steps and explains them."""
 
     windows: tuple[Duration, ...]
     base: Duration
@@ -26,7 +26,10 @@ class Windows:
 
 
 def suited_windows(unit_seconds: int) -> Windows:
-    """For steps of up to 6 hours, of less than a week, of less than four weeks, or longer: months."""
+    """The windows for steps of `unit_seconds`, where the config gives none.
+
+    There are four sets: for steps of up to 6 hours, of less than a week, of less than four weeks, and longer ones.
+    """
     if unit_seconds <= 6 * HOUR:
         return Windows.parse("8w 4w 14d 7d 48h 24h", "7d", "8w", "14d", "7d")
     if unit_seconds < WEEK:
@@ -38,7 +41,14 @@ def suited_windows(unit_seconds: int) -> Windows:
 
 @dataclass(frozen=True)
 class HistorySpec:
-    """Windows in steps, longest first; `others`: past-only columns whose levels are inputs too."""
+    """What the target history is made of; lengths in steps.
+
+    `windows`: of the levels, the longest first. `base`: the window of the base level, one of `windows`. `effect`,
+    `recent_effect`: of the cells' effects. `season`: how long a season is; `season_windows`: of the lifts. `shrink`:
+    how many observations the longer window, or all series, count as. `horizon`: how many steps ahead, the gap included.
+    `n_cells`: how many cells. `use`: which parts of `names` are inputs. `others`: past-only columns whose levels are
+    inputs too.
+    """
 
     windows: tuple[int, ...]
     base: int
@@ -54,7 +64,7 @@ class HistorySpec:
 
     @classmethod
     def of(cls, config: HistoryConfig, unit_seconds: int, horizon: int, n_cells: int) -> "HistorySpec":
-        """The config's durations, or those that suit the unit, as whole steps, at least one."""
+        """The config's durations, or those that suit steps of `unit_seconds`, as whole steps, each at least one."""
 
         def steps(duration: Duration) -> int:
             return max(1, round(duration.seconds / unit_seconds))
