@@ -1,5 +1,5 @@
 """Prep and run directories: saved whole, verified before they are read. No pickle, no torch.
 
-manifest     kind, fingerprint, sizes and hashes; written last, read first
+manifest     what a directory is, and the size and hash of every file; written last, read first
 directories  the layout of the files
 """

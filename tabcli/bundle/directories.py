@@ -3,18 +3,18 @@
     PREP/                                        RUN/
       config.json      the resolved config         config.json, contract.json, state.json,
       contract.json    what the tables were        series.parquet, events.parquet, tail.parquet: as in PREP
-      state.json       the fitted preprocessors    model.json            sizes of the network
-      series.parquet   the series that are known   member-0.safetensors  its weights
+      state.json       the fitted preprocessors    model.json            networks' sizes, calibration
+      series.parquet   the series that are known   member-0.safetensors  the weights of a member
       events.parquet   when their events were      metrics.jsonl         a line per epoch
-      tail.parquet     what forecasts may repeat   metrics.json          the scores of the kept weights
-      train.parquet    encoded rows                history.safetensors   statistics as of the last known row
+      tail.parquet     what forecasts may repeat   metrics.json          scores, past windows, share of the floor
+      train.parquet    encoded rows                history.safetensors   target history as of the last known step
       valid.parquet, gap.parquet, future.parquet   floor.safetensors     naive forecasts beside the networks
       past.parquet     the target's past           loss.png, manifest.json
       summary.json     what prep printed
       manifest.json    sizes and hashes, last
 
-An encoded table has the model's inputs under their own names (int32 codes, float32 numbers), `y` (float32, the
-transformed target), and `row.…` columns with the row's own key, target and count of filled values.
+An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
+learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.
 """
 
 import json
@@ -52,6 +52,7 @@ from tabcli.target_history.grid import Grid
 from tabcli.target_history.statistics import Snapshot
 
 PARTS = ("train", "gap", "valid", "future")
+"""The encoded tables that a prep may have."""
 
 
 # ------------------------------------------------------------------------------------- what is fitted
@@ -60,11 +61,11 @@ PARTS = ("train", "gap", "valid", "future")
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     made = pa.Table.from_pandas(table, preserve_index=False)
     texts = [field.name for field in made.schema if not pa.types.is_primitive(field.type)]
-    # A column known to be without gaps is written without a note for each value that it is there.
+    # A column without missing values is written as not nullable, which spares a bit for each value.
     whole = [f.with_nullable(made[i].null_count > 0) for i, f in enumerate(made.schema)]
     made = pa.Table.from_arrays(made.columns, schema=pa.schema(whole, made.schema.metadata))
-    # Dictionaries of numbers would take most of the time, and LZ4 finds most of what repeats; nobody
-    # looks for single rows, which statistics would help with.
+    # Dictionaries of numbers would take most of the time, and LZ4 finds most repetitions. Statistics help to find
+    # single rows, which nobody looks for.
     pyarrow.parquet.write_table(made, path, compression="lz4", use_dictionary=texts, write_statistics=False)
 
 
@@ -117,7 +118,10 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
 
 
 def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapping[str, object]) -> None:
-    """Writes a prep into an empty directory, the manifest last."""
+    """Writes a prep into an empty directory, the manifest last.
+
+    `fingerprint`: what the prep was made from, as one hash. `facts`: what the manifest says beside it.
+    """
     tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
     jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
     parallel_map(lambda job: job(), [*jobs, partial(_save_fitted, directory, prepared.fitted)])
@@ -126,10 +130,10 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
 
 
 def load_prep(directory: Path) -> Prepared:
-    """Reads and verifies a prep directory. Raises `BundleError`."""
+    """Reads and verifies a prep directory. Raises `BundleError` where it is corrupt, incomplete or something else."""
     manifest = verify(directory, "prep")
     try:
-        # One that lies there unlisted is refused, not left out: somebody meant it to be learned from.
+        # A table that the manifest does not list is refused, not ignored: somebody meant it to be learned from.
         there = [p for p in (*PARTS, "past") if (directory / f"{p}.parquet").exists()]
         tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{p}.parquet")) for p in there}
         past = tables.pop("past", None)
@@ -148,7 +152,7 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
 
 
 def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
-    """Writes a run into a directory (which may hold its plots already), the manifest last."""
+    """Writes a run into a directory, which may hold its plots already; the manifest last. See `save_prep`."""
     _save_fitted(directory, run.fitted)
     model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
     if run.floor.share > 0:
@@ -167,7 +171,7 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
 
 
 def load_run(directory: Path) -> Run:
-    """Reads and verifies a run directory. Raises `BundleError`, also for weights that are not finite."""
+    """Reads and verifies a run directory. Raises `BundleError` as `load_prep`, and for weights that are not finite."""
     manifest = verify(directory, "run")
 
     def file(name: str) -> Path:
@@ -202,7 +206,7 @@ def load_run(directory: Path) -> Run:
 
 
 def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, object]) -> None:
-    """Replaces a working file by this one; the old one stays until the new one is whole."""
+    """Writes tensors and facts as one checkpoint file; an older one stays until the new one is whole."""
     with files.atomic_file(path) as temporary:
         temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
 

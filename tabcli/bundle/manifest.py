@@ -1,4 +1,7 @@
-"""The manifest of a directory: kind, fingerprint, every file with size and hash; written last, verified first."""
+"""The manifest: what a directory is (prep, run, fold), its fingerprint, every file with size and hash.
+
+It is written last and verified first.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +16,7 @@ MANIFEST = "manifest.json"
 
 
 class Manifest(TypedDict):
-    """What is read of a manifest. `files`: name → bytes and SHA-256; `members`: of a run, how many networks."""
+    """What is read of a manifest. `files`: name → size in bytes and SHA-256; `members`: how many networks a run has."""
 
     fingerprint: str
     files: dict[str, tuple[int, str]]
@@ -24,7 +27,10 @@ class Manifest(TypedDict):
 
 
 def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, object]) -> None:
-    """Lists every file of the directory with its size and hash. Written last: a directory without it is not whole."""
+    """Writes the manifest of a directory that is otherwise complete; without a manifest it is not whole.
+
+    `kind`: "prep", "run" or "fold".
+    """
     listed = {
         path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
         for path in sorted(directory.rglob("*"))
@@ -66,7 +72,7 @@ def read_manifest(directory: Path, kind: str) -> Manifest:
         manifest = dict(files.read_json(path))
         found, version = manifest["format"], manifest["format_version"]
     except (ValueError, KeyError, TypeError):
-        raise BundleError(f"{path}: corrupt, or of something else than tabcli") from None
+        raise BundleError(f"{path}: corrupt, or not written by tabcli") from None
     if found != kind:
         raise BundleError(f"{directory}: a {found} directory, but a {kind} directory is needed", hint=f"see `{make}`")
     if version != FORMAT_VERSION:
@@ -86,7 +92,7 @@ def read_manifest(directory: Path, kind: str) -> Manifest:
 
 
 def verify(directory: Path, kind: str) -> Manifest:
-    """`read_manifest`, and every file present with the right size and hash."""
+    """The manifest of a directory whose files are all there, with the right size and hash. Raises `BundleError`."""
     manifest = read_manifest(directory, kind)
     for name, (n_bytes, sha256) in manifest["files"].items():
         path = directory / name
@@ -100,10 +106,8 @@ def verify(directory: Path, kind: str) -> Manifest:
 
 
 def listed_file(directory: Path, manifest: Manifest, name: str) -> Path:
-    """A file of a verified directory. Raises `BundleError` for one that the manifest does not list."""
+    """The path of a file of a verified directory. Raises `BundleError` for a file that the manifest does not list."""
     if name not in manifest["files"]:
-        what = (
-            "is not in its manifest: it was put there by something else" if (directory / name).exists() else "missing"
-        )
+        what = "not in the manifest: something else put it there" if (directory / name).exists() else "missing"
         raise BundleError(f"{directory / name}: {what}", hint="remove it, or make the directory again")
     return directory / name
