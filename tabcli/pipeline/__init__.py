@@ -3,11 +3,11 @@
 tables ─ joined ─▶ rows ─ split ─▶ learn │ gap │ score ─ prepare ─▶ Prepared
                                                └─ apply ─▶ rows to forecast, encoded
 
-scored       which rows have a target to learn from
+scored       which rows have a target to learn from or to be scored on
 split        the split by time
-joined       tables → joined rows, before any split
-future       rows to forecast made by rules
-encoding     keys and places beside encoded columns; the grid of the history
-prepare      split, fit, encode
-apply        rows to forecast, encoded by what was fitted
+joined       tables → joined rows with features; nothing is fitted
+future       rows to forecast, made by rules
+encoding     keys and places beside encoded columns; the grid of the target history
+prepare      prep's way: split, fit, encode
+apply        predict's way: rows to forecast, encoded by what was fitted
 """

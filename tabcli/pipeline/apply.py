@@ -30,7 +30,10 @@ WRITING = {"encoding", "delimiter", "decimal", "thousands", "missing", "date_for
 
 @dataclass(frozen=True)
 class Applied:
-    """Rows to forecast: as they came, widened, and encoded, all in the same order."""
+    """n rows to forecast, in one order: as they came (`rows`), with features (`wide`), and encoded.
+
+    `filled_inputs`: column → missing values that `forecast.fill` replaced.
+    """
 
     rows: pd.DataFrame
     wide: FeatureTable
@@ -39,7 +42,7 @@ class Applied:
 
 
 def lookup_tables(fitted: FittedPipeline, data: DataSource) -> list[LookupTable]:
-    """The lookup tables, read, of the kinds that they had, and ready to be joined. Raises `DataError`."""
+    """The lookup tables, read and ready to be joined. Raises `DataError` where a column's kind is not that at prep."""
     return _lookups(fitted, load_tables(fitted.config, data, lookup_names(fitted.config)), data)
 
 
@@ -56,12 +59,11 @@ def apply(
     rows: pd.DataFrame | None = None,
     lookups: Sequence[LookupTable] | None = None,
 ) -> Applied:
-    """Encodes rows by what was fitted: those given, or of the table `future`. `lookups`: `lookup_tables`, if at hand.
+    """Encodes rows to forecast by what was fitted: `rows`, or else the table `future`.
 
-    A `future` in `data` may be given though the config names no such table.
-
+    `data` may have a `future` though the config names no such table. `lookups`: what `lookup_tables` gave, if at hand.
     No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
-    another kind, and repeated keys, and `ConfigError` where there are no rows.
+    another kind and repeated keys, `ConfigError` where there are no rows.
     """
     config = fitted.config
     if rows is None and "future" not in config.tables:
@@ -109,13 +111,13 @@ def _with_given_rows(config: Config, data: DataSource) -> Config:
 
 
 def _steps_left(dates: pd.Series, fitted: FittedPipeline) -> IntArray:
-    """How many steps of known calendar lie behind each row to forecast, int64 (n,): never more than training saw."""
+    """How many steps of known calendar lie behind each row to forecast, int64 (n,), at most as many as in training."""
     end = max(fitted.known_until, pd.Timestamp(dates.max()))
     return np.clip(fitted.frequency.ago(dates, end), 0, fitted.horizon - 1)
 
 
 def zero_rows(applied: Applied, config: Config) -> NDArray[np.bool_]:
-    """Which rows the config says are zero whatever the model says, bool (n,)."""
+    """Which rows `forecast.zero_where` makes zero, whatever the networks say, bool (n,)."""
     if not config.forecast.zero_where:
         return np.zeros(len(applied.rows), dtype=bool)
     return matches(applied.wide.table, config.forecast.zero_where, "forecast.zero_where")

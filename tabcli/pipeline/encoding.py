@@ -1,4 +1,4 @@
-"""Keys and places of rows beside their encoded columns; the grid of the target's history."""
+"""Keys and places of rows beside their encoded columns; the grid of the target history."""
 
 from typing import Any
 
@@ -26,8 +26,11 @@ from tabcli.target_history.grid import Grid, Positions
 def history_grid(
     source: JoinedData, kept: BoolArray, train: BoolArray, target: TargetTransform
 ) -> tuple[Grid | None, pd.DataFrame | None, Positions]:
-    """The grid that the history lies on, the rows with a target on it (series, step, cell, y and other columns), and
-    the places of all rows. Without a history only their series are of use.
+    """The grid of the target history, the past (rows with a target: series, step, cell, y, `history.columns`), and the
+    places of all rows on the grid.
+
+    `kept`: which train rows have a target; `train`: which are training rows; bool (n_train,). Without a history grid
+    and past are None, and of the places only the series counts. Raises `DataError` where two rows share a step.
     """
     config, rows, wide = source.config, source.rows, source.wide
     if config.history is None:
@@ -46,7 +49,9 @@ def history_grid(
 
 
 def _scaled(values: pd.Series, train: BoolArray, kind: Transform) -> NDArray[np.float32]:
-    """A past-only column on the scale that the target's transform has for it, float32 (n,); NaN where it has none."""
+    """A past-only column on a scale of the target's kind, fitted to its training rows, float32 (n,); NaN where it is
+    missing or the scale does not take it.
+    """
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
     there = ~TargetTransform.refused(kind, numbers)
     scaled = np.full(len(numbers), np.nan, dtype="float32")
@@ -56,18 +61,18 @@ def _scaled(values: pd.Series, train: BoolArray, kind: Transform) -> NDArray[np.
 
 
 def _check_steps(series: NDArray[np.int64], step: NDArray[np.int64], config: Config, frequency: Frequency) -> None:
-    """Raises `DataError` where two rows of a series share a step of the history."""
+    """Raises `DataError` with the count where two rows of a series share a step."""
     n_shared = len(step) - len(distinct_rows(frame_of({"series": series, "step": step}), ["series", "step"])[1])
     if n_shared:
         raise DataError(
             f"{n_shared} rows lie within the same step of {frequency} as another row of their series, "
-            "which a history cannot tell apart",
+            "which a target history cannot tell apart",
             hint="set a shorter `frequency`, add the rows up beforehand, or leave `history` out",
         )
 
 
 def known_series(calendar: EventCalendar, codes: IntArray) -> IntArray:
-    """Positions among series that grew by those of new rows → among the calendar's, −1 for one that it lacks."""
+    """Positions among the calendar's and new rows' series (n,) → among the calendar's alone, −1 for new series."""
     return np.where(codes < len(calendar.series), codes, -1)
 
 
@@ -80,9 +85,9 @@ def with_keys(
     *,
     has_target: bool,
 ) -> pd.DataFrame:
-    """The encoded columns, `y`, and the row's own key, target and place in the history under `row.…`, (n, k).
+    """The encoded table: the inputs, `y`, and each row's own target, key, filled count and place under `row.…`.
 
-    Their names are those of `encoded_names`. `at`: which rows of the wide table and its places the encoded ones are.
+    The names are those of `artifacts.encoded_names`. `at`: the numbers of the encoded rows in `table` and `places`.
     """
     config = fitted.config
     extra: dict[str, Any] = {}
@@ -99,6 +104,6 @@ def with_keys(
 
 
 def place_columns(fitted: FittedPipeline, places: Positions) -> dict[str, NDArray[np.int32]]:
-    """`row.series`, a row's position among the known series or −1; with a history also `row.step` and `row.cell`."""
+    """Rows' places as int32 columns: `row.series` (−1: unknown), with a target history also `row.step`, `row.cell`."""
     names = PLACES if fitted.grid is not None else PLACES[:1]
     return {f"{ROW}{name}": getattr(places, name).astype("int32") for name in names}

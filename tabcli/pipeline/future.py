@@ -1,10 +1,10 @@
 """Rows to forecast where no table gives them: every known series × the next steps, filled by the config's rules.
 
-    rule                                   the value of a step after the end of training
-    {constant: 0}                          always this
-    last                                   the series' last
-    {repeat: 1w}                           the series' own a whole number of weeks before: the same weekday
-    {calendar: Dayofweek, plus: 1}         a part of its date, as `date_parts` has it
+    rule                                   a column's value at a step after the last known date
+    {constant: 0}                          always this value
+    last                                   the series' last value
+    {repeat: 1w}                           the series' value a whole number of weeks before: the same weekday
+    {calendar: Dayofweek, plus: 1}         a part of the date, as `features.dates.date_parts` has it
     {holidays: {country: DE}}              1 on public holidays, else 0
 
 Static columns keep their value. What the rules need of the past, the *tail*, is kept with what is fitted.
@@ -34,18 +34,20 @@ from tabcli.tables.rows import seconds_of
 SERIES, AGO, WEEKDAYS, LAST = ROW + "series", ROW + "ago", ROW + "weekdays", ROW + "last"
 
 OPEN_WEEKS = 52
-"""A weekday on which a series has no row in so many weeks before its last is one on which it is closed."""
+"""A series is closed on a weekday on which it has no row in so many weeks before its last row."""
 
 FEW_WEEKS = 4
+"""A series whose weekdays have fewer rows than this (the median weekday) is too short to be called closed on any."""
 
 
 def recent_rows(
     rows: FactorizedTable, config: Config, frequency: Frequency, series: NDArray[np.int64], end: pd.Timestamp
 ) -> pd.DataFrame:
-    """What rules and static columns need of the train rows up to `end`: series, steps ago, and those columns.
+    """The tail: the train rows up to `end` that rules and static columns need, with their series and steps ago.
 
-    The last row of every series, and those of its last steps that a rule repeats. Of each series also when its last
-    row was, in seconds since 1970, and on which weekdays it has rows, a bit for each from Monday on.
+    These are the last row of every series, and the rows of the last steps that a rule repeats. Beside each stands when
+    the last row of its series was, in seconds since 1970, and on which weekdays the series has rows, a bit for each
+    from Monday on. `series`: each row's position among the known series, int64 (n,).
     """
     rules = config.forecast.rules
     columns = [c for c, rule in rules.items() if rule.last or rule.repeat] + list(config.availability.static)
@@ -53,7 +55,7 @@ def recent_rows(
     if OWN_END in columns and frequency.seconds < WEEK:
         raise ConfigError(
             f"forecast.start: own is for steps of a week or longer, not of {frequency}",
-            hint="moved to a common end, series would have their weekdays on others",
+            hint="moved to a common end, the days of series would get other weekdays",
         )
     ago = frequency.ago(rows[config.date], end)
     length = max([frequency.number(rule.repeat) for rule in rules.values() if rule.repeat], default=1)
@@ -74,19 +76,19 @@ def recent_rows(
 def _weekdays(
     seconds: NDArray[np.int64], series: NDArray[np.int64], newest: NDArray[np.int64], used: NDArray[np.bool]
 ) -> NDArray[np.int64]:
-    """The weekdays on which each series has rows, int64 (n_series,): bit 0 for Monday; all for one of few rows."""
+    """The weekdays on which each series has rows, int64 (n_series,), bit 0 for Monday; all for a series of few rows."""
     weeks_ago = (newest[series] - seconds) // WEEK
     recent = used & (weeks_ago < OPEN_WEEKS)
     counts = np.zeros((len(newest), 7), dtype="int64")
     np.add.at(counts, (series[recent], (seconds[recent] // DAY + 3) % 7), 1)  # 1970 began with a Thursday
-    usual = np.sort(counts, axis=1)[:, 3]  # closed is a day only where most others have some rows
+    usual = np.sort(counts, axis=1)[:, 3]  # the median weekday's: with few rows, a weekday without any says nothing
     open_ = (counts > 0) | (usual < FEW_WEEKS)[:, None]
     bits: NDArray[np.int64] = (open_ * (1 << np.arange(7))).sum(axis=1)
     return bits
 
 
 def closed_weekdays(fitted: FittedPipeline) -> dict[str, int]:
-    """How many series have no rows on a weekday, by its name: `future_rows` makes no rows for it."""
+    """Weekday → how many series have no rows on it, so that `future_rows` makes none."""
     if not _daily(fitted):
         return {}
     bits = fitted.tail.drop_duplicates(SERIES)[WEEKDAYS].to_numpy()
@@ -95,7 +97,7 @@ def closed_weekdays(fitted: FittedPipeline) -> dict[str, int]:
 
 
 def open_steps(fitted: FittedPipeline, series: IntArray, dates: pd.Series) -> BoolArray:
-    """Whether each series has rows on the weekdays of these dates, bool (n_series, n_dates); −1: one that is new."""
+    """Whether each series (−1: a new one) has rows on the weekday of each date, bool (n_series, n_dates)."""
     bits = np.full(int(series.max(initial=-1)) + 2, 127)  # the last: all weekdays
     if _daily(fitted):
         known = fitted.tail.drop_duplicates(SERIES)
@@ -106,14 +108,14 @@ def open_steps(fitted: FittedPipeline, series: IntArray, dates: pd.Series) -> Bo
 
 
 def _daily(fitted: FittedPipeline) -> bool:
-    """Whether steps are days or shorter, in a prep that knows on which weekdays series have rows."""
+    """Whether closed weekdays matter: steps of a day or shorter, a tail that knows them, `forecast.weekdays: seen`."""
     frequency, config = fitted.frequency, fitted.config
     short = frequency.unit == "s" and frequency.count <= DAY
     return short and WEEKDAYS in fitted.tail and config.forecast.weekdays == "seen"
 
 
 def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
-    """The next steps of every series of the train table: keys, static columns and those known in advance.
+    """The rows of the next steps of every series of the train table, with static and known-in-advance columns.
 
     Raises `ConfigError` where a column that is known in advance has no rule.
     """
@@ -126,7 +128,7 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
     dates = pd.Series(moments.to_numpy()[step], name=config.date)
     if frequency.unit == "s" and LAST in tail:
         own = tail.drop_duplicates(SERIES).set_index(SERIES)[LAST].loc[known].to_numpy()
-        behind = (int(end.timestamp()) - own) % frequency.count  # series whose weeks begin on another weekday
+        behind = (int(end.timestamp()) - own) % frequency.count  # not 0 where weeks begin on another weekday
         dates -= pd.to_timedelta(np.repeat(behind, n), unit="s").to_series(index=dates.index)
     if _daily(fitted):
         bits = tail.drop_duplicates(SERIES).set_index(SERIES)[WEEKDAYS].loc[known].to_numpy()
@@ -144,7 +146,7 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
 
 
 def own_dates(fitted: FittedPipeline, dates: pd.Series, series: IntArray) -> pd.Series:
-    """The dates of rows to forecast as their series have them, where these were moved to a common end."""
+    """The dates (n,) of rows to forecast, moved back to each series' own end where `forecast.start` is *own*."""
     if OWN_END not in fitted.tail:
         return dates
     newest = fitted.tail.drop_duplicates(SERIES).sort_values(SERIES)
@@ -173,7 +175,7 @@ def _by_rule(
     series: NDArray[np.int64],
     step: NDArray[np.int64],
 ) -> ColumnValues:
-    """A column's values for rows of these dates, series and steps after the end (from 0), all (n,)."""
+    """A column's values for n rows; `step`: how many steps after the first one to forecast, int64 (n,)."""
     if rule.constant is not None:
         return pd.Series([rule.constant] * len(dates))
     if rule.calendar is not None:
@@ -191,13 +193,13 @@ def _by_rule(
 
 
 def _last(tail: pd.DataFrame, name: str) -> AnyArray:
-    """The last value of each series, by position."""
+    """The last value of a column in each series, (n_series,)."""
     newest = tail.sort_values(AGO, kind="stable").drop_duplicates(SERIES).set_index(SERIES)[input_column(name)]
     values: AnyArray = newest.reindex(range(int(tail[SERIES].max()) + 1)).to_numpy()
     return values
 
 
 def ended_series(fitted: FittedPipeline, n_steps: int) -> Mapping[int, int]:
-    """The series whose last row lies more than `n_steps` before the end: position → how many steps."""
+    """The series whose last row lies `n_steps` or more before the end: position → how many steps."""
     last = fitted.tail.groupby(SERIES)[AGO].min()
     return {position: ago for position, ago in zip(last.index.tolist(), last.tolist(), strict=True) if ago >= n_steps}

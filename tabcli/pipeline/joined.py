@@ -1,4 +1,4 @@
-"""Raw tables → joined and expanded rows, before any split and before anything is fitted."""
+"""Raw tables → joined rows with their features, before anything is fitted."""
 
 from dataclasses import dataclass, replace
 
@@ -26,7 +26,7 @@ Tables = dict[str, pd.DataFrame]
 
 
 def lookup_names(config: Config) -> list[str]:
-    """The tables that the rows are joined with, each once."""
+    """The names of the lookup tables that rows are joined with, each once."""
     return list(dict.fromkeys(join.table for join in config.joins))
 
 
@@ -43,7 +43,7 @@ class SourceTables:
     sampled: bool = False
 
     def timing(self) -> tuple[Frequency, int]:
-        """How far apart rows are, and how many steps are to be forecast. Raises `DataError`."""
+        """The step, and how many steps are to be forecast. Raises `DataError` where a table `future` is needed."""
         config = self.config
         ahead = self.tables["future"][config.date] if "future" in self.tables else None
         rows = [self.tables[n][[*config.series, config.date]] for n in ("train", "future") if n in self.tables]
@@ -53,10 +53,10 @@ class SourceTables:
         return frequency, validation_steps(config.validation, frequency, ahead)
 
     def as_of(self, cutoff: pd.Timestamp, start: pd.Timestamp, end: pd.Timestamp) -> "SourceTables":
-        """The tables that a person had at the cutoff, with a future table of just the rows from `start` to `end`.
+        """The tables that a person had at the cutoff, with the rows from `start` to `end` as the table `future`.
 
-        Later rows of the train table, later targets, what is past only on the rows to forecast, and dated rows of
-        lookup tables that lie after `end` are not there.
+        Left out are all later rows of the train table, the target and past-only columns of the rows to forecast, and
+        dated rows of lookup tables after `end`.
         """
         config, train = self.config, self.tables["train"]
         dates = train[config.date]
@@ -76,14 +76,17 @@ class SourceTables:
 
 @dataclass(frozen=True)
 class JoinedData:
-    """The joined and expanded rows of train and below them those of future, before anything is fitted."""
+    """The rows of train, and below them those of future, joined and with features; nothing is fitted.
+
+    `wide`: these rows. `contract`: what the tables were. `availability`: of each column.
+    """
 
     config: Config
     wide: FeatureTable
     contract: Contract
     availability: dict[str, Availability]
     kept: BoolArray
-    """Which of the train rows have a target to learn from or be scored on, bool (n_train,)."""
+    """Which train rows have a target to learn from or to be scored on, bool (n_train,)."""
     holidays: PublicHolidays
     frequency: Frequency
     horizon: int
@@ -119,9 +122,10 @@ def load(config: Config, data: DataSource, *, sample: int | None = None) -> Sour
 
 
 def join(source: SourceTables) -> JoinedData:
-    """Joins the tables, splits by time and makes the features: all that is not fitted.
+    """Joins the tables, finds the split by time and makes the features: all that is not fitted.
 
-    Raises `ConfigError` and `DataError`.
+    Raises `ConfigError` where a key reads a column that is missing, of a wrong kind or not known in advance, and
+    `DataError` where tables or targets are not as they must be.
     """
     config, tables = source.config, dict(source.tables)
     check_static(tables["train"], config, source.where)
@@ -157,7 +161,7 @@ def ready_lookups(source: SourceTables) -> list[LookupTable]:
 
 
 def _stacked(tables: Tables, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Train rows and below them the future's, so that event windows cross the boundary; and what `fill_rows` counts."""
+    """Train rows, below them the rows to forecast, so that event windows reach across; and `fill_rows`' counts."""
     train = tables["train"]
     future = tables.get("future", train.iloc[:0])
     if config.id is not None and config.id in train.columns:
@@ -166,7 +170,7 @@ def _stacked(tables: Tables, config: Config) -> tuple[pd.DataFrame, dict[str, in
 
 
 def with_target(train: pd.DataFrame, config: Config) -> pd.Series:
-    """The dates of rows up to the last that has a target: later ones are rows to forecast."""
+    """The dates of the rows up to the last date with a target; rows after it are rows to forecast."""
     dates, there = train[config.date], train[config.target.column].notna()
     return dates[dates <= dates[there].max()] if there.any() else dates
 
@@ -182,8 +186,8 @@ def _steps_left(
 ) -> IntArray:
     """How many steps of known calendar lie behind each row, int64 (n,).
 
-    To forecast and to validate: the steps to the last date that is asked for. Of a row to learn from: one draw of what
-    a forecast may have, uniform over 0 … horizon − 1, by the row's key alone; training draws anew in each epoch.
+    For rows to forecast and validation rows: the steps to the last date to forecast. For a training row: one draw,
+    uniform over 0 … horizon − 1, that depends on the row's key alone; training draws anew in each epoch.
     """
     dates = rows[config.date]
     left = draw_by_key(rows[[*config.series, config.date]], config.seed) % np.uint64(horizon)
@@ -200,14 +204,14 @@ def _declared(config: Config) -> list[str]:
 
 
 def known_ahead(future: pd.DataFrame, config: Config) -> pd.DataFrame:
-    """The columns of rows to forecast that may be used: whatever else stands there is not looked at."""
+    """Rows to forecast with only the columns that are known in advance, static, or keys."""
     roles = config.availability
     names = {*config.series, config.date, config.id, *roles.known_in_advance, *roles.static}
     return future[[c for c in future.columns if c in names]]
 
 
 def check_future(future: pd.DataFrame, config: Config, where: str) -> None:
-    """The future table must have what is known in advance, and an id that names one row."""
+    """Raises `DataError` where the rows to forecast lack a column known in advance, or an id does not name one row."""
     require_columns(future, [*config.availability.known_in_advance, *config.availability.static], where)
     if config.id is None:
         return
@@ -221,7 +225,7 @@ def check_future(future: pd.DataFrame, config: Config, where: str) -> None:
 
 
 def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:
-    """Whole series, drawn by the config's seed, that have about `n_rows` rows in the train table."""
+    """The tables with whole series only, drawn by the config's seed, worth about `n_rows` rows of the train table."""
     keys = list(config.series)
     train = tables["train"]
     series = train[keys].drop_duplicates()

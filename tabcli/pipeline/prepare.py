@@ -1,4 +1,4 @@
-"""Raw tables → encoded tables: fitted once by prep, applied unchanged by predict. One code path for both."""
+"""Joined rows → encoded tables: the split by time, everything that is fitted, and the naive forecasts to beat."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,9 +31,10 @@ from tabcli.tables.joins import FactorizedTable
 
 @dataclass(frozen=True)
 class RowSplit:
-    """The split by time. `kept`: the train rows to learn from or be scored on, and of these `train` and `valid`, bool.
+    """Which rows belong to which part.
 
-    `parts`: the numbers of the rows of each part in the wide table.
+    `kept`: the train rows with a target to learn from or to be scored on; of these `train` and `valid`; all bool
+    (n_train,). `parts`: part (train, valid, gap, future) → the numbers of its rows in the feature table, int64.
     """
 
     split: Split
@@ -60,7 +61,10 @@ def _cut(source: JoinedData) -> RowSplit:
 
 
 def encode(source: JoinedData) -> Prepared:
-    """Fits the preprocessors on the training rows, encodes all rows, and forecasts the validation rows naively."""
+    """Fits the preprocessors to the training rows, encodes all rows, and makes naive forecasts of the validation rows.
+
+    Raises `DataError` where no rows are left to learn from or to be scored on, or a column or the metric does not fit.
+    """
     config, cut = source.config, _cut(source)
     inputs = choose_inputs(source.wide.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
@@ -77,7 +81,7 @@ def encode(source: JoinedData) -> Prepared:
 def _encode(
     source: JoinedData, cut: RowSplit, inputs: InputColumns
 ) -> tuple[FittedPipeline, dict[str, pd.DataFrame], dict[str, Encoded], pd.DataFrame | None]:
-    """What was fitted, the encoded tables by part with their keys, the same with counts, and the target's past."""
+    """What was fitted; part → encoded table with keys; part → encoded rows with counts; and the target's past."""
     config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
     preprocessor = Preprocessor.fit(table, inputs.categorical, inputs.continuous, parts["train"])
     target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
@@ -105,7 +109,7 @@ def _encode(
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
-    """Raw tables → encoded ones, with all that was fitted on the training rows."""
+    """Raw tables → a prep; `sample`: keep whole series worth about so many rows. Raises `ConfigError`, `DataError`."""
     return encode(join(load(config, data, sample=sample)))
 
 
@@ -133,7 +137,7 @@ def _summary(
 
 
 def baseline_columns(config: Config) -> list[Label]:
-    """The columns whose values group the rows for the median that is a baseline."""
+    """The columns that the first median to beat is by: `baseline`, else the series and the place in the season."""
     return list(config.baseline) or [*config.series, SEASON]
 
 
@@ -142,8 +146,8 @@ def _naive(
 ) -> dict[str, NDArray[np.float64]]:
     """Naive forecasts of the validation rows, by name, float64 (n_valid,) each.
 
-    Medians by the config's `baseline` columns, or by series and place in the season. Where steps are a week or
-    longer, and `baseline` is given, also by the place in the season.
+    The first is the median by `baseline_columns`. Where steps are a week or longer, and the config has a `baseline`, a
+    second median is by series, place in the season and the other columns.
     """
     by = baseline_columns(config)
     others = [c for c in by if c not in config.series]

@@ -15,7 +15,7 @@ from tabcli.tables.texts import not_numeric_error
 
 
 def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int]:
-    """The rows with negative targets taken as 0 where the config says so, and how many those were."""
+    """The rows, with negative targets as 0 if `target.nonpositive` is *clip*; and how many these were."""
     name = config.target.column
     if config.target.nonpositive != "clip" or not is_number(train[name]):
         return train, 0
@@ -24,7 +24,11 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
 
 
 def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
-    """The rows to learn from and be scored on, bool (n,), and how many were left out for which reason."""
+    """Which rows have a target to learn from or to be scored on, bool (n,); and reason → how many were left out.
+
+    Raises `DataError` where the target holds no numbers, where it has values that its transform does not take (and
+    `target.nonpositive` is not *drop*), or where no row is left. `where`: what messages call the table.
+    """
     target, kind = rows[config.target.column], rows.kind(config.target.column)
     if kind == "text":
         raise not_numeric_error(target, where)
@@ -63,7 +67,7 @@ def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[Bool
 
 
 def _ways_out(config: Config, reason: str) -> str:
-    """What the config can say about targets that its transform does not take."""
+    """The hint: what the config can say about targets that its transform does not take."""
     ways = {
         "missing": [],
         "infinite": ["correct them: a number divided by 0?"],

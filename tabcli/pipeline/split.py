@@ -9,7 +9,10 @@ from tabcli.features.frequency import Frequency
 
 
 def validation_steps(validation: Validation, frequency: Frequency, future: pd.Series | None) -> int:
-    """How many steps the validation rows cover: as the config says, or as many as the rows to forecast."""
+    """How many steps the validation rows cover: as the config says, or as many as the rows to forecast.
+
+    Raises `DataError` where there are no rows to forecast to tell it.
+    """
     if validation.last != "future":
         return frequency.number(validation.last)
     if future is None:
@@ -18,12 +21,12 @@ def validation_steps(validation: Validation, frequency: Frequency, future: pd.Se
 
 
 def length_of(dates: pd.Series, frequency: Frequency) -> int:
-    """How many steps rows cover, the first and the last included: 48 days for dates from 14 June to 31 July."""
+    """How many steps dates (n,) cover, the first and the last included: 48 days from 14 June to 31 July."""
     return int(frequency.ago(dates, pd.Timestamp(dates.max())).max()) + 1
 
 
 def time_split(dates: pd.Series, validation: Validation, last: int, frequency: Frequency) -> Split:
-    """The `last` steps of the dates for validation, `gap` before them unused, the rest for training.
+    """Splits by date: the `last` steps are validation, `validation.gap` before them is unused, the rest is training.
 
     Raises `DataError` if no rows are left to learn from.
     """
