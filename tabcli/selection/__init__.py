@@ -1,6 +1,8 @@
-"""Which settings are best: past windows forecast as if today were then, beside what must be beaten.
+"""Which settings are best: folds of the past, each forecast as of its own day, beside what must be beaten.
 
-trees        gradient boosting on the network's own inputs
+config + tables ─ folds ─▶ cut at each cutoff ─ prep, train, predict ─▶ scores beside peers ─ search ─▶ best settings
+
+trees        gradient-boosted trees on the network's own inputs
 peers        what a fold's forecast is compared with
 folds        rolling-origin folds
 search       a search over settings

@@ -4,9 +4,9 @@
     fold 2   ├──────── train ──────┤├ scored ┤
     fold 1   ├────────────── train ──────────┤├ scored ┤
 
-A fold is the forecast that a person would have got that day: the tables are cut at its cutoff, what is known in advance
-of the scored rows becomes its table of rows to forecast, and then everything runs that a person would run: prep, train
-with refit, predict. No function here makes a feature, a split or a forecast of its own.
+A fold is the forecast that a person would have got that day: the tables are cut at its cutoff, the scored rows, with
+only what is known in advance, become its table of rows to forecast, and then prep, train with refit and predict run. No
+function here makes a feature, a split or a forecast of its own.
 """
 
 import time
@@ -39,12 +39,15 @@ from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
 
 Scores = dict[str, dict[str, float]]
-"""Forecast → metric → value; also its seconds, megabytes and spread over seeds."""
+"""Forecast → metric → value; also *seconds*, *megabytes* and *std_seeds*, the spread of the metric over seeds."""
 
 
 @dataclass(frozen=True, repr=False)
 class Backtest(Shown):
-    """`folds`: the ends; `scores`: a row per fold and forecast: metrics, seconds, megabytes at the peak."""
+    """`folds`: the date on which each ends. `scores`: a row per fold and forecast, with what `Scores` holds.
+
+    `path`: the folder of the folds. `metric`: the config's.
+    """
 
     path: Path
     folds: list[str]
@@ -61,7 +64,10 @@ class Backtest(Shown):
         }
 
     def summary(self) -> pd.DataFrame:
-        """Per forecast the mean over folds, and the spread over folds and over seeds, of the config's metric."""
+        """A row per forecast, the best first: the metric's mean over folds, its spread over folds and over seeds.
+
+        Beside them MAPE and WAPE, the mean seconds, and the most megabytes.
+        """
         groups = self.scores.groupby("forecast", sort=False)
         others = [m for m in ("mape", "wape") if m != self.metric and m in self.scores.columns]
         return pd.DataFrame(
@@ -77,7 +83,10 @@ class Backtest(Shown):
 
 
 def fold_ends(source: SourceTables, folds: int, step: Duration | None, ends: Sequence[str]) -> list[pd.Timestamp]:
-    """When each fold's scored rows end: the end of the table and `folds` − 1 earlier ones, `step` apart; and `ends`."""
+    """The last date of each fold: the end of the train table, `folds` − 1 earlier dates, `step` apart, and `ends`.
+
+    `step`: by default the horizon. Raises `UsageError` for ends that are no dates.
+    """
     last = pd.Timestamp(source.tables["train"][source.config.date].max())
     frequency, horizon = source.timing()
     apart = frequency.number(step) if step is not None else horizon
@@ -101,7 +110,11 @@ def run_folds(
     callbacks: Callbacks,
     on_fold: Callable[[str, Scores], None],
 ) -> Backtest:
-    """Trains and scores every fold that `out` does not hold yet; a fold's results appear there when it is whole."""
+    """Trains and scores every fold that `out` does not hold yet; a fold's directory appears there when it is whole.
+
+    `fingerprint`: of config, tables and code; raises `UsageError` where `out` holds a fold of others. `on_fold`: called
+    with the name and scores of each fold. Raises what prep and train raise.
+    """
     wanted, usable = fold_ends(source, folds, step, ends), join(source).kept
     rows = []
     for end in wanted:
@@ -137,14 +150,14 @@ def _is_of(prep: Path, fingerprint: str) -> bool:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a fold asks of each forecast. `scored`: which of the fold's rows are scored, bool (n,); `actual`: theirs."""
+    """How a fold scores each forecast. `scored`: which of its n rows are scored, bool (n,); `actual`: their targets."""
 
     criterion: Criterion
     scored: BoolArray
     actual: NDArray[np.float64]
 
     def scores(self, predictions: Sequence[NDArray[np.float64]], seconds: float) -> dict[str, float]:
-        """The mean scores of a forecast by several seeds, or by one; `seconds` were taken by all of them."""
+        """The mean scores of one forecast made with several seeds, or one; `seconds`: taken by all of them together."""
         return {
             **_mean_scores(self.criterion, self.actual, predictions),
             "seconds": seconds / len(predictions),
@@ -152,7 +165,7 @@ class _Asked:
         }
 
     def network_scores(self, run: Run, applied: Applied, seconds: float) -> Scores:
-        """The scores of the ensemble; where it has several members also those of one."""
+        """The scores of the ensemble; if it has several members also the mean scores of a single one."""
         scores: Scores = {}
         if len(run.members) > 1:
             alone = [replace(run, networks=[n], members=[w]) for n, w in zip(run.networks, run.members, strict=True)]
@@ -170,7 +183,7 @@ def _run_fold(
     peers: Sequence[str],
     callbacks: Callbacks,
 ) -> Scores:
-    """`usable`: which train rows have a target to be scored on, bool (n_train,)."""
+    """Trains and scores one fold. `usable`: which train rows have a target to be scored on, bool (n_train,)."""
     config = source.config
     past, within = as_of_fold(source, end)
     scored = usable[within]
@@ -206,7 +219,7 @@ def _run_fold(
 
 
 def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
-    """The directory beside `done` in which a fold is trained, with its prep; what a fold of this config left stays."""
+    """Opens the directory beside `done` in which a fold is trained, with its prep; a fold goes on there."""
     partial = done.parent / f"{done.name}.partial"
     files.open_working(partial)
     prep = partial / "prep"
@@ -218,7 +231,7 @@ def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
 
 
 def as_of_fold(source: SourceTables, end: pd.Timestamp) -> tuple[SourceTables, BoolArray]:
-    """The tables that a person had when she made the forecast that ends at `end`; which train rows it is of, bool (n,).
+    """The tables that a person had when she made the forecast that ends at `end`; and which train rows it is of, (n,).
 
     Raises `DataError` where the table does not reach back so far.
     """

@@ -25,7 +25,11 @@ PEERS = ("seasonal_naive", "median", *TREES)
 
 
 def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.DataFrame) -> FloatArray:
-    """A peer's forecast, in the target's unit, of rows to forecast that were encoded by `apply`, float64 (n,)."""
+    """A peer's forecast of n rows in the target's unit, float64 (n,).
+
+    `peer`: one of `PEERS`. `future`: the rows, encoded by `pipeline.apply`. Naive peers forecast from the raw rows of
+    `source`, trees from the networks' inputs, with a calibration by past windows like the networks'.
+    """
     config = source.config
     if peer in ("median", "seasonal_naive"):
         used = [*config.series, config.date, *config.baseline, config.target.column]
@@ -51,12 +55,15 @@ def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.
 
 
 def _with_base(config: Config) -> Config:
-    """Whatever the network makes of the history, trees do best with its columns and what is added to its base."""
+    """The config with `history: base`: trees do best with the history's columns and the residual to its base."""
     return config.model_copy(update={"model": config.model.model_copy(update={"history": "base"})})
 
 
 def _tree_outputs(peer: str, inputs: Inputs, config: Config) -> FloatArray:
-    """Trees on the network's own inputs, each training row with one draw: outputs for the rows to score, (n,)."""
+    """The outputs of trees for the rows of `inputs.valid`, on the learned scale, float64 (n,).
+
+    They learn from the network's own inputs, each training row with one draw.
+    """
     (x, base), (scored, scored_base) = _matrix(inputs.train), _matrix(inputs.valid)
     categorical = list(range(inputs.train.x_cat.shape[1]))
     return TREES[peer](x, inputs.train.y.numpy() - base, categorical, config.seed)(scored) + scored_base

@@ -3,8 +3,8 @@
     trial 0   ├─ fold 1 ─┤├─ fold 2 ─┤  mean score → the sampler
     trial 1   ├─ fold 1 ─┤├─ fold 2 ─┤  …
 
-Each finished fold and trial stands in the folder, so that an interrupted search goes on. optuna is an extra, imported
-only here and only when it is used.
+Each finished fold and trial is kept in the folder, so that an interrupted search goes on. optuna is an extra; it is
+imported only here, when a search begins.
 """
 
 import json
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Judge = Callable[[Config, Path], float]
+"""A config and the folder for its folds → its score; the least is the best."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`changes`: `key.path` → the value that was tried; `score`: the config's metric, the mean over folds."""
+    """`changes`: `key.path` → the value that was tried. `score`: the mean of the config's metric over folds."""
 
     number: int
     changes: dict[str, object]
@@ -40,7 +41,7 @@ class Trial:
 
 @dataclass(frozen=True, repr=False)
 class Tuning(Shown):
-    """`path`: the config with the best trial's values; `trials` in their order, those of earlier calls included."""
+    """`path`: the file of the best trial's config. `trials`: all trials in their order, earlier calls' included."""
 
     path: Path
     metric: str
@@ -57,17 +58,17 @@ class Tuning(Shown):
 
 
 def changed(config: Config, changes: Mapping[str, object]) -> Config:
-    """The config with values in other places. Raises `ConfigError` where one is not valid there."""
+    """The config with other values of some keys. Raises `ConfigError` where a value is not valid."""
     return load(config, [f"{path}={json.dumps(value)}" for path, value in changes.items()])
 
 
 def search(
     config: Config, out: Path, fingerprint: str, *, trials: int, judge: Judge, on_trial: Callable[[Trial], None]
 ) -> Tuning:
-    """Tries until `trials` settings of `config.tune.space` were judged, in this call or earlier ones in `out`.
+    """Tries settings of `config.tune.space` until `trials` were judged, those of earlier calls in `out` included.
 
-    The first trial is the config as it is where it lies inside the space. Writes `out/best.yaml` after each trial.
-    Raises `ConfigError` without a space, `UsageError` without optuna or where `out` holds another search.
+    The first trial has the config's own values, as far as they lie in the space. Writes `out/best.yaml` after each
+    trial. Raises `ConfigError` without a space, `UsageError` without optuna or where `out` holds another search.
     """
     if not config.tune.space:
         raise ConfigError(
@@ -90,7 +91,7 @@ def search(
 
 
 def _open_study(config: Config, out: Path, fingerprint: str) -> "Study":
-    """The study in the folder; a new one starts with the config's own values."""
+    """The optuna study in the folder; a new one starts with the config's own values."""
     try:
         import optuna
         from optuna.storages import JournalStorage
@@ -123,7 +124,7 @@ def _trial(trial: "FrozenTrial") -> Trial:
 
 
 def _own_values(config: Config) -> dict[str, object]:
-    """What the config has in the places of its space, as far as it lies inside."""
+    """The config's own values of the keys in its space, as far as they lie in the space."""
     own: dict[str, object] = {}
     values = config.dump()
     for path, space in config.tune.space.items():

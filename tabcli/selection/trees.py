@@ -10,12 +10,16 @@ from tabcli.errors import UsageError
 Matrix = NDArray[np.float32]
 
 Predictor = Callable[[Matrix], NDArray[np.float64]]
+"""Inputs (n, k) → outputs on the learned scale, float64 (n,)."""
 
 N_TREES = {"histgb": 600, "lightgbm": 1200}
 
 
 def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:
-    """scikit-learn's HistGradientBoosting. It takes at most 255 categories; larger columns are numbers to it."""
+    """Fits scikit-learn's HistGradientBoosting to inputs (n, k) and y (n,).
+
+    `categorical`: the positions of the categorical columns. Columns of more than 255 codes are numbers to it.
+    """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     small = [i for i in categorical if x[:, i].max() < 255]
@@ -32,7 +36,10 @@ def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: 
 
 
 def fit_lightgbm(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:
-    """LightGBM with parameters tuned on the Rossmann tables (docs/experiments.md)."""
+    """Fits LightGBM, with parameters tuned on the Rossmann tables (docs/experiments.md). Arguments as `fit_histgb`.
+
+    Raises `UsageError` where it is not installed.
+    """
     try:
         import lightgbm
     except ImportError:
