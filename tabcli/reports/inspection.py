@@ -33,10 +33,12 @@ ASCII_BLOCKS = "_.:-=+*#"
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """`n_values`: how many different ones, where that is known; `low`, `high`: its range, or its first and last level.
+    """What is known of a column; None where it is not known.
 
-    `unknown`: values of the validation and future rows that training never saw. `bars`: counts over the range in equal
-    parts, or of the most frequent levels; empty where the values are not kept.
+    `role`: categorical, continuous, target or past only; empty in a table. `kind`: int, float, bool, date or text; of
+    codes *code*. `missing`: missing values. `unknown`: values of the validation and future rows that training never
+    saw. `n_values`: different values. `low`, `high`: the range, or the first and last level. `bars`: counts in equal
+    parts of the range, or of the most frequent levels; empty where the values are not kept.
     """
 
     name: str
@@ -52,7 +54,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True, repr=False)
 class Inspection(Shown):
-    """`what` lies at `path`, facts about the whole, and its columns in order."""
+    """`what` lies at `path` (empty for one in memory), `facts` about the whole, and its columns in order."""
 
     path: str
     what: Literal["table", "prep", "run"]
@@ -71,7 +73,7 @@ class Inspection(Shown):
 
 
 def sparkline(bars: Sequence[int], blocks: str = BLOCKS) -> str:
-    """Counts as a row of blocks, a blank for none.
+    """Counts as a row of blocks, the largest as the tallest block; a blank for 0.
 
     >>> sparkline([0, 1, 4, 8]), sparkline([0, 1, 4, 8], ASCII_BLOCKS)
     (' ▁▄█', ' _-#')
@@ -122,7 +124,7 @@ def _histogram(values: NDArray[np.float64]) -> tuple[int, ...]:
 
 
 def _of_column(column: pd.Series, role: str) -> ColumnFacts:
-    """A column of a table as it is."""
+    """The facts of a column of a table."""
     kind, present = kind_of(column), column.dropna()
     name, missing = str(column.name), int(column.isna().sum())
     if not len(present):
@@ -177,7 +179,7 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
 
 
 def _of_codes(fitted: FittedPipeline, name: str, codes: pd.Series, unknown: int) -> ColumnFacts:
-    """A categorical column by its codes: 0 missing, 1 unknown, 2… its levels."""
+    """The facts of a categorical column by its codes: 0 missing, 1 unknown, 2… its levels."""
     levels = fitted.preprocessor.categorify.levels_[name]
     counts = np.bincount(codes.to_numpy(), minlength=len(levels) + FIRST_LEVEL)
     bars = tuple(sorted((int(n) for n in counts[FIRST_LEVEL:]), reverse=True)[:N_BARS])

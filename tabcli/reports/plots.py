@@ -1,4 +1,4 @@
-"""Plots of training, as PNG files. matplotlib is imported only when one is drawn."""
+"""Plots of training, as PNG files. matplotlib is imported when the first one is drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path
