@@ -36,14 +36,15 @@ def _check(stations: int, hours: int, horizon: int, noise: float) -> None:
             raise UsageError(f"{option} {value}: expected 1 or more")
     if hours < horizon + MIN_TRAIN_HOURS:
         raise UsageError(
-            f"--length {hours}: expected {horizon + MIN_TRAIN_HOURS} or more hours: {MIN_TRAIN_HOURS} before"
+            f"--length {hours}: expected {horizon + MIN_TRAIN_HOURS} or more: "
+            f"the horizon and {MIN_TRAIN_HOURS} hours before it"
         )
     if not 0 <= noise <= 1:
         raise UsageError(f"--noise {noise:g}: expected a sigma from 0 to 1")
 
 
 def _weather(hours: NDArray[np.datetime64], rng: np.random.Generator) -> dict[str, FloatArray]:
-    """Temperature, humidity, wind and rain, (T,) each."""
+    """Temperature (°C), humidity (%), wind (km/h) and rain (0 or 1) of each hour, (T,) each."""
     day = (hours - hours.astype("datetime64[Y]").astype("datetime64[h]")).astype("int64") / 24
     clock = hours.astype("int64") % 24
     slow, wet, windy = (wander(rng, (1, len(hours)), memory)[0] for memory in (0.99, 0.95, 0.97))
@@ -59,7 +60,7 @@ def _weather(hours: NDArray[np.datetime64], rng: np.random.Generator) -> dict[st
 
 
 def _by_the_clock(hours: NDArray[np.datetime64], working: NDArray[np.bool_]) -> FloatArray:
-    """What the hour of the day adds, (T,)."""
+    """What the hour of the day adds, in log units, (T,)."""
     clock = hours.astype("int64") % 24
 
     def peak(at: float, width: float) -> FloatArray:
@@ -73,7 +74,7 @@ def _by_the_clock(hours: NDArray[np.datetime64], working: NDArray[np.bool_]) -> 
 
 
 def _best(mu: FloatArray, noise: float) -> FloatArray:
-    """exp(E[log(1 + rounded exp(mu + noise · z))]) − 1 over equally likely z, (n,)."""
+    """The forecast of the least RMSLE: exp(E[log(1 + rounded exp(mu + noise · z))]) − 1 over z ~ N(0, 1), (n,)."""
     logs = np.zeros(len(mu))
     for i in range(N_QUADRATURE):
         z = NormalDist().inv_cdf((i + 0.5) / N_QUADRATURE)
@@ -95,7 +96,8 @@ def synth_hourly(
 ) -> SynthResult:
     """Writes train, test, weather and `truth.csv` with the actual rentals of the test hours, and `truth.json`.
 
-    `hours` counts the horizon. The same arguments give the same bytes. Raises `UsageError` for senseless ones.
+    `hours`: in all, the horizon included. The same arguments give the same bytes. Raises `UsageError` for arguments
+    that make no sense.
     """
     _check(stations, hours, horizon, noise)
     rng = np.random.default_rng(seed)

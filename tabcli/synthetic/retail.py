@@ -51,7 +51,10 @@ Tables = dict[str, Columns]
 
 @dataclass(frozen=True, repr=False)
 class SynthResult(Shown):
-    """`noise_floor`: the metric on these very test rows of the best forecast that does not know the noise."""
+    """What was written: `n_train` and `n_test` rows under `path`.
+
+    `noise_floor`: the metric, on these test rows, of the best forecast that does not know the noise.
+    """
 
     path: Path
     n_train: int
@@ -75,12 +78,12 @@ def _texts(days: Days) -> NDArray[np.str_]:
 
 
 def _optional(values: FloatArray | IntArray, missing: BoolArray) -> pa.Array:
-    """Whole numbers where not missing."""
+    """Whole numbers, null where `missing`; (n,)."""
     return pa.array(np.where(missing, 0, values).astype("int64"), mask=missing)
 
 
 def _row_tables(world: World, rng: np.random.Generator, noise: float) -> Tables:
-    """train, test and truth, newest day first."""
+    """The tables train, test and truth, the newest day first."""
     n = len(world.stores.kind)
     tables: Tables = {}
     for name, first, stop in (("train", 0, world.n_train), ("test", world.n_train, len(world.days))):
@@ -189,7 +192,7 @@ def _check(stores: int, days: int, horizon: int, noise: float) -> None:
 
 
 def write_tables(directory: Path, tables: Tables, facts: Mapping[str, object], *, replace: bool = False) -> None:
-    """Each table as a CSV, and the facts as `truth.json`; all or nothing."""
+    """Writes each table as a CSV and the facts as `truth.json`, all or none. Raises `UsageError` for a taken path."""
     with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
         options = pyarrow.csv.WriteOptions(quoting_style="needed")
         for name, columns in tables.items():
@@ -211,7 +214,8 @@ def synth(
 ) -> SynthResult:
     """Writes the tables, `truth.csv` (the actual sales of the test days, apart) and `truth.json` (the noise floor).
 
-    `days` counts the horizon. The same arguments give the same bytes. Raises `UsageError` for senseless arguments.
+    `days`: in all, the horizon included. The same arguments give the same bytes. Raises `UsageError` for arguments
+    that make no sense.
     """
     _check(stores, days, horizon, noise)
     if start.year < 1600 or start + timedelta(days) > date(2200, 1, 1):

@@ -38,14 +38,15 @@ def _check(stores: int, products: int, weeks: int, horizon: int, noise: float) -
             raise UsageError(f"{option} {value}: expected 1 or more")
     if weeks < horizon + MIN_TRAIN_WEEKS:
         raise UsageError(
-            f"--length {weeks}: expected {horizon + MIN_TRAIN_WEEKS} or more weeks: {MIN_TRAIN_WEEKS} before"
+            f"--length {weeks}: expected {horizon + MIN_TRAIN_WEEKS} or more: "
+            f"the horizon and {MIN_TRAIN_WEEKS} weeks before it"
         )
     if not 0 <= noise <= 1:
         raise UsageError(f"--noise {noise:g}: expected a sigma from 0 to 1")
 
 
 def _season(weeks: NDArray[np.datetime64], category: NDArray[np.int64], rng: np.random.Generator) -> FloatArray:
-    """(products, weeks): each category's waves, and Christmas."""
+    """What the season adds: the waves of a product's category, and Christmas, in log units, (products, weeks)."""
     day = (weeks - weeks.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64")
     phase = 2 * np.pi * day / 365.25
     shift, size = rng.uniform(0, 2 * np.pi, (2, len(CATEGORIES), 1)), rng.uniform(0.1, 0.3, (len(CATEGORIES), 1))
@@ -68,7 +69,8 @@ def synth_weekly(
 ) -> SynthResult:
     """Writes train, test, products, stores and `truth.csv` with the actual units of the test weeks, and `truth.json`.
 
-    `weeks` counts the horizon. The same arguments give the same bytes. Raises `UsageError` for senseless ones.
+    `weeks`: in all, the horizon included. The same arguments give the same bytes. Raises `UsageError` for arguments
+    that make no sense.
     """
     _check(stores, products, weeks, horizon, noise)
     rng = np.random.default_rng(seed)

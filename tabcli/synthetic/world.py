@@ -17,10 +17,11 @@ TYPES = np.array(["a", "b", "c", "d"])
 
 ROUNDS = ("Jan,Apr,Jul,Oct", "Feb,May,Aug,Nov", "Mar,Jun,Sept,Dec")
 
-#                        Mon    Tue    Wed    Thu    Fri    Sat    Sun      per type a, b, c, d
 GAP_DAYS = 184
+"""How long some stores have no rows."""
+
 WEEKDAY = np.array(
-    [
+    [  # Mon   Tue    Wed    Thu   Fri    Sat    Sun, a row for each type a, b, c, d
         [0.10, 0.00, -0.04, -0.02, 0.05, 0.00, -0.20],
         [0.00, -0.02, -0.02, 0.00, 0.04, 0.08, 0.15],
         [0.12, 0.02, -0.03, -0.03, 0.04, 0.10, -0.20],
@@ -33,16 +34,18 @@ WEEKDAY = np.array(
 
 
 def years_of(days: Days) -> IntArray:
+    """The calendar years of days (n,), int64 (n,)."""
     return days.astype("datetime64[Y]").astype("int64") + 1970
 
 
 def month_day(days: Days) -> tuple[IntArray, IntArray]:
+    """The months and days of the month, from 1 on, of days (n,), int64 (n,) each."""
     months = days.astype("datetime64[M]")
     return months.astype("int64") % 12 + 1, (days - months.astype("datetime64[D]")).astype("int64") + 1
 
 
 def public_holidays(days: Days) -> NDArray[np.str_]:
-    """Per state and day "0", "a" (public), "b" (Easter) or "c" (Christmas): (states, days). Some are not everywhere."""
+    """The holiday of each state and day: "0" none, "a" public, "b" Easter, "c" Christmas; (states, days)."""
     kinds = np.full((len(STATES), len(days)), "0")
     month, day = month_day(days)
     after_easter = (days - easter_sunday(years_of(days))).astype("int64")
@@ -58,7 +61,9 @@ def public_holidays(days: Days) -> NDArray[np.str_]:
 
 
 def school_holidays(days: Days) -> BoolArray:
-    """Per state and day, (states, days): Christmas and Easter together, summer and autumn moving by state and year."""
+    """Whether schools are closed, (states, days): at Christmas and Easter everywhere at once, in summer and autumn at
+    times that move by state and year.
+    """
     month, day = month_day(days)
     year = years_of(days)
     day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype("int64")
@@ -97,7 +102,10 @@ class Streams:
 
 @dataclass(frozen=True)
 class _Stores:
-    """Facts of the stores, all (S,); NaN where a fact is missing."""
+    """Facts of S stores, (S,) each; NaN or NaT where a fact is missing.
+
+    `competition`: when a competitor opened nearby; `promo2`: when the store joined promo2; `rounds`: which of `ROUNDS`.
+    """
 
     kind: IntArray
     state: IntArray
@@ -134,7 +142,11 @@ class _Stores:
 
 @dataclass(frozen=True)
 class _Closures:
-    """Long closures: `refurbished` (S, D) shut days with rows, `absent` (S, D) days without rows."""
+    """Long closures of S stores over D days, (S, D) each.
+
+    `refurbished`: closed days that have rows; `absent`: days without rows; `before`, `after`: what sales gain around a
+    refurbishment, in log units.
+    """
 
     refurbished: BoolArray
     absent: BoolArray
@@ -158,7 +170,7 @@ class _Closures:
 
 
 def wander(rng: np.random.Generator, shape: tuple[int, int], memory: float) -> FloatArray:
-    """Stationary AR(1) paths of unit variance along the last axis."""
+    """Stationary AR(1) paths of unit variance along the last axis; `memory`: the correlation of neighbours, below 1."""
     steps = rng.normal(0, np.sqrt(1 - memory**2), shape)
     steps[:, 0] /= np.sqrt(1 - memory**2)
     path = np.empty(shape)
@@ -206,7 +218,11 @@ class _Weather:
 
 @dataclass(frozen=True)
 class World:
-    """Everything that is drawn, before it becomes tables. Grids are (S, D)."""
+    """Everything that is drawn, before it becomes tables: S stores × D days, the first `n_train` of them to learn from.
+
+    `chain`, `promo`: (D,); `holiday`, `school`, `open`, `mu`, `sales`, `customers`: (S, D). `shifted`: the numbers of
+    the stores whose level jumps.
+    """
 
     days: Days
     n_train: int
@@ -238,7 +254,7 @@ def _calendar_effects(days: Days, rng: np.random.Generator, n: int) -> FloatArra
 
 
 def _store_effects(days: Days, stores: _Stores, rng: np.random.Generator, n_train: int) -> tuple[FloatArray, IntArray]:
-    """Level, weekday, competition, promo2 rounds, trend and shifts, (S, D); and which stores shifted."""
+    """The sum of level, weekday, competition, promo2 rounds, trend and shifts, (S, D); and which stores shifted."""
     n = len(stores.kind)
     weekday = (days.astype("int64") + 3) % 7
     month, _ = month_day(days)
@@ -272,6 +288,7 @@ def _neighbour_effects(holiday: NDArray[np.str_], is_open: BoolArray) -> FloatAr
 
 
 def draw_world(n: int, n_days: int, horizon: int, seed: int, noise: float, start: date) -> World:
+    """The sales of `n` stores on `n_days` days from `start` on, the horizon included. See `synthetic.retail`."""
     streams = Streams.of(seed)
     days = np.datetime64(start, "D") + np.arange(n_days)
     n_train = n_days - horizon
