@@ -14,7 +14,17 @@ import tabcli
 from tabcli.bundle import directories
 from tabcli.evaluation.metrics import Criterion
 from tabcli.evaluation.naive import group_medians
-from tabcli.floor.blend import PastWindow, best_mixture, better_than_naive, blended, fit_floor
+from tabcli.floor.blend import (
+    DOUBT,
+    LOUDEST,
+    SHARES,
+    UNTOLD,
+    PastWindow,
+    best_mixture,
+    better_than_naive,
+    blended,
+    fit_floor,
+)
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
@@ -79,15 +89,32 @@ def test_the_newest_of_each_place_in_the_season_counts_where_some_are_missing() 
     np.testing.assert_array_equal(last_season(known(panel), 7).forecast(ahead(1, 27, 7)), expected)
 
 
-def test_a_holiday_in_the_last_season_is_repeated_by_that_season_and_not_by_the_usual_one() -> None:
+def test_a_holiday_in_the_last_season_is_repeated_only_where_few_seasons_are_known() -> None:
     panel = np.tile(WEEK, 6)[None].copy()
     panel[0, 38] = 0.0
     panel[0, 35] = np.nan
     past, wanted = known(panel), ahead(1, 41, 7)
-    np.testing.assert_array_equal(last_season(past, 7).forecast(wanted), [3, 1, 4, 0, 5, 9, 2])
-    np.testing.assert_array_equal(usual_season(past, 7).forecast(wanted), WEEK)
+    for made in (last_season(past, 7), usual_season(past, 7)):
+        np.testing.assert_array_equal(made.forecast(wanted), WEEK)
+    few = known(panel[:, 21:])
+    np.testing.assert_array_equal(last_season(few, 7).forecast(ahead(1, 20, 7)), [3, 1, 4, 0, 5, 9, 2])
     short = known(panel[:, :5])
     np.testing.assert_array_equal(usual_season(short, 7).forecast(ahead(1, 4, 7)), [5, 5, 3, 1, 4, 1, 5])
+
+
+def test_the_last_season_is_held_to_twice_what_its_places_did_before_whatever_all_of_them_did() -> None:
+    swing = np.array([0, 0, 0.5, 0, 0, 0, 0])
+    weeks = np.stack([WEEK + swing, WEEK - swing, WEEK + swing, WEEK - swing, WEEK + 10])
+    weeks[4, 2] += 0.9  # within twice the half that it swings
+    weeks[4, 5] -= 6.0  # never moved before
+    made = last_season(known(weeks.reshape(1, -1)), 7).forecast(ahead(1, 34, 7))
+    expected = WEEK + 10
+    expected[2] += 0.9
+    np.testing.assert_allclose(made, expected, atol=1e-12)
+    weeks[4, 2] += 3.0
+    made = last_season(known(weeks.reshape(1, -1)), 7).forecast(ahead(1, 34, 7))
+    expected[2] += 0.1
+    np.testing.assert_allclose(made, expected, atol=1e-12)
 
 
 @examples(25)
@@ -218,6 +245,33 @@ def test_the_share_is_what_served_best_in_past_windows(network: float, naive: fl
     assert sum(floor.mixture.values()) == pytest.approx(1)
     assert low <= floor.share <= high
     assert (floor.gain > 0) == (floor.share > 0)
+
+
+@examples(50)
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 40), st.floats(0.1, 40))
+def test_networks_stay_alone_or_the_share_nearest_to_a_half_of_those_as_good_is_taken(
+    seed: int, network: float, naive: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    windows = [window(rng, network, naive, 50) for _ in range(4)]
+    floor = fit_floor(windows, IDENTITY)
+    costs = np.array(
+        [
+            [w.cost(IDENTITY, blended(w.networks, mixed(w.naive, floor.mixture), s)) for s in SHARES]
+            for w in windows
+            if w.networks is not None
+        ]
+    )
+    relative = np.log(costs / costs[:, :1])
+    relative /= 1 + np.abs(relative) / LOUDEST
+    mean, best = relative.mean(axis=0), int(relative.mean(axis=0).argmin())
+    error = (relative - relative[:, [best]]).std(axis=0, ddof=1) / 2
+    chosen = SHARES.index(floor.share)
+    assert (floor.share == 0) == (mean[0] <= mean[best] + DOUBT * error[0])
+    assert mean[chosen] <= mean[best] + UNTOLD * error[chosen]
+    if chosen and abs(floor.share - 0.5) > 0:
+        nearer = [i for i, s in enumerate(SHARES) if abs(s - 0.5) < abs(floor.share - 0.5)]
+        assert all(mean[i] > mean[best] + UNTOLD * error[i] for i in nearer)
 
 
 def test_more_windows_than_networks_were_trained_for_choose_the_naive_forecast() -> None:

@@ -250,6 +250,9 @@ def test_the_scale_and_the_metric_are_those_that_take_the_target(
     assert f"# the only number; {next(r for r in done.stdout.split(chr(10)) if why in r).split(': ', 1)[1]}" in (
         tmp_path / "config.yaml"
     ).read_text(encoding="utf-8")
+    assert config["train"]["keep"] == "last", "on so few rows the best epoch is chance"
+    unbiased = {"metric": "wape"} if metric == "rmspe" else {}
+    assert config["calibration"] == {"windows": 3, **unbiased}
     assert "Month" not in config["categorical"]  # less than a year to learn from
     made = ahead(tmp_path / "data", tmp_path, "20d")
     assert len(made) == 2 * 20

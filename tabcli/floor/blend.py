@@ -107,8 +107,9 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     """The best mixture of naive forecasts over all windows, and its share beside the networks.
 
     The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
-    the networks alone). Of the shares whose mean lies within `DOUBT` standard errors of the least, the smallest is
-    taken.
+    the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most.
+    Otherwise it is, of the shares whose mean lies within `UNTOLD` standard errors of the least, the one nearest to ½:
+    where few windows cannot tell shares apart, the mean of two forecasts is the safest.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -120,8 +121,11 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     mean = relative.mean(axis=0)
     best = int(np.argmin(mean))
     scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), ALONE)
-    doubt = scatter / np.sqrt(len(judged))
-    chosen = int(np.flatnonzero(mean <= mean[best] + DOUBT * doubt)[0])
+    error = scatter / np.sqrt(len(judged))
+    chosen = 0
+    if mean[0] > mean[best] + DOUBT * error[0]:
+        as_good = 1 + np.flatnonzero(mean[1:] <= mean[best] + UNTOLD * error[1:])
+        chosen = min(as_good.tolist(), key=lambda i: (abs(SHARES[i] - 0.5), mean[i]))
     return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
 
@@ -150,7 +154,10 @@ CLOSE = 0.15
 """At most `BEST` mixtures are averaged, those whose mean log criterion lies within `CLOSE` (15 %) of the least."""
 
 DOUBT = 0.25
-"""A smaller share is preferred to the best one if it is worse by no more than so many standard errors."""
+"""The share is 0 if networks alone are worse than the best share by no more than so many standard errors."""
+
+UNTOLD = 1.0
+"""Shares within so many standard errors of the best one count as equally good."""
 
 LOUDEST = 0.3
 """The bound of a window's log ratio in the mean, so that one window at which the networks failed does not decide."""

@@ -1,5 +1,7 @@
 """Forecasts that repeat the past: the last value, the last season, the usual season."""
 
+import warnings
+
 import numpy as np
 
 from tabcli.arrays import FloatArray
@@ -15,9 +17,10 @@ def last_value(known: Known) -> Paths:
 
 
 def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
-    """Each series repeats its last season of `length` steps.
+    """Each series repeats its last season of `length` steps, without the outliers in it: see `_held`.
 
-    With `drift` a trend is added: the mean change from the season before the last to the last, per step.
+    With `drift` a trend is added, the mean change from the season before the last to the last, per step, and outliers
+    stay.
     """
     panel = known.panel()
     n_series, n_steps = panel.shape
@@ -26,6 +29,7 @@ def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
     newest = _last(seasons.swapaxes(1, 2).reshape(n_series * length, -1)).reshape(n_series, length)
     level = _last(panel)
     newest = np.where(np.isnan(newest), level[:, None], newest)
+    newest = newest if drift else _held(newest, seasons[:, :-1][:, -SEVERAL:])
     season = np.roll(newest, (known.end + 1) % length, axis=1)
     trend = np.zeros(n_series)
     if drift and seasons.shape[1] > 1:
@@ -40,6 +44,32 @@ def last_season(known: Known, length: int, *, drift: bool = False) -> Paths:
 
 SEVERAL = 4
 """The usual season is the median of so many seasons, which one holiday among them does not move."""
+
+FEWEST = 3
+"""Outliers of the last season are told by so many earlier seasons at least."""
+
+FARTHEST = 2.0
+"""A value is an outlier if it lies more than so many times as far from the usual one as its place did before."""
+
+
+def _held(newest: FloatArray, earlier: FloatArray) -> FloatArray:
+    """The last season (S, m) with outliers, such as holidays, moved to the bound; `earlier`: seasons before, (S, n, m).
+
+    The usual season is the median of the earlier ones, plus the median change of all places in the last one. The bound
+    of each place is `FARTHEST` times its largest distance from the usual value in the earlier seasons, each season's
+    median change taken out.
+    """
+    if earlier.shape[1] < FEWEST:
+        return newest
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # places that no season has: they stay as they are
+        usual = np.nanmedian(earlier, axis=1)
+        apart = earlier - usual[:, None]
+        reach = FARTHEST * np.nanmax(np.abs(apart - np.nanmedian(apart, axis=2, keepdims=True)), axis=1)
+        middle = usual + np.nanmedian(newest - usual, axis=1, keepdims=True)
+    known = np.isfinite(middle) & np.isfinite(reach)
+    held: FloatArray = np.where(known, np.clip(newest, middle - reach, middle + reach), newest)
+    return held
 
 
 def usual_season(known: Known, length: int) -> Paths:

@@ -269,6 +269,7 @@ def _training(draft: Draft) -> Iterator[str]:
     epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= MANY else 500))
     several = {"members": 4} if n < MANY else {"members": 2} if n < 10 * MANY else {}
     settings: Part = {**several, "epochs": epochs, "batch_size": batch, "refit": True}
+    settings |= {"keep": "last"} if n < MANY else {}  # few rows tell little of which epoch was best
     yield _line("train", settings, f"about {epochs * per_epoch:,} steps")
     if not several:
         return
@@ -277,4 +278,7 @@ def _training(draft: Draft) -> Iterator[str]:
     yield "# Every other network learns otherwise, and so errs otherwise."
     yield _line("variants", [{}, {"model": model, "train": {"epochs": -(-epochs // 4)}}])
     if n < MANY:
-        yield _line("calibration", {"windows": 3}, "past windows that are forecast, to say what to expect")
+        unbiased: Part = {"metric": "wape"} if draft.scale.metric == "rmspe" else {}
+        why = "past windows that are forecast, to say what to expect"
+        why += "; for RMSPE sums would be too low" if unbiased else ""
+        yield _line("calibration", {"windows": 3, **unbiased}, why)
