@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tabcli.artifacts.records import TrainMetrics
 from tabcli.artifacts.summary import PrepSummary
 from tabcli.cli.render import (
+    changes_text,
     echo_table,
     print_json,
     render_inspection,
     render_prep,
     render_train,
-    shown_number,
 )
 from tabcli.reports.inspection import ColumnFacts, Inspection
 from tests.conftest import examples
@@ -187,7 +187,7 @@ def train_result(**changes: Any) -> Any:
 def test_train_word_for_word() -> None:
     assert list(render_train(train_result())) == [
         "validation RMSPE 10.00 % on 43,065 rows (epoch 7)",
-        "calibration    forecasts × 0.9859: it helped on past windows that neither it nor the networks had seen",
+        "calibration    forecasts × 0.9859, which lowers the error of past windows that it was not fitted to",
         "37.5 % better than the best naive forecast: the median by shop (16.00 %)",
         "past window    2015-05-03 … 2015-06-19: RMSPE 11.00 %, WAPE 7.00 %, bias 1.00 %",
         "past window    2015-06-20 … 2015-08-06: RMSPE 13.00 %, WAPE 8.00 %, bias -2.00 %",
@@ -205,13 +205,13 @@ def test_train_word_for_word() -> None:
         ),
         (
             {"calibration": {"factor": 1.0, "shift": -12.5}},
-            "calibration    forecasts -12.5: it helped on past windows that neither it nor the networks had seen",
+            "calibration    forecasts -12.5, which lowers the error of past windows that it was not fitted to",
         ),
         ({"valid_rmspe": 0.24}, "50.0 % worse than the best naive forecast: the median by shop (16.00 %)"),
         (
             {"floor": {"share": 0.5, "mixture": {"the last value": 0.2, "the median by shop": 0.8}, "gain": 0.123}},
-            "floor          40 % the median by shop, 10 % the last value; past windows have 12.3 % less error so than "
-            "with networks alone",
+            "floor          40 % the median by shop, 10 % the last value; on past windows 12.3 % less error than "
+            "networks alone",
         ),
         (
             {"floor": {"share": 0.0, "mixture": {"the last value": 1.0}, "gain": 0.0}},
@@ -219,10 +219,10 @@ def test_train_word_for_word() -> None:
         ),
         (
             {"better": {"rmspe": 0.25, "wape": -0.125}},
-            "               than the best naive forecasts of past windows they err 25.0 % less by RMSPE, "
-            "12.5 % more by WAPE",
+            "               their error is 25.0 % less by RMSPE, 12.5 % more by WAPE than that of the best naive "
+            "forecasts",
         ),
-        ({"refitted": True}, "refitted       on all 798,454 rows; the RMSPE is that of the networks before"),
+        ({"refitted": True}, "refitted       on all 798,454 rows; the scores above are of the networks before"),
     ],
 )
 def test_what_else_training_may_have_to_say(changes: dict[str, Any], line: str) -> None:
@@ -258,7 +258,11 @@ def test_where_absolute_errors_count_it_is_said_how_sums_come_right() -> None:
 
 @pytest.mark.parametrize(
     ("judged_on", "wanted", "why"),
-    [(2, "auto", "no factor helped"), (1, "auto", "too few past windows"), (2, "none", "the config wants none")],
+    [
+        (2, "auto", "no factor lowers the error"),
+        (1, "auto", "too few past windows"),
+        (2, "none", "the config wants none"),
+    ],
 )
 def test_why_there_is_no_calibration_is_told(judged_on: int, wanted: str, why: str) -> None:
     result = train_result(calibration={"factor": 1.0, "shift": 0.0}, judged_on=judged_on)
@@ -269,7 +273,7 @@ def test_why_there_is_no_calibration_is_told(judged_on: int, wanted: str, why: s
 def test_no_calibration_and_a_perfect_baseline_are_no_trouble() -> None:
     none, perfect = {"factor": 1.0, "shift": 0.0}, {"by": ["shop"], "all": {"the last value": 0.0}}
     lines = list(render_train(train_result(calibration=none, baseline=perfect)))
-    assert lines[1].startswith("calibration    none: no factor helped")
+    assert lines[1].startswith("calibration    none: no factor lowers the error")
     assert lines[2].startswith("0.0 %")
 
 
@@ -287,8 +291,8 @@ def test_a_table_is_right_aligned_with_the_metrics_in_their_units(capsys: pytest
 
 
 def test_changes_are_told_with_their_paths() -> None:
-    assert shown_number({"train.lr": 0.01, "model.layers": [8, 4]}) == "train.lr = 0.01, model.layers = [8, 4]"
-    assert shown_number({}) == ""
+    assert changes_text({"train.lr": 0.01, "model.layers": [8, 4]}) == "train.lr = 0.01, model.layers = [8, 4]"
+    assert changes_text({}) == ""
 
 
 # -------------------------------------------------------------------------------------------- inspection

@@ -7,10 +7,7 @@ import typer
 
 from tabcli.cli import begin, configs, judge, main_job, steps
 from tabcli.cli.boundary import Boundary, on_sigterm
-from tabcli.cli.options import (
-    EPILOG,
-    HELP_NAMES,
-)
+from tabcli.cli.options import EPILOG, HELP_NAMES
 from tabcli.leaving import leave
 from tabcli.version import __version__
 

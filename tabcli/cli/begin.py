@@ -10,16 +10,8 @@ import typer
 
 import tabcli
 from tabcli.cli.boundary import say
-from tabcli.cli.options import (
-    AsJson,
-    Force,
-    Reading,
-    reading_options,
-    split_names,
-)
-from tabcli.cli.render import (
-    print_json,
-)
+from tabcli.cli.options import AsJson, Force, Reading, reading_options, split_names
+from tabcli.cli.render import print_json
 from tabcli.errors import UsageError
 from tabcli.evaluation.naming import score_text
 
@@ -28,17 +20,25 @@ def synth(
     directory: Annotated[Path, typer.Argument(help="Where the tables go.")],
     kind: Annotated[
         Literal["retail", "weekly", "hourly"],
-        typer.Option(help="Daily sales of stores; weekly ones of stores × products; hourly rentals with weather."),
+        typer.Option(help="Daily sales of stores, weekly sales of stores × products, or hourly rentals of stations."),
     ] = "retail",
-    stores: Annotated[int | None, typer.Option(help="Number of stores, or stations: 200, 8 or 3.")] = None,
-    products: Annotated[int | None, typer.Option(help="Number of products of a weekly table: 20.")] = None,
+    stores: Annotated[
+        int | None, typer.Option(help="Number of stores or stations; by default 200, 8 or 3 by kind.")
+    ] = None,
+    products: Annotated[int | None, typer.Option(help="Number of products of a weekly table; by default 20.")] = None,
     days: Annotated[
         int | None,
-        typer.Option("--days", "--length", help="Days, weeks or hours in all, those to forecast too: 990, 164, 10080."),
+        typer.Option(
+            "--days", "--length", help="Days, weeks or hours in all, horizon included; by default 990, 164 or 10080."
+        ),
     ] = None,
-    horizon: Annotated[int | None, typer.Option(help="Days, weeks or hours to forecast: 48, 8 or 168.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 42,
-    noise: Annotated[float | None, typer.Option(help="Sigma of the log-normal noise: 0.1, else 0.25.")] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Days, weeks or hours to forecast; by default 48, 8 or 168.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random numbers: the same seed gives the same bytes.")] = 42,
+    noise: Annotated[
+        float | None, typer.Option(help="Sigma of the log-normal noise; by default 0.1 (retail) or 0.25.")
+    ] = None,
     start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -71,7 +71,7 @@ def synth(
         return
     floor = f"{made.metric.upper()} {score_text(made.metric, made.noise_floor)}"
     typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
-    typer.echo(f"noise floor: {floor}; no forecast of these rows is better than by chance")
+    typer.echo(f"noise floor: {floor}; no forecast of these rows is better, except by chance")
     typer.echo(f"written: {made.path}")
 
 
@@ -96,11 +96,12 @@ def init(
     out: Annotated[Path, typer.Option("--out", "-o", help="The config to write.")],
     train: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the past.")] = None,
     future: Annotated[str | None, typer.Option(metavar="FILE", help="The table with the rows to forecast.")] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What to forecast.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The date of a row.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to forecast.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the date of a row.")] = None,
     series: Annotated[str, typer.Option(metavar="A,B,…", help="The columns that tell series apart.")] = "",
     horizon: Annotated[
-        str | None, typer.Option(metavar="LENGTH", help="How far ahead, such as 8w; else as far as the future table.")
+        str | None,
+        typer.Option(metavar="LENGTH", help="How far ahead to forecast, such as 8w; by default as the future table."),
     ] = None,
     day_first: Annotated[
         bool | None, typer.Option("--day-first/--month-first", help="Whether 03/04/2015 is in April.")

@@ -15,15 +15,16 @@ from tabcli.errors import ResourceError, TabcliError, UsageError, memory_error
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived; like Ctrl-C it must pass every `except Exception`."""
+    """SIGTERM arrived. Like Ctrl-C's KeyboardInterrupt it is no `Exception`, so that no `except Exception` stops it."""
 
 
 def on_sigterm(signum: int, frame: object) -> None:
+    """The handler of SIGTERM."""
     raise Terminated
 
 
 def _as_expected(error: BaseException) -> TabcliError | None:
-    """The error a person can act on, if it is one: ours, or a full disk or memory."""
+    """The error as one that a person can act on (tabcli's own, a full disk or memory, a path); None for a bug."""
     if isinstance(error, TabcliError):
         return error
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -37,6 +38,7 @@ def _as_expected(error: BaseException) -> TabcliError | None:
 
 
 def say(text: str) -> None:
+    """Writes a line to stderr."""
     typer.echo(text, err=True)
 
 

@@ -8,22 +8,8 @@ import typer
 
 import tabcli
 from tabcli.cli.boundary import say
-from tabcli.cli.options import (
-    AsJson,
-    ConfigOption,
-    DataOption,
-    Overrides,
-    Reading,
-    reading_options,
-    split_names,
-)
-from tabcli.cli.render import (
-    echo_table,
-    print_json,
-    progress_bar,
-    render_inspection,
-    shown_number,
-)
+from tabcli.cli.options import AsJson, ConfigOption, DataOption, Overrides, Reading, reading_options, split_names
+from tabcli.cli.render import changes_text, echo_table, print_json, progress_bar, render_inspection
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
@@ -34,18 +20,18 @@ if TYPE_CHECKING:
 def backtest(
     config: ConfigOption,
     data: DataOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the folds; goes on where it stopped.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the folds; finished ones are kept.")],
     folds: Annotated[int, typer.Option(help="How many folds, the newest at the end of the train table.")] = 3,
-    step: Annotated[str | None, typer.Option(help="How far apart; by default as long as the validation rows.")] = None,
-    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
-    gap: Annotated[str | None, typer.Option(help="Days before the scored rows that nothing learns from.")] = None,
+    step: Annotated[str | None, typer.Option(help="How far apart folds end, as 4w; by default the horizon.")] = None,
+    end: Annotated[list[str] | None, typer.Option(help="Add a fold that ends on this date; may be repeated.")] = None,
+    gap: Annotated[str | None, typer.Option(help="Time before the scored rows that none learns from, as 2d.")] = None,
     peers: Annotated[
-        str, typer.Option(metavar="A,B,…", help="seasonal_naive, median, histgb, lightgbm.")
+        str, typer.Option(metavar="A,B,…", help="What to compare with: seasonal_naive, median, histgb, lightgbm.")
     ] = "seasonal_naive,median,histgb",
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the whole pipeline on rolling-origin folds, beside what it must beat.
+    """Score the whole pipeline on rolling-origin folds of the past, beside peers that it must beat.
 
     Example: tabcli backtest --config configs/quickstart.yaml --data data --out backtest --folds 2
     """
@@ -80,10 +66,10 @@ def backtest(
 def tune(
     config: ConfigOption,
     data: DataOption,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the search; goes on where it stopped.")],
-    trials: Annotated[int, typer.Option(help="How many settings to try in all.")] = 20,
-    folds: Annotated[int, typer.Option(help="How many folds judge each, the newest at the end.")] = 2,
-    end: Annotated[list[str] | None, typer.Option(help="A fold that ends on this date; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the search, which goes on there.")],
+    trials: Annotated[int, typer.Option(help="How many settings to try, those of earlier calls included.")] = 20,
+    folds: Annotated[int, typer.Option(help="How many folds judge each trial.")] = 2,
+    end: Annotated[list[str] | None, typer.Option(help="Add a fold that ends on this date; may be repeated.")] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -93,7 +79,7 @@ def tune(
     """
 
     def on_trial(trial: "Trial") -> None:
-        say(f"trial {trial.number}: {trial.score:.5f} with {shown_number(trial.changes)}")
+        say(f"trial {trial.number}: {trial.score:.5f} with {changes_text(trial.changes)}")
 
     with progress_bar() as callbacks:
         result = tabcli.tune(
@@ -111,16 +97,20 @@ def tune(
     if as_json:
         print_json({"best": asdict(best), "trials": [asdict(t) for t in result.trials], "path": str(result.path)})
         return
-    typer.echo(f"best           {result.metric} {score_text(result.metric, best.score)}: {shown_number(best.changes)}")
+    typer.echo(f"best           {result.metric} {score_text(result.metric, best.score)}: {changes_text(best.changes)}")
     typer.echo(f"written: {result.path}")
 
 
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="The forecast, as predict wrote it.")],
     actuals: Annotated[Path, typer.Argument(help="A table with the same keys and what happened.")],
-    target: Annotated[str | None, typer.Option(help="The column; by default the last of PREDICTIONS.")] = None,
-    on: Annotated[str, typer.Option(metavar="A,B,…", help="Key columns; by default all others in common.")] = "",
-    by: Annotated[str | None, typer.Option(help="Also per value of this column of either table.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column to compare; by default the last of PREDICTIONS.")
+    ] = None,
+    on: Annotated[
+        str, typer.Option(metavar="A,B,…", help="The columns that match rows; by default all shared others.")
+    ] = "",
+    by: Annotated[str | None, typer.Option(help="A column of either table: score each of its values, too.")] = None,
     quantile: Annotated[
         float | None, typer.Option(help="Also the pinball loss, for forecasts of this quantile.")
     ] = None,
@@ -128,20 +118,24 @@ def evaluate(
         Path | None,
         typer.Option(metavar="TABLE", help="The rows known before: adds MASE, and naive forecasts of the same rows."),
     ] = None,
-    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="With --history: the date of a row.")] = None,
-    series: Annotated[str, typer.Option(metavar="A,B,…", help="With --history: the columns of a series.")] = "",
+    date: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="With --history: the column with the date.")
+    ] = None,
+    series: Annotated[
+        str, typer.Option(metavar="A,B,…", help="With --history: the columns that tell series apart.")
+    ] = "",
     events: Annotated[
-        str, typer.Option(metavar="A,B,…", help="With --history: columns for medians by them too, such as promotions.")
+        str, typer.Option(metavar="A,B,…", help="With --history: columns that medians are by too, such as promotions.")
     ] = "",
     reading: Reading = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a forecast: RMSPE, RMSE, MAPE, WAPE, MAE, RMSLE and bias, overall and by a column.
 
-    With --history also MASE, and what forecasts that need no learning would have got on the very same rows: medians
-    by series (and season, and events), the last season's value, the last value. The forecast or the actuals must have
-    the columns of --date, --series and --events: tabcli predict … --columns carries them along. A season is a week
-    for days and hours, and a year for weeks and longer.
+    With --history also MASE, and the metrics of naive forecasts of the same rows: medians by series (and season, and
+    events), the last season's value, the last value. The forecast or the actuals must have the columns of --date,
+    --series and --events: tabcli predict … --columns carries them along. A season is a week for steps shorter than a
+    week, else a year.
 
     Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
     """

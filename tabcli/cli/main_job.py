@@ -8,21 +8,8 @@ import typer
 import tabcli
 from tabcli import memory
 from tabcli.cli.boundary import say
-from tabcli.cli.options import (
-    AsJson,
-    ConfigOption,
-    DataOption,
-    Force,
-    OptionalConfig,
-    Overrides,
-    split_names,
-)
-from tabcli.cli.render import (
-    print_json,
-    progress_bar,
-    render_prep,
-    render_train,
-)
+from tabcli.cli.options import AsJson, ConfigOption, DataOption, Force, OptionalConfig, Overrides, split_names
+from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
 
 
 def prep(
@@ -34,7 +21,7 @@ def prep(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read, join, expand, split and encode the tables.
+    """Read and join the tables, make features, split by time and encode the rows.
 
     Example: tabcli prep --config configs/quickstart.yaml --data data --out prep
     """
@@ -55,12 +42,14 @@ def train(
     overrides: Overrides = None,
     refit: Annotated[
         bool | None,
-        typer.Option("--refit/--no-refit", help="Train anew on all rows once judged; else as the config says."),
+        typer.Option("--refit/--no-refit", help="Once judged, train anew on all rows; by default as the config says."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from an interrupted run's last epoch.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last epoch of an interrupted training.")
+    ] = False,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None,
-        typer.Option("--precision", help="Of the matrix products: auto takes bfloat16 where the processor has it."),
+        typer.Option("--precision", help="Of matrix products; auto takes bfloat16 where the processor has it."),
     ] = None,
     force: Force = False,
     as_json: AsJson = False,

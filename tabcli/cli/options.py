@@ -30,7 +30,7 @@ Overrides = Annotated[
     typer.Option("--set", "-S", metavar="KEY.PATH=VALUE", help="Override a key of the config; may be repeated."),
 ]
 
-Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands at --out.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands there already.")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -47,11 +47,16 @@ Names = Annotated[str, typer.Option("--columns", metavar="A,B,…", help="Column
 
 
 def split_names(names: str) -> list[str]:
+    """Names separated by commas → the names.
+
+    >>> split_names("store, promo")
+    ['store', 'promo']
+    """
     return [n.strip() for n in names.split(",") if n.strip()]
 
 
 def reading_options(given: Sequence[str] | None) -> dict[str, str]:
-    """`name=value` texts → values by name."""
+    """The texts of --read, `option=value` each → option → value. Raises `UsageError` for a text without =."""
     wrong = [g for g in given or () if "=" not in g]
     if wrong:
         raise UsageError(f"--read {wrong[0]}: expected OPTION=VALUE, such as decimal=,")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _finite(value: object) -> object:
-    """The value with None for numbers that JSON does not know."""
+    """The value with None in place of NaN and infinities, which JSON does not have."""
     if isinstance(value, Mapping):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -31,24 +31,26 @@ def _finite(value: object) -> object:
 
 
 def print_json(value: Mapping[str, object]) -> None:
+    """Prints a result as one JSON object, with the version of its schema."""
     typer.echo(json.dumps(_finite({"schema_version": 1, **value}), indent=1, ensure_ascii=False, default=str))
 
 
 # ------------------------------------------------------------------------------------------ rendering
 
 
-def first_few(counts: Mapping[str, int]) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
+    """The counts that are not 0, each after its name; "none" if all are."""
     return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n) or "none"
 
 
 def render_prep(result: "PrepResult") -> Iterator[str]:
-    """The summary that prep prints: rows in and out, columns by role, the split, what is missing or unknown."""
+    """The lines that prep prints: rows in and out, columns by role, the split, what is missing or unknown."""
     found = result.summary
     rows, counts, split, columns = found.rows, found.counts, found.split, found.columns
     yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in counts.read.items())
     if counts.sampled:
         yield f"sampled        {found.series} whole series"
-    yield "left out       " + first_few({**counts.dropped, "in the gap": rows.get("gap", 0)})
+    yield "left out       " + counts_text({**counts.dropped, "in the gap": rows.get("gap", 0)})
     yield f"train          {rows['train']:,} rows, {split.train_start.date()} … {split.train_end.date()}"
     yield f"validation     {rows['valid']:,} rows, {split.valid_start.date()} … {split.valid_end.date()}"
     if "future" in rows:
@@ -58,16 +60,16 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
     for role, names in roles.items():
         yield f"{role:<14} {len(names)}: {', '.join(names)}"
     if any(found.unmatched.values()):
-        yield f"no match       {first_few(found.unmatched)} rows"
+        yield f"no match       {counts_text(found.unmatched)} rows"
     if any(counts.filled.values()):
-        yield f"filled inputs  {first_few(counts.filled)}"
+        yield f"filled inputs  {counts_text(counts.filled)}"
     for part, codes in found.codes.items():
-        yield f"missing        {part}: " + first_few(
+        yield f"missing        {part}: " + counts_text(
             {**{c: n["missing"] for c, n in codes.items()}, **found.filled[part]}
         )
     for part, codes in found.codes.items():
         if any(n["unknown"] for n in codes.values()):
-            yield f"unknown        {part}: " + first_few({c: n["unknown"] for c, n in codes.items()})
+            yield f"unknown        {part}: " + counts_text({c: n["unknown"] for c, n in codes.items()})
     if counts.clipped:
         yield f"taken as 0     {counts.clipped:,} negative targets"
     baseline, metric = found.baseline, found.metric
@@ -82,11 +84,12 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
 
 
 def _floor_text(floor: "Floor") -> str:
+    """Which naive forecasts stand beside the networks, and what they gained."""
     if floor.share == 0:
         return "networks alone: the best naive forecasts of past windows add nothing to them"
     parts = sorted(floor.mixture.items(), key=lambda part: -part[1])
     shown = ", ".join(f"{100 * floor.share * share:.0f} % {name}" for name, share in parts)
-    return f"{shown}; past windows have {100 * floor.gain:.1f} % less error so than with networks alone"
+    return f"{shown}; on past windows {100 * floor.gain:.1f} % less error than networks alone"
 
 
 def _why_none(result: "TrainResult") -> str:
@@ -97,11 +100,11 @@ def _why_none(result: "TrainResult") -> str:
     if result.metrics.judged_on < 2:
         return "there are too few past windows to judge one by"
     what = "shift" if config.target.transform == "identity" else "factor"
-    return f"no {what} helped on past windows that neither it nor the networks had seen"
+    return f"no {what} lowers the error of past windows that it was not fitted to"
 
 
 def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
-    """How forecasts of the past came out, and what that says of the one to come."""
+    """How the forecasts of past windows came out, and what to expect of the forecast to come."""
     n, name = len(metrics.windows), metrics.metric
 
     def shown(score: float, wape: float, bias: float) -> str:
@@ -114,7 +117,7 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
         gains = (
             f"{100 * abs(g):.1f} % {'less' if g >= 0 else 'more'} by {m.upper()}" for m, g in metrics.better.items()
         )
-        yield f"               than the best naive forecasts of past windows they err {', '.join(gains)}"
+        yield f"               their error is {', '.join(gains)} than that of the best naive forecasts"
     spread = f" ± {score_text(name, metrics.expected_std)}" if n > 1 else ""
     yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {n} past windows"
     mean, sure = metrics.bias
@@ -126,6 +129,7 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
 
 
 def render_train(result: "TrainResult") -> Iterator[str]:
+    """The lines that train prints at its end: scores, floor, calibration, past windows, what to expect."""
     metrics = result.metrics
     baseline, calibration, name = metrics.baseline, metrics.calibration, metrics.metric.upper()
     gain = 1 - metrics.score / baseline.score if baseline.score else 0.0
@@ -143,7 +147,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         yield f"floor          {_floor_text(metrics.floor)}"
     if calibration.factor != 1 or calibration.shift:
         how = f"{calibration.shift:+,.4g}" if calibration.shift else f"× {calibration.factor:.4f}"
-        yield f"calibration    forecasts {how}: it helped on past windows that neither it nor the networks had seen"
+        yield f"calibration    forecasts {how}, which lowers the error of past windows that it was not fitted to"
     else:
         yield f"calibration    none: {_why_none(result)}"
     yield (
@@ -155,13 +159,13 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         yield "               a few targets of 0 lie far below all others on a log scale: try -S train.loss=huber"
     yield from _past_windows(metrics)
     if metrics.refitted:
-        yield f"refitted       on all {metrics.train_rows:,} rows; the {name} is that of the networks before"
+        yield f"refitted       on all {metrics.train_rows:,} rows; the scores above are of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
 @contextmanager
 def progress_bar() -> Iterator["Callbacks"]:
-    """`tabcli.progress()`, whose bar goes whatever happens: an error has a line of its own."""
+    """`tabcli.progress()`, whose bar is cleared whatever happens, so that an error has a line of its own."""
     from tabcli.api.progress import Bar, callbacks_of
 
     bar = Bar(sys.stderr)
@@ -171,12 +175,13 @@ def progress_bar() -> Iterator["Callbacks"]:
         bar.clear()
 
 
-def shown_number(changes: Mapping[str, object]) -> str:
+def changes_text(changes: Mapping[str, object]) -> str:
+    """Keys of a config and the values that were tried."""
     return ", ".join(f"{path} = {value}" for path, value in changes.items())
 
 
 def echo_table(table: "pd.DataFrame") -> None:
-    """Right-aligned text columns."""
+    """Prints a table with right-aligned columns, metrics as `score_text` writes them."""
     rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
     metric = next((c for c in table.columns if c in METRIC_NAMES), "")  # of which the spreads are
     rows += [[_cell(str(c), v, metric) for c, v in record.items()] for record in table.to_dict("records")]
@@ -194,7 +199,7 @@ def _cell(column: str, value: object, metric: str) -> str:
 
 
 def render_inspection(result: "Inspection") -> Iterator[str]:
-    """Facts, then aligned columns; in plain ASCII where the terminal can show no more."""
+    """The lines that inspect prints: facts, then a line per column; in plain ASCII where stdout cannot show blocks."""
     from tabcli.reports.inspection import ASCII_BLOCKS, BLOCKS, sparkline
 
     rich = _can_show(f"{BLOCKS}…×")
@@ -237,7 +242,7 @@ def _fact(value: object) -> str:
 
 
 def _short(value: object, dots: str, width: int = 14) -> str:
-    """A value in a few characters; what is cut or cannot be shown is marked."""
+    """A value in at most `width` characters; `dots` mark what is cut off, ? what stdout cannot show."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     text = text.encode(sys.stdout.encoding or "ascii", errors="replace").decode(sys.stdout.encoding or "ascii")
     text = " ".join(text.split())

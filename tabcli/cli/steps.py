@@ -9,7 +9,7 @@ import typer
 import tabcli
 from tabcli.cli.boundary import say
 from tabcli.cli.options import Names, Reading, reading_options, split_names
-from tabcli.cli.render import first_few
+from tabcli.cli.render import counts_text
 from tabcli.errors import UsageError
 
 TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
@@ -19,11 +19,11 @@ TableOut = Annotated[Path, typer.Argument(help="The table to write; the ending g
 
 
 FitOption = Annotated[
-    Path | None, typer.Option("--fit", metavar="STATE", help="Learn from this table; write the state.")
+    Path | None, typer.Option("--fit", metavar="STATE", help="Learn from this table, and write what was learned here.")
 ]
 
 
-StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", help="Apply what was learned.")]
+StateOption = Annotated[Path | None, typer.Option("--state", metavar="STATE", help="Apply what --fit wrote here.")]
 
 
 def _step(
@@ -47,7 +47,7 @@ def _step(
     write_table(result.table, out)
     for column, counts in result.counts.items():
         if isinstance(counts, Mapping):
-            text = first_few(counts) if any(counts.values()) else ""
+            text = counts_text(counts) if any(counts.values()) else ""
         else:
             text = f"{counts:,} filled" if counts else ""
         if text:
@@ -59,12 +59,14 @@ def add_datepart(
     table: TableIn,
     out: TableOut,
     column: Annotated[str, typer.Option(help="The date column.")],
-    prefix: Annotated[str | None, typer.Option(help="By default the name without a final Date.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="What new names begin with; by default the column less a final Date.")
+    ] = None,
     time_of_day: Annotated[bool, typer.Option("--time", help="Also hour, minute and second.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the date column.")] = False,
     reading: Reading = None,
 ) -> None:
-    """Add fastai's 13 calendar columns of a date (16 with --time).
+    """Add fastai's 13 date parts (16 with --time), such as Year, Week and Dayofweek.
 
     Example: tabcli add-datepart data/train.csv out.csv --column date
     """
@@ -88,7 +90,7 @@ def categorify(
     columns: Names = "",
     reading: Reading = None,
 ) -> None:
-    """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text columns.
+    """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text and bool columns.
 
     Example: tabcli categorify train.csv out.csv --fit state.json --columns store,promo
     """

@@ -35,9 +35,8 @@ SERIES, AGO, WEEKDAYS, LAST = ROW + "series", ROW + "ago", ROW + "weekdays", ROW
 
 OPEN_WEEKS = 52
 """A series is closed on a weekday on which it has no row in so many weeks before its last row."""
-
 FEW_WEEKS = 4
-"""A series whose weekdays have fewer rows than this (the median weekday) is too short to be called closed on any."""
+"""… unless its median weekday has fewer rows than this."""
 
 
 def recent_rows(
@@ -45,9 +44,8 @@ def recent_rows(
 ) -> pd.DataFrame:
     """The tail: the train rows up to `end` that rules and static columns need, with their series and steps ago.
 
-    These are the last row of every series, and the rows of the last steps that a rule repeats. Beside each stands when
-    the last row of its series was, in seconds since 1970, and on which weekdays the series has rows, a bit for each
-    from Monday on. `series`: each row's position among the known series, int64 (n,).
+    The last row of every series, and the rows of the last steps that a rule repeats. Beside each stand when the last
+    row of its series was, in seconds since 1970, and its series' weekdays (`_weekdays`). `series`: of each row, (n,).
     """
     rules = config.forecast.rules
     columns = [c for c, rule in rules.items() if rule.last or rule.repeat] + list(config.availability.static)
@@ -81,7 +79,7 @@ def _weekdays(
     recent = used & (weeks_ago < OPEN_WEEKS)
     counts = np.zeros((len(newest), 7), dtype="int64")
     np.add.at(counts, (series[recent], (seconds[recent] // DAY + 3) % 7), 1)  # 1970 began with a Thursday
-    usual = np.sort(counts, axis=1)[:, 3]  # the median weekday's: with few rows, a weekday without any says nothing
+    usual = np.sort(counts, axis=1)[:, 3]  # the median weekday's
     open_ = (counts > 0) | (usual < FEW_WEEKS)[:, None]
     bits: NDArray[np.int64] = (open_ * (1 << np.arange(7))).sum(axis=1)
     return bits
@@ -115,10 +113,7 @@ def _daily(fitted: FittedPipeline) -> bool:
 
 
 def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
-    """The rows of the next steps of every series of the train table, with static and known-in-advance columns.
-
-    Raises `ConfigError` where a column that is known in advance has no rule.
-    """
+    """The next steps of every series, with static and known-in-advance columns. `ConfigError` for a missing rule."""
     config, tail, frequency = fitted.config, fitted.tail, fitted.frequency
     _check_rules(config)
     end, n = fitted.split.valid_end, max(1, frequency.number(horizon))
@@ -141,8 +136,7 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
         columns[name] = _last(tail, name)[series]
     for name, rule in config.forecast.rules.items():
         columns[name] = _by_rule(name, rule, fitted, dates, series, step)
-    spec = Table(file="")
-    return read_table(pd.DataFrame(columns), spec, name="of the rows to forecast", dates=[config.date])
+    return read_table(pd.DataFrame(columns), Table(file=""), name="of the rows to forecast", dates=[config.date])
 
 
 def own_dates(fitted: FittedPipeline, dates: pd.Series, series: IntArray) -> pd.Series:
