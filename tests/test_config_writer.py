@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabcli.config.loading import parse
 from tabcli.config.schema import ONE_SERIES
-from tabcli.config.yaml12 import parse_yaml
+from tabcli.config.yaml12 import inline_yaml, parse_yaml
 from tabcli.onboarding.config_writer import BATCHES, reasons, write_config
 from tabcli.onboarding.discovery import discover
 from tabcli.onboarding.findings import InitHints
 from tabcli.onboarding.plan import Draft, plan
-from tests.conftest import make_tables, write_folder
+from tests.conftest import examples, make_tables, write_folder
 
 
 def daily(**names: str) -> dict[str, pd.DataFrame]:
@@ -146,3 +148,12 @@ def test_gaps_and_series_that_end_early_are_told(tmp_path: Path) -> None:
     steps = [pd.date_range(first, last) for first in kept.groupby("shop")["day"].min()]
     n_steps = sum(map(len, steps))
     assert f"no row in {n_steps - len(kept)} of {n_steps:,} steps" in told
+
+
+@examples(100)
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_names_are_written_in_one_line_and_read_back(name: str, other: str) -> None:
+    for value in (name, [name, other], {name: other}, {name: {other: [name]}}):
+        text = inline_yaml(value)
+        assert len(text.splitlines()) == 1
+        assert parse_yaml(text, source="s") == value

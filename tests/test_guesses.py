@@ -13,8 +13,9 @@ from tabcli.features.frequency import Frequency
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, refuse_to_guess
 from tabcli.onboarding.joins import find_joins
 from tabcli.onboarding.layout import added_up, made_long
-from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_ahead, one_of
+from tabcli.onboarding.rows import find_date, find_rows, is_empty_ahead, one_of
 from tabcli.onboarding.series import find_series, key_columns
+from tabcli.onboarding.targets import find_target
 
 N = 60
 DAYS = pd.date_range("2024-01-01", periods=N, unit="us")

@@ -241,13 +241,87 @@ def test_lines_above_the_header_and_a_total_below_are_found(tmp_path: Path, titl
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "day,shop,sales\n2019-01-01,A,1,2,3\n2019-01-02,B\n2019-01-03,B,1,2\n")
     said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
-    assert "no tables" in said
+    assert "no table can be read" in said
     assert "sales.csv: cannot be read: " in said
     assert "Expected 3 columns" in said
     folder_of(tmp_path, sales().assign(sales="many").to_csv(index=False), "other.csv")
     said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
     assert "other.csv has no column of numbers" in said
     assert "sales.csv cannot be read" in said
+
+
+def test_a_line_break_within_quotes_is_no_line_above_the_header_and_none_at_the_end(tmp_path: Path) -> None:
+    """The header was left out as if it were a title, and with it the names of all columns."""
+    table = sales().assign(note="x").rename(columns={"date": "day\nof sale"})
+    table.loc[len(table) - 1, "note"] = "last\nwords"
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    config, _ = begun(folder)
+    assert config["tables"]["train"] == {"file": "sales.csv"}
+    assert config["date"] == "day\nof sale"
+    done = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
+    assert "rows read      train 240" in done
+
+
+def test_lines_without_a_value_at_the_end_are_left_out_and_counted(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, sales().to_csv(index=False) + ",,\n,,\n")
+    config, said = begun(folder)
+    assert config["tables"]["train"] == {"file": "sales.csv", "skip_footer": 2}
+    assert "2 lines at the end left out: skip_footer" in said
+
+
+def test_a_row_without_a_date_is_named_and_so_is_a_table_of_one_date(tmp_path: Path) -> None:
+    table = sales()
+    table["date"] = table["date"].where(table.index != 16)
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales.csv: column 'date' has no date in 1 of 240 rows: row 17" in said
+    folder = folder_of(tmp_path, sales().head(1).to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales.csv: column 'date' has one date only, 2019-02-01" in said
+
+
+def test_years_that_are_not_called_so_are_shown_with_the_option(tmp_path: Path) -> None:
+    table = pd.DataFrame({"period": range(1990, 2020), "sales": np.arange(30) % 7 + 50.0})
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales.csv: column 'period' holds numbers such as 1990, which may be dates: --read date_format=%Y" in said
+    config, _ = begun(folder, "--read", "date_format=%Y", "--horizon", "12mo")
+    assert (config["date"], config["target"]["column"]) == ("period", "sales")
+
+
+def test_what_is_wrong_with_the_table_that_was_meant_is_said_first(tmp_path: Path) -> None:
+    """Else a side table is taken for it, and the message speaks of that one alone."""
+    table = sales()
+    text = table.to_csv(index=False)
+    folder = folder_of(
+        tmp_path, table[["date", "shop"]].assign(promo=np.arange(240) % 2).to_csv(index=False), "plan.csv"
+    )
+    folder_of(tmp_path, text.replace("2019-02-11,A,110", "2019-02-11,A,110,extra"))
+    done = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales.csv cannot be read: " in done
+    assert "if sales.csv is needed, correct it first" in done
+    mixed = table["date"].dt.strftime("%Y-%m-%d").where(table.index % 2 == 0, table["date"].dt.strftime("%d.%m.%Y"))
+    folder_of(tmp_path, table.assign(date=mixed).to_csv(index=False))
+    done = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales.csv: column 'date' looks like dates such as '2019-02-01', but 120 of 240 rows hold no date" in done
+    (folder / "plan.csv").unlink()
+    folder_of(tmp_path, "date,shop,shop,sales\n2019-01-01,A,B,1\n")
+    done = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "no table can be read" in done
+    assert "sales.csv: cannot be read: the header has more than one column of the name shop" in done
+    assert "tables end in" not in done
+
+
+def test_a_target_that_holds_no_numbers_is_shown_with_what_it_holds(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, sales().assign(sales=lambda t: t["sales"].astype("str") + " pcs").to_csv(index=False))
+    done = run("init", folder, "--out", tmp_path / "c.yaml", "--target", "sales", code=2).stderr
+    assert "--target sales: sales.csv has texts there, such as '100 pcs'" in done
+    folder = folder_of(tmp_path, sales().assign(sales=lambda t: t["sales"] > 110).to_csv(index=False))
+    done = run("init", folder, "--out", tmp_path / "c.yaml", "--target", "sales", code=2).stderr
+    assert "--target sales: sales.csv has truths there, such as False" in done
+    assert "write 0 and 1 in their place" in done
+    done = run("init", folder, "--out", tmp_path / "c.yaml", "--target", "date", code=2).stderr
+    assert "--target date: sales.csv has dates there, such as 2019-02-01" in done
 
 
 # ------------------------------------------------------------------------------------------- workbooks

@@ -105,7 +105,7 @@ def test_rows_that_do_not_match_a_pattern_are_refused_or_dropped(tmp_path: Path)
     [
         ("", "the file is empty"),
         ("a,b\n", "the table has no rows"),
-        ("a,a,b\n1,2,3\n", "1 column names stand twice: a"),
+        ("a,a,b\n1,2,3\n", "the header has more than one column of the name a"),
         ("a,b\n1,2,3\n", "Expected 2 columns, got 3"),
         ("a;b\n1;2;3\n", "there is one column only, 'a;b'"),
         ("a;b,c;d\n1;2,3;4\n", "the delimiter may be ',' (2 columns) and ';' (3 columns)"),

@@ -36,6 +36,15 @@ class _InlineDumper(yaml.SafeDumper):
 _InlineDumper.yaml_implicit_resolvers = Loader.yaml_implicit_resolvers
 
 
+def _one_line(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """A text with a line break is written with its escape, in double quotes."""
+    style = '"' if text.splitlines() not in ([], [text]) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_InlineDumper.add_representer(str, _one_line)
+
+
 def inline_yaml(value: object) -> str:
     """A value as YAML in one line, quoted where it must be.
 

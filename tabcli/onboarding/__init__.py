@@ -7,7 +7,8 @@ columns        what a single column is
 spelling       how a file is written: lines, numbers, dates
 folder         files → tables, as they are written
 layout         wide tables, lines of sale
-rows           past and future rows; date, target
+rows           past and future rows; their date
+targets        which column is the target
 series         which columns tell series apart
 steps          how far apart rows are, which steps have none
 joins          how the other tables join

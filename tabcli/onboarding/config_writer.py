@@ -37,7 +37,12 @@ def write_config(draft: Draft, directory: str) -> str:
     """The commented config, YAML."""
     parts = [_head(draft, directory), _tables(draft), _keys(draft), _availability(draft), _joins(draft)]
     parts += [_features(draft), _inputs(draft), _learning(draft)]
-    return "\n".join("\n".join(part) + "\n" for part in (list(p) for p in parts) if part)
+    return "\n".join("\n".join(map(_one_line, part)) + "\n" for part in (list(p) for p in parts) if part)
+
+
+def _one_line(text: str) -> str:
+    """A line as one, whatever the names in its comment hold."""
+    return "\\n".join(text.splitlines())
 
 
 def reasons(draft: Draft) -> list[str]:

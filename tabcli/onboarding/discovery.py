@@ -20,12 +20,13 @@ from tabcli.features.availability import availability_of_join
 from tabcli.features.frequency import WEEK, Frequency
 from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, is_row_number, part_of_date, snake_case
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
-from tabcli.onboarding.folder import open_folder
+from tabcli.onboarding.folder import UNREAD, open_folder
 from tabcli.onboarding.joins import find_joins
 from tabcli.onboarding.layout import added_up, made_long
-from tabcli.onboarding.rows import find_date, find_rows, find_target, is_empty_ahead
+from tabcli.onboarding.rows import find_date, find_rows, is_empty_ahead
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.steps import frequency_of
+from tabcli.onboarding.targets import find_target
 from tabcli.tables.kinds import Kind, is_text, is_whole
 from tabcli.tables.rows import check_complete
 
@@ -185,8 +186,13 @@ def discover(directory: Path, hints: InitHints) -> Discovery:
     try:
         return _discovered(sources, others, hints)
     except UsageError as error:
-        unread = [f"\n  {file} {why}" for file, why in others.items() if why.startswith("cannot")]
-        raise UsageError(f"{error.message}{''.join(unread)}", hint=error.hint) from None
+        unread = {file: why for file, why in others.items() if why.startswith(UNREAD)}
+        lines = [f"\n  {file} {why}" for file, why in unread.items()]
+        looks = [(s.file, column, look) for s in sources.values() for column, look in s.looks.items()]
+        lines += [f"\n  {f}: column {c!r} looks like {look}" for f, c, look in looks if look not in error.message]
+        first = f"if {next(iter(unread))} is needed, correct it first" if unread else ""
+        hint = "; ".join(part for part in (first, error.hint) if part)
+        raise UsageError(f"{error.message}{''.join(lines)}", hint=hint or None) from None
 
 
 def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], hints: InitHints) -> Discovery:

@@ -11,6 +11,8 @@ from tabcli.tables.reading import SHEET_ENDINGS, TEXT_ENDINGS
 
 ENDINGS = (*TEXT_ENDINGS, *SHEET_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pickle")
 
+UNREAD = "cannot be read"
+
 
 def open_folder(directory: Path, hints: InitHints) -> tuple[dict[str, FolderTable], dict[str, str]]:
     """Every table of a folder by its name, and the files that are none, with the reason. Raises `UsageError`."""
@@ -25,13 +27,15 @@ def open_folder(directory: Path, hints: InitHints) -> tuple[dict[str, FolderTabl
             source = opened(path, hints)
         except DataError as error:
             why = error.message.removeprefix(f"{path}: ")
-            others[path.name] = f"cannot be read: {why}" + (f"; {error.hint}" if error.hint else "")
+            others[path.name] = f"{UNREAD}: {why}" + (f"; {error.hint}" if error.hint else "")
             continue
         name = re.sub(r"\W+", "_", path.stem)
         while name in sources:
             name += "_"
         sources[name] = replace(source, name=name)
     if not sources:
-        unread = "".join(f"\n  {file}: {why}" for file, why in others.items())
-        raise UsageError(f"{directory}: no tables{unread}", hint=f"tables end in {', '.join(ENDINGS)}")
+        lines = "".join(f"\n  {file}: {why}" for file, why in others.items())
+        if any(why.startswith(UNREAD) for why in others.values()):
+            raise UsageError(f"{directory}: no table can be read{lines}")
+        raise UsageError(f"{directory}: no tables{lines}", hint=f"tables end in {', '.join(ENDINGS)}")
     return sources, others

@@ -1,13 +1,16 @@
-"""Which table holds the rows: past and future, the date, the target."""
+"""Which table holds the rows: past and future, and the date."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from tabcli.errors import UsageError, nearest
-from tabcli.onboarding.columns import TARGETS, is_flag, not_a_target, parts_of_sum, shown_columns, snake_case
+from tabcli.errors import UsageError
+from tabcli.onboarding.columns import TARGETS, is_flag, not_a_target, shown_columns, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints
 from tabcli.tables.kinds import is_number
+from tabcli.tables.levels import rows_text
+from tabcli.tables.moments import number_dates
 
 # ------------------------------------------------------------------------------------- past and future
 
@@ -87,10 +90,33 @@ def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
     """No table has dates: what its columns look like, and the option that may help."""
     lines = [f"\n  {s.file}: column {c!r} looks like {look}" for s in sources for c, look in s.looks.items()]
     lines += [f"\n  {s.file}: {len(s.table):,} rows: {shown_columns(s.table)}" for s in sources if not s.looks]
+    lines += [
+        f"\n  {s.file}: column {c!r} holds numbers such as {s.table[c].dropna().iloc[0]:g}, which may be dates: "
+        f"--read date_format={form}"
+        for s in sources
+        for c in s.kinds.numbers
+        if (form := number_dates(s.table[c].dropna()))
+    ]
     return UsageError(
         f"no table has a column of dates{''.join(lines)}",
         hint="say how they are written: --read date_format=%d/%m/%Y (or quarter, week, excel, seconds), "
         "--read timezone=Europe/Berlin, --read skip_rows=1, --read skip_footer=1",
+    )
+
+
+def _incomplete(train: FolderTable, date: str) -> UsageError:
+    """The date of some rows is missing, or all have the same."""
+    column = train.table[date]
+    gone = np.flatnonzero(column.isna())
+    if not len(gone):
+        return UsageError(
+            f"{train.file}: column {date!r} has one date only, {column.iloc[0]:%Y-%m-%d}",
+            hint="a forecast needs a past of many dates; if another table has it: --train FILE",
+        )
+    return UsageError(
+        f"{train.file}: column {date!r} has no date in {len(gone):,} of {len(column):,} rows: "
+        f"{rows_text(gone, column.index)}",
+        hint="correct these rows, or leave them out of the file; another column with the date: --date COLUMN",
     )
 
 
@@ -107,60 +133,8 @@ def find_date(train: FolderTable, future: FolderTable | None, hints: InitHints) 
         return hints.date
     spread = {c: train.table[c].nunique() for c in dates}
     complete = [c for c in dates if train.table[c].notna().all() and spread[c] > 1]
+    if dates and not complete:
+        raise _incomplete(train, max(dates, key=lambda c: train.table[c].count()))
     if not complete:
         raise _no_dates([train])
     return one_of(f"the date of a row of {train.file}", "--date", complete, hints, none="")
-
-
-# ---------------------------------------------------------------------------------------------- target
-
-
-def find_target(train: FolderTable, future: FolderTable | None, date: str, hints: InitHints) -> tuple[str, str]:
-    """The column to forecast, and why."""
-    table = train.table
-    numbers = [c for c in train.kinds.numbers if c != date]
-    if hints.target is not None:
-        if hints.target not in numbers:
-            found = nearest(hints.target, numbers)
-            look = f": it looks like {train.looks[hints.target]}" if hints.target in train.looks else ""
-            raise UsageError(
-                f"--target {hints.target}: no column of numbers in {train.file}{look}",
-                hint=f"did you mean {found}?" if found else f"numbers: {', '.join(numbers)}",
-            )
-        return hints.target, "given by --target"
-    lacking = [
-        c
-        for c in table.columns
-        if future is None or c not in future.table.columns or is_empty_ahead(future.table, table, c)
-    ]
-    why_not = {c: why for c in numbers if (why := not_a_target(table, c, date))}
-    only = [c for c in numbers if c in lacking and c not in why_not]
-    named = [c for c in only if TARGETS.search(snake_case(c))]
-    faulty = [c for c in lacking if c in train.looks and "numbers, but" in train.looks[c]]
-    if faulty and not named:
-        raise UsageError(f"the target: {train.file}: column {faulty[0]!r} looks like {train.looks[faulty[0]]}")
-    if len(only) == 1:
-        return only[0], "the only number that the rows to forecast lack" if future else "the only number"
-    if len(named) == 1:
-        return named[0], f"of {', '.join(only)} it has a target's name"
-    sums = {c: parts for c in only if (parts := parts_of_sum(table, c, only))}
-    wholes = [c for c in (named or only) if not any(c in parts for parts in sums.values())]
-    whole = [c for c in wholes if c in sums]
-    if len(whole) == 1:
-        return whole[0], f"it is the sum of {', '.join(sums[whole[0]])}"
-    answers = wholes or named or only
-    if not answers:
-        raise _no_target(train, why_not)
-    alike = len(answers) > 2 and not table[date].duplicated().any()
-    also = " (if each of them is a series: --wide)" if alike else ""
-    answer = one_of(f"the target{also}", "--target", answers, hints, none="")
-    return answer, "given by --target, or chosen"
-
-
-def _no_target(train: FolderTable, why_not: Mapping[str, str]) -> UsageError:
-    lines = [f"\n  {c} is {why}" for c, why in why_not.items()]
-    lines += [f"\n  {c} looks like {look}" for c, look in train.looks.items()]
-    return UsageError(
-        f"{train.file} has no column of numbers that may be the target: {shown_columns(train.table)}{''.join(lines)}",
-        hint="name it: --target COLUMN; how numbers are written: --read decimal=, or --read thousands=,",
-    )

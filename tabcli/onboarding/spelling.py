@@ -186,8 +186,8 @@ def _with_dates(source: FolderTable, hints: InitHints) -> FolderTable:
         notes += [why] if found else []
         looks.pop(column, None)
     table = with_columns(table, dates)
-    if not Kinds.of(table).only("date") and "date_format" not in spec:
-        table, found, more = _number_dates(table, source.file)
+    if not Kinds.of(table).only("date"):
+        table, found, more = _number_dates(table, source.file, spec.get("date_format"))
         spec, notes = cast(Spec, {**spec, **found}), notes + more
     made, more = _date_columns(table, source.file)
     if made:
@@ -244,13 +244,19 @@ def _day_first(source: FolderTable, column: str, spec: Spec, hints: InitHints) -
     return answer == "--day-first"
 
 
-def _number_dates(table: pd.DataFrame, file: str) -> tuple[pd.DataFrame, Part, list[str]]:
-    """Columns of numbers that are dates such as 20150731, or by their names days or seconds since a day."""
-    for column in Kinds.of(table).numbers:
-        form = number_dates(table[column].dropna())
-        named = bool(_MOMENT_NAME.search(column))
-        if form is None or form == "%Y" or not (named or form == "%Y%m%d"):
-            continue
+def _number_dates(table: pd.DataFrame, file: str, given: str | None) -> tuple[pd.DataFrame, Part, list[str]]:
+    """A column of numbers that are dates such as 20150731, or by its name days or seconds since a day.
+
+    Where `given` says how dates are written, the column that is so written: by its name, or else the first.
+    """
+    forms = {c: form for c in Kinds.of(table).numbers if (form := number_dates(table[c].dropna()))}
+    named = [c for c in forms if _MOMENT_NAME.search(c)]
+    if given is not None:
+        fit = [c for c in (*named, *forms) if forms[c] == given][:1]
+    else:
+        fit = [c for c, form in forms.items() if form != "%Y" and (c in named or form == "%Y%m%d")][:1]
+    for column in fit:
+        form = forms[column]
         dated = to_dates(as_text(table[column]), Table(file=file, date_format=form), file)
         example = table[column].dropna().iloc[0]
         why = f"dates like {example:.0f} in {column}" if form.startswith("%") else f"{column} counts {form}"

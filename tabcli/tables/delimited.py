@@ -192,13 +192,14 @@ _TOTAL = re.compile(r"(?i)^\W*(grand |sub)?(total|sum|summe|gesamt(summe)?|insge
 def junk_lines(path: Path, spec: Table) -> dict[str, int]:
     """How many lines above the header and at the end are no part of the table: `skip_rows` and `skip_footer`, if any.
 
-    Above it stand a title and remarks, with fewer filled fields than the header; at the end a total, or a remark.
+    Above it stand a title and remarks, with fewer filled fields than the header; at the end a total, a remark, or
+    nothing.
     """
     content = _content(path, spec.model_copy(update={"skip_rows": 0, "skip_footer": 0}))
     lines = _outer_lines(path) if content is None else content.decode().rstrip().split("\n")
-    if sum(line.count('"') for line in lines) % 2:
-        return {}
     sample = lines[:SNIFFED_RECORDS] + lines[-10:]
+    if sum(line.count('"') for line in lines) % 2 or any(line.count('"') % 2 for line in sample):
+        return {}  # a quoted field goes over several lines: none of them is a row of its own
     usual = [spec.delimiter] if spec.delimiter else list(DELIMITERS)
     widths = {d: Counter(len(_fields(line, d)) for line in sample) for d in usual}
     shared = {d: [(n, width) for width, n in counts.items() if width > 1] for d, counts in widths.items()}
@@ -234,7 +235,7 @@ def _odd_lines(records: list[list[str]], width: int, option: str) -> dict[str, i
     n = 0
     for fields in records:
         filled = sum(bool(f) for f in fields)
-        few = len(fields) != width or (option == "skip_rows" and filled <= max(1, width // 2))
+        few = len(fields) != width or not filled or (option == "skip_rows" and filled <= max(1, width // 2))
         if not few and not (option == "skip_footer" and any(_TOTAL.match(f) for f in fields)):
             break
         n += 1

@@ -196,7 +196,10 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     columns = [str(c) for c in table.columns]
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:
-        raise DataError(f"{where}: {len(twice)} column names stand twice: {', '.join(twice[:EXAMPLES])}")
+        raise DataError(
+            f"{where}: the header has more than one column of the name {', '.join(twice[:EXAMPLES])}",
+            hint="give each column a name of its own",
+        )
     if table.empty:
         raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
     require_columns(table, spec.dtypes, where)
