@@ -1,8 +1,10 @@
 """Numbers in, numbers out: what a forecast is worth, and what it must beat. Knows no network.
 
-naming       the names of metrics, and how values are written
-metrics      what a forecast is judged by
-calibration  the factor or shift that is best for a metric
-naive        naive forecasts from raw tables: medians, last values
-comparison   a forecast beside what happened
+naming           the names of metrics, and how values are written
+quantiles        the columns of quantiles and intervals
+metrics          what a forecast is judged by
+quantile_scores  what quantiles and intervals are worth
+calibration      the factor or shift that is best for a metric
+naive            naive forecasts from raw tables: medians, last values
+comparison       a forecast beside what happened
 """

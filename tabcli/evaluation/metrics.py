@@ -71,14 +71,20 @@ def rmsle(actual: ArrayLike, predicted: ArrayLike) -> float:
     return float(np.sqrt(np.mean((np.log1p(y) - np.log1p(np.maximum(p, 0))) ** 2)))
 
 
+def pinball_losses(actual: ArrayLike, predicted: ArrayLike, quantile: float) -> FloatArray:
+    """Each row's pinball loss, float64 (n,): d above the forecast costs quantile · d, below it (1 − quantile) · d."""
+    y, p = _pair(actual, predicted)
+    losses: FloatArray = np.maximum(quantile * (y - p), (quantile - 1) * (y - p))
+    return losses
+
+
 def pinball(actual: ArrayLike, predicted: ArrayLike, quantile: float) -> float:
-    """Mean pinball loss: a row that lies d above the forecast costs quantile · d, one below (1 − quantile) · d.
+    """Mean pinball loss, in the unit of the target.
 
     >>> pinball([10.0, 10.0], [8.0, 12.0], 0.9)
     1.0
     """
-    y, p = _pair(actual, predicted)
-    return float(np.mean(np.maximum(quantile * (y - p), (quantile - 1) * (y - p))))
+    return float(np.mean(pinball_losses(actual, predicted, quantile)))
 
 
 def mase(actual: ArrayLike, predicted: ArrayLike, scale: ArrayLike) -> float:
@@ -87,8 +93,9 @@ def mase(actual: ArrayLike, predicted: ArrayLike, scale: ArrayLike) -> float:
     return float(np.mean(np.abs(y - p) / np.asarray(scale, dtype=np.float64)))
 
 
-def _total(actual: FloatArray) -> float:
-    total = float(np.sum(np.abs(actual)))
+def absolute_sum(actual: ArrayLike) -> float:
+    """The sum of |y|. Raises `DataError` where it is 0."""
+    total = float(np.sum(np.abs(np.asarray(actual, dtype=np.float64))))
     if total == 0:
         raise DataError("all actual values are zero, so an error relative to their sum is not defined")
     return total
@@ -97,13 +104,13 @@ def _total(actual: FloatArray) -> float:
 def wape(actual: ArrayLike, predicted: ArrayLike) -> float:
     """Weighted absolute percentage error, sum(|y - p|) / sum(|y|), as a fraction."""
     y, p = _pair(actual, predicted)
-    return float(np.sum(np.abs(y - p)) / _total(y))
+    return float(np.sum(np.abs(y - p)) / absolute_sum(y))
 
 
 def bias(actual: ArrayLike, predicted: ArrayLike) -> float:
     """Sum of the forecasts over the sum of the actuals, minus 1: positive means forecast too high."""
     y, p = _pair(actual, predicted)
-    return float(np.sum(p - y) / _total(y))
+    return float(np.sum(p - y) / absolute_sum(y))
 
 
 def bias_error(actual: ArrayLike, predicted: ArrayLike, blocks: IntArray) -> float:
@@ -113,7 +120,7 @@ def bias_error(actual: ArrayLike, predicted: ArrayLike, blocks: IntArray) -> flo
     """
     y, p = _pair(actual, predicted)
     by_block = np.bincount(blocks, weights=p - y)
-    return float(np.sqrt(np.sum(by_block**2)) / _total(y))
+    return float(np.sqrt(np.sum(by_block**2)) / absolute_sum(y))
 
 
 METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
