@@ -1,8 +1,8 @@
 """One verb a module: what `import tabcli` gives and what the command line calls. Nothing here prints.
 
 results   what the verbs return
-sources   what the verbs share: reading options, fingerprints
-progress  a progress bar for terminals and notebooks
+sources   what the verbs share: reading options, lengths of time, fingerprints
+progress  progress for terminals and notebooks
 begin     init, synth
 prep      prep
 train     train, lr_find, model_summary

@@ -39,11 +39,11 @@ def backtest(
     callbacks: Callbacks | None = None,
     on_fold: Callable[[str, Scores], None] = lambda name, scores: None,
 ) -> Backtest:
-    """Trains and scores the whole pipeline on rolling-origin folds, with what it must beat on the very same rows.
+    """Trains and scores the whole pipeline on rolling-origin folds, beside peers on the same rows.
 
     The newest fold ends with the train table. Folds that `out` holds from an earlier call are not trained again. The
-    last epoch is scored: nothing is chosen on the scored rows. `train.members` networks give the scores of a single
-    one, over seeds, and of their mean. Raises what `prep` and `train` raise, and `UsageError`.
+    last epoch is scored, so that nothing is chosen on the scored rows. With several `train.members` both the mean score
+    of a single network and the score of their mean are given. Raises what `prep` and `train` raise, and `UsageError`.
 
     config: a YAML file, plain values, or a `Config`.
     data: the folder with the tables, or the config's table names → DataFrames or files.
@@ -84,7 +84,7 @@ def backtest(
 
 
 def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
-    """What identifies the folds of a backtest: versions, config, tables and what was asked for."""
+    """What identifies the folds of a backtest: code, torch, config, tables, and `asked`, such as the peers."""
     names = ["train", *(["future"] if "future" in settings.tables else []), *joined.lookup_names(settings)]
     return files.digest([code_identity(), torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
 
@@ -101,9 +101,10 @@ def tune(
     callbacks: Callbacks | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Tuning:
-    """Searches the config's `tune.space` for the least mean of its metric over rolling-origin folds, each from scratch.
+    """Searches the config's `tune.space` for the settings with the least mean metric over rolling-origin folds.
 
-    The result is `out/best.yaml`. Raises what `backtest` raises, and `ConfigError` where there is no space.
+    Each trial runs prep, train and predict in each fold. The best config is `out/best.yaml`. Raises what `backtest`
+    raises, and `ConfigError` where there is no space.
 
     config: a YAML file, plain values, or a `Config`.
     data: the folder with the tables, or the config's table names → DataFrames or files.

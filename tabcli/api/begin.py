@@ -26,9 +26,10 @@ from tabcli.tables.writing import require_no_input
 
 @dataclass(frozen=True, repr=False)
 class InitResult(Shown):
-    """`text`: the commented config; `config`: the same, read. `reasons`: what was guessed and why, a line each.
+    """What `init` returns.
 
-    `horizon`: how far ahead to forecast, where no table has the rows.
+    `path`: the file that was written, or None. `text`: the commented config; `config`: the same, read. `reasons`: what
+    was guessed and why, a line each. `horizon`: how far ahead to forecast, where no table has the rows; else None.
     """
 
     path: Path | None

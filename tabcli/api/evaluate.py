@@ -30,14 +30,15 @@ def evaluate(
 
     predictions: the forecast, a DataFrame or a file.
     actuals: what happened, a DataFrame or a file.
-    target: the column that is compared; by default the last one of the predictions.
+    target: the column that is compared; by default the last column of the predictions.
     on: the columns that match rows; by default all others that both tables have.
     by: a column of either table; the metrics are given for each of its values too, the worst first.
     quantile: the quantile that was forecast, between 0 and 1; then also its pinball loss.
-    history: the rows known before, a DataFrame or a file; then also MASE, and naive forecasts of the same rows.
+    history: the rows known before the scored ones, a DataFrame or a file; then also MASE, and naive forecasts of the
+        scored rows.
     date: the column with the date, of the history and the scored rows.
     series: the columns that tell series apart, of the history and the scored rows.
-    events: columns for naive medians by series and these.
+    events: columns, such as promotions, that the naive medians are by too.
     reading: how the actuals and the history are written, as in a config's table: {"decimal": ","}.
     """
     if quantile is not None and not 0 < quantile < 1:

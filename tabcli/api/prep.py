@@ -20,7 +20,7 @@ from tabcli.tables.contract import DataSource
 
 
 def prep_sections(config: Config) -> dict[str, Any]:
-    """What a prep depends on; the floor is a matter of training."""
+    """The sections of the config that a prep depends on, as plain values; `forecast.floor` is a matter of training."""
     sections: dict[str, Any] = {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
     return {**sections, "forecast": {k: v for k, v in sections["forecast"].items() if k != "floor"}}
 
@@ -40,7 +40,7 @@ def prep(
     sample: int | None = None,
     force: bool = False,
 ) -> PrepResult:
-    """Raw tables → encoded tables, with all that was fitted on the training rows.
+    """Raw tables → encoded tables, with all that was fitted to the training rows.
 
     Raises `ConfigError`, `DataError`, and `UsageError` where `out` holds something else and `force` is not given.
 
@@ -57,7 +57,7 @@ def prep(
     if out is None:
         return PrepResult(None, prepare.fit(settings, data, sample=sample), False)
     path = Path(out)
-    fingerprint = _prep_fingerprint(settings, data, sample)  # before anything is read: see `_hashes`
+    fingerprint = _prep_fingerprint(settings, data, sample)  # before anything is read: see `hashes_of`
     if not force and is_unchanged(path, "prep", fingerprint):
         return PrepResult(path, directories.load_prep(path), True)
     with files.atomic_directory(path, replace=force) as temporary:

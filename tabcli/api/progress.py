@@ -17,7 +17,7 @@ DRAW_SECONDS = 0.2  # between two drawings of the bar
 def progress(stream: TextIO | None = None) -> Callbacks:
     """Callbacks that show how a training goes: `tabcli.train(prep, callbacks=tabcli.progress())`.
 
-    The network as text, a line for each epoch and, on a terminal and in a notebook, a bar with the time that is left.
+    They write the network as text, a line per epoch and, on a terminal or in a notebook, a bar with the time left.
 
     stream: where it is written; by default standard error.
     """
@@ -42,7 +42,10 @@ def epoch_text(record: EpochRecord) -> str:
 
 
 class Bar:
-    """A bar in the last line of a stream, above which lines are written; only the lines where it cannot be drawn."""
+    """A progress bar in the last line of a stream, above which lines are written; only lines on no terminal.
+
+    `clock`: seconds from any beginning.
+    """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream, self.clock = stream, clock
@@ -58,7 +61,7 @@ class Bar:
         self._draw(shown)
 
     def step(self, done: int, total: int) -> None:
-        """Draws the bar at `done` of `total`, not too often; it goes when all is done."""
+        """Draws the bar at `done` of `total`, not too often, and clears it when all is done."""
         now = self.clock()
         if done >= total:
             self.clear()
@@ -71,7 +74,7 @@ class Bar:
             self._draw(f"training [{'#' * full}{'.' * (WIDTH - full)}] {100 * done // total:>3} %, {_time(left)} left")
 
     def clear(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar from the stream."""
         if self.shown:
             self.stream.write("\r" + " " * len(self.shown) + "\r")
             self.stream.flush()

@@ -16,10 +16,7 @@ from tabcli.shown import Shown, first_few
 
 @dataclass(frozen=True, repr=False)
 class PrepResult(Shown):
-    """`path` is None when nothing was written; `unchanged` when the same prep stood there already.
-
-    `megabytes`: the encoded tables and the history's in memory, and the most that the process has had so far.
-    """
+    """What `prep` returns. `path`: None if nothing was written. `unchanged`: whether the same prep was there before."""
 
     path: Path | None
     prepared: Prepared
@@ -27,6 +24,7 @@ class PrepResult(Shown):
 
     @property
     def megabytes(self) -> tuple[float, float]:
+        """The memory of the encoded tables and the target's past, and the most that this process has had so far."""
         tables = [*self.prepared.tables.values(), self.prepared.past]
         encoded = sum(int(t.memory_usage().sum()) for t in tables if t is not None) / 2**20
         return encoded, memory.peak_megabytes()
@@ -52,7 +50,7 @@ class PrepResult(Shown):
 
 @dataclass(frozen=True, repr=False)
 class TrainResult(Shown):
-    """`metrics`: of the kept weights on the validation rows, with the baseline they must beat."""
+    """What `train` returns. `path`: None if nothing was written. `unchanged`: whether the same run was there before."""
 
     path: Path | None
     run: Run
@@ -81,7 +79,11 @@ class TrainResult(Shown):
 
 @dataclass(frozen=True, repr=False)
 class PredictResult(Shown):
-    """`table`: what was (or would be) written. `warnings`: what a reader of the forecast should know."""
+    """What `predict` returns.
+
+    `path`: the file that was written, or None. `table`: what it holds. `counts`: how many *rows*, and of these *zero*
+    by rule. `warnings`: what a reader of the forecast should know. `seconds`: how long it took.
+    """
 
     path: Path | None
     table: pd.DataFrame
@@ -100,7 +102,7 @@ class PredictResult(Shown):
 
 @dataclass(frozen=True, repr=False)
 class StepResult(Shown):
-    """`table`: the step's output; `counts`: per column what was missing, unknown or filled."""
+    """What a single step returns. `table`: its output. `counts`: column → what was missing, unknown or filled in it."""
 
     table: pd.DataFrame
     counts: Mapping[str, int | Mapping[str, int]]

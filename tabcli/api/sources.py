@@ -1,4 +1,4 @@
-"""What the verbs share: reading options, fingerprints of what a directory was made from."""
+"""What the verbs share: reading options, lengths of time, and fingerprints of what a directory was made from."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from tabcli.tables.reading import TableSource, read_table
 from tabcli.version import __version__
 
 ConfigSource = Config | Mapping[str, object] | Path | str
+"""A config: checked, as plain values, or the path of a YAML file."""
 
 TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
-"""The parts of a config that training reads; prep depends on all others."""
+"""The sections of a config that only training reads; prep depends on all others."""
 
 
 def versions() -> dict[str, str]:
+    """The versions of tabcli, Python and the libraries, for the manifest."""
     return {
         "tabcli": __version__,
         "python": platform.python_version(),
@@ -39,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 WITHOUT_EFFECT = ("cli", "onboarding", "reports", "synthetic")
-"""Packages that change nothing of what prep and training write but plots."""
+"""Packages that change nothing of what prep and training write, except plots."""
 
 
 PACKAGE = Path(__file__).parents[1]
@@ -47,16 +49,16 @@ PACKAGE = Path(__file__).parents[1]
 
 @cache
 def code_identity(package: Path = PACKAGE) -> str:
-    """What identifies the code that a prep or run is made by: the version, and a hash of the sources.
+    """A hash of the version and the sources: what identifies the code that makes a prep or run.
 
-    The version alone is that of a release: between two of them the code changes and it does not.
+    The version alone does not, since the code changes between two releases.
     """
     sources = [p for p in sorted(package.rglob("*.py")) if p.relative_to(package).parts[0] not in WITHOUT_EFFECT]
     return files.digest([__version__, {p.relative_to(package).as_posix(): files.sha256(p) for p in sources}])
 
 
 def is_unchanged(out: Path, kind: str, fingerprint: str) -> bool:
-    """Whether a whole directory made from the same inputs stands there already."""
+    """Whether `out` is a whole directory of this kind ("prep", "run") with the same fingerprint."""
     try:
         return bool(manifest.verify(out, kind)["fingerprint"] == fingerprint)
     except BundleError:
@@ -77,7 +79,7 @@ def _source_hash(source: TableSource) -> str:
 
 
 def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
-    """What identifies the content of each table; empty where there is none.
+    """Table → a hash of its content; empty where there is no such table.
 
     Hashed before reading: if a file changes in between, the next prep runs again instead of saying "unchanged".
     """
@@ -92,6 +94,7 @@ def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[st
 
 
 def parse_duration(option: str, text: str | None) -> values.Duration | None:
+    """A length of time such as "4w"; None for None. Raises `UsageError` that names the option."""
     if text is None:
         return None
     try:
@@ -103,10 +106,11 @@ def parse_duration(option: str, text: str | None) -> values.Duration | None:
     return duration
 
 
-# -------------------------------------------------------------------------------------------- evaluate
+# --------------------------------------------------------------------------------------------- reading
 
 
 def read_options(options: Mapping[str, str], file: str) -> data.Table:
+    """How to read a file, from texts such as {"decimal": ","}. Raises `UsageError` for options that do not exist."""
     try:
         return loading.parse_table(options, file)
     except ConfigError as error:
@@ -116,6 +120,10 @@ def read_options(options: Mapping[str, str], file: str) -> data.Table:
 def read_any(
     source: TableSource, name: str, dates: Sequence[str] = (), reading: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
+    """A table from a DataFrame or a file; `name`: what messages call it; `dates`: its date columns.
+
+    Raises `DataError` where it cannot be read, `UsageError` for options that do not exist.
+    """
     file = "" if isinstance(source, pd.DataFrame) else str(source)
     if file and not Path(file).is_file():
         raise DataError(f"{file}: no such file")

@@ -71,7 +71,7 @@ def run_step(
     columns: Sequence[str] = (),
     reading: Mapping[str, str] | None = None,
 ) -> StepResult:
-    """One step of prep alone. The step's columns are replaced in the table, the others stay; flags come last.
+    """One step of prep alone. Its columns are replaced in the table, all others stay; flags are appended.
 
     Raises `UsageError` unless exactly one of `fit` and `state` is given, and where `fit` is the table itself.
 

@@ -1,4 +1,4 @@
-"""train, lr-find: a prep → a run directory."""
+"""train, lr_find, model_summary: a prep → a run directory, a learning rate, the network as text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ from tabcli.training.workers import TrainingJob
 
 
 def _open_prep(prep: PrepResult | Prepared | Path | str) -> tuple[Prepared, str]:
-    """A prep and what identifies it."""
+    """A prep, and the hash of its manifest; empty for a prep that is in memory only."""
     if isinstance(prep, Prepared):
         return prep, ""
     if isinstance(prep, PrepResult):
@@ -56,7 +56,7 @@ def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Se
 
 
 def _way_to_prep(config: ConfigSource | None, overrides: Sequence[str], changed: Sequence[str]) -> str:
-    """How to get a prep of these values, in the words of what was given."""
+    """The hint: how to get a prep of these values, with the options that were given."""
     options = [f"-S {o}" for o in overrides if o.partition("=")[0].strip().split(".")[0] in changed]
     without = [*(["--config"] if config is not None else []), *options]
     own = "this config" if config is not None else ""
@@ -86,7 +86,7 @@ def train(
     config: a config that differs from the prep's in how to train; by default the prep's own.
     overrides: keys of the config with other values, such as "train.epochs=3".
     refit: train the members anew on all rows, for as many epochs as were best on the validation rows; by default as
-        the config's `train.refit` says. The metrics stay those of the networks that had not seen these.
+        the config's `train.refit` says. The metrics stay those of the networks before, which had not seen these rows.
     resume: go on from the checkpoints of an interrupted run; the result has the same bits as without the interruption.
     force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
@@ -137,7 +137,7 @@ def _prep_path(prep: PrepResult | Prepared | Path | str, prepared: Prepared, par
 
 
 def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) -> None:
-    """Makes the working directory ready. Raises `UsageError` rather than lose an interrupted run unasked."""
+    """Makes the working directory ready. Raises `UsageError` where that would lose an interrupted run unasked."""
     before = files.working_on(partial)
     if before and resume:
         if before != fingerprint:
