@@ -48,7 +48,7 @@ class DataError(TabcliError):
 
 
 class BundleError(TabcliError):
-    """A prep or run directory is missing parts, corrupt, or of something else."""
+    """A prep or run directory lacks parts, is corrupt, or is something else."""
 
     exit_code = 5
 
@@ -66,7 +66,7 @@ class WorkerError(TabcliError):
 
 
 def error_of(kind: str, message: str, *, hint: str | None = None) -> TabcliError:
-    """An error by the name of its class, as another process reports it; a `WorkerError` where there is no such class.
+    """The error of a class by its name, as another process reports it; a `WorkerError` for a name that is no class.
 
     >>> error_of("DataError", "no rows").exit_code
     4
@@ -76,7 +76,7 @@ def error_of(kind: str, message: str, *, hint: str | None = None) -> TabcliError
 
 
 def memory_error(error: BaseException) -> "ResourceError | None":
-    """The error of a full memory as ours, whoever found it full; None for any other. Torch's is a RuntimeError.
+    """A `ResourceError` for an error that says the memory is full, torch's RuntimeErrors included; None for any other.
 
     >>> memory_error(MemoryError()).exit_code, memory_error(RuntimeError("shapes differ"))
     (6, None)
@@ -92,7 +92,7 @@ def memory_error(error: BaseException) -> "ResourceError | None":
     return ResourceError(what, hint=hint)
 
 
-# --------------------------------------------------------------------------------------- validating
+# ------------------------------------------------------------------------------------- similar names
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -107,6 +107,6 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing."""
+    """`; did you mean 'x'?` with the nearest of the names, or "" where none is similar."""
     found = nearest(name, names)
     return f"; did you mean {found!r}?" if found else ""

@@ -42,11 +42,11 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 FORMATS = ("prep", "run", "fold", "synth")
-"""What the marker of a directory that tabcli wrote says it is."""
+"""The kinds of directories that tabcli writes. A file in each, its marker, names the kind."""
 
 
 def own_files(path: Path, marker: str) -> set[str] | None:
-    """The files that the marker of a directory lists, itself included; None where tabcli did not write it."""
+    """The files that a directory's marker lists, and the marker; None where tabcli did not write the directory."""
     try:
         facts = read_json(path / marker)
     except (OSError, ValueError):
@@ -58,9 +58,10 @@ def own_files(path: Path, marker: str) -> set[str] | None:
 
 
 def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:
-    """Raises `UsageError` for an existing non-empty `path` without `replace`, or that holds what is not tabcli's.
+    """Raises `UsageError` unless a directory can be written at `path`.
 
-    Only what tabcli wrote is ever removed: a directory whose `marker` says so, and the files that it lists.
+    It can where nothing is, or an empty directory; and with `replace` where tabcli wrote a directory to which nobody
+    added files. Nothing else is ever removed.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -84,14 +85,14 @@ def _refuse_foreign(path: Path, own: Collection[str]) -> None:
 
 
 WORKING = "working.json"
-"""The label of a directory in which unfinished work stands."""
+"""The marker of a directory that holds unfinished work."""
 
 _OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", ".*.tmp-*", "prep/*", ".prep.*/*")
-"""The files of unfinished work."""
+"""The files that unfinished work may consist of."""
 
 
 def open_working(path: Path) -> None:
-    """Makes a directory for unfinished work, or takes one that tabcli left. Raises `UsageError` for any other."""
+    """Makes a directory for unfinished work, or takes one that tabcli left. Else raises `UsageError`."""
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another --out, or move it")
     if path.is_dir() and any(path.iterdir()) and not _is_working(path):
@@ -112,18 +113,18 @@ def _is_working(path: Path) -> bool:
 
 
 def working_on(path: Path) -> str:
-    """The fingerprint of the unfinished work in a directory; "" where none was begun."""
+    """The fingerprint of the unfinished work in a directory; "" where no work was begun."""
     return str(read_json(path / WORKING).get("fingerprint", "")) if _is_working(path) else ""
 
 
 def begin_working(path: Path, fingerprint: str) -> None:
-    """Removes what an earlier job left in an opened directory, and labels it for this one."""
+    """Removes what earlier work left in an opened directory, and marks it with the fingerprint of the new work."""
     _remove_work(path, keep=("lock", WORKING))
     write_json(path / WORKING, {"format": "working", "format_version": 1, "fingerprint": fingerprint})
 
 
 def close_working(path: Path) -> None:
-    """Removes the files of finished work, and the directory unless something else was put there meanwhile."""
+    """Removes the files of finished work, and the directory unless it holds other files by now."""
     _remove_work(path)
     if not any(path.iterdir()):
         path.rmdir()
@@ -141,10 +142,10 @@ def _remove_work(path: Path, keep: Collection[str] = ()) -> None:
 
 @contextmanager
 def atomic_directory(path: Path, *, replace: bool = False, marker: str = "manifest.json") -> Iterator[Path]:
-    """Yields a temporary directory to fill; at the end it stands whole at `path`, or nothing changed.
+    """Yields a temporary directory to fill; at the end the whole directory stands at `path`, or nothing changed.
 
-    With `replace` an existing directory is moved aside first and removed last, so that at every moment one of the two
-    is whole on the disk. Raises `UsageError` as `require_writable` does.
+    With `replace` an existing directory is moved aside first and removed last, so that at every moment the old or the
+    new one is whole on the disk. Raises `UsageError` as `require_writable` does.
     """
     require_writable(path, replace=replace, marker=marker)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 The libraries that compute keep threads of their own. Arrow's are still ending while the C++ runtime takes their pool
 down, which now and then aborts the process (`terminate called without an active exception`, apache/arrow#34314):
-exit code 134 after everything was written. A process that leaves takes nothing down; the system does that.
+exit code 134 after everything was written. `leave` therefore takes nothing down, which the system does anyway.
 """
 
 import atexit

@@ -14,9 +14,9 @@ _TRIM_FROM, _AHEAD, _MMAP_FROM, _ARENAS = -1, -2, -3, -8
 def reuse_freed_memory() -> None:
     """From now on this process keeps what it frees for its next arrays, where the C library is glibc.
 
-    Otherwise the process asks the system for the memory of every large array anew, a page at a time, and gives it back:
-    a fourth of the time of a prep. Arrow takes its memory from the same store, which lowers the peak. For processes
-    that do one thing and end.
+    Otherwise the process asks the system for the memory of every large array anew, a page at a time, and gives it back,
+    which takes a fourth of the time of a prep. Arrow takes its memory from the same store, which lowers the peak. This
+    is for processes that do one thing and end, such as `tabcli prep`.
     """
     import pyarrow  # here, for --help needs none of it
 
@@ -29,7 +29,7 @@ def reuse_freed_memory() -> None:
 
 
 def peak_megabytes() -> int:
-    """The largest memory that this process or one of its children has had so far."""
+    """The largest memory, in MB, that this process or one of its children has had so far; 0 on Windows."""
     if sys.platform == "win32":  # has no such count
         return 0
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

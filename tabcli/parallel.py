@@ -10,12 +10,14 @@ T = TypeVar("T")
 Made = TypeVar("Made")
 
 FEW = 20_000
+"""For fewer rows a thread costs more than it saves."""
 
 
 def parallel_map(make: Callable[[T], Made], items: Iterable[T], n_rows: int = FEW) -> list[Made]:
-    """`make` of each item, in their order, in as many threads as there are cores: numpy and Arrow let others run.
+    """`make` of each item, in the items' order, in as many threads as there are cores.
 
-    For few rows a thread would cost more than it saves.
+    numpy and Arrow let other threads run while they compute. `n_rows`: how many rows each item has about; for `FEW` no
+    threads are used.
     """
     if n_rows < FEW:
         return [make(item) for item in items]

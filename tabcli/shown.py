@@ -4,7 +4,7 @@ from html import escape
 
 
 class Shown:
-    """A result whose `repr` is its facts, a line each, and not the tables and weights that it holds."""
+    """A result whose `repr` is a few facts, a line each, instead of the tables and weights that it holds."""
 
     def brief(self) -> dict[str, str]:
         """The name of each fact → its text."""
@@ -17,7 +17,7 @@ class Shown:
         return "\n".join([type(self).__name__, *(f"  {name:<{width}}  {text}" for name, text in facts.items())])
 
     def _repr_html_(self) -> str:
-        """The same as a table, for a notebook."""
+        """The class and the facts as a table, for a notebook."""
         rows = "".join(
             f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
             for name, text in self.brief().items()
