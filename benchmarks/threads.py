@@ -1,13 +1,17 @@
-"""Two threads beside one, on a machine that does nothing else and on one that does: how they wait for each other.
+"""How long an epoch takes on two threads beside one, on a machine that does nothing else and on a busy one.
 
-    python benchmarks/threads.py PREP --out threads.json
+    tabcli synth data --stores 100 --days 700
+    tabcli prep --config configs/quickstart.yaml --data data --out prep
+    python benchmarks/threads.py prep --out threads.json
 
-Each contender is a process that holds its data and trains one epoch when it is told, one at a time, in rounds: one
-thread; two threads that sleep at barriers, as tabcli sets it; two that spin there, as torch does by default. First
-alone, then beside as many busy loops as there are cores. Prints the ratios of the medians to that of one thread, and
-fails where two threads that sleep take more than a fifth longer than one.
+There are three contenders: one thread; two threads that sleep at barriers, as tabcli sets it; two threads that spin
+there, as torch does by default. Each is a process that holds its data. In every round each trains one epoch, one after
+the other; first beside no busy loop, then beside two (or as many as there are cores). For both it prints how many times
+as long as one thread two threads take, by the medians. It ends with exit code 1 where two threads that sleep take more
+than a fifth longer than one.
 
-Threads that spin take minutes an epoch on a busy machine; `--sleeping` leaves them out.
+Use a machine that does nothing else. Threads that spin take minutes an epoch on a busy machine; `--sleeping` leaves
+them out.
 """
 
 import argparse
@@ -28,7 +32,7 @@ CONTENDERS = {
 
 
 class Worker:
-    """An epoch for each call of `epoch`."""
+    """A process that trains an epoch for each call of `epoch`."""
 
     def __init__(self, prep: str, threads: int, environment: dict[str, str]) -> None:
         command = [sys.executable, str(HERE / "worker_tabcli.py"), prep, f"train.threads={threads}"]
@@ -57,7 +61,10 @@ class Worker:
 
 
 def measure(workers: dict[str, Worker], rounds: int, n_busy: int) -> dict[str, Any]:
-    """Seconds of an epoch, beside so many loops that do nothing but take a core."""
+    """The seconds of each worker's epoch in each round, beside `n_busy` loops that do nothing but take a core.
+
+    `beside_one_thread`: each worker's median ÷ that of one thread.
+    """
     loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_busy)]
     try:
         seconds: dict[str, list[float]] = {name: [] for name in workers}
@@ -77,11 +84,14 @@ def measure(workers: dict[str, Worker], rounds: int, n_busy: int) -> dict[str, A
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("prep")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--busy", type=int, default=os.cpu_count(), help="how many busy loops")
-    parser.add_argument("--sleeping", action="store_true", help="without the threads that spin")
+    cores = max(2, os.cpu_count() or 1)
+    parser.add_argument("prep", help="the prep directory whose training rows are learned")
+    parser.add_argument("--out", required=True, help="the JSON file for all seconds and ratios")
+    parser.add_argument("--rounds", type=int, default=5, help="how many epochs of each contender (default: 5)")
+    parser.add_argument(
+        "--busy", type=int, default=cores, help=f"how many busy loops at the second time ({cores} here)"
+    )
+    parser.add_argument("--sleeping", action="store_true", help="leave out the threads that spin")
     options = parser.parse_args()
     chosen = {name: how for name, how in CONTENDERS.items() if not (options.sleeping and "spin" in name)}
     workers = {name: Worker(options.prep, *how) for name, how in chosen.items()}
@@ -92,7 +102,9 @@ def main() -> None:
             worker.close()
     Path(options.out).write_text(json.dumps(result, indent=2) + "\n")
     for part in result:
-        print(f"beside {part['busy_loops']} busy loops: {json.dumps(part['beside_one_thread'])}")
+        for name, ratio in part["beside_one_thread"].items():
+            if name != "one thread":
+                print(f"beside {part['busy_loops']} busy loops {name} take {ratio:.2f} times as long as one")
     if any(part["beside_one_thread"]["two threads that sleep"] > 1.2 for part in result):
         raise SystemExit("two threads took more than a fifth longer than one")
 
