@@ -209,9 +209,9 @@ def test_a_filling_is_of_the_kind_of_its_column(values: pd.Series, filling: Any,
 @pytest.mark.parametrize(
     ("values", "filling", "message"),
     [
-        (pd.Series([1.5, np.nan]), "often", r"forecast\.fill\.promo: 'often' is no number"),
-        (pd.Series(pd.to_datetime(["2024-01-01", None])), "often", r"forecast\.fill\.promo: 'often' is no date"),
-        (pd.Series([1.5, np.nan]), "nan", "is no number"),
+        (pd.Series([1.5, np.nan]), "often", r"forecast\.fill\.promo: 'often' is not a number"),
+        (pd.Series(pd.to_datetime(["2024-01-01", None])), "often", r"forecast\.fill\.promo: 'often' is not a date"),
+        (pd.Series([1.5, np.nan]), "nan", "is not a number"),
     ],
 )
 def test_a_filling_of_another_kind_is_refused(values: pd.Series, filling: Any, message: str) -> None:

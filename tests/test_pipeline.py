@@ -312,7 +312,9 @@ def test_a_filling_that_is_no_number_is_a_problem_of_the_config(
     config: dict[str, Any], tables: Tables, value: str
 ) -> None:
     config["forecast"]["fill"] = {"open": value}
-    with pytest.raises(ConfigError, match=rf"forecast.fill.open: '{value}' is no number, but the column holds float"):
+    with pytest.raises(
+        ConfigError, match=rf"forecast.fill.open: '{value}' is not a number, but the column holds float"
+    ):
         fit(config, tables)
     config["forecast"]["fill"] = {"open": "1"}
     assert fit(config, tables).summary.counts.filled == {"open": 1}

@@ -83,5 +83,5 @@ def test_a_round_starts_in_its_months_once_it_began() -> None:
 
 def test_a_month_that_is_none_is_named() -> None:
     rows = table(day=["2015-01-01"], rounds=["Jan,Foo"]).astype({"rounds": "category"})
-    with pytest.raises(DataError, match="'foo' in 'Jan,Foo' is no month"):
+    with pytest.raises(DataError, match="'foo' in 'Jan,Foo' is not a month"):
         active_months(rows, "day", ActiveMonths(months="rounds"))

@@ -118,6 +118,7 @@ class PrepSummary:
 
     @property
     def metric(self) -> str:
+        """The config's metric."""
         return self.baseline.metric
 
     def to_state(self) -> dict[str, object]:

@@ -53,6 +53,7 @@ class Boundary(TyperGroup):
     """Turns every exception into a message and an exit code, in the real process and under `CliRunner` alike."""
 
     def invoke(self, ctx: Context) -> object:
+        """Runs the command; raises `typer.Exit` with the exit code of `tabcli.errors`."""
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, TyperException):

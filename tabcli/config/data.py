@@ -55,7 +55,7 @@ def _known_date_format(form: str) -> str:
     if unknown:
         raise ValueError(
             f"expected a format like %Y%m%d or %d.%m.%Y %H:%M, or one of {', '.join(DATE_WORDS)}; "
-            f"{', '.join(unknown)} is no directive of it"
+            f"{', '.join(unknown)} is not a directive of such a format"
         )
     there = {*used}
     twice = sorted({f"%{c}" for c in used if used.count(c) > 1})
@@ -138,7 +138,7 @@ class Table(Section):
     """A source file and how to read it. Steps in order: read, melt, where, extract, rename, replace, dates, aggregate.
 
     `sheet`: of an .xlsx file, by default the first. `skip_rows`, `skip_footer`: lines above the header and at the end
-    that are no part of the table. `dtypes`: *amount* is a number with a currency or a percent sign; one in
+    that do not belong to the table. `dtypes`: *amount* is a number with a currency or a percent sign; one in
     parentheses is negative. `dates`: new columns of dates, made of those that they name, which are left out.
     `date_format` may also be *quarter* (2019 Q1), *week* (2019-W05, its Monday), *excel* (43500: days since the end of
     1899), *seconds* or *milliseconds* (since 1970).
@@ -226,6 +226,7 @@ class Holidays(Section):
 
     @property
     def name(self) -> str:
+        """The place, such as "DE" or "DE-BY"."""
         return f"{self.country}-{self.subdivision}" if self.subdivision else self.country
 
 

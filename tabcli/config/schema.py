@@ -25,6 +25,7 @@ TUNABLE = ("model", "train", "calibration", "history")
 
 
 def with_changes(section: S, changes: Mapping[str, object]) -> S:
+    """The section with other values of some keys, checked. Raises pydantic's `ValidationError`."""
     return type(section).model_validate({**section.model_dump(), **changes})
 
 

@@ -27,6 +27,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> "Duration":
+        """From a text such as "8w". Raises `ValueError` for any other."""
         match = re.fullmatch(r"(\d{1,6})(s|min|h|d|w|mo)", text.strip()) if isinstance(text, str) else None
         if match is None:
             raise ValueError("expected a number and a unit, like 48d, 8w, 168h or 3mo")
@@ -34,6 +35,7 @@ class Duration:
 
     @property
     def unit_seconds(self) -> int:
+        """The seconds of one unit; of a month its mean length."""
         return self.SECONDS[self.unit]
 
     @property

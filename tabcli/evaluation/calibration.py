@@ -91,6 +91,7 @@ class Calibration:
 
     @property
     def is_none(self) -> bool:
+        """Whether it changes no forecast."""
         return self.factor == 1.0 and self.shift == 0.0
 
 

@@ -82,6 +82,7 @@ def season_columns(by: Sequence[Label], there: Collection[Label]) -> list[Label]
 
 
 def label_text(label: Label) -> str:
+    """A column's label as text."""
     return label if isinstance(label, str) else label.value
 
 

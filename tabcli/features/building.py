@@ -73,7 +73,7 @@ def _filling(column: pd.Series, value: Scalar) -> Any:
     if filling is None or pd.isna(filling):
         what, example = ("date", "2015-07-31") if kind == "date" else ("number", "1")
         raise ConfigError(
-            f"forecast.fill.{column.name}: {value!r} is no {what}, but the column holds {kind} values",
+            f"forecast.fill.{column.name}: {value!r} is not a {what}, but the column holds {kind} values",
             hint=f"give a {what}, such as {example}; or read the column as text: `dtypes: {{{column.name}: str}}`",
         )
     return filling

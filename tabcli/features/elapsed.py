@@ -100,7 +100,7 @@ def _listed_months(texts: list[str], column: str) -> NDArray[np.bool_]:
             month = int(word) if word.isdigit() else _MONTHS.get(word[:3], 0)
             if not 1 <= month <= 12:
                 raise DataError(
-                    f"column {column!r}: {word!r} in {text!r} is no month",
+                    f"column {column!r}: {word!r} in {text!r} is not a month",
                     hint='expected a list such as "Jan,Apr,Jul,Oct" or "1,4,7,10"',
                 )
             listed[i, month] = True

@@ -90,6 +90,7 @@ class EventCalendar:
 
     @classmethod
     def empty(cls, series_cols: Sequence[str], events: Mapping[str, Event]) -> "EventCalendar":
+        """A calendar of these events without any series."""
         return cls(pd.DataFrame(columns=list(series_cols)), {name: np.empty(0, dtype="int64") for name in events})
 
     def with_rows(self, rows: Rows, date: str, flags: Mapping[str, BoolArray]) -> tuple["EventCalendar", SortedRows]:

@@ -117,6 +117,11 @@ def parts_of_sum(table: pd.DataFrame, whole: str, columns: Sequence[str]) -> tup
 
 
 def snake_case(name: str) -> str:
+    """A column's name in small letters, its words separated by `_`.
+
+    >>> snake_case("ShelfPrice"), snake_case("list price")
+    ('shelf_price', 'list_price')
+    """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", name).lower()
 
 

@@ -95,6 +95,7 @@ class FolderTable:
 
     @property
     def file(self) -> str:
+        """The name of the file in the folder."""
         return self.spec["file"]
 
     @cached_property

@@ -295,7 +295,7 @@ def _plan_inputs(draft: Draft) -> None:
 
 
 def _why_not(values: pd.Series, found: Discovery, n: int, n_series: int) -> str | None:
-    """Why a column is no input, if it is none."""
+    """Why a column is not an input; None for an input."""
     name = str(values.name)
     kind = found.kinds[name]
     if name not in found.series and is_row_number(found.rows[name]):

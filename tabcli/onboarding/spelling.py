@@ -37,7 +37,7 @@ ODD = 0.02
 
 
 def opened(path: Path, hints: InitHints) -> FolderTable:
-    """A file as a table, with the reading options that it needs. Raises `DataError` for what is no table."""
+    """A file as a table, with the reading options that it needs. Raises `DataError` where it is not a table."""
     spec = cast(Spec, {"file": path.name, **hints.reading})
     if spec.get("thousands") == "." and "decimal" not in spec:
         spec["decimal"] = ","
@@ -53,7 +53,7 @@ def _read(path: Path, spec: Spec) -> pd.DataFrame:
 
 
 def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
-    """The file read with the encoding, and without the lines, that are no part of the table."""
+    """The file, read with the encoding that it needs and without the lines that do not belong to the table."""
     notes: list[str] = []
     is_text = path.suffix.lower() in TEXT_ENDINGS
     if is_text and not {"skip_rows", "skip_footer"} & {*hints.reading}:

@@ -96,6 +96,7 @@ class Streams:
 
     @classmethod
     def of(cls, seed: int) -> "Streams":
+        """Independent streams from one seed."""
         seeds = np.random.SeedSequence(seed).spawn(len(fields(cls)))
         return cls(*(np.random.Generator(np.random.PCG64(s)) for s in seeds))
 

@@ -44,6 +44,7 @@ class Contract:
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> "Contract":
+        """What these tables are, by name."""
         columns = [(name, c) for name, table in tables.items() for c in table.columns]
         profiles: dict[str, dict[str, ColumnProfile]] = {name: {} for name in tables}
         for (name, c), profile in zip(

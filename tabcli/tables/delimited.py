@@ -73,7 +73,7 @@ def _refusal(path: Path, text: str, content: bytes | None) -> DataError:
     hint = "check the delimiter, quotes and encoding; see the table's reading options in the config"
     if content is None and (junk := junk_lines(path, Table(file=path.name))):
         lines = ", ".join(f"{option}: {n}" for option, n in junk.items())
-        hint = f"some lines look as if they were no part of the table: set `{lines}` for it"
+        hint = f"some lines do not seem to belong to the table: set `{lines}` for it"
     return DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint)
 
 
@@ -190,7 +190,7 @@ _TOTAL = re.compile(r"(?i)^\W*(grand |sub)?(total|sum|summe|gesamt(summe)?|insge
 
 
 def junk_lines(path: Path, spec: Table) -> dict[str, int]:
-    """How many lines above the header and at the end are no part of the table: `skip_rows` and `skip_footer`, if any.
+    """How many lines above the header and at the end do not belong to the table: `skip_rows` and `skip_footer`.
 
     Above it stand a title and remarks, with fewer filled fields than the header; at the end a total, a remark, or
     nothing.
@@ -231,7 +231,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _odd_lines(records: list[list[str]], width: int, option: str) -> dict[str, int]:
-    """How many records in front are no part of the table, by the name of the option that leaves them out; {} for 0."""
+    """How many of the first records do not belong to the table, under the option that leaves them out; {} for 0."""
     n = 0
     for fields in records:
         filled = sum(bool(f) for f in fields)

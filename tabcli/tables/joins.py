@@ -78,6 +78,7 @@ class FactorizedTable:
 
     @property
     def columns(self) -> list[str]:
+        """The names of all columns, in their order."""
         return list(self.stored)
 
     def kind(self, name: str) -> Kind:

@@ -34,10 +34,12 @@ def set_missing(column: Column, missing: Sequence[str]) -> Column:
 
 
 def levels_of(column: Column) -> pa.Array:
+    """The different texts of a column, (k,)."""
     return pa.array(column.cat.categories.astype("str"), type=pa.string())
 
 
 def matching(levels: pa.Array, pattern: str) -> BoolArray:
+    """Which texts match a regular expression, bool (k,)."""
     found: BoolArray = pc.match_substring_regex(levels, pattern).to_numpy(zero_copy_only=False).astype(bool)
     return found
 

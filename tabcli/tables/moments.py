@@ -1,4 +1,4 @@
-"""Texts → dates, written as the table says or as ISO writes them. A text that is no date is refused with its row.
+"""Texts → dates, written as the table says or as ISO writes them. A text that is not a date is refused with its row.
 
 31/07/15       day_first: true           Jul-2015, 31 Jul 2015    date_format: "%b-%Y", "%d %b %Y"
 2015 Q3        date_format: quarter      2015-W31                 date_format: week (its Monday)
@@ -244,7 +244,7 @@ def _date_hint(column: Column, levels: pa.Array, spec: Table, *, at_end: bool) -
     if form := date_format_of(column):
         return f'all are dates: set `date_format: "{form}"` for this table'
     if at_end:
-        return "if these last lines are no part of the table, set its `skip_footer`, or correct them"
+        return "if these last lines do not belong to the table, set its `skip_footer`; else correct them"
     return "expected dates like 2015-07-31; for others set the table's `day_first` or `date_format`"
 
 

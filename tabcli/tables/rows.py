@@ -83,6 +83,7 @@ def _shown(value: object) -> str:
 
 
 def condition_text(condition: Condition) -> str:
+    """A condition as messages show it: `column: value, …`."""
     return ", ".join(f"{c}: {v}" for c, v in condition.items())
 
 

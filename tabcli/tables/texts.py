@@ -61,6 +61,7 @@ class Numerals:
         return whole, any_, plain
 
     def are_whole(self, levels: pa.Array) -> BoolArray:
+        """Which texts are whole numbers, bool (k,)."""
         return matching(levels, self._patterns()[0])
 
     def are_numbers(self, levels: pa.Array, *, plain: bool = False) -> BoolArray:

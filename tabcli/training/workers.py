@@ -130,6 +130,7 @@ def read_order(line: str) -> tuple[MemberSpec, TrainingJob]:
 
 
 def error_message(error: TabcliError) -> Message:
+    """The message that reports an error to the parent, which raises it again."""
     return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
 
 
