@@ -55,8 +55,8 @@ class WindowState(TypedDict):
     n_rows: int
     members: int
     score: float
-    wape: float
-    bias: float
+    wape: float | None
+    bias: float | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class WindowScore:
     """How the forecast of a past window came out.
 
     `start`, `end`: the first and last dates of its `n_rows` scored rows. `members`: how many networks forecast it.
-    `score`: the config's metric; `wape` and `bias` are fractions.
+    `score`: the config's metric; `wape` and `bias` are fractions, NaN where all targets of the window are 0.
     """
 
     start: pd.Timestamp
@@ -76,11 +76,13 @@ class WindowScore:
     bias: float
 
     def to_state(self) -> dict[str, object]:
-        return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
+        undefined = {name: None for name in ("wape", "bias") if np.isnan(getattr(self, name))}
+        return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat(), **undefined}
 
     @classmethod
     def from_state(cls, state: WindowState) -> "WindowScore":
-        values = state["n_rows"], state["members"], state["score"], state["wape"], state["bias"]
+        wape, bias = (np.nan if value is None else value for value in (state["wape"], state["bias"]))
+        values = state["n_rows"], state["members"], state["score"], wape, bias
         return cls(pd.Timestamp(state["start"]), pd.Timestamp(state["end"]), *values)
 
 
@@ -159,7 +161,9 @@ class TrainMetrics:
 
         It is where two or more windows agree in its sign and the mean is beyond two standard errors and `LEAST`.
         """
-        found = np.array([w.bias for w in self.windows])
+        found = np.array([w.bias for w in self.windows if np.isfinite(w.bias)])
+        if not len(found):
+            return 0.0, False
         agree = len(found) > 1 and bool((np.sign(found) == np.sign(found[0])).all())
         return float(found.mean()), agree and abs(found.mean()) > max(2 * found.std(ddof=1) / len(found) ** 0.5, LEAST)
 

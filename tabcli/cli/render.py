@@ -108,6 +108,8 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     n, name = len(metrics.windows), metrics.metric
 
     def shown(score: float, wape: float, bias: float) -> str:
+        if math.isnan(bias):
+            return f"{name.upper()} {score_text(name, score)}; all its targets are 0"
         of_name = "" if name == "wape" else f"WAPE {score_text('wape', wape)}, "
         return f"{name.upper()} {score_text(name, score)}, {of_name}bias {score_text('bias', bias)}"
 

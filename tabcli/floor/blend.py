@@ -134,8 +134,9 @@ def better_than_naive(
 ) -> dict[str, float]:
     """By how much less the forecasts of past windows err than their best naive forecasts, as a fraction.
 
-    The metric → 1 − our error ÷ the naive one, each summed over the windows; WAPE beside it. `floors`: for each window
-    with networks, the floor that the other windows call for; windows whose floor has no mixture are left out.
+    The metric → 1 − our error ÷ the naive one, each summed over the windows; WAPE beside it, over the
+    windows whose targets are not all 0. `floors`: for each window with networks, the floor that the other windows call
+    for; windows whose floor has no mixture are left out.
     """
     own: dict[str, list[float]] = {}
     naive: dict[str, list[float]] = {}
@@ -143,7 +144,7 @@ def better_than_naive(
         if w.networks is None or not floor.mixture:
             continue
         outputs = floor.blended(w.networks, w.naive), _whole(w, mixed(w.naive, floor.mixture))
-        for criterion in (w.criterion, Criterion("wape")):
+        for criterion in (w.criterion, *([Criterion("wape")] if w.actual.any() else [])):
             for found, made in zip((own, naive), outputs, strict=True):
                 found.setdefault(criterion.metric, []).append(criterion(w.actual, target.inverse(made)))
     return {metric: 1 - sum(own[metric]) / sum(naive[metric]) for metric in own if sum(naive[metric]) > 0}

@@ -84,7 +84,14 @@ def _encode(
     """What was fitted; part → encoded table with keys; part → encoded rows with counts; and the target's past."""
     config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
     preprocessor = Preprocessor.fit(table, inputs.categorical, inputs.continuous, parts["train"])
-    target = TargetTransform.fit(config.target.transform, rows[config.target.column].to_numpy()[parts["train"]])
+    learned = rows[config.target.column].to_numpy()[parts["train"]]
+    if not learned.any():
+        raise DataError(
+            f"target {config.target.column!r}: it is 0 in all {len(learned)} rows to learn from, which end on "
+            f"{cut.split.train_end}",
+            hint="name another target.column, or rows in which it is not 0",
+        )
+    target = TargetTransform.fit(config.target.transform, learned)
     grid, past, places = history_grid(source, cut.kept, cut.train, target)
     fitted = FittedPipeline(
         config,

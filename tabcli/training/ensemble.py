@@ -23,7 +23,7 @@ from tabcli.artifacts.encoded_names import row_column
 from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, WindowScore
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
-from tabcli.evaluation.metrics import bias, scores_of
+from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.floors import Blending, Floors, at_end, fit_floors
 from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
@@ -164,7 +164,7 @@ def _window_scores(
     for k in range(max(1, len(by_window) - 1)):
         forecasts = older[k].forecasts(target, errors[k].outputs)
         criterion = prepared.criterion(window_of(prepared, k).scored)
-        dates = window_of(prepared, k).scored[name]
+        dates, scores = window_of(prepared, k).scored[name], scores_of(errors[k].actual, forecasts)
         factor = gain if k else 1.0
         found.append(
             WindowScore(
@@ -173,8 +173,8 @@ def _window_scores(
                 len(dates),
                 len(by_window[k]),
                 factor * criterion(errors[k].actual, forecasts),
-                factor * scores_of(errors[k].actual, forecasts)["wape"],
-                bias(errors[k].actual, forecasts),
+                factor * scores["wape"],
+                scores["bias"],
             )
         )
     return found

@@ -181,7 +181,7 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
 def n_past_windows(prepared: Prepared, wanted: int) -> int:
     """How many of the `wanted` windows before the validation rows have enough rows before them to learn from.
 
-    Enough are twice as many as the window's own.
+    Enough are twice as many as the window's own. The first window for which the metric is not defined ends them.
     """
     fitted, table = prepared.fitted, prepared.tables["train"]
     ago = fitted.frequency.ago(table[row_column(fitted.config.date)], fitted.split.valid_end)
@@ -190,9 +190,19 @@ def n_past_windows(prepared: Prepared, wanted: int) -> int:
         start = k * fitted.horizon
         n_learned = int((ago >= start + length).sum())
         n_scored = int(((ago >= start) & (ago < start + fitted.horizon)).sum())
-        if not n_scored or n_learned < 2 * n_scored:
+        if not n_scored or n_learned < 2 * n_scored or not _is_judged(prepared, window_of(prepared, k).scored):
             return k - 1
     return wanted
+
+
+def _is_judged(prepared: Prepared, scored: pd.DataFrame) -> bool:
+    """Whether the config's metric is defined for these rows, as a percentage is not where all targets are 0."""
+    actual = scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
+    try:
+        prepared.criterion(scored)(actual, actual)
+    except DataError:
+        return False
+    return True
 
 
 def _gap(prepared: Prepared) -> int:
