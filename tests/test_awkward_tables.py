@@ -374,10 +374,10 @@ def test_a_year_and_a_week_are_that_weeks_monday(tmp_path: Path, form: str, text
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ("%s", "%s is no directive"),
-        ("%Q", "%Q is no directive"),
-        ("%Y-%m-%d%", "% is no directive"),
-        ("%Y-%m-%d %z", "%z is no directive"),
+        ("%s", "%s is not a directive"),
+        ("%Q", "%Q is not a directive"),
+        ("%Y-%m-%d%", "% is not a directive"),
+        ("%Y-%m-%d %z", "%z is not a directive"),
         ("%Y%Y", "%Y is there twice"),
         ("%G%m", "%G and %V together"),
         ("%Y%V", "%G and %V together"),
