@@ -39,14 +39,16 @@ def evaluate(
     date: the column with the date, of the history and the scored rows.
     series: the columns that tell series apart, of the history and the scored rows.
     events: columns, such as promotions, that the naive medians are by too.
-    reading: how the actuals and the history are written, as in a config's table: {"decimal": ","}.
+    reading: how the actuals and the history are written, as in a config's table: {"decimal": ","}; of it the
+        predictions take how dates are written.
     """
     if quantile is not None and not 0 < quantile < 1:
         raise UsageError(f"--quantile {quantile:g}: expected a number between 0 and 1")
     if (history is None) != (date is None and not series and not events) or (history is not None and not date):
         raise UsageError("--history goes with --date and --series, which say what its rows are of, and with --events")
     dates = [date] if date else []
-    forecast = read_any(predictions, "predictions", dates)
+    written = {key: value for key, value in (reading or {}).items() if key in ("date_format", "day_first")}
+    forecast = read_any(predictions, "predictions", dates, written)
     truth = read_any(actuals, "actuals", dates, reading)
     past = None
     if history is not None and date is not None:

@@ -1,23 +1,27 @@
 """predict: a run and raw tables → forecasts."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
-from tabcli.config.schema import ONE_SERIES
+from tabcli.config.schema import ONE_SERIES, Config
 from tabcli.errors import UsageError
 from tabcli.forecasting import points
 from tabcli.pipeline import apply
 from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.joins import LookupTable
-from tabcli.tables.reading import TableSource
+from tabcli.tables.reading import TEXT_ENDINGS, TableSource, date_texts
+from tabcli.tables.rows import with_columns
 from tabcli.tables.writing import require_no_input, write_table
+from tabcli.tables.written import as_written
 
 # --------------------------------------------------------------------------------------------- predict
 
@@ -73,8 +77,22 @@ def _predict(
         raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
     table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
     if path is not None:
-        write_table(table, path)
+        written = table if path.suffix.lower() not in TEXT_ENDINGS else _as_owner(table, config, data, horizon is None)
+        write_table(written, path)
     return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+
+
+def _as_owner(table: pd.DataFrame, config: Config, data: DataSource, given: bool) -> pd.DataFrame:
+    """The forecast with its dates as the table of the rows (`given`), or else the train table, writes them."""
+    name = "future" if given and "future" in config.tables else "train"
+    spec = config.tables[name]
+    source = data.get(name) if isinstance(data, Mapping) else Path(data) / spec.file
+    if config.date not in table.columns or (spec.date_format is None and spec.day_first is None):
+        return table
+    if source is None or not (isinstance(source, pd.DataFrame) or Path(source).is_file()):
+        return table
+    texts = date_texts(source, spec, config.date)
+    return table if texts is None else with_columns(table, {config.date: as_written(table[config.date], texts, spec)})
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,6 +10,7 @@ texts        texts → numbers, missing values
 delimited    text files of any encoding and delimiter → texts
 pickles      pandas tables from untrusted pickles
 kinds        int, float, bool, date, text: what every column is
+written      dates → texts, as their owner writes them
 rows         rows put together, told apart, matched with a condition
 shapes       wide tables made long, lines of sale made rows
 reading      a source → a table, after the config's steps

@@ -225,6 +225,18 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     return table if spec.aggregate is None else aggregated(table, spec.aggregate, where)
 
 
+def date_texts(source: TableSource, spec: Table, column: str) -> pd.Series | None:
+    """A column of dates as the source has it, category of str; None where it is made of others, or holds dates."""
+    names = [old for old, new in spec.rename.items() if new == column] or [column]
+    if spec.melt is not None or spec.aggregate is not None or column in spec.dates:
+        return None
+    table = _flat(source, "") if isinstance(source, pd.DataFrame) else _read_file(Path(source), spec)
+    if names[0] not in table.columns:
+        return None
+    found = normalise(table[names[0]], "", spec.timezone)
+    return as_text(found) if kind_of(found) in ("text", "int") else None
+
+
 def _with_dates(table: pd.DataFrame, spec: Table, dates: set[str], where: str) -> pd.DataFrame:
     """The table with its dates parsed; `spec.dates` makes dates of several columns, which are then left out."""
     parts = {c for made in spec.dates.values() for c in made.columns}
