@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
 
 from tabcli.errors import DataError
-from tabcli.evaluation.comparison import Evaluation, PastActuals, compare
+from tabcli.evaluation.comparison import Evaluation, compare
+from tabcli.evaluation.past import PastActuals
 from tests.conftest import examples
 
 

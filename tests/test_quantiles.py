@@ -156,7 +156,7 @@ def normal_quantiles(levels: list[float]) -> np.ndarray:
 def test_true_quantiles_hold_what_they_promise_and_cost_what_theory_says() -> None:
     """A normal variable: pinball of the true quantile is its density there; CRPS is σ / √π."""
     rng = np.random.default_rng(0)
-    sigma, n = 20.0, 200_000
+    sigma, n = 20.0, 60_000
     mean = rng.uniform(100, 300, n)
     actual = mean + sigma * rng.normal(size=n)
     bounds = mean[:, None] + sigma * normal_quantiles(DECILES)

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from tabcli.api.sources import read_any
 from tabcli.errors import UsageError
-from tabcli.evaluation.comparison import Evaluation, PastActuals, compare
+from tabcli.evaluation.comparison import Evaluation, compare
+from tabcli.evaluation.past import PastActuals
+from tabcli.evaluation.quantiles import point_column
 from tabcli.tables.reading import TableSource
 
 
@@ -26,7 +28,8 @@ def evaluate(
 ) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column.
 
-    Raises `DataError` where an actual row has no prediction, or a key is not unique.
+    Quantiles and bounds of intervals beside the forecast (Sales_q10, Sales_lo80, Sales_hi80) are found by their names
+    and scored. Raises `DataError` where an actual row has no prediction, a key is not unique, or bounds cross.
 
     predictions: the forecast, a DataFrame or a file.
     actuals: what happened, a DataFrame or a file.
@@ -53,4 +56,6 @@ def evaluate(
     past = None
     if history is not None and date is not None:
         past = PastActuals(read_any(history, "history", dates, reading), date, series, events)
-    return compare(forecast, truth, target or str(forecast.columns[-1]), on=on, by=by, quantile=quantile, past=past)
+    return compare(
+        forecast, truth, target or point_column(forecast.columns), on=on, by=by, quantile=quantile, past=past
+    )

@@ -10,6 +10,7 @@ import tabcli
 from tabcli.cli.boundary import say
 from tabcli.cli.options import AsJson, ConfigOption, DataOption, Overrides, Reading, reading_options, split_names
 from tabcli.cli.render import changes_text, echo_table, print_json, progress_bar, render_inspection
+from tabcli.cli.render_scores import evaluation_json, render_evaluation
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
@@ -154,26 +155,10 @@ def evaluate(
         reading=reading_options(reading),
     )
     if as_json:
-        grouped = None if result.by is None else result.by.to_dict("records")
-        naive = {} if result.naive is None else {"naive": result.naive.to_dict("records")}
-        facts = {"rows": result.n_rows, "zero": result.n_zero, "target": result.target, "on": result.on, "by": grouped}
-        print_json({**result.metrics, **facts, **naive})
+        print_json(evaluation_json(result))
         return
-    typer.echo(f"{result.target} of {result.n_rows:,} rows, matched by {', '.join(result.on)}")
-    if result.n_zero:
-        typer.echo(f"{result.n_zero:,} rows with an actual value of 0 are left out of RMSPE and MAPE")
-    if result.n_unused:
-        typer.echo(f"{result.n_unused:,} predictions have no actual row")
-    for name, value in result.metrics.items():
-        typer.echo(f"{name.upper() if name != 'bias' else name:<6} {score_text(name, value)}")
-    if result.is_biased:
-        off, chance = (score_text("bias", abs(v)) for v in (result.metrics["bias"], result.bias_error or 0.0))
-        way = "high" if result.metrics["bias"] > 0 else "low"
-        typer.echo(f"warning: the sum of the forecast is {off} too {way}; by chance it would be off by {chance}")
-    for table in (result.naive, result.by):
-        if table is not None:
-            typer.echo("")
-            echo_table(table)
+    for line in render_evaluation(result):
+        typer.echo(line)
 
 
 def inspect(

@@ -183,13 +183,19 @@ def changes_text(changes: Mapping[str, object]) -> str:
 
 
 def echo_table(table: "pd.DataFrame") -> None:
-    """Prints a table with right-aligned columns, metrics as `score_text` writes them."""
+    """Prints the lines of a table."""
+    for line in table_lines(table):
+        typer.echo(line)
+
+
+def table_lines(table: "pd.DataFrame") -> Iterator[str]:
+    """The lines of a table with right-aligned columns, metrics as `score_text` writes them."""
     rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
     metric = next((c for c in table.columns if c in METRIC_NAMES), "")  # of which the spreads are
     rows += [[_cell(str(c), v, metric) for c, v in record.items()] for record in table.to_dict("records")]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        typer.echo("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
 
 
 def _cell(column: str, value: object, metric: str) -> str:

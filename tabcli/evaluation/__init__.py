@@ -6,5 +6,8 @@ metrics          what a forecast is judged by
 quantile_scores  what quantiles and intervals are worth
 calibration      the factor or shift that is best for a metric
 naive            naive forecasts from raw tables: medians, last values
+matching         the rows of a forecast and of what happened, matched by key
+past             what the rows known before say of a forecast
+bounds           the quantiles and intervals of a forecast's rows, checked and scored
 comparison       a forecast beside what happened
 """

@@ -1,45 +1,40 @@
 """A forecast against what happened: rows matched by key, metrics over all of them and by the values of a column."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pandas.api.types import is_datetime64_any_dtype
 
-from tabcli.config.schema import ONE_SERIES
-from tabcli.errors import DataError
-from tabcli.evaluation.metrics import bias_error, mase, pinball, scores_of, seasonal_scale
-from tabcli.evaluation.naive import SEASON, naive_forecasts
+from tabcli.arrays import FloatArray, IntArray
+from tabcli.evaluation.bounds import Bounds
+from tabcli.evaluation.matching import match, numbers
+from tabcli.evaluation.metrics import CHANCE, bias_error, pinball, scores_of
 from tabcli.evaluation.naming import score_text
-from tabcli.features.frequency import Frequency, season_steps
+from tabcli.evaluation.past import Known, PastActuals
+from tabcli.evaluation.quantiles import bounds_in
 from tabcli.shown import Shown
-from tabcli.tables.kinds import Kind, kind_of, require_columns
-from tabcli.tables.rows import check_unique, with_columns
-
-CHANCE = 3.0
-"""A bias of more than so many standard errors is more than chance."""
-
-
-def _free(name: str, *tables: pd.DataFrame) -> str:
-    """The name, with spaces behind it where a table has such a column."""
-    while any(name in table.columns for table in tables):
-        name += " "
-    return name
+from tabcli.tables.kinds import require_columns
 
 
 @dataclass(frozen=True)
-class PastActuals:
-    """The rows that were known before the scored ones, with their date column and series columns.
+class QuantileScores:
+    """What the quantiles and intervals of a forecast are worth, beside *wql*, *sql* and *crps* among the metrics.
 
-    `events`: columns that medians are by too; the scored rows must have all these columns as well.
+    `levels`: a row for each column (`Bounds.level_table`). `intervals`: a row for each central interval
+    (`Bounds.interval_table`). `judged`: the columns that WQL, SQL and CRPS are over. `n_sure`: rows whose bounds are
+    all one number. `by`: the scores of each value of a column (`Bounds.all_scores`), the highest WQL first. `by_step`:
+    those of each step ahead, where the rows have a date: steps after the last known date, and without a past the rank
+    of the date among the scored ones.
     """
 
-    table: pd.DataFrame
-    date: str
-    series: Sequence[str]
-    events: Sequence[str] = ()
+    levels: pd.DataFrame
+    intervals: pd.DataFrame
+    judged: list[str]
+    n_sure: int
+    by: pd.DataFrame | None
+    by_step: pd.DataFrame | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +45,8 @@ class Evaluation(Shown):
     column, the worst first. With a past, *mase* is among the metrics, and `naive` has those of naive forecasts of the
     same rows. `n_zero`: actual values of 0, which the percentage metrics leave out. `n_unused`: predictions without an
     actual row. `on`: the columns that matched rows. `bias_error`: the standard error of the bias, where one of these
-    columns is a date, which tells rows that err together.
+    columns is a date, which tells rows that err together. `quantiles`: of a forecast that has such columns; then *wql*,
+    *crps* and, with a past, *sql* are among the metrics.
     """
 
     metrics: dict[str, float]
@@ -63,6 +59,7 @@ class Evaluation(Shown):
     quantile: float | None = None
     naive: pd.DataFrame | None = None
     bias_error: float | None = None
+    quantiles: QuantileScores | None = None
 
     @property
     def is_biased(self) -> bool:
@@ -78,7 +75,14 @@ class Evaluation(Shown):
             "rows": f"{self.n_rows:,}, of which {self.n_zero:,} are 0; matched by {', '.join(self.on)}",
             self.target: ", ".join(scores),
             **groups,
+            **({} if self.quantiles is None else {"intervals": self._held()}),
         }
+
+    def _held(self) -> str:
+        assert self.quantiles is not None
+        table = self.quantiles.intervals
+        pairs = zip(table["promised"], table["held"], strict=True) if len(table) else ()
+        return ", ".join(f"{100 * share:g} % held {100 * held:.1f} %" for share, held in pairs) or "none"
 
 
 def compare(
@@ -94,27 +98,32 @@ def compare(
     """Scores the column `target` of two tables whose rows are matched by `on` (by default all columns they share).
 
     `by`: also score each value of this column. `quantile`: also the pinball loss of forecasts of that quantile. `past`:
-    also MASE, and naive forecasts of the same rows from the past's rows before the first scored date.
+    also MASE, and naive forecasts of the same rows from the past's rows before the first scored date. Columns of
+    quantiles and bounds of intervals beside the forecast's target are scored too.
 
-    Raises `DataError` where a key is not unique, an actual row has no prediction, or a value is no number.
+    Raises `DataError` where a key is not unique, an actual row has no prediction, a value is no number, or bounds
+    cross.
     """
     require_columns(forecast, [target, *on], "predictions")
     require_columns(truth, [target, *on], "actuals")
-    keys = list(on) or [c for c in forecast.columns if c != target and c in truth.columns]
-    merged, forecasts = _match(forecast, truth, target, keys)
-    actual, predicted = _numbers(merged, target, "actuals"), _numbers(forecasts, target, "predictions")
-    known = None if past is None else _Known.of(past, merged, target)
+    made = [target, *bounds_in(forecast.columns, target)]
+    keys = list(on) or [c for c in forecast.columns if c not in made and c in truth.columns]
+    merged, forecasts = match(forecast, truth, made, keys)
+    actual, predicted = numbers(merged, target, "actuals"), numbers(forecasts, target, "predictions")
+    known = None if past is None else Known.of(past, merged, target)
 
-    def scores(made: NDArray[np.float64]) -> dict[str, float]:
-        extra = {} if quantile is None else {"pinball": pinball(actual, made, quantile)}
-        extra |= {} if known is None else {"mase": known.mase(actual, made)}
-        return {**scores_of(actual, made), **extra}
+    def scores(of: FloatArray) -> dict[str, float]:
+        extra = {} if quantile is None else {"pinball": pinball(actual, of, quantile)}
+        extra |= {} if known is None else {"mase": known.mase(actual, of)}
+        return {**scores_of(actual, of), **extra}
 
     naive = {} if known is None else known.naive
-    dates = [c for c in keys if is_datetime64_any_dtype(merged[c])]
-    error = bias_error(actual, predicted, pd.factorize(merged[dates[0]])[0]) if dates and actual.any() else None
+    date = _date_of(merged, keys, past)
+    blocks: IntArray | None = None if date is None else pd.factorize(merged[date], use_na_sentinel=False)[0]
+    bounds = Bounds.of(forecasts, target, merged, keys, actual, predicted, None if known is None else known.scale)
+    ahead = known.ahead if known else None if date is None else _ranks(merged[date])
     return Evaluation(
-        metrics=scores(predicted),
+        metrics={**scores(predicted), **({} if bounds is None else bounds.scores())},
         n_rows=len(truth),
         n_zero=int((actual == 0).sum()),
         n_unused=len(forecast) - len(truth),
@@ -122,133 +131,54 @@ def compare(
         target=target,
         by=None if by is None else _by_value(merged, by, actual, predicted),
         quantile=quantile,
-        naive=pd.DataFrame([{"forecast": name, **scores(made)} for name, made in naive.items()]) if naive else None,
-        bias_error=error,
+        naive=pd.DataFrame([{"forecast": name, **scores(of)} for name, of in naive.items()]) if naive else None,
+        bias_error=bias_error(actual, predicted, blocks) if blocks is not None and actual.any() else None,
+        quantiles=None if bounds is None else _of_bounds(bounds, merged, by, blocks, ahead),
     )
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the past says of n scored rows: MASE's scale (n,), None where it is not defined; naive forecasts (n,)."""
-
-    scale: NDArray[np.float64] | None
-    naive: dict[str, NDArray[np.float64]]
-
-    @classmethod
-    def of(cls, past: PastActuals, rows: pd.DataFrame, target: str) -> "_Known":
-        keys, date = list(past.series), past.date
-        used = [*keys, date, *past.events]
-        require_columns(past.table, [*used, target], "the history")
-        _require_keys(rows, used, past.table)
-        train = past.table[past.table[date] < rows[date].min()]
-        train = train[train[target].notna()]
-        if train.empty:
-            raise DataError(
-                f"the history has no row with a target before {rows[date].min()}, the first date that is scored",
-                hint="give the rows that were known when the forecast was made",
-            )
-        if not keys:
-            keys, used = [ONE_SERIES], [ONE_SERIES, *used]
-            train, rows = (with_columns(t, {ONE_SERIES: np.zeros(len(t))}) for t in (train, rows))
-        texts = [c for c in used if c != date]
-        train, rows = _plain_keys(train, texts), _plain_keys(rows, texts)
-        values, frequency = _numbers(train, target, "the history"), Frequency.of(past.table[date])
-        medians = [[*keys, *more] for more in (past.events, [SEASON, *past.events])]
-        naive = naive_forecasts(train, values, rows, keys, date, frequency, medians)
-        return cls(_scale(train, rows, values, keys, date, frequency), naive)
-
-    def mase(self, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-        return float("nan") if self.scale is None else mase(actual, predicted, self.scale)
+def _date_of(rows: pd.DataFrame, keys: Sequence[str], past: PastActuals | None) -> str | None:
+    """The column that says when a row is: the past's, else the first key that is a date; None where there is none."""
+    if past is not None:
+        return past.date
+    return next((c for c in keys if is_datetime64_any_dtype(rows[c])), None)
 
 
-def _require_keys(rows: pd.DataFrame, columns: Sequence[str], history: pd.DataFrame) -> None:
-    """Raises `DataError` unless the scored rows have the past's key columns, of the same kinds."""
-    missing = [c for c in columns if c not in rows.columns]
-    if missing:
-        raise DataError(
-            f"neither predictions nor actuals have the column {', '.join(missing)} of the history",
-            hint=f"carry it along: tabcli predict … --columns {','.join(columns)}",
-        )
-    for c in columns:
-        kinds = _kind(rows[c]), _kind(history[c])
-        if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
-            raise DataError(f"column {c!r} is {kinds[0]} in the scored rows and {kinds[1]} in the history")
+def _ranks(dates: pd.Series) -> IntArray:
+    """The rank of each date (n,) among the different ones, int64 (n,), from 1 on."""
+    return dates.rank(method="dense").to_numpy().astype("int64")
 
 
-def _scale(
-    train: pd.DataFrame,
-    rows: pd.DataFrame,
-    target: NDArray[np.float64],
-    series: list[str],
-    date: str,
-    frequency: Frequency,
-) -> NDArray[np.float64] | None:
-    """MASE's scale of each scored row, float64 (n,)."""
-    both = pd.concat([train[series], rows[series]], ignore_index=True)
-    codes: NDArray[np.int64] = both.groupby(series, sort=False, observed=True).ngroup().to_numpy().astype("int64")
-    steps = frequency.steps(train[date], int(pd.Timestamp(train[date].min()).timestamp()))
-    known = codes[: len(train)]
-    try:
-        scale = seasonal_scale(known, steps, target, season_steps(frequency), int(codes.max()) + 1)
-    except DataError:
-        return None
-    return scale[codes[len(train) :]]
+def _of_bounds(
+    bounds: Bounds, rows: pd.DataFrame, by: str | None, blocks: IntArray | None, ahead: IntArray | None
+) -> QuantileScores:
+    groups = None if by is None else _grouped(bounds, rows[by])
+    return QuantileScores(
+        levels=bounds.level_table(),
+        intervals=bounds.interval_table(blocks),
+        judged=bounds.judged,
+        n_sure=int(bounds.sure.sum()),
+        by=None if groups is None else groups.sort_values("wql", ascending=False, ignore_index=True),
+        by_step=None if ahead is None else _grouped(bounds, pd.Series(ahead, name="step")),
+    )
 
 
-def _match(
-    forecast: pd.DataFrame, truth: pd.DataFrame, target: str, keys: list[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The actual rows, with the columns that only the predictions have; and the predictions in the same order."""
-    if not keys:
-        raise DataError(
-            f"predictions and actuals share no column but {target!r}",
-            hint=f"predictions: {', '.join(forecast.columns)}; actuals: {', '.join(truth.columns)}",
-        )
-    for key in keys:
-        kinds = _kind(forecast[key]), _kind(truth[key])
-        if kinds[0] != kinds[1] and {"text", "date"} & {*kinds}:
-            raise DataError(f"column {key!r} is {kinds[0]} in the predictions and {kinds[1]} in the actuals")
-    check_unique(forecast, keys, "predictions")
-    check_unique(truth, keys, "actuals")
-    extra = [c for c in forecast.columns if c not in truth.columns]
-    predicted, matched = _free(f"{target} (predicted)", forecast, truth), _free("matched", forecast, truth)
-    wanted = _plain_keys(forecast[[*keys, *extra, target]], keys).rename(columns={target: predicted})
-    merged = _plain_keys(truth, keys).merge(wanted, on=keys, how="left", indicator=matched)
-    alone = merged.pop(matched) == "left_only"
-    if alone.any():
-        first = ", ".join(f"{k}={merged.loc[alone, k].iloc[0]}" for k in keys)
-        raise DataError(f"{int(alone.sum())} of {len(truth)} actual rows have no prediction, such as {first}")
-    forecasts = merged.pop(predicted).rename(target).to_frame()
-    return merged, forecasts
+def _grouped(bounds: Bounds, values: pd.Series) -> pd.DataFrame:
+    """The scores of each of the values (n,), in their order; their column keeps its name unless a score has it."""
+    groups = values.groupby(values, observed=True, dropna=False).indices
+    table = pd.DataFrame([{"rows": len(at), **bounds.at(np.asarray(at)).all_scores()} for at in groups.values()])
+    return _labelled(table, str(values.name), groups)
 
 
-def _kind(column: pd.Series) -> Kind:
-    """The kind of a column, also of one whose texts are plain str instead of categories."""
-    return "text" if isinstance(column.dtype, pd.StringDtype) else kind_of(column)
-
-
-def _plain_keys(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Text keys as plain str: the categories of two tables do not merge."""
-    return with_columns(table, {k: table[k].astype("str") for k in keys if _kind(table[k]) == "text"})
-
-
-def _numbers(merged: pd.DataFrame, column: str, where: str) -> NDArray[np.float64]:
-    if _kind(merged[column]) not in ("int", "float"):
-        raise DataError(f"{where}: column {column!r} holds no numbers")
-    values = merged[column].to_numpy(dtype="float64")
-    if not np.isfinite(values).all():
-        n_wrong = int((~np.isfinite(values)).sum())
-        raise DataError(f"{where}: column {column!r}: {n_wrong} rows have no number")
-    return values
-
-
-def _by_value(
-    merged: pd.DataFrame, by: str, actual: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> pd.DataFrame:
+def _by_value(merged: pd.DataFrame, by: str, actual: FloatArray, predicted: FloatArray) -> pd.DataFrame:
     require_columns(merged, [by], "predictions and actuals")
     groups = merged.groupby(by, observed=True, dropna=False).indices
     table = pd.DataFrame([{"rows": len(at), **scores_of(actual[at], predicted[at])} for at in groups.values()])
-    name = f"{by} (value)" if by in table.columns else by
-    table.insert(0, name, list(groups))
     worst = "rmspe" if table["rmspe"].notna().any() else "mae"
-    return table.sort_values(worst, ascending=False, ignore_index=True)
+    return _labelled(table, by, groups).sort_values(worst, ascending=False, ignore_index=True)
+
+
+def _labelled(table: pd.DataFrame, name: str, values: Iterable[object]) -> pd.DataFrame:
+    """The table with the values in front, under a name that no other column has."""
+    table.insert(0, f"{name} (value)" if name in table.columns else name, list(values))
+    return table

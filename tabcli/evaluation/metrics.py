@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.errors import DataError
 
+CHANCE = 3.0
+"""What differs by more than so many standard errors is more than chance."""
+
 
 def _pair(actual: ArrayLike, predicted: ArrayLike) -> tuple[FloatArray, FloatArray]:
     y = np.asarray(actual, dtype=np.float64)

@@ -2,10 +2,10 @@
 
 import math
 
-FRACTIONS = ("rmspe", "mape", "wape", "bias")
+FRACTIONS = ("rmspe", "mape", "wape", "wql", "bias")
 """Metrics that are printed as a percentage."""
 
-METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias")
+METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias", "wql", "sql", "crps")
 
 
 def score_text(metric: str, value: float) -> str:

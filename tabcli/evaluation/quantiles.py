@@ -12,7 +12,7 @@ Each such column is a bound. Imports nothing heavy.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from tabcli.errors import UsageError
 
@@ -75,22 +75,23 @@ def level_of(column: str, target: str) -> float | None:
     return {"q": share, "lo": low, "hi": high}[found[1]]
 
 
-def bounds_in(columns: Iterable[str], target: str) -> dict[str, float]:
+def bounds_in(columns: Iterable[object], target: str) -> dict[str, float]:
     """Column → level of those that hold a quantile of the target or a bound of an interval; the lowest level first.
 
     >>> bounds_in(["day", "Sales", "Sales_hi80", "Sales_lo80", "Sales_q50"], "Sales")
     {'Sales_lo80': 0.1, 'Sales_q50': 0.5, 'Sales_hi80': 0.9}
     """
     levels = {c: level_of(c, target) for c in columns if isinstance(c, str)}
-    return dict(sorted(((c, level) for c, level in levels.items() if level is not None), key=lambda pair: pair[1]))
+    found = [(level, column) for column, level in levels.items() if level is not None]
+    return {column: level for level, column in sorted(found)}
 
 
-def is_interval_bound(column: str, target: str) -> bool:
-    """Whether a column of `bounds_in` is a bound of an interval, not a quantile."""
-    return column.removeprefix(target)[1:3] in ("lo", "hi")
+def is_quantile(column: str) -> bool:
+    """Whether a column of `bounds_in` is a quantile, not a bound of an interval."""
+    return column.rpartition("_")[2].startswith("q")
 
 
-def intervals_in(columns: Iterable[str], target: str) -> dict[float, tuple[str, str]]:
+def intervals_in(columns: Iterable[object], target: str) -> dict[float, tuple[str, str]]:
     """Share of the rows → the columns with the lower and upper bound of each central interval, the narrowest first.
 
     Where there is no such pair of bounds, two quantiles whose levels are as far from 0 as from 1 are an interval too.
@@ -100,8 +101,8 @@ def intervals_in(columns: Iterable[str], target: str) -> dict[float, tuple[str, 
     """
     bounds = bounds_in(columns, target)
     found: dict[float, tuple[str, str]] = {}
-    for of_interval in (False, True):  # the bounds of an interval itself come last, and count
-        by_level = {level: c for c, level in bounds.items() if is_interval_bound(c, target) == of_interval}
+    for quantiles in (True, False):  # the bounds of an interval itself come last, and count
+        by_level = {level: c for c, level in bounds.items() if is_quantile(c) == quantiles}
         for level, column in by_level.items():
             opposite = by_level.get(round(1 - level, DIGITS))
             if level < 0.5 and opposite is not None:
@@ -109,11 +110,12 @@ def intervals_in(columns: Iterable[str], target: str) -> dict[float, tuple[str, 
     return dict(sorted(found.items()))
 
 
-def point_column(columns: Sequence[str]) -> str:
+def point_column(columns: Iterable[object]) -> str:
     """The last column that is no quantile and no bound of another one: the target, where predict wrote the table.
 
     >>> point_column(["id", "Sales", "Sales_q10", "Sales_q90"])
     'Sales'
     """
-    of_others = {bound for c in columns for bound in bounds_in(columns, c)}
-    return [c for c in columns if c not in of_others][-1]
+    names = [str(c) for c in columns]
+    of_others = {bound for c in names for bound in bounds_in(names, c)}
+    return [c for c in names if c not in of_others][-1]
