@@ -106,7 +106,7 @@ def evaluate(
     predictions: Annotated[Path, typer.Argument(help="The forecast, as predict wrote it.")],
     actuals: Annotated[Path, typer.Argument(help="A table with the same keys and what happened.")],
     target: Annotated[
-        str | None, typer.Option(help="The column to compare; by default the last of PREDICTIONS.")
+        str | None, typer.Option(help="The column to compare; by default the last of PREDICTIONS that is no quantile.")
     ] = None,
     on: Annotated[
         str, typer.Option(metavar="A,B,…", help="The columns that match rows; by default all shared others.")
@@ -137,6 +137,10 @@ def evaluate(
     events), the last season's value, the last value. The forecast or the actuals must have the columns of --date,
     --series and --events: tabcli predict … --columns carries them along. A season is a week for steps shorter than a
     week, else a year.
+
+    Quantiles and intervals beside the forecast are found by their names: Sales_q10; Sales_lo80 with Sales_hi80. Then
+    also WQL, CRPS and, with --history, SQL; by level the pinball loss and the share of actuals below; by interval the
+    share of rows that it promised and held, and its width; all of it by the column and by step ahead, too.
 
     Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
     """
