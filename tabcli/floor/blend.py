@@ -157,7 +157,7 @@ CLOSE = 0.15
 DOUBT = 0.25
 """The share is 0 if networks alone are worse than the best share by no more than so many standard errors."""
 
-UNTOLD = 1.0
+UNTOLD = 0.5
 """Shares within so many standard errors of the best one count as equally good."""
 
 LOUDEST = 0.3
