@@ -1,0 +1,160 @@
+"""How widely what happens scatters around a forecast, told by the errors of past windows.
+
+    error of a row  =  mean error of its window  +  scale of its place · standardised error
+
+The mean error of a window is common to all series and changes from window to window, so it widens the scatter but does
+not shift it. The scale of a place is a product of factors: how errors grow with the steps ahead, the place in the
+season (Sundays), and the series. Each factor is shrunk towards 1 by how many dates speak for it, so that little data
+give one scale for all. The standardised errors of all rows together then have the quantiles that are wanted, with the
+correction of split conformal prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018), in which dates are
+counted and not rows: series err together on a date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabcli.arrays import FloatArray, IntArray
+
+SERIES_PRIOR = 50.0
+"""A series' own scale counts by half where so many dates speak for it."""
+
+SEASON_PRIOR = 10.0
+"""The same of a place in the season, for which all series speak."""
+
+NEW = 1.5
+"""How much wider rows scatter of which the network does not know the series or a value."""
+
+MOST_GROWTH, LEAST_BEYOND = 0.6, 0.5
+"""The largest exponent of the steps ahead, and the least beyond the horizon: 0.5 is that of a random walk."""
+
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class RowPlaces:
+    """What n rows are, int64 (n,) each.
+
+    `series`: its number, −1 for one that training never saw. `season`: the place in the season, from 0 on. `ahead`: how
+    many steps after the cutoff, from 1 on.
+    """
+
+    series: IntArray
+    season: IntArray
+    ahead: IntArray
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+@dataclass(frozen=True)
+class PastErrors:
+    """n rows of past windows, of which no network that forecast them had seen the targets.
+
+    `window`: 0 for the newest, int64 (n,). `date`: equal for rows of one date, int64 (n,). `error`: what happened less
+    the forecast, on the learned scale, float64 (n,).
+    """
+
+    places: RowPlaces
+    window: IntArray
+    date: IntArray
+    error: FloatArray
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The scatter of a forecast to come.
+
+    `errors`: standardised, rising, float64 (m,). `n_dates`: of how many dates they are. `growth`: the exponent of the
+    steps ahead, and `horizon` the most of these that were seen. `season`, `series`: place or series → its factor;
+    others have 1.
+    """
+
+    errors: FloatArray
+    n_dates: int
+    growth: float
+    horizon: int
+    season: FloatArray
+    series: FloatArray
+
+    def scale(self, places: RowPlaces) -> FloatArray:
+        """How widely rows scatter, as the factor of the standardised errors, float64 (n,)."""
+        within = np.minimum(places.ahead, self.horizon).clip(1)
+        beyond = np.maximum(places.ahead / self.horizon, 1.0) ** max(self.growth, LEAST_BEYOND)
+        known = np.where(places.series < 0, NEW, _of(self.series, places.series))
+        scale: FloatArray = within**self.growth * beyond * _of(self.season, places.season) * known
+        return scale
+
+    def offsets(self, levels: Sequence[float]) -> FloatArray:
+        """The standardised errors at quantile levels between 0 and 1, float64 (q,), rising with the level.
+
+        A tail of probability p in n dates is made p · (n + 1) / n outwards. Where that is more than the sample has, the
+        outermost error stands for it.
+        """
+        p = np.asarray(levels, dtype="float64")
+        n = self.n_dates
+        outwards = np.where(p > 0.5, p * (n + 1) / n, np.where(p < 0.5, 1 - (1 - p) * (n + 1) / n, p))
+        found: FloatArray = np.quantile(self.errors, outwards.clip(0, 1))
+        return found
+
+
+def _of(factors: FloatArray, index: IntArray) -> FloatArray:
+    """Each row's factor (n,), 1 where there is none."""
+    there = (index >= 0) & (index < len(factors))
+    found: FloatArray = np.where(there, factors[np.where(there, index, 0)], 1.0) if len(factors) else np.ones(len(index))
+    return found
+
+
+def fit_scatter(past: PastErrors) -> Scatter:
+    """The scatter that the errors of one or more past windows tell."""
+    means = _means(past.error, past.window)
+    bias = means[past.window]
+    left = past.error - bias
+    growth = _growth(np.abs(left), past.places.ahead, past.date)
+    horizon = int(past.places.ahead.max())
+    left = left / past.places.ahead.clip(1) ** growth
+    season = _factors(np.abs(left), past.places.season, past.date, SEASON_PRIOR)
+    left = left / _of(season, past.places.season)
+    series = _factors(np.abs(left), past.places.series, past.date, SERIES_PRIOR)
+    left = left / _of(series, past.places.series)
+    # The next window's mean error is as large as those were, and unknown.
+    common = float(np.mean(means[np.unique(past.window)] ** 2))
+    wider = np.sqrt(1 + common / max(float(np.mean((past.error - bias) ** 2)), TINY))
+    return Scatter(np.sort(left) * wider, len(np.unique(past.date)), growth, horizon, season, series)
+
+
+def _means(values: FloatArray, groups: IntArray) -> FloatArray:
+    """The mean of each group, float64 (number of groups,)."""
+    means: FloatArray = np.bincount(groups, values) / np.maximum(np.bincount(groups), 1)
+    return means
+
+
+def _growth(size: FloatArray, ahead: IntArray, date: IntArray) -> float:
+    """The exponent with which errors grow with the steps ahead: by least squares of the logarithms of their mean sizes,
+    times the share of its square that is no chance, between 0 and `MOST_GROWTH`.
+    """
+    steps = np.unique(ahead)
+    means = _means(size, ahead)[steps]
+    there = means > 0
+    if there.sum() < 3:
+        return 0.0
+    x, y = np.log(steps[there]), np.log(means[there])
+    x, y = x - x.mean(), y - y.mean()
+    slope = float((x * y).sum() / (x**2).sum())
+    error = float(((y - slope * x) ** 2).sum() / max(len(x) - 2, 1) / (x**2).sum())
+    return float(np.clip(slope * max(0.0, 1 - error / max(slope**2, TINY)), 0.0, MOST_GROWTH))
+
+
+def _factors(size: FloatArray, groups: IntArray, date: IntArray, prior: float) -> FloatArray:
+    """Each group's mean size of errors ÷ that of all, shrunk towards 1, float64 (largest group + 1,)."""
+    known = groups >= 0
+    overall = float(size.mean())
+    if not known.any() or overall <= TINY:
+        return np.ones(0)
+    groups, size, date = groups[known], size[known], date[known]
+    n_groups = int(groups.max()) + 1
+    pairs = np.unique(groups * (int(date.max()) + 1) + date)
+    n_dates = np.bincount(pairs // (int(date.max()) + 1), minlength=n_groups)
+    factors: FloatArray = (_means(size, groups) / overall * n_dates + prior) / (n_dates + prior)
+    return np.maximum(factors, TINY)
