@@ -20,7 +20,7 @@ import tabcli
 from tabcli.bundle import directories
 from tabcli.cli.app import app
 from tabcli.errors import ConfigError, DataError
-from tabcli.forecasting.points import significant
+from tabcli.forecasting.outputs import significant
 from tests.conftest import CONFIG, HORIZON, N_DAYS, N_SHOPS, make_tables, write_folder
 
 

@@ -18,7 +18,7 @@ from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.errors import ConfigError
 from tabcli.evaluation.calibration import NO_CALIBRATION
-from tabcli.forecasting.points import predict_target
+from tabcli.forecasting.outputs import predict_target
 from tabcli.pipeline.prepare import fit as fit_prep
 from tabcli.training.ensemble import fit_ensemble
 from tabcli.training.inputs import chosen_history, make_inputs

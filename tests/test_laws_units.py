@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import tabcli
-from tabcli.forecasting.points import DIGITS, significant
+from tabcli.forecasting.outputs import DIGITS, significant
 from tests.conftest import make_tables
 
 

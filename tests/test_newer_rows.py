@@ -85,7 +85,7 @@ def test_both_losses_of_an_epoch_are_the_loss_that_is_learned(config: dict[str, 
 @pytest.mark.parametrize("transform", ["log", "log1p", "identity", "boxcox"])
 def test_an_ensemble_is_scored_by_what_it_forecasts(config: dict[str, Any], transform: str) -> None:
     """The mean of members, then calibrated: once the score took the mean of calibrated ones."""
-    from tabcli.forecasting.points import predict_target
+    from tabcli.forecasting.outputs import predict_target
 
     config["features"].pop("events")
     config["categorical"] = [c for c in config["categorical"] if not c.endswith(("bw", "fw"))]

@@ -12,7 +12,7 @@ import yaml
 import tabcli
 from tabcli.api import backtest
 from tabcli.errors import ConfigError, DataError
-from tabcli.forecasting.points import predict_target, significant
+from tabcli.forecasting.outputs import predict_target, significant
 from tests.conftest import CONFIG, make_tables, write_folder
 from tests.test_cli import run
 

@@ -3,7 +3,7 @@
     error of a row  =  mean error of its window  +  scale of its place · standardised error
 
 The mean error of a window is common to all series and changes from window to window, so it widens the scatter but does
-not shift it. The scale of a place is a product of factors: how errors grow with the steps ahead, the place in the
+not shift it (to shift by the mean of four windows costs 1 % of the pinball loss: docs/uncertainty.md). The scale of a place is a product of factors: how errors grow with the steps ahead, the place in the
 season (Sundays), and the series. Each factor is shrunk towards 1 by how many dates speak for it, so that little data
 give one scale for all. The standardised errors of all rows together then have the quantiles that are wanted, with the
 correction of split conformal prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018), in which dates are
@@ -66,17 +66,23 @@ class PastErrors:
 class Scatter:
     """The scatter of a forecast to come.
 
-    `errors`: standardised, rising, float64 (m,). `n_dates`: of how many dates they are. `growth`: the exponent of the
-    steps ahead, and `horizon` the most of these that were seen. `season`, `series`: place or series → its factor;
-    others have 1.
+    `errors`: standardised, rising, float64 (m,). `n_dates`: of how many dates they are. `shift`: the mean error of the
+    forecast, on the learned scale. `growth`: the exponent of the steps ahead, and `horizon` the most of these that were
+    seen. `season`, `series`: place or series → its factor; others have 1.
     """
 
     errors: FloatArray
     n_dates: int
+    shift: float
     growth: float
     horizon: int
     season: FloatArray
     series: FloatArray
+
+    def quantiles(self, places: RowPlaces, levels: Sequence[float]) -> FloatArray:
+        """What is added to the outputs of n rows for each level, on the learned scale, float64 (n, q), rising."""
+        quantiles: FloatArray = self.shift + self.scale(places)[:, None] * self.offsets(levels)
+        return quantiles
 
     def scale(self, places: RowPlaces) -> FloatArray:
         """How widely rows scatter, as the factor of the standardised errors, float64 (n,)."""
@@ -102,12 +108,17 @@ class Scatter:
 def _of(factors: FloatArray, index: IntArray) -> FloatArray:
     """Each row's factor (n,), 1 where there is none."""
     there = (index >= 0) & (index < len(factors))
-    found: FloatArray = np.where(there, factors[np.where(there, index, 0)], 1.0) if len(factors) else np.ones(len(index))
+    found: FloatArray = (
+        np.where(there, factors[np.where(there, index, 0)], 1.0) if len(factors) else np.ones(len(index))
+    )
     return found
 
 
-def fit_scatter(past: PastErrors) -> Scatter:
-    """The scatter that the errors of one or more past windows tell."""
+def fit_scatter(past: PastErrors, *, meant: bool = False) -> Scatter:
+    """The scatter that the errors of one or more past windows tell.
+
+    `meant`: the networks learned another quantile than the median, so that their mean error is no chance.
+    """
     means = _means(past.error, past.window)
     bias = means[past.window]
     left = past.error - bias
@@ -118,10 +129,12 @@ def fit_scatter(past: PastErrors) -> Scatter:
     left = left / _of(season, past.places.season)
     series = _factors(np.abs(left), past.places.series, past.date, SERIES_PRIOR)
     left = left / _of(series, past.places.series)
-    # The next window's mean error is as large as those were, and unknown.
-    common = float(np.mean(means[np.unique(past.window)] ** 2))
-    wider = np.sqrt(1 + common / max(float(np.mean((past.error - bias) ** 2)), TINY))
-    return Scatter(np.sort(left) * wider, len(np.unique(past.date)), growth, horizon, season, series)
+    own = means[np.unique(past.window)]
+    shift = float(own.mean()) if meant else 0.0
+    # The next window's mean error is as far from the shift as those were, and unknown.
+    common = float(np.mean((own - shift) ** 2)) / max(float(np.mean((past.error - bias) ** 2)), TINY)
+    errors = np.sort(left) * np.sqrt(1 + common)
+    return Scatter(errors, len(np.unique(past.date)), shift, growth, horizon, season, series)
 
 
 def _means(values: FloatArray, groups: IntArray) -> FloatArray:

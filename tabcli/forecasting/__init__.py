@@ -1,4 +1,11 @@
-"""A run and raw tables become forecasts. Intervals will stand beside the points, by what `evaluation` fits for them.
+"""A run and raw tables become forecasts: points, quantiles and intervals of rows, totals of many rows.
 
-points       the forecast of every row, in the order of the rows, and warnings
+raw rows ─ pipeline.apply ─▶ encoded rows ─ outputs ─▶ learned scale ─ points ─▶ one number a row
+                                                            └──────── bounds ─▶ quantiles, by errors of past windows
+
+outputs      what the networks and the floor give for encoded rows
+notes        what a reader of a forecast should know
+bounds       quantiles and intervals of each row
+totals       sums of rows, with intervals of their own
+points       the forecast of every row, in the order of the rows
 """

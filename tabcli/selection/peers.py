@@ -10,7 +10,7 @@ from tabcli.artifacts.contents import Prepared
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import fit_calibration
 from tabcli.evaluation.naive import group_medians, season_columns, seasonal_naive, with_season
-from tabcli.forecasting.points import encoded_dataset
+from tabcli.forecasting.outputs import encoded_dataset
 from tabcli.pipeline.joined import JoinedData
 from tabcli.pipeline.prepare import baseline_columns
 from tabcli.selection.trees import TREES
