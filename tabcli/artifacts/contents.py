@@ -97,3 +97,5 @@ class Run:
     """The target history as of the last known step."""
     floor: Floor = NO_FLOOR
     """The naive forecasts beside the networks, fitted up to the last known step."""
+    past: pd.DataFrame | None = None
+    """Rows of past windows with what was forecast, which intervals are made from: see `training.past`."""

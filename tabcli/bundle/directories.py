@@ -9,7 +9,8 @@
       tail.parquet     what forecasts may repeat   metrics.json          scores, past windows, share of the floor
       train.parquet    encoded rows                history.safetensors   target history as of the last known step
       valid.parquet, gap.parquet, future.parquet   floor.safetensors     naive forecasts beside the networks
-      past.parquet     the target's past           loss.png, manifest.json
+      past.parquet     the target's past           past.parquet          past windows with their forecasts
+                                                   loss.png, manifest.json
       summary.json     what prep printed
       manifest.json    sizes and hashes, last
 
@@ -161,6 +162,8 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
+    if run.past is not None:
+        _write_table(run.past, directory / "past.parquet")
     files.write_json(directory / "model.json", model)
     for i, weights in enumerate(run.members):
         (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
@@ -194,7 +197,8 @@ def load_run(directory: Path) -> Run:
             floor = replace(floor, models=from_arrays(floor.mixture, load_file(file("floor.safetensors"))))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
-        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor)
+        past = pd.read_parquet(file("past.parquet")) if (directory / "past.parquet").exists() else None
+        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

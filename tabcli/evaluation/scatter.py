@@ -114,12 +114,14 @@ def _of(factors: FloatArray, index: IntArray) -> FloatArray:
     return found
 
 
-def fit_scatter(past: PastErrors, *, meant: bool = False) -> Scatter:
+def fit_scatter(past: PastErrors, *, meant: bool = False, apart: bool = True) -> Scatter:
     """The scatter that the errors of one or more past windows tell.
 
-    `meant`: the networks learned another quantile than the median, so that their mean error is no chance.
+    `meant`: the networks learned another quantile than the median, so that their mean error is no chance. `apart`:
+    whether the mean errors of windows are looked at apart from the errors around them, for which a window needs many
+    rows.
     """
-    means = _means(past.error, past.window)
+    means = _means(past.error, past.window) * apart
     bias = means[past.window]
     left = past.error - bias
     growth = _growth(np.abs(left), past.places.ahead, past.date)

@@ -30,6 +30,7 @@ from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
+from tabcli.training.past import held_by_windows, meant_quantile, past_forecast
 from tabcli.training.workers import TrainingJob, run_tasks
 
 FEW = 2
@@ -43,7 +44,7 @@ class Ensemble:
     `scores`: of the members on the validation rows, which they have not seen, calibrated by older windows. `scored`:
     the n validation rows, and `outputs` each member's for them, float64 (n,). `windows`: past windows, the newest
     first, which say what to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many
-    windows decided on the calibration.
+    windows decided on the calibration. `past`: all rows of past windows, see `training.past`.
     """
 
     snapshot: Snapshot | None
@@ -57,6 +58,7 @@ class Ensemble:
     epochs: list[EpochRecord]
     refitted: bool
     judged_on: int
+    past: pd.DataFrame
 
 
 def fit_ensemble(
@@ -100,8 +102,9 @@ def fit_ensemble(
     calibration = _calibration(prepared, settings, judging)
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
+    past = pd.concat([past_forecast(prepared, k, e.outputs) for k, e in enumerate(errors)], ignore_index=True)
     return Ensemble(
-        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, len(judging)
+        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, len(judging), past
     )
 
 
@@ -199,9 +202,10 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         judged_on=ensemble.judged_on,
         floor=ensemble.floors.coming,
         better=ensemble.floors.better,
+        held=held_by_windows(prepared.fitted, ensemble.past, meant=meant_quantile(settings)),
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
-    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor)
+    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor, ensemble.past)

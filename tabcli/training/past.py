@@ -10,6 +10,7 @@ import pandas as pd
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Prepared
 from tabcli.artifacts.encoded_names import ROW, row_column
+from tabcli.config.schema import Config
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
 from tabcli.features.frequency import season_of
 from tabcli.training.inputs import window_of
@@ -45,21 +46,28 @@ def past_errors(fitted: FittedPipeline, rows: pd.DataFrame) -> PastErrors:
     series, ahead, window = (rows[c].to_numpy(dtype="int64") for c in ("series", "ahead", "window"))
     error = fitted.target.scaled(rows["actual"]) - rows["output"].to_numpy()
     places = row_places(fitted, series, rows["date"], ahead)
-    return PastErrors(places, window, pd.factorize(rows["date"])[0].astype("int64"), error)
+    names = pd.factorize(window)[0].astype("int64")  # from 0 on, also where the newest window is left out
+    return PastErrors(places, names, pd.factorize(rows["date"])[0].astype("int64"), error)
 
 
-def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame) -> tuple[float, ...]:
+def meant_quantile(settings: Config) -> bool:
+    """Whether the networks learn another quantile than the median, so that their mean error is no chance."""
+    return settings.train.loss == "pinball" and settings.train.quantile != 0.5
+
+
+def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame, *, meant: bool) -> tuple[float, ...]:
     """Which share of each past window lay within `HELD` intervals made from the others, the newest first.
 
-    Empty where there is only one window.
+    Empty where there is only one window. `meant`: see `meant_quantile`.
     """
     window = rows["window"].to_numpy()
     names = np.unique(window)
-    return tuple(_held(fitted, rows[window != k], rows[window == k]) for k in names) if len(names) > 1 else ()
-
-
-def _held(fitted: FittedPipeline, others: pd.DataFrame, rows: pd.DataFrame) -> float:
-    scatter, past = fit_scatter(past_errors(fitted, others)), past_errors(fitted, rows)
-    low, high = scatter.offsets([(1 - HELD) / 2, (1 + HELD) / 2])
-    standardised = past.error / scatter.scale(past.places)
-    return float(((standardised >= low) & (standardised <= high)).mean())
+    if len(names) < 2:
+        return ()
+    held = []
+    for k in names:
+        scatter = fit_scatter(past_errors(fitted, rows[window != k]), meant=meant)
+        past = past_errors(fitted, rows[window == k])
+        low, high = scatter.quantiles(past.places, [(1 - HELD) / 2, (1 + HELD) / 2]).T
+        held.append(float(((past.error >= low) & (past.error <= high)).mean()))
+    return tuple(held)

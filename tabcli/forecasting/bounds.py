@@ -1,0 +1,89 @@
+"""Quantiles and intervals of each forecast row, by the errors of past windows that the run keeps."""
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.artifacts.contents import Run
+from tabcli.artifacts.encoded_names import ROW, input_column
+from tabcli.errors import BundleError
+from tabcli.evaluation.scatter import NEW, Scatter, fit_scatter
+from tabcli.forecasting.outputs import significant
+from tabcli.pipeline.apply import Applied, zero_rows
+from tabcli.preprocessing.categorical import UNKNOWN
+from tabcli.training.past import meant_quantile, past_errors, row_places
+
+_FITTED: WeakKeyDictionary[Run, Scatter] = WeakKeyDictionary()
+
+
+def past_of(run: Run) -> pd.DataFrame:
+    """The rows of past windows that the run keeps. Raises `BundleError` where it keeps none."""
+    if run.past is None or run.past.empty:
+        raise BundleError(
+            "this run keeps no forecasts of past windows, from whose errors intervals are made",
+            hint="train again with this version of tabcli; calibration.windows says how many windows are forecast",
+        )
+    return run.past
+
+
+def scatter_of(run: Run) -> Scatter:
+    """How widely the run's forecasts scatter, found once per run. Raises `BundleError`."""
+    if run not in _FITTED:
+        _FITTED[run] = fit_scatter(past_errors(run.fitted, past_of(run)), meant=meant_quantile(run.fitted.config))
+    return _FITTED[run]
+
+
+def quantiles_of(run: Run, applied: Applied, outputs: FloatArray, levels: Sequence[float]) -> FloatArray:
+    """The quantiles of n rows in the target's unit, float64 (n, q), rising with the level; all 0 for rows 0 by rule.
+
+    `outputs`: what `outputs_of` gives for them, (n,). Not below 0 where no target of the past windows was. Raises
+    `BundleError` where the run keeps no past windows.
+    """
+    fitted, scatter = run.fitted, scatter_of(run)
+    series = np.where(_unknown(run, applied), -1, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
+    places = row_places(fitted, series, applied.rows[fitted.config.date], steps_ahead(run, applied))
+    order = np.argsort(levels)
+    added = scatter.quantiles(places, [levels[i] for i in order])
+    found = significant(fitted.target.inverse((outputs[:, None] + added).ravel())).reshape(added.shape)
+    if past_of(run)["actual"].min() >= 0:
+        found = np.maximum(found, 0.0)
+    found[zero_rows(applied, fitted.config)] = 0.0
+    if not np.isfinite(found).all():
+        raise BundleError(f"{int((~np.isfinite(found)).any(axis=1).sum())} rows have a bound that is not finite")
+    quantiles: FloatArray = found[:, np.argsort(order)]
+    return quantiles
+
+
+def steps_ahead(run: Run, applied: Applied) -> IntArray:
+    """How many steps after the last known date each row lies, int64 (n,); at least 1."""
+    ago = run.fitted.frequency.ago(applied.rows[run.fitted.config.date], run.fitted.split.valid_end)
+    return np.maximum(-ago, 1)
+
+
+def _unknown(run: Run, applied: Applied) -> BoolArray:
+    """Which rows hold a series or another value that training never saw, bool (n,)."""
+    table = applied.encoded.table
+    codes = [c for c in map(input_column, run.fitted.preprocessor.categorical) if c in table.columns]
+    unknown: BoolArray = (table[codes] == UNKNOWN).any(axis=1).to_numpy(dtype=bool)
+    return unknown | (table[ROW + "series"].to_numpy() < 0)
+
+
+def bound_notes(run: Run, applied: Applied) -> list[str]:
+    """What a reader of intervals must know beside what `notes_on` says."""
+    scatter, notes = scatter_of(run), []
+    n_windows = past_of(run)["window"].nunique()
+    n_unknown = int(_unknown(run, applied).sum())
+    if n_unknown:
+        notes.append(f"{n_unknown} rows hold what training never saw: their intervals are {NEW} times as wide")
+    n_beyond = int((steps_ahead(run, applied) > scatter.horizon).sum())
+    if n_beyond:
+        notes.append(
+            f"{n_beyond} rows lie beyond the {scatter.horizon} steps of past windows: their intervals grow with the "
+            "distance, by a rule that no past window could check"
+        )
+    if n_windows == 1:
+        notes.append("intervals come from a single past window: how much windows differ is not known to them")
+    return notes

@@ -1,0 +1,171 @@
+"""Sums of forecast rows, such as of a chain by week, with intervals from the errors of such sums in past windows.
+
+A sum of quantiles is no quantile of a sum: what rows have in common does not cancel. So a total's interval comes from
+what totals of the same kind erred by in past windows, as a share of their forecast.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from tabcli.arrays import AnyArray, FloatArray, IntArray
+from tabcli.artifacts.contents import Run
+from tabcli.artifacts.encoded_names import ROW
+from tabcli.errors import DataError, UsageError, did_you_mean
+from tabcli.evaluation.quantiles import interval_columns
+from tabcli.evaluation.scatter import PastErrors, RowPlaces, Scatter, fit_scatter
+from tabcli.forecasting.bounds import past_of
+from tabcli.forecasting.outputs import significant
+from tabcli.pipeline.apply import Applied
+
+PERIODS: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "day": lambda dates: dates.dt.normalize(),
+    "week": lambda dates: dates.dt.normalize() - pd.to_timedelta(dates.dt.dayofweek, unit="D"),
+    "month": lambda dates: dates.dt.to_period("M").dt.start_time,
+}
+"""What a total may be by, beside columns: date → the first day of its period."""
+
+ALL = "chain"
+"""The total of all rows."""
+
+ENOUGH = 20
+"""From so many blocks on the errors of past totals have quantiles; fewer have a spread, and Student's t."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """One kind of total, such as `State,week`: sums by `columns` of the rows, and by a `period` or the whole horizon."""
+
+    name: str
+    columns: tuple[str, ...]
+    period: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Total":
+        """From *chain*, a period, columns, or several of these with commas. Raises `UsageError`.
+
+        >>> Total.parse("State,week")
+        Total(name='State,week', columns=('State',), period='week')
+        """
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        periods = [p for p in parts if p in PERIODS]
+        if not parts or len(periods) > 1:
+            raise UsageError(
+                f"--total {text!r}: expected {ALL}, columns, and at most one of {', '.join(PERIODS)}, with commas"
+            )
+        columns = tuple(p.removeprefix("column:") for p in parts if p not in (*PERIODS, ALL))
+        return cls(text, columns, periods[0] if periods else None)
+
+
+def totals_of(
+    run: Run, applied: Applied, values: FloatArray, totals: Sequence[Total], shares: Sequence[float]
+) -> pd.DataFrame:
+    """A row for each total: *total*, *group*, *start*, *rows*, the target's sum, and bounds for each of the shares.
+
+    `values`: the forecast of every row, (n,). `shares`: of the intervals, such as 0.8. Raises `UsageError` for a column
+    that the rows do not have or that changes within a series, `BundleError` for a run without past windows.
+    """
+    return pd.concat([_total(run, applied, values, total, shares) for total in totals], ignore_index=True)
+
+
+def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares: Sequence[float]) -> pd.DataFrame:
+    target, config = run.fitted.config.target.column, run.fitted.config
+    series = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
+    groups, names = _groups(applied, total, series)
+    sums = _sums(total, groups, applied.rows[config.date].reset_index(drop=True), values)
+    past = _past_sums(run, total, dict(zip(series.tolist(), groups.tolist(), strict=True)))
+    scatter = fit_scatter(_errors_of(past, total), apart=False)
+    scale = scatter.scale(_places(sums, total))
+    made = {
+        "total": np.full(len(sums), total.name, dtype=object),
+        "group": names[sums["group"].to_numpy()],
+        "start": sums["start"].to_numpy(),
+        "rows": sums["rows"].to_numpy(),
+        target: significant(sums["value"].to_numpy()),
+    }
+    positive = bool(past_of(run)["actual"].min() >= 0)
+    for share in shares:
+        for column, level in zip(interval_columns(target, share), ((1 - share) / 2, (1 + share) / 2), strict=True):
+            bound = sums["value"] + sums["value"].abs() * scale * _offset(scatter, level)
+            made[column] = significant(np.maximum(bound, 0.0) if positive else bound.to_numpy())
+    return pd.DataFrame(made)
+
+
+def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray, AnyArray]:
+    """Each row's group, int64 (n,), and the groups' names. Raises `UsageError`."""
+    stored = applied.wide.table.stored
+    for column in total.columns:
+        if column not in stored:
+            raise UsageError(f"--total {total.name}: the rows have no column {column!r}{did_you_mean(column, stored)}")
+    if not total.columns:
+        return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
+    rows = applied.wide.table.frame(total.columns).astype("str")
+    groups, names = pd.factorize(rows.agg(", ".join, axis=1), sort=True)
+    of_series = pd.Series(groups).groupby(series).nunique()
+    changing = int((of_series[of_series.index >= 0] > 1).sum())
+    if changing:
+        raise UsageError(
+            f"--total {total.name}: {', '.join(total.columns)} changes within {changing} of {len(of_series)} series",
+            hint=f"totals are by columns that stay the same within a series, and by one of {', '.join(PERIODS)}",
+        )
+    return groups.astype("int64"), np.asarray(names, dtype=object)
+
+
+def _starts(dates: pd.Series, period: str | None) -> pd.Series:
+    """The first day of each date's period; without one the first date of all."""
+    return PERIODS[period](dates) if period else pd.Series(dates.min(), index=dates.index)
+
+
+def _sums(total: Total, groups: IntArray, dates: pd.Series, values: FloatArray) -> pd.DataFrame:
+    """The sum of each group and period: *group*, *start*, *value*, *rows*."""
+    table = pd.DataFrame({"group": groups, "start": _starts(dates, total.period), "value": values})
+    return table.groupby(["group", "start"])["value"].agg(value="sum", rows="size").reset_index()
+
+
+def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame:
+    """The same totals in each past window: *group*, *start*, *window*, *actual* and *forecast*.
+
+    Of series that are forecast; `group_of`: a series' number → its group.
+    """
+    past = past_of(run)
+    group = past["series"].map(group_of)
+    rows = past[group.notna()]
+    found = []
+    for window, part in rows.groupby("window"):
+        of_row = group[part.index].to_numpy(dtype="int64")
+        forecast = run.calibration.forecasts(run.fitted.target, part["output"].to_numpy())
+        made = _sums(total, of_row, part["date"], forecast).rename(columns={"value": "forecast"})
+        made["actual"] = _sums(total, of_row, part["date"], part["actual"].to_numpy())["value"]
+        found.append(made.assign(window=window))
+    made = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    made = made[made["forecast"] != 0] if found else made
+    if made.empty:
+        raise DataError(
+            f"--total {total.name}: no series that is forecast has rows in a past window",
+            hint="totals have intervals where the same series were forecast before",
+        )
+    return made
+
+
+def _places(sums: pd.DataFrame, total: Total) -> RowPlaces:
+    """Totals as rows that scatter: a group for the series; days have their weekday for the season."""
+    n = len(sums)
+    season = sums["start"].dt.dayofweek.to_numpy(dtype="int64") if total.period == "day" else np.zeros(n, dtype="int64")
+    return RowPlaces(sums["group"].to_numpy(dtype="int64"), season, np.ones(n, dtype="int64"))
+
+
+def _errors_of(past: pd.DataFrame, total: Total) -> PastErrors:
+    error = (past["actual"] - past["forecast"]) / past["forecast"].abs()
+    window = pd.factorize(past["window"])[0].astype("int64")
+    block = pd.factorize(pd.MultiIndex.from_arrays([past["window"], past["start"]]))[0].astype("int64")
+    return PastErrors(_places(past, total), window, block, error.to_numpy(dtype="float64"))
+
+
+def _offset(scatter: Scatter, level: float) -> float:
+    """The standardised error of a total at a level."""
+    if scatter.n_dates >= ENOUGH:
+        return float(scatter.offsets([level])[0])
+    return float(student.ppf(level, scatter.n_dates) * np.sqrt(np.mean(scatter.errors**2)))
