@@ -14,6 +14,8 @@ from tabcli.bundle import directories
 from tabcli.config.schema import ONE_SERIES, Config
 from tabcli.errors import UsageError
 from tabcli.forecasting import points
+from tabcli.forecasting.points import NOTHING, Wanted
+from tabcli.forecasting.totals import Total
 from tabcli.pipeline import apply
 from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource, files_of
@@ -33,20 +35,48 @@ def predict(
     *,
     columns: Sequence[str] = (),
     horizon: str | None = None,
+    quantiles: Sequence[float] | None = None,
+    intervals: Sequence[float] | None = None,
+    totals: Sequence[str] = (),
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
 
     Where the config names no id, series and date stand for it. Raises `DataError` for rows that cannot be forecast,
-    `BundleError` for a run that cannot be used.
+    `BundleError` for a run that cannot be used, or that keeps no past windows where bounds are wanted.
 
     run: what `train` returned, or its directory.
     data: the folder with the tables, or the config's table names → DataFrames or files.
-    out: the .csv or .parquet file to write; by default none is written.
+    out: the .csv or .parquet file to write; by default none is written. Totals go into a file beside it, such as
+        forecast.totals.csv beside forecast.csv.
     columns: columns of the rows to carry along.
     horizon: a length such as "8w": instead of the table's rows, the next steps of every series are made by the
         config's `forecast.rules`.
+    quantiles: levels such as 0.1, each a column such as `Sales_q10`; by default the config's `forecast.quantiles`.
+    intervals: shares such as 0.8 of the rows that a central interval holds, each the columns `Sales_lo80` and
+        `Sales_hi80`; by default the config's `forecast.intervals`.
+    totals: sums of rows with intervals of their own: "chain" (all rows), columns that stay the same within a series,
+        "day", "week" or "month"; several with commas, such as "State,week".
     """
-    return _predict(_loaded(run), data, out, columns=columns, horizon=horizon)
+    loaded = _loaded(run)
+    wanted = _wanted(loaded.fitted.config, quantiles, intervals, totals)
+    return _predict(loaded, data, out, columns=columns, horizon=horizon, asked=wanted)
+
+
+def _wanted(
+    config: Config, quantiles: Sequence[float] | None, intervals: Sequence[float] | None, totals: Sequence[str]
+) -> Wanted:
+    """What is asked for, or else what the config says. Raises `UsageError` for what is no level."""
+    levels = tuple(config.forecast.quantiles if quantiles is None else quantiles)
+    shares = tuple(config.forecast.intervals if intervals is None else intervals)
+    for option, values in (("--quantiles", levels), ("--interval", shares)):
+        wrong = [v for v in values if not LEAST <= v <= 1 - LEAST]
+        if wrong:
+            raise UsageError(f"{option} {wrong[0]:g}: expected a number from {LEAST} to {1 - LEAST}, such as 0.8")
+    return Wanted(levels, shares, tuple(Total.parse(text) for text in totals))
+
+
+LEAST = 0.001
+"""The least level of a quantile: of rarer cases past windows know nothing."""
 
 
 def _loaded(run: TrainResult | Run | Path | str) -> Run:
@@ -63,23 +93,33 @@ def _predict(
     columns: Sequence[str],
     horizon: str | None = None,
     lookups: Sequence[LookupTable] | None = None,
+    asked: Wanted = NOTHING,
 ) -> PredictResult:
     started = time.perf_counter()
     config = run.fitted.config
     path = Path(out) if out is not None else None
     if path is not None:
         require_no_input(path, files_of(config, data))
-    made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups)
+    made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups, asked)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
     missing = [c for c in wanted if c not in made.table.columns]
     if missing:
         raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
-    table = made.table[[*(c for c in wanted if c != config.target.column), config.target.column]]
+    target, bounds = config.target.column, list(asked.bounds(config.target.column))
+    taken = [c for c in bounds if c in wanted]
+    if taken:
+        raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
+    table = made.table[[*(c for c in wanted if c != target), target, *bounds]]
     if path is not None:
         written = table if path.suffix.lower() not in TEXT_ENDINGS else _as_owner(table, config, data, horizon is None)
         write_table(written, path)
-    return PredictResult(path, table, made.counts, made.warnings, time.perf_counter() - started)
+    totals_path = None
+    if path is not None and made.totals is not None:
+        totals_path = path.with_name(f"{path.stem}.totals{path.suffix}")
+        write_table(made.totals, totals_path)
+    seconds = time.perf_counter() - started
+    return PredictResult(path, table, made.counts, made.warnings, seconds, made.totals, totals_path, target)
 
 
 def _as_owner(table: pd.DataFrame, config: Config, data: DataSource, given: bool) -> pd.DataFrame:
@@ -112,14 +152,23 @@ class Forecaster(Shown):
             "joined": first_few(names, 6) or "none",
         }
 
-    def predict(self, rows: TableSource, *, columns: Sequence[str] = ()) -> PredictResult:
+    def predict(
+        self,
+        rows: TableSource,
+        *,
+        columns: Sequence[str] = (),
+        quantiles: Sequence[float] | None = None,
+        intervals: Sequence[float] | None = None,
+    ) -> PredictResult:
         """Forecasts rows, as `predict` does.
 
         rows: rows like those of the table `future`, a DataFrame or a file. Those of the whole horizon where the config
             has events: days after what the run knows that are not asked for have no plan.
         columns: columns of the rows to carry along.
+        quantiles, intervals: as in `predict`.
         """
-        return _predict(self.run, {"future": rows}, None, columns=columns, lookups=self.lookups)
+        wanted = _wanted(self.run.fitted.config, quantiles, intervals, ())
+        return _predict(self.run, {"future": rows}, None, columns=columns, lookups=self.lookups, asked=wanted)
 
 
 def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabcli import files
 from tabcli.api.results import PrepResult
-from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
+from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
@@ -20,9 +20,9 @@ from tabcli.tables.contract import DataSource
 
 
 def prep_sections(config: Config) -> dict[str, Any]:
-    """The sections of the config that a prep depends on, as plain values; `forecast.floor` is a matter of training."""
+    """The sections of the config that a prep depends on, as plain values; some of `forecast` matter later."""
     sections: dict[str, Any] = {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
-    return {**sections, "forecast": {k: v for k, v in sections["forecast"].items() if k != "floor"}}
+    return {**sections, "forecast": {k: v for k, v in sections["forecast"].items() if k not in LATER}}
 
 
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:

@@ -11,6 +11,7 @@ from tabcli.artifacts.contents import Prepared, Run
 from tabcli.artifacts.records import EpochRecord, TrainMetrics
 from tabcli.artifacts.summary import PrepSummary
 from tabcli.evaluation.naming import score_text
+from tabcli.evaluation.quantiles import bounds_in
 from tabcli.shown import Shown, first_few
 
 
@@ -82,7 +83,8 @@ class PredictResult(Shown):
     """What `predict` returns.
 
     `path`: the file that was written, or None. `table`: what it holds. `counts`: how many *rows*, and of these *zero*
-    by rule. `warnings`: what a reader of the forecast should know. `seconds`: how long it took.
+    by rule. `warnings`: what a reader of the forecast should know. `seconds`: how long it took. `totals`: a row for
+    each sum that was asked for, see `forecasting.totals`, and the file with them. `target`: what is forecast.
     """
 
     path: Path | None
@@ -90,6 +92,19 @@ class PredictResult(Shown):
     counts: dict[str, int]
     warnings: list[str]
     seconds: float
+    totals: pd.DataFrame | None = None
+    totals_path: Path | None = None
+    target: str = ""
+
+    @property
+    def bounds(self) -> pd.DataFrame:
+        """Quantiles and bounds of intervals as a tidy frame: the row's keys, *level* (0 … 1) and *value*, by row."""
+        levels = bounds_in(self.table.columns, self.target)
+        keys = [c for c in self.table.columns if c not in levels and c != self.target]
+        level, value = (name + " " * (name in keys) for name in ("level", "value"))
+        tidy = self.table.melt(keys, list(levels), level, value, ignore_index=False)
+        tidy[level] = tidy[level].map(levels)
+        return tidy.sort_index(kind="stable").reset_index(drop=True)
 
     def brief(self) -> dict[str, str]:
         return {

@@ -26,6 +26,8 @@ ConfigSource = Config | Mapping[str, object] | Path | str
 """A config: checked, as plain values, or the path of a YAML file."""
 
 TRAIN_SECTIONS = ("preset", "model", "train", "variants", "calibration", "tune", "seed")
+LATER = {"floor", "quantiles", "intervals"}
+"""Keys of `forecast` that a prep does not depend on."""
 """The sections of a config that only training reads; prep depends on all others."""
 
 

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from tabcli import files
 from tabcli.api.prep import prep_sections
 from tabcli.api.results import PrepResult, TrainResult
-from tabcli.api.sources import TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
+from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories, manifest
 from tabcli.config import loading
@@ -99,7 +99,8 @@ def train(
         return TrainResult(None, run_of(prepared, ensemble, settings), False)
     path = Path(out)
     sections = {k: settings.dump()[k] for k in TRAIN_SECTIONS}
-    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, settings.forecast.floor])
+    later = settings.forecast.model_dump(mode="json", include=LATER)
+    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)

@@ -2,14 +2,15 @@
 
 Results go to stdout (`--json` for machines), everything else to stderr.
 
-    boundary       every exception → one message and an exit code
-    options        options that several commands share
-    render         results → the lines that prep, train, … print
-    render_scores  what evaluate prints
-    begin          synth, init
-    main_job       prep, train, lr-find, predict: the commands; what they print is in render
-    judge          backtest, tune, evaluate, inspect
-    steps          add-datepart, categorify, fill-missing, normalize
-    configs        config check, show, schema
-    app            every command by its name
+    boundary         every exception → one message and an exit code
+    options          options that several commands share
+    render           results → the lines that prep, train, … print
+    render_forecast  what predict prints
+    render_scores    what evaluate prints
+    begin            synth, init
+    main_job         prep, train, lr-find, predict: the commands; what they print is in render
+    judge            backtest, tune, evaluate, inspect
+    steps            add-datepart, categorify, fill-missing, normalize
+    configs          config check, show, schema
+    app              every command by its name
 """

@@ -8,7 +8,17 @@ import typer
 import tabcli
 from tabcli import memory
 from tabcli.cli.boundary import say
-from tabcli.cli.options import AsJson, ConfigOption, DataOption, Force, OptionalConfig, Overrides, split_names
+from tabcli.cli.forecasts import records_of, render_predict
+from tabcli.cli.options import (
+    AsJson,
+    ConfigOption,
+    DataOption,
+    Force,
+    OptionalConfig,
+    Overrides,
+    levels_of,
+    split_names,
+)
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
 
 
@@ -110,19 +120,47 @@ def predict(
             help="In place of the table `future`: the next steps (h, d, w, mo) of every series, by forecast.rules.",
         ),
     ] = None,
+    quantiles: Annotated[
+        list[str] | None,
+        typer.Option(metavar="0.1,0.5,…", help="Quantiles of these levels beside the forecast; may be repeated."),
+    ] = None,
+    intervals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--interval", metavar="0.8", help="A central interval that holds this share of the rows; may be repeated."
+        ),
+    ] = None,
+    totals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--total",
+            metavar="chain|COLUMN|day|week|month",
+            help="Sums with intervals, of all rows or by columns, over the horizon or by a period: --total State,week; "
+            "may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
 
-    Example: tabcli predict run --data data --out submission.csv
+    Example: tabcli predict run --data data --out submission.csv --interval 0.8 --total week
     """
 
-    result = tabcli.predict(run, data, out, columns=split_names(columns), horizon=horizon)
+    result = tabcli.predict(
+        run,
+        data,
+        out,
+        columns=split_names(columns),
+        horizon=horizon,
+        quantiles=levels_of("--quantiles", quantiles),
+        intervals=levels_of("--interval", intervals),
+        totals=totals or (),
+    )
     for warning in result.warnings:
         say(f"warning: {warning}")
     if as_json:
-        print_json({"path": str(out), **result.counts, "warnings": result.warnings})
+        sums = {} if result.totals is None else {"totals": records_of(result.totals)}
+        print_json({"path": str(out), **result.counts, **sums, "warnings": result.warnings})
         return
-    zero = result.counts["zero"]
-    typer.echo(f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s")
-    typer.echo(f"written: {out}")
+    for line in render_predict(result):
+        typer.echo(line)

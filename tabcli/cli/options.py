@@ -55,6 +55,19 @@ def split_names(names: str) -> list[str]:
     return [n.strip() for n in names.split(",") if n.strip()]
 
 
+def levels_of(option: str, given: Sequence[str] | None) -> list[float] | None:
+    """Numbers, each text with one or more of them separated by commas; None where the option is not given.
+
+    Raises `UsageError` for a text that is no number.
+    """
+    if given is None:
+        return None
+    try:
+        return [float(text) for each in given for text in split_names(each)]
+    except ValueError:
+        raise UsageError(f"{option} {', '.join(given)}: expected numbers between 0 and 1, such as 0.8") from None
+
+
 def reading_options(given: Sequence[str] | None) -> dict[str, str]:
     """The texts of --read, `option=value` each → option → value. Raises `UsageError` for a text without =."""
     wrong = [g for g in given or () if "=" not in g]

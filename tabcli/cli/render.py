@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import typer
@@ -160,6 +161,9 @@ def render_train(result: "TrainResult") -> Iterator[str]:
     if gain < 0 and settings.target.transform == "log1p" and settings.train.loss == "mse":
         yield "               a few targets of 0 lie far below all others on a log scale: try -S train.loss=huber"
     yield from _past_windows(metrics)
+    if metrics.held:
+        mean, low, high = (100 * f(metrics.held) for f in (fmean, min, max))
+        yield f"intervals      80 % intervals would have held {mean:.0f} % of past windows ({low:.0f} … {high:.0f} %)"
     if metrics.refitted:
         yield f"refitted       on all {metrics.train_rows:,} rows; the scores above are of the networks before"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"

@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from tabcli.config.reads import Reads
-from tabcli.config.values import CalendarPart, Condition, Duration, DurationField, Scalar, Section, Texts, Transform
+from tabcli.config.values import (
+    CalendarPart,
+    Condition,
+    Duration,
+    DurationField,
+    Level,
+    Scalar,
+    Section,
+    Texts,
+    Transform,
+)
 
 # -------------------------------------------------------------------------------------------- sections
 
@@ -253,7 +263,8 @@ class Forecast(Section):
     start after the last date of all series, the *common* one, or each after its *own*: then all series are learned as
     if they ended together, so that dates are compared by how long before the end they lie. For steps of a week or more.
     `floor`: with *auto* the best naive forecast stands beside the networks, with the share that served best in past
-    windows; where networks are better it has none.
+    windows; where networks are better it has none. `quantiles`, `intervals`: what predict writes beside the forecast
+    unless it is asked for others: quantiles of these levels, central intervals that hold these shares of the rows.
     """
 
     fill: Annotated[dict[str, Scalar], Reads("filled")] = {}
@@ -261,6 +272,8 @@ class Forecast(Section):
     weekdays: Literal["seen", "all"] = "seen"
     start: Literal["common", "own"] = "common"
     floor: Literal["auto", "off"] = "auto"
+    quantiles: tuple[Level, ...] = ()
+    intervals: tuple[Level, ...] = ()
     rules: Annotated[
         dict[str, Annotated[Rule, BeforeValidator(lambda v: {"last": True} if v == "last" else v)]], Reads("declared")
     ] = {}

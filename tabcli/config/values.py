@@ -90,6 +90,8 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 Scalar = bool | int | float | str
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Level = Annotated[float, Field(ge=0.001, le=0.999)]
+"""Of a quantile, or of an interval the share of the rows that it holds."""
 
 CalendarPart = Literal["Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"]
 

@@ -3,11 +3,12 @@
     error of a row  =  mean error of its window  +  scale of its place · standardised error
 
 The mean error of a window is common to all series and changes from window to window, so it widens the scatter but does
-not shift it (to shift by the mean of four windows costs 1 % of the pinball loss: docs/uncertainty.md). The scale of a place is a product of factors: how errors grow with the steps ahead, the place in the
-season (Sundays), and the series. Each factor is shrunk towards 1 by how many dates speak for it, so that little data
-give one scale for all. The standardised errors of all rows together then have the quantiles that are wanted, with the
-correction of split conformal prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018), in which dates are
-counted and not rows: series err together on a date.
+not shift it (a shift by the mean of four windows costs 1 % of the pinball loss: docs/uncertainty.md). The scale of a
+place is a product of factors: how errors grow with the steps ahead, the place in the season (Sundays), and the series.
+Each factor is shrunk towards 1 by how many dates speak for it, so that little data give one scale for all. The
+standardised errors of all rows together then have the quantiles that are wanted, with the correction of split conformal
+prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018), in which dates are counted and not rows: series err
+together on a date.
 """
 
 from collections.abc import Sequence

@@ -12,8 +12,11 @@ from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError
+from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
+from tabcli.forecasting.bounds import bound_notes, quantiles_of
 from tabcli.forecasting.notes import closed_notes, ended_notes, notes_on
-from tabcli.forecasting.outputs import predict_target, significant
+from tabcli.forecasting.outputs import outputs_of, significant
+from tabcli.forecasting.totals import Total, totals_of
 from tabcli.pipeline.apply import Applied, apply, zero_rows
 from tabcli.pipeline.future import future_rows, own_dates
 from tabcli.pipeline.joined import with_target
@@ -28,13 +31,38 @@ class Prediction:
 
     `table`: the id (where the config has one), series, date, the columns that were asked for, and the forecast under
     the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
-    `warnings`: one sentence each.
+    `warnings`: one sentence each. `totals`: see `totals.totals_of`;
+    None where none were asked for.
     """
 
     table: pd.DataFrame
     columns: list[str]
     counts: dict[str, int]
     warnings: list[str]
+    totals: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted beside the forecast of each row.
+
+    `quantiles`: their levels. `intervals`: the shares of the rows that central intervals hold, of rows and of totals.
+    `totals`: sums of rows.
+    """
+
+    quantiles: tuple[float, ...] = ()
+    intervals: tuple[float, ...] = ()
+    totals: tuple[Total, ...] = ()
+
+    def bounds(self, target: str) -> dict[str, float]:
+        """Column → level of the bounds of each row, in the order that they are written in."""
+        bounds = {quantile_column(target, level): level for level in sorted(self.quantiles)}
+        for share in sorted(self.intervals):
+            bounds |= zip(interval_columns(target, share), interval_levels(share), strict=True)
+        return bounds
+
+
+NOTHING = Wanted()
 
 
 def forecast(
@@ -43,11 +71,13 @@ def forecast(
     horizon: Duration | None = None,
     columns: Sequence[str] = (),
     lookups: Sequence[LookupTable] | None = None,
+    wanted: Wanted = NOTHING,
 ) -> Prediction:
     """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
     `horizon`: forecast the next steps of every series in place of that table. `columns`: columns of the rows that are
-    carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. Raises `DataError` for
+    carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. `wanted`: quantiles,
+    intervals and totals. Raises `DataError` for
     rows that cannot be read, `ConfigError` for rows that cannot be made, `BundleError` where a forecast is not finite.
     """
     config = run.fitted.config
@@ -56,7 +86,8 @@ def forecast(
         _refuse_later_rows(run, data)
         made = future_rows(run.fitted, horizon)
     applied = apply(run.fitted, data, rows=made, lookups=lookups)
-    values = forecast_applied(run, applied)
+    outputs = outputs_of(run, applied.encoded.table, applied.rows[config.date])
+    values = _finished(run, applied, outputs)
     rows = applied.rows
     keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
     known = [c for c in columns if c not in keys and c in rows.columns]
@@ -65,15 +96,25 @@ def forecast(
         places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
         table[config.date] = own_dates(run.fitted, table[config.date], places)
     table[config.target.column] = values
+    bounds = wanted.bounds(config.target.column)
+    if bounds:
+        table[list(bounds)] = quantiles_of(run, applied, outputs, list(bounds.values()))
     notes = notes_on(applied, run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
+    notes += bound_notes(run, applied) if bounds else []
+    totals = totals_of(run, applied, values, wanted.totals, wanted.intervals) if wanted.totals else None
     counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}
-    return Prediction(table, [*rows.columns, config.target.column], counts, notes)
+    return Prediction(table, [*rows.columns, config.target.column], counts, notes, totals)
 
 
 def forecast_applied(run: Run, applied: Applied) -> FloatArray:
     """The forecast of every row, float64 (n,), 0 where the config says so. Raises `BundleError`."""
+    return _finished(run, applied, outputs_of(run, applied.encoded.table, applied.rows[run.fitted.config.date]))
+
+
+def _finished(run: Run, applied: Applied, outputs: FloatArray) -> FloatArray:
+    """Outputs on the learned scale (n,) → forecasts as they are written."""
     config = run.fitted.config
-    values = significant(predict_target(run, applied.encoded.table, applied.rows[config.date]))
+    values = significant(run.calibration.forecasts(run.fitted.target, outputs))
     values = np.where(zero_rows(applied, config), 0.0, values)
     if not np.isfinite(values).all():
         raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")

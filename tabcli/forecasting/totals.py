@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tabcli.arrays import AnyArray, FloatArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW
 from tabcli.errors import DataError, UsageError, did_you_mean
-from tabcli.evaluation.quantiles import interval_columns
+from tabcli.evaluation.quantiles import interval_columns, interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, Scatter, fit_scatter
 from tabcli.forecasting.bounds import past_of
 from tabcli.forecasting.outputs import significant
@@ -37,7 +37,7 @@ ENOUGH = 20
 
 @dataclass(frozen=True)
 class Total:
-    """One kind of total, such as `State,week`: sums by `columns` of the rows, and by a `period` or the whole horizon."""
+    """One kind of total, such as `State,week`: by `columns` of the rows, and by a `period` or over the horizon."""
 
     name: str
     columns: tuple[str, ...]
@@ -88,7 +88,7 @@ def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares:
     }
     positive = bool(past_of(run)["actual"].min() >= 0)
     for share in shares:
-        for column, level in zip(interval_columns(target, share), ((1 - share) / 2, (1 + share) / 2), strict=True):
+        for column, level in zip(interval_columns(target, share), interval_levels(share), strict=True):
             bound = sums["value"] + sums["value"].abs() * scale * _offset(scatter, level)
             made[column] = significant(np.maximum(bound, 0.0) if positive else bound.to_numpy())
     return pd.DataFrame(made)
@@ -119,7 +119,7 @@ def _starts(dates: pd.Series, period: str | None) -> pd.Series:
     return PERIODS[period](dates) if period else pd.Series(dates.min(), index=dates.index)
 
 
-def _sums(total: Total, groups: IntArray, dates: pd.Series, values: FloatArray) -> pd.DataFrame:
+def _sums(total: Total, groups: AnyArray, dates: pd.Series, values: AnyArray) -> pd.DataFrame:
     """The sum of each group and period: *group*, *start*, *value*, *rows*."""
     table = pd.DataFrame({"group": groups, "start": _starts(dates, total.period), "value": values})
     return table.groupby(["group", "start"])["value"].agg(value="sum", rows="size").reset_index()
@@ -168,4 +168,4 @@ def _offset(scatter: Scatter, level: float) -> float:
     """The standardised error of a total at a level."""
     if scatter.n_dates >= ENOUGH:
         return float(scatter.offsets([level])[0])
-    return float(student.ppf(level, scatter.n_dates) * np.sqrt(np.mean(scatter.errors**2)))
+    return float(stdtrit(scatter.n_dates, level) * np.sqrt(np.mean(scatter.errors**2)))

@@ -208,4 +208,6 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     floor = at_end(ensemble.floors.coming, prepared)
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
-    return Run(own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor, ensemble.past)
+    return Run(
+        own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor, ensemble.past
+    )

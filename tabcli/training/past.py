@@ -1,7 +1,7 @@
 """Rows of past windows with what happened and what was forecast, as a run keeps them for its intervals.
 
-    window  series  date        ahead  actual   output
-    0       17      2015-06-13     48  5263.0   8.54     the newest window, its last day; output: on the learned scale
+window  series  date        ahead  actual   output
+0       17      2015-06-13     48  5263.0   8.54     the newest window, its last day; output: on the learned scale
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from tabcli.arrays import FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Prepared
 from tabcli.artifacts.encoded_names import ROW, row_column
 from tabcli.config.schema import Config
+from tabcli.evaluation.quantiles import interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
 from tabcli.features.frequency import season_of
 from tabcli.training.inputs import window_of
@@ -68,6 +69,6 @@ def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame, *, meant: bool) 
     for k in names:
         scatter = fit_scatter(past_errors(fitted, rows[window != k]), meant=meant)
         past = past_errors(fitted, rows[window == k])
-        low, high = scatter.quantiles(past.places, [(1 - HELD) / 2, (1 + HELD) / 2]).T
+        low, high = scatter.quantiles(past.places, interval_levels(HELD)).T
         held.append(float(((past.error >= low) & (past.error <= high)).mean()))
     return tuple(held)
