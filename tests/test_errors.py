@@ -63,7 +63,7 @@ def test_a_full_memory_in_predict_is_not_a_corrupt_run(job: Path, monkeypatch: p
     def full(*args: Any) -> None:
         raise RuntimeError(OF_TORCH)
 
-    monkeypatch.setattr("tabcli.forecasting.points.predict_outputs", full)
+    monkeypatch.setattr("tabcli.forecasting.outputs.predict_outputs", full)
     with pytest.raises(ResourceError, match="the memory is full"):
         tabcli.predict(job / "run", job / "data")
 

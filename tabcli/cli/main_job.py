@@ -8,7 +8,6 @@ import typer
 import tabcli
 from tabcli import memory
 from tabcli.cli.boundary import say
-from tabcli.cli.forecasts import records_of, render_predict
 from tabcli.cli.options import (
     AsJson,
     ConfigOption,
@@ -20,6 +19,7 @@ from tabcli.cli.options import (
     split_names,
 )
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
+from tabcli.cli.render_forecast import records_of, render_predict
 
 
 def prep(

@@ -99,7 +99,7 @@ class Calibration(Section):
     """
 
     metric: Literal["auto", "none"] | Metric = "auto"
-    windows: Annotated[int, Field(ge=0, le=50)] = 2
+    windows: Annotated[int, Field(ge=0, le=50)] = 3
 
 
 def _rising(value: "Range") -> "Range":

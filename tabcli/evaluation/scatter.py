@@ -96,13 +96,14 @@ class Scatter:
     def offsets(self, levels: Sequence[float]) -> FloatArray:
         """The standardised errors at quantile levels between 0 and 1, float64 (q,), rising with the level.
 
-        A tail of probability p in n dates is made p · (n + 1) / n outwards. Where that is more than the sample has, the
-        outermost error stands for it.
+        The upper quantile of level p is the least error that at least p · (n + 1) / n of the errors do not exceed, with
+        n dates; the largest error where that is more than all of them. The lower ones are its mirror image.
         """
-        p = np.asarray(levels, dtype="float64")
-        n = self.n_dates
-        outwards = np.where(p > 0.5, p * (n + 1) / n, np.where(p < 0.5, 1 - (1 - p) * (n + 1) / n, p))
-        found: FloatArray = np.quantile(self.errors, outwards.clip(0, 1))
+        p, m = np.asarray(levels, dtype="float64"), len(self.errors)
+        wanted = np.maximum(p, 1 - p) * (self.n_dates + 1) / self.n_dates
+        rank = np.clip(np.ceil(np.round(wanted * m, 9)).astype("int64"), 1, m) - 1
+        upper, lower = self.errors[rank], self.errors[m - 1 - rank]
+        found: FloatArray = np.where(p > 0.5, upper, np.where(p < 0.5, lower, np.median(self.errors)))
         return found
 
 

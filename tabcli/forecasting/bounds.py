@@ -75,10 +75,11 @@ def bound_notes(run: Run, applied: Applied) -> list[str]:
     """What a reader of intervals must know beside what `notes_on` says."""
     scatter, notes = scatter_of(run), []
     n_windows = past_of(run)["window"].nunique()
-    n_unknown = int(_unknown(run, applied).sum())
+    open_rows = ~zero_rows(applied, run.fitted.config)
+    n_unknown = int((_unknown(run, applied) & open_rows).sum())
     if n_unknown:
         notes.append(f"{n_unknown} rows hold what training never saw: their intervals are {NEW} times as wide")
-    n_beyond = int((steps_ahead(run, applied) > scatter.horizon).sum())
+    n_beyond = int(((steps_ahead(run, applied) > scatter.horizon) & open_rows).sum())
     if n_beyond:
         notes.append(
             f"{n_beyond} rows lie beyond the {scatter.horizon} steps of past windows: their intervals grow with the "

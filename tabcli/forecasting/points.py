@@ -63,6 +63,8 @@ class Wanted:
 
 
 NOTHING = Wanted()
+USUAL = (0.8,)
+"""The interval of totals where none is asked for."""
 
 
 def forecast(
@@ -101,7 +103,7 @@ def forecast(
         table[list(bounds)] = quantiles_of(run, applied, outputs, list(bounds.values()))
     notes = notes_on(applied, run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
     notes += bound_notes(run, applied) if bounds else []
-    totals = totals_of(run, applied, values, wanted.totals, wanted.intervals) if wanted.totals else None
+    totals = totals_of(run, applied, values, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
     counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}
     return Prediction(table, [*rows.columns, config.target.column], counts, notes, totals)
 

@@ -23,13 +23,16 @@ from tabcli.pipeline.apply import Applied
 
 PERIODS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "day": lambda dates: dates.dt.normalize(),
-    "week": lambda dates: dates.dt.normalize() - pd.to_timedelta(dates.dt.dayofweek, unit="D"),
+    "week": lambda dates: dates.dt.normalize() - pd.to_timedelta(dates.dt.day_of_week, unit="D"),
     "month": lambda dates: dates.dt.to_period("M").dt.start_time,
 }
 """What a total may be by, beside columns: date → the first day of its period."""
 
 ALL = "chain"
 """The total of all rows."""
+
+MISSING = "(missing)"
+"""The group of rows without a value."""
 
 ENOUGH = 20
 """From so many blocks on the errors of past totals have quantiles; fewer have a spread, and Student's t."""
@@ -78,19 +81,19 @@ def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares:
     sums = _sums(total, groups, applied.rows[config.date].reset_index(drop=True), values)
     past = _past_sums(run, total, dict(zip(series.tolist(), groups.tolist(), strict=True)))
     scatter = fit_scatter(_errors_of(past, total), apart=False)
-    scale = scatter.scale(_places(sums, total))
+    scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
     made = {
         "total": np.full(len(sums), total.name, dtype=object),
         "group": names[sums["group"].to_numpy()],
         "start": sums["start"].to_numpy(),
         "rows": sums["rows"].to_numpy(),
-        target: significant(sums["value"].to_numpy()),
+        target: significant(value),
     }
     positive = bool(past_of(run)["actual"].min() >= 0)
     for share in shares:
         for column, level in zip(interval_columns(target, share), interval_levels(share), strict=True):
-            bound = sums["value"] + sums["value"].abs() * scale * _offset(scatter, level)
-            made[column] = significant(np.maximum(bound, 0.0) if positive else bound.to_numpy())
+            bound = value + np.abs(value) * scale * _offset(scatter, level)
+            made[column] = significant(np.maximum(bound, 0.0) if positive else bound)
     return pd.DataFrame(made)
 
 
@@ -102,7 +105,7 @@ def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray,
             raise UsageError(f"--total {total.name}: the rows have no column {column!r}{did_you_mean(column, stored)}")
     if not total.columns:
         return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
-    rows = applied.wide.table.frame(total.columns).astype("str")
+    rows = applied.wide.table.frame(total.columns).astype("str").fillna(MISSING)
     groups, names = pd.factorize(rows.agg(", ".join, axis=1), sort=True)
     of_series = pd.Series(groups).groupby(series).nunique()
     changing = int((of_series[of_series.index >= 0] > 1).sum())
@@ -153,7 +156,9 @@ def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame
 def _places(sums: pd.DataFrame, total: Total) -> RowPlaces:
     """Totals as rows that scatter: a group for the series; days have their weekday for the season."""
     n = len(sums)
-    season = sums["start"].dt.dayofweek.to_numpy(dtype="int64") if total.period == "day" else np.zeros(n, dtype="int64")
+    season = (
+        sums["start"].dt.day_of_week.to_numpy(dtype="int64") if total.period == "day" else np.zeros(n, dtype="int64")
+    )
     return RowPlaces(sums["group"].to_numpy(dtype="int64"), season, np.ones(n, dtype="int64"))
 
 

@@ -1,0 +1,125 @@
+"""How widely errors of past windows scatter: an independent package, laws, and data whose scatter is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabcli.evaluation.scatter import LEAST_BEYOND, NEW, PastErrors, RowPlaces, fit_scatter
+from tests.conftest import examples
+
+LEVELS = [0.025, 0.1, 0.3, 0.5, 0.7, 0.9, 0.975]
+
+
+def places(n: int, series: object = 0, season: object = 0, ahead: object = 1) -> RowPlaces:
+    return RowPlaces(*(np.broadcast_to(np.asarray(x, dtype="int64"), (n,)).copy() for x in (series, season, ahead)))
+
+
+def past(error: object, where: RowPlaces | None = None, window: object = 0, date: object = None) -> PastErrors:
+    error = np.asarray(error, dtype="float64")
+    n = len(error)
+    date = np.arange(n) if date is None else np.asarray(date)
+    window = np.broadcast_to(np.asarray(window, dtype="int64"), (n,)).copy()
+    return PastErrors(where or places(n), window, date.astype("int64"), error)
+
+
+def grid(rng: np.random.Generator, n_windows: int = 4, n_steps: int = 48, n_series: int = 30) -> PastErrors:
+    """Normal errors of sd 0.1, of every series on every date of every window."""
+    window, step, series = (a.ravel() for a in np.indices((n_windows, n_steps, n_series)))
+    where = RowPlaces(series, (window * n_steps + step) % 7, step + 1)
+    return PastErrors(where, window, window * n_steps + step, 0.1 * rng.normal(size=len(series)))
+
+
+@pytest.mark.parametrize("n", [31, 50, 199])
+@pytest.mark.parametrize("confidence", [0.625, 0.75, 0.875])  # exact in binary: theirs rounds 0.2 · 200 down to 39
+def test_the_finite_sample_is_counted_as_an_independent_package_does(n: int, confidence: float) -> None:
+    crepes = pytest.importorskip("crepes")
+    size = np.random.default_rng(n).exponential(size=n)
+    theirs = crepes.ConformalRegressor().fit(size).predict_int(np.zeros(1), confidence=confidence)[0, 1]
+    ours = fit_scatter(past(size), apart=False).offsets([confidence])[0]
+    assert ours == pytest.approx(theirs, rel=1e-12)
+
+
+def test_a_quantile_beyond_the_sample_is_its_outermost_error() -> None:
+    scatter = fit_scatter(past([-3.0, -1.0, 0.0, 1.0, 4.0]), apart=False)
+    assert scatter.offsets([0.01, 0.5, 0.99]).tolist() == [-3.0, 0.0, 4.0]
+
+
+def test_quantiles_of_normal_errors_are_found() -> None:
+    scatter = fit_scatter(grid(np.random.default_rng(0)))
+    where = places(1, series=3, season=2, ahead=20)
+    found = scatter.quantiles(where, [0.1, 0.5, 0.9])[0]
+    np.testing.assert_allclose(found, [-0.128, 0, 0.128], atol=0.008)
+    assert scatter.growth < 0.05
+    np.testing.assert_allclose(scatter.series, 1, atol=0.1)
+    np.testing.assert_allclose(scatter.season, 1, atol=0.1)
+
+
+def test_series_seasons_and_steps_have_scales_of_their_own() -> None:
+    made = grid(np.random.default_rng(1))
+    p = made.places
+    true = np.where(p.series < 5, 2.0, 1.0) * np.where(p.season == 6, 3.0, 1.0) * p.ahead**0.3
+    scatter = fit_scatter(PastErrors(p, made.window, made.date, made.error * true))
+    assert scatter.growth == pytest.approx(0.3, abs=0.06)
+    loud, quiet, sunday = scatter.scale(places(3, series=[0, 20, 20], season=[1, 1, 6]))
+    assert loud / quiet == pytest.approx(2.0, rel=0.2)  # 192 dates against a prior of 50
+    assert sunday / quiet == pytest.approx(3.0, rel=0.25)
+
+
+def test_one_series_speaks_little_for_itself_when_dates_are_few() -> None:
+    made = grid(np.random.default_rng(2), n_windows=1, n_steps=3)
+    loud = made.error * np.where(made.places.series == 0, 10, 1)
+    scatter = fit_scatter(PastErrors(made.places, made.window, made.date, loud))
+    assert 1.0 < scatter.series[0] < 1.8  # 3 dates against a prior of 50
+
+
+def test_what_windows_have_in_common_widens_and_does_not_shift() -> None:
+    made = grid(np.random.default_rng(3))
+    shifted = PastErrors(
+        made.places, made.window, made.date, made.error + np.array([0.1, -0.05, 0.1, 0.05])[made.window]
+    )
+    narrow, wide = fit_scatter(made), fit_scatter(shifted)
+    low, middle, high = wide.offsets([0.1, 0.5, 0.9]) / narrow.offsets([0.9])[0]
+    assert 1.15 < high < 1.5
+    assert -1.5 < low < -1.15
+    assert abs(middle) < 0.05
+    assert wide.shift == 0.0
+
+
+def test_a_quantile_that_networks_learned_is_not_taken_for_a_bias() -> None:
+    made = grid(np.random.default_rng(4))
+    low = PastErrors(made.places, made.window, made.date, made.error - 0.3)
+    assert fit_scatter(low, meant=True).quantiles(places(1), [0.5])[0, 0] == pytest.approx(-0.3, abs=0.01)
+    assert fit_scatter(low).quantiles(places(1), [0.5])[0, 0] == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_unknown_and_the_distant_are_wider() -> None:
+    scatter = fit_scatter(grid(np.random.default_rng(5)))
+    known, new, far = scatter.scale(places(3, series=[99, -1, 99], season=9, ahead=[48, 48, 4 * 48]))
+    assert new == pytest.approx(NEW * known)
+    assert far == pytest.approx(known * 4**LEAST_BEYOND)
+
+
+@examples(25)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.001, 1000),
+    st.integers(1, 4),
+    st.integers(1, 12),
+    st.integers(1, 5),
+)
+def test_bounds_rise_with_the_level_and_go_with_the_unit(
+    seed: int, unit: float, n_windows: int, n_steps: int, n_series: int
+) -> None:
+    made = grid(np.random.default_rng(seed), n_windows, n_steps, n_series)
+    where = places(6, series=[-1, 0, 0, 1, 2, 9], season=[0, 1, 2, 3, 6, 11], ahead=[1, 2, 3, 5, 12, 40])
+    found = fit_scatter(made).quantiles(where, LEVELS)
+    assert np.isfinite(found).all()
+    assert (np.diff(found, axis=1) >= 0).all()
+    scaled = PastErrors(made.places, made.window, made.date, unit * made.error)
+    np.testing.assert_allclose(fit_scatter(scaled).quantiles(where, LEVELS), unit * found, rtol=1e-6, atol=1e-9 * unit)
+
+
+def test_errors_of_nothing_give_bounds_of_nothing() -> None:
+    scatter = fit_scatter(past(np.zeros(5), window=[0, 0, 0, 1, 1]))
+    assert scatter.quantiles(places(2), LEVELS).tolist() == [[0.0] * len(LEVELS)] * 2
