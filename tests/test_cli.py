@@ -226,7 +226,7 @@ def test_a_run_directory_holds_what_the_docs_say(job: Path) -> None:
         *("tail.parquet", "past.parquet"),
     }
     records = [json.loads(line) for line in (job / "run" / "metrics.jsonl").read_text().splitlines()]
-    networks = ("member-0", "window-1-0", "window-2-0")
+    networks = ("member-0", "window-1-0", "window-2-0", "window-3-0")
     assert [(r["network"], r["epoch"]) for r in records] == [(n, e) for n in networks for e in (1, 2, 3)]
     assert {"train_loss", "valid_loss", "valid_rmse_log", "valid_rmspe", "valid_rmse"} <= set(records[0])
     assert (job / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
