@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import tabcli
 from tests.test_init_spelling import begun, folder_of, run, sales
 
 FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "train.members=1", "-S", "model.layers=[16]"]
@@ -299,3 +300,33 @@ def test_a_row_without_a_part_of_its_key_is_told_by_its_number(tmp_path: Path, c
         "init", folder, "--out", tmp_path / "my.yaml", "--series", "shop", "--date", "day", "--horizon", "7d", code=4
     )
     assert f"column '{column}': 1 rows have no value: row 4" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("freq", "n", "base"),
+    [("D", 25, "6d"), ("D", 60, None), ("MS", 8, "2mo"), ("15min", 300, "1125min")],
+)
+def test_a_config_for_a_short_table_runs_as_it_is(tmp_path: Path, freq: str, n: int, base: str | None) -> None:
+    """Its history would have looked further back than the table reaches."""
+    dates = pd.date_range("2024-01-01", periods=n, freq=freq, unit="us")
+    rows = pd.DataFrame({"shop": np.repeat(["A", "B"], n), "at": [*dates, *dates]})
+    (tmp_path / "data").mkdir()
+    rows.assign(sales=50 + np.arange(2 * n) % 7).to_csv(tmp_path / "data" / "sales.csv", index=False)
+    made = tabcli.init(tmp_path / "data", tmp_path / "my.yaml").config
+    assert made.history is not None
+    assert made.history.base is None if base is None else str(made.history.base).startswith(base)
+    prep = tabcli.prep(tmp_path / "my.yaml", tmp_path / "data")
+    run = tabcli.train(prep, overrides=["train.epochs=1", "train.members=1", "variants=[]"])
+    assert np.isfinite(tabcli.predict(run, tmp_path / "data", horizon=str(made.validation.last)).table["sales"]).all()
+
+
+def test_past_windows_before_which_there_is_too_little_past_are_not_forecast(tmp_path: Path) -> None:
+    """The last of several windows had rows to learn from, but none with a past as long as history.base."""
+    dates = pd.date_range("2024-01-01", periods=50, unit="us")
+    (tmp_path / "data").mkdir()
+    pd.DataFrame({"day": dates, "sales": 50 + np.arange(50) % 11}).to_csv(tmp_path / "data" / "sales.csv", index=False)
+    tabcli.init(tmp_path / "data", tmp_path / "my.yaml", horizon="5d")
+    overrides = ["history.base=20d", "calibration.windows=5", "train.epochs=1", "train.members=1", "variants=[]"]
+    prep = tabcli.prep(tmp_path / "my.yaml", tmp_path / "data", overrides=overrides)
+    run = tabcli.train(prep, overrides=overrides)
+    assert len(run.metrics.windows) == 4, "the fifth before the validation rows has 20 rows before it"

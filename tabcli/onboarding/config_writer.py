@@ -8,9 +8,10 @@ import pandas as pd
 from tabcli.config.yaml12 import inline_yaml
 from tabcli.onboarding.columns import by_series, is_measured, is_row_number, part_of_date, runs_with
 from tabcli.onboarding.discovery import rule_candidates
-from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec
+from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec, length_of_time
 from tabcli.onboarding.plan import Draft
 from tabcli.onboarding.steps import closed_weekdays, gaps_of
+from tabcli.target_history.windows import suited_windows
 
 BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
 """Below so many rows a batch has so many."""
@@ -220,7 +221,7 @@ def _features(draft: Draft) -> Iterator[str]:
         if features:
             yield f"  {key}:"
             yield from (_line(name, value, indent=4) for name, value in features.items())
-    history: Part = {"effects": draft.effects}
+    history: Part = _short_windows(found) | {"effects": draft.effects}
     others = [
         c for c in found.past_only if c in found.rows.columns and _is_measure(found.rows[c], found.rows[found.date])
     ]
@@ -228,6 +229,22 @@ def _features(draft: Draft) -> Iterator[str]:
     yield ""
     yield "# The past of the target itself, as old in training as it will be in a forecast."
     yield _line("history", history, f"{draft.promo} moves {found.target} most" if draft.promo else "")
+
+
+ENOUGH = 2 / 3
+"""A base window may be so large a share of the steps to learn from."""
+
+
+def _short_windows(found: Discovery) -> Part:
+    """The lengths that a history has in a table that is too short for those that suit its steps; none in others."""
+    dates, frequency = found.rows[found.date], found.frequency
+    n_steps = int(frequency.ago(dates, dates.max()).max()) + 1
+    n_learned = n_steps - frequency.number(found.horizon)
+    base = suited_windows(frequency.seconds).base
+    if max(1, round(base.seconds / frequency.seconds)) <= ENOUGH * n_learned:
+        return {}
+    fits = str(length_of_time(frequency, max(1, n_learned // 3)))
+    return {"windows": [fits], "base": fits}
 
 
 def _is_measure(column: pd.Series, dates: pd.Series) -> bool:

@@ -39,7 +39,10 @@ def time_split(dates: pd.Series, validation: Validation, last: int, frequency: F
         raise DataError(
             f"no rows are left to learn from: the rows cover {start.date()} … {end.date()}, "
             f"validation takes the last {last} steps of {frequency} and the gap is {validation.gap}",
-            hint="make validation.last or validation.gap shorter",
+            hint="make validation.last or validation.gap shorter"
+            if validation.last != "future"
+            else f"the rows to forecast cover {last} steps, and validation as many: correct their dates, or set "
+            "validation.last",
         )
     moments = (dates[train].min(), dates[train].max(), dates[valid].min(), end)
     return Split(*(pd.Timestamp(m) for m in moments))

@@ -26,7 +26,7 @@ from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, f
 from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.floors import Blending, Floors, at_end, fit_floors
-from tabcli.training.inputs import Inputs, n_past_windows, scorer, window_of
+from tabcli.training.inputs import Inputs, n_network_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
@@ -79,7 +79,7 @@ def fit_ensemble(
     epochs = [settings.of_member(i).train.epochs for i in range(n)]
     tasks = [MemberSpec(f"member-{i}", 0, i, seed + i, epochs[i]) for i in range(n)]
     n_each = min(n, FEW)
-    n_windows = n_past_windows(prepared, settings.calibration.windows)
+    n_windows = n_network_windows(prepared, settings)
     for k in range(1, n_windows + 1):
         tasks += [MemberSpec(f"window-{k}-{i}", k, i, seed + i, epochs[i]) for i in range(n_each)]
     callbacks.on_model(_describe_all(inputs, tasks[:n], settings))

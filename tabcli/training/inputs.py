@@ -195,6 +195,21 @@ def n_past_windows(prepared: Prepared, wanted: int) -> int:
     return wanted
 
 
+def n_network_windows(prepared: Prepared, settings: Config) -> int:
+    """In how many of the past windows that the config wants networks can be trained: those with a past to look at."""
+    n = n_past_windows(prepared, settings.calibration.windows)
+    grid, past = prepared.fitted.grid, prepared.past
+    if grid is None or past is None or settings.history is None:
+        return n
+    first = int(past["step"].min()) + grid.spec.base
+
+    def has_past(k: int) -> bool:
+        last = window_of(prepared, k).learned[row_column(prepared.fitted.config.date)].max()
+        return int(grid.step_of(pd.Series([last]))[0]) >= first
+
+    return next((k - 1 for k in range(1, n + 1) if not has_past(k)), n)
+
+
 def _is_judged(prepared: Prepared, scored: pd.DataFrame) -> bool:
     """Whether the config's metric is defined for these rows, as a percentage is not where all targets are 0."""
     actual = scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
