@@ -247,6 +247,11 @@ def test_a_bias_that_past_windows_agree_in_is_warned_of(biases: tuple[float, ...
     assert not any("calibration.metric" in line for line in lines), "a metric that asks for no median"
 
 
+def test_what_to_expect_names_its_windows_one_or_several() -> None:
+    one = {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00", **window(0.12, 0.07, 0.01)}
+    assert "expected       RMSPE 12.00 %, as in 1 past window" in list(render_train(train_result(windows=[one])))
+
+
 def test_where_absolute_errors_count_it_is_said_how_sums_come_right() -> None:
     dates = {"start": "2015-05-03T00:00:00", "end": "2015-06-19T00:00:00"}
     windows = [{**dates, **window(0.3, 0.3, b)} for b in (-0.2, -0.25)]

@@ -122,7 +122,8 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
         )
         yield f"               their error is {', '.join(gains)} than that of the best naive forecasts"
     spread = f" ± {score_text(name, metrics.expected_std)}" if n > 1 else ""
-    yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {n} past windows"
+    windows = f"{n} past window{'s' if n > 1 else ''}"
+    yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {windows}"
     mean, sure = metrics.bias
     if sure:
         off, way = score_text("bias", abs(mean)), "high" if mean > 0 else "low"
