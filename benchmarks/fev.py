@@ -6,8 +6,8 @@
 For each window: the tables as they were before it and a table of its rows without their sales (`fev_tasks`), then
 `tabcli prep`, `tabcli train --refit` and `tabcli predict` as a person would type them, then scores (`fev_scores`).
 Windows that end after the last day of train.csv are left out. Under --out each window has a folder, TASK/LAST-DAY, with
-`forecasts.csv`, `scores.json` and the run; `scores.json` beside the tasks' folders has all. A window that is done is
-not run again unless its config, the members or the tables changed, or --force is given.
+`forecasts.csv`, `truth.csv`, `scores.json` and the run; `scores.json` beside the tasks' folders has all. A window that
+is done is not run again unless its config, the members or the tables changed, or --force is given.
 """
 
 import argparse
@@ -34,6 +34,8 @@ from tabcli.errors import TabcliError
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = {"1D": ROOT / "configs" / "fev-1d.yaml", "1W": ROOT / "configs" / "fev-1w.yaml"}
+BOUNDS = ("--quantiles", ",".join(map(str, fev_scores.LEVELS)), "--interval", "0.95")
+"""What predict is asked for beside the forecast."""
 HALF_DONE = ("data", "prep", "run", "settings.json")
 
 
@@ -83,11 +85,11 @@ def forecast_window(folder: Path, settings: Settings) -> float:
 
     A run that was interrupted with the same settings goes on.
     """
-    data, prep, run = folder / "data", folder / "prep", folder / "run"
+    data, prep, run, forecasts = (folder / name for name in ("data", "prep", "run", "forecasts.csv"))
     steps: list[list[str | Path]] = [
         ["prep", "--config", settings.config, "--data", data, "--out", prep, "--force", *settings.sets],
         ["train", "--prep", prep, "--out", run, "--refit", "--resume", *settings.sets],
-        ["predict", run, "--data", data, "--out", folder / "forecasts.csv", "--columns", "Store,Date"],
+        ["predict", run, "--data", data, "--out", forecasts, "--columns", "Store,Date", *BOUNDS],
     ]
     return sum(measure.tabcli(*step).seconds for step in steps)
 
@@ -111,6 +113,7 @@ def run_window(
     fev_tasks.write_window(table, window, store, folder / "data")
     seconds = forecast_window(folder, settings)
     truth, past = fev_tasks.truth_of(table, window), fev_tasks.past_of(table, window)
+    truth.to_csv(folder / "truth.csv", index=False)
     forecast = pd.read_csv(folder / "forecasts.csv")
     scores = fev_scores.window_scores(truth, forecast, past, task.step, task.seasonality)
     result = {
@@ -143,12 +146,6 @@ def side_by_side(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def means(windows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Metric → its mean over the windows, None where one of them lacks it."""
-    columns = {name: [w[name] for w in windows] for name in fev_scores.METRICS}
-    return {name: None if None in values else sum(values) / len(values) for name, values in columns.items()}
-
-
 def run_task(
     key: str, days: pd.DataFrame, data: Path, out: Path, settings: Settings, names: list[str]
 ) -> dict[str, Any]:
@@ -160,7 +157,8 @@ def run_task(
         first, last = f"{days['Date'].min():%Y-%m-%d}", f"{days['Date'].max():%Y-%m-%d}"
         raise SystemExit(f"{task.name}: train.csv has days from {first} to {last}; no window lies within them")
     store = data / "store.csv"
-    wanted = _digest(json.dumps(config, sort_keys=True).encode(), (data / "train.csv").read_bytes(), store.read_bytes())
+    asked = json.dumps([config, BOUNDS], sort_keys=True)
+    wanted = _digest(asked.encode(), (data / "train.csv").read_bytes(), store.read_bytes())
 
     def scored(window: Window) -> dict[str, Any]:
         return run_window(task, window, table, store, out / key / window.name, settings, wanted)
@@ -170,7 +168,7 @@ def run_task(
         "task": task.name,
         "members": config["train"]["members"],
         "published_windows": task.n_windows,
-        "mean": means(results),
+        "mean": fev_scores.means(results),
         "seconds": round(sum(w["seconds"] for w in results), 1),
         "windows": results,
     }
@@ -179,14 +177,14 @@ def run_task(
 def _row(name: str, scores: Mapping[str, Any], seconds: float | None, rows: str = "") -> str:
     cells = ["–" if scores.get(m) is None else f"{scores[m]:.4f}" for m in fev_scores.METRICS]
     last = "–" if seconds is None else f"{seconds:,.0f}"
-    return f"{name:<28}{rows:>8}" + "".join(f"{cell:>9}" for cell in cells) + f"{last:>10}"
+    return f"{name:<28}{rows:>8}" + "".join(f"{cell:>10}" for cell in cells) + f"{last:>10}"
 
 
 def table_text(key: str, result: Mapping[str, Any]) -> str:
     """The windows of a task, their mean, and the published means."""
     windows, code = result["windows"], code_digest()
     title = f"{result['task']}: {len(windows)} of the {result['published_windows']} published windows"
-    header = "".join(f"{m:>9}" for m in fev_scores.METRICS)
+    header = "".join(f"{m:>10}" for m in fev_scores.METRICS)
     lines = [
         f"{title}, networks in each: {result['members']}",
         f"{'window':<28}{'rows':>8}{header}{'seconds':>10}",
@@ -196,7 +194,7 @@ def table_text(key: str, result: Mapping[str, Any]) -> str:
         ),
         _row("mean (seconds: sum)", result["mean"], result["seconds"]),
         f"published, mean of {result['published_windows']} windows",
-        *(_row(name, scores, seconds) for name, scores, seconds in fev_scores.PUBLISHED[key]),
+        *(_row(name, fev_scores.with_ratio(scores), seconds) for name, scores, seconds in fev_scores.PUBLISHED[key]),
     ]
     if any(w["code"] != code for w in windows):
         lines.append("* kept from a run of another state of tabcli's code; --force runs it again")

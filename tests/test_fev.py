@@ -65,17 +65,14 @@ def test_the_scores_of_two_rows_worked_out_by_hand() -> None:
     truth = tiny([10, 0], first="2020-01-04").assign(Id=[7, 8])
     forecast = pd.DataFrame({"Id": [8, 7], "Sales": [1.0, 8.0]})
     scores = fev_scores.window_scores(truth, forecast, past, step=1, seasonality=1)
-    assert scores == {
-        "MASE": pytest.approx((2 / 2.5 + 1 / 2.5) / 2),
-        "WAPE": pytest.approx(3 / 10),
-        "SQL": None,
-        "WQL": None,
-    }
+    points = {"MASE": pytest.approx((2 / 2.5 + 1 / 2.5) / 2), "WAPE": pytest.approx(3 / 10)}
+    assert scores == {**dict.fromkeys(fev_scores.METRICS), **points, "unsure": 0}
     # All nine quantiles equal to the forecast: the losses are 2·2·q and 2·1·(1 − q), whose means are 2 and 1.
     with_quantiles = forecast.assign(**dict.fromkeys(fev_scores.QUANTILES, forecast["Sales"]))
     scores = fev_scores.window_scores(truth, with_quantiles, past, step=1, seasonality=1)
     assert scores["SQL"] == pytest.approx((2 / 2.5 + 1 / 2.5) / 2)
     assert scores["WQL"] == pytest.approx((2 + 1) / 2 / 5)
+    assert scores["SQL/MASE"] == pytest.approx(1)
     assert fev_scores.QUANTILES[0] == "Sales_q10"
     assert fev_scores.QUANTILES[-1] == "Sales_q90"
 
@@ -114,6 +111,39 @@ def test_the_scores_against_loops_over_rows(seasonality: int) -> None:
     assert got["WAPE"] == pytest.approx(sum(errors) / n / level)
     assert got["SQL"] == pytest.approx(sum(scaled_losses) / n)
     assert got["WQL"] == pytest.approx(sum(losses) / n / level)
+
+
+def test_intervals_are_scored_on_rows_that_are_not_sure() -> None:
+    past, truth = tiny([10, 12, 9]), tiny([10, 0, 30, 40], first="2020-01-04").assign(Id=range(4))
+    forecast = pd.DataFrame({"Id": range(4), "Sales": [20.0, 0.0, 30.0, 50.0]})
+    forecast = forecast.assign(
+        **{
+            name: forecast["Sales"] * (0.5 + level)
+            for name, level in zip(fev_scores.QUANTILES, fev_scores.LEVELS, strict=True)
+        }
+    ).assign(Sales_lo95=forecast["Sales"] * 0.5, Sales_hi95=forecast["Sales"] * 2)
+    scores = fev_scores.window_scores(truth, forecast, past, step=1, seasonality=1)
+    assert scores["unsure"] == 3  # the second is 0 whatever happens
+    assert scores["held 80"] == pytest.approx(2 / 3)  # 10 is not within 12 … 28
+    assert scores["held 95"] == 1.0
+    assert scores["width 80"] == pytest.approx(0.8)
+    assert scores["width 95"] == pytest.approx(1.5)
+
+
+def test_means_pool_what_intervals_held_and_divide_means() -> None:
+    one = dict.fromkeys(fev_scores.METRICS, 0.1) | {
+        "SQL": 0.2,
+        "MASE": 0.4,
+        "SQL/MASE": 0.5,
+        "held 80": 1.0,
+        "unsure": 10,
+    }
+    other = one | {"SQL": 0.1, "MASE": 0.1, "SQL/MASE": 1.0, "held 80": 0.5, "unsure": 30}
+    made = fev_scores.means([one, other])
+    assert made["SQL"] == pytest.approx(0.15)
+    assert made["SQL/MASE"] == pytest.approx(0.15 / 0.25)
+    assert made["held 80"] == pytest.approx((1.0 * 10 + 0.5 * 30) / 40)
+    assert fev_scores.means([one, other | {"WQL": None}])["WQL"] is None
 
 
 def test_a_store_that_never_changed_is_left_out_and_one_without_a_pair_has_scale_one() -> None:
@@ -242,7 +272,10 @@ def test_missing_rows_of_the_truth_are_not_forecast() -> None:
 
 
 class Double:
-    """Stands for tabcli: keeps what it was asked, and forecasts the same number for every row that is open."""
+    """Stands for tabcli: keeps what it was asked, and forecasts the same number for every row that is open.
+
+    Quantiles are as many hundredths of it as their level and 50 more.
+    """
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -253,6 +286,10 @@ class Double:
             options = dict(zip(words[2::2], words[3::2], strict=True))
             rows = pd.read_csv(Path(options["--data"]) / "test.csv")
             made = rows[["Id", "Store", "Date"]].assign(Sales=200.0 * (rows["Open"] > 0))
+            for level in map(float, options["--quantiles"].split(",")):
+                made[f"Sales_q{100 * level:g}"] = (0.5 + level) * made["Sales"]
+            share = 100 * float(options["--interval"])
+            made[f"Sales_lo{share:g}"], made[f"Sales_hi{share:g}"] = 0.5 * made["Sales"], 1.5 * made["Sales"]
             made.to_csv(options["--out"], index=False)
         return measure.Cost(1.0, 1.0, 1.0)
 
@@ -282,13 +319,25 @@ def test_the_command_runs_each_window_and_prints_it_beside_the_published_rows(
     wape = (truth["Sales"] - 200 * truth["Open"]).abs().sum() / truth["Sales"].sum()
     scores = json.loads((out / "1D" / "2014-05-25" / "scores.json").read_text())
     assert scores["WAPE"] == pytest.approx(wape)
-    assert f"2014-04-08 … 2014-05-25          192        –{scores['MASE']:>9.4f}{wape:>9.4f}        –" in printed
+    opened = truth.loc[truth["Open"] > 0, "Sales"]
+    assert scores["held 80"] == pytest.approx(opened.between(120, 280).mean())
+    assert scores["held 95"] == pytest.approx(opened.between(100, 300).mean())
+    assert scores["SQL/MASE"] == pytest.approx(scores["SQL"] / scores["MASE"])
+    shown = "".join(f"{scores[name]:>10.4f}" for name in fev_scores.METRICS)
+    assert f"2014-04-08 … 2014-05-25          192{shown}" in printed
+    header = next(line for line in printed.splitlines() if line.startswith("window "))
+    assert header.split("rows")[1].split() == " ".join([*fev_scores.METRICS, "seconds"]).split()
+    best = next(line for line in printed.splitlines() if line.startswith("TabPFN-TS"))
+    assert "    0.2389    0.3006    0.7947    0.0998    0.0794" in best
+    assert best.split()[-4:] == ["–", "–", "–", "10,539"]
     forecasts = pd.read_csv(out / "1D" / "2014-05-25" / "forecasts.csv")
-    assert list(forecasts.columns) == ["Id", "Store", "Date", "Sales"]
+    assert list(forecasts.columns[:5]) == ["Id", "Store", "Date", "Sales", "Sales_q10"]
+    scored = pd.read_csv(out / "1D" / "2014-05-25" / "truth.csv")
+    assert scored["Sales"].tolist() == truth["Sales"].tolist()
     together = json.loads((out / "scores.json").read_text())
     weekly = [w["MASE"] for w in together["1W"]["windows"]]
     assert together["1W"]["mean"]["MASE"] == pytest.approx(sum(weekly) / 3)
-    assert together["1W"]["mean"]["SQL"] is None
+    assert together["1W"]["mean"]["SQL"] == pytest.approx(sum(w["SQL"] for w in together["1W"]["windows"]) / 3)
     assert not (out / "1D" / "2014-05-25" / "data").exists()
 
 
@@ -381,3 +430,5 @@ def test_the_shipped_configs_forecast_every_row(
     assert (made["Sales"].to_numpy() == 0).tolist() == (truth["Open"].to_numpy() == 0).tolist()
     [scores] = json.loads((out / "scores.json").read_text())[key]["windows"]
     assert 0 < scores["WAPE"] < 1
+    assert scores["SQL"] > 0
+    assert 0 < scores["held 80"] <= scores["held 95"] <= 1
