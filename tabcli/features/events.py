@@ -36,7 +36,8 @@ from tabcli.tables.rows import MOMENT_BITS, MOMENT_ZERO, moment_keys, seconds_of
 def series_codes(rows: Rows, series: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
     """Each row's position in `series`, int64 (n,), and that table with the series appended that only `rows` have.
 
-    `series`: the key columns, one row per series; its rows keep their positions.
+    `series`: the key columns, one row per series; its rows keep their positions. They tell series apart; the codes that
+    networks get are those of `preprocessing.categorical`.
     """
     names = list(series.columns)
     keys, at = FactorizedTable.of(rows).factorize(names)
