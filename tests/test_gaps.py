@@ -3,8 +3,10 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 
 import tabcli
+from tabcli.errors import DataError
 from tabcli.pipeline.apply import apply
 from tabcli.preprocessing.categorical import UNKNOWN
 from tests.conftest import make_tables
@@ -42,3 +44,27 @@ def test_a_gap_that_training_had_keeps_its_own_code(config: dict[str, Any], tabl
     prepared = tabcli.prep(config, tables).prepared
     assert "kind" in prepared.fitted.preprocessor.categorify.with_missing_
     assert (prepared.tables["valid"].loc[prepared.tables["valid"]["row.shop"] == 3, "kind"] == 0).all()
+
+
+def test_numbers_far_from_those_of_training_are_told_and_end_in_no_broken_run(
+    config: dict[str, Any], tables: dict[str, pd.DataFrame]
+) -> None:
+    """A size of 1e300 was "the model gives no finite forecast", a fault of the run; one of 1e6 gave any forecast."""
+    run = tabcli.train(tabcli.prep(config, tables), overrides=["train.epochs=1", "calibration.windows=0"])
+    assert not any("far from" in w for w in tabcli.predict(run, tables).warnings)
+    shops = tables["shops"]
+
+    def with_size(value: float) -> dict[str, pd.DataFrame]:
+        return {**tables, "shops": shops.assign(size=shops["size"].where(shops["shop"] != 5, value))}
+
+    for near in (9.0, 100.0):
+        assert not any("far from" in w for w in tabcli.predict(run, with_size(near)).warnings)
+    for value in (900.0, -200.0):
+        told = tabcli.predict(run, with_size(value)).warnings
+        assert f"column size: 20 of 120 values lie far from the 10 … 60 that prep saw, such as {value:g}: " in str(told)
+    with pytest.raises(DataError, match=r"for 17 of 120 rows; column size: 1e\+300, where prep saw 10 … 60") as error:
+        tabcli.predict(run, with_size(1e300))
+    assert error.value.hint == "correct these values, or leave them empty"
+    assert any(
+        "column size" in w and "missing" in w for w in tabcli.predict(run, with_size(float("inf"))).warnings
+    ) or ("size" in run.run.fitted.preprocessor.fill_missing.flagged_)

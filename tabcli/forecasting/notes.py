@@ -1,8 +1,11 @@
 """What a careful reader of a forecast must know: unknown series and values, filled gaps, joins without match."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from tabcli.arrays import BoolArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.pipeline.apply import Applied
@@ -64,7 +67,54 @@ def notes_on(applied: Applied, run: Run) -> list[str]:
         ):
             if n:
                 notes.append(f"{n} of {n_rows} rows {what}")
-    return notes + _unmatched(applied, run) + _unseen_plan(applied, run)
+    return notes + _unmatched(applied, run) + _unseen_plan(applied, run) + _far(applied, run)
+
+
+@dataclass(frozen=True)
+class FarValues:
+    """Values of a number that lie further from those of the tables that prep read than these lie from each other.
+
+    `low`, `high`: the least and the largest that prep read. `rows`: which rows have such a value, bool (n,).
+    """
+
+    column: str
+    low: float
+    high: float
+    rows: BoolArray
+    example: float
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.example:g}, where prep saw {self.low:g} … {self.high:g}"
+
+
+def far_values(applied: Applied, run: Run) -> list[FarValues]:
+    """The far values of each continuous input that a table has."""
+    found, table = [], applied.wide.table
+    profiles = {c: p for columns in run.fitted.contract.tables.values() for c, p in columns.items()}
+    for column in run.fitted.preprocessor.continuous:
+        profile = profiles.get(column)
+        if profile is None or column not in table.columns:
+            continue
+        low, high = profile.get("min"), profile.get("max")
+        if not (isinstance(low, int | float) and isinstance(high, int | float)):
+            continue
+        values = table[column].to_numpy(dtype="float64")
+        reach = float(high) - float(low)
+        far = np.isfinite(values) & ((values > high + reach) | (values < low - reach))
+        if far.any():
+            worst = values[far][np.argmax(np.abs(values[far]))]
+            found.append(FarValues(column, float(low), float(high), far, float(worst)))
+    return found
+
+
+def _far(applied: Applied, run: Run) -> list[str]:
+    """Warnings of numbers far from those of training: a network does not know what follows from them."""
+    n_rows = len(applied.rows)
+    return [
+        f"column {far.column}: {int(far.rows.sum())} of {n_rows} values lie far from the {far.low:g} … {far.high:g} "
+        f"that prep saw, such as {far.example:g}: such forecasts are a guess"
+        for far in far_values(applied, run)
+    ]
 
 
 def _gaps(applied: Applied, run: Run) -> list[str]:

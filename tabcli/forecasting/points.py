@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import FloatArray
+from tabcli.arrays import BoolArray, FloatArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
 from tabcli.forecasting.bounds import bound_notes, quantiles_of
-from tabcli.forecasting.notes import closed_notes, ended_notes, notes_on
+from tabcli.forecasting.notes import FarValues, closed_notes, ended_notes, far_values, notes_on
 from tabcli.forecasting.outputs import outputs_of, significant
 from tabcli.forecasting.totals import Total, totals_of
 from tabcli.pipeline.apply import Applied, apply, zero_rows
@@ -118,9 +118,19 @@ def _finished(run: Run, applied: Applied, outputs: FloatArray) -> FloatArray:
     config = run.fitted.config
     values = significant(run.calibration.forecasts(run.fitted.target, outputs))
     values = np.where(zero_rows(applied, config), 0.0, values)
-    if not np.isfinite(values).all():
-        raise BundleError(f"the model gives no finite forecast for {int((~np.isfinite(values)).sum())} rows")
+    lost = ~np.isfinite(values)
+    if lost.any():
+        raise _not_finite(lost, far_values(applied, run))
     return values
+
+
+def _not_finite(lost: BoolArray, far: Sequence[FarValues]) -> DataError | BundleError:
+    """The error for rows (n,) without a forecast: values of theirs that are far from all others, or a broken run."""
+    causes = [str(values) for values in far if (values.rows & lost).any()]
+    message = f"the model gives no finite forecast for {int(lost.sum())} of {len(lost)} rows"
+    if causes:
+        return DataError(f"{message}; {'; '.join(causes)}", hint="correct these values, or leave them empty")
+    return BundleError(message, hint="train again, with a lower train.lr")
 
 
 def _refuse_later_rows(run: Run, data: DataSource) -> None:

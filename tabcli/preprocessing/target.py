@@ -125,17 +125,18 @@ class TargetTransform:
         return y
 
     def inverse(self, y: ArrayLike) -> FloatArray:
-        """y (n,) → the target's unit, float64 (n,); below 0 only with *identity*."""
+        """y (n,) → the target's unit, float64 (n,); below 0 only with *identity*, infinite where it is too large."""
         values = np.asarray(y, dtype="float64")
-        match self.kind:
-            case "log":
-                target = np.exp(values)
-            case "log1p":
-                target = np.maximum(np.expm1(values), 0.0)
-            case "identity":
-                target = values * self.scale_ + self.centre_
-            case "boxcox":
-                target = self._inverse_boxcox(values * self.scale_ + self.centre_)
+        with np.errstate(over="ignore"):
+            match self.kind:
+                case "log":
+                    target = np.exp(values)
+                case "log1p":
+                    target = np.maximum(np.expm1(values), 0.0)
+                case "identity":
+                    target = values * self.scale_ + self.centre_
+                case "boxcox":
+                    target = self._inverse_boxcox(values * self.scale_ + self.centre_)
         result: FloatArray = target
         return result
 
