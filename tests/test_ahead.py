@@ -269,7 +269,7 @@ def test_holidays_are_kept_in_the_bundle(tmp_path: Path, monkeypatch: pytest.Mon
     from tabcli.pipeline.future import future_rows
 
     rows = future_rows(fitted, Duration(10, "d"))  # 31 May to 9 June
-    wide = apply(trained.run.fitted, tables, rows=rows).wide.table.frame()
+    wide = apply(trained.run.fitted, tables, rows=rows).features.table.frame()
     day = wide["moment"].dt.strftime("%m-%d")
     assert rows["moment"].min() == pd.Timestamp("2018-05-31")
     assert (wide["holiday"] == day.isin(["06-04", "06-05"])).all()

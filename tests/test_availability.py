@@ -170,7 +170,7 @@ def test_a_table_that_is_joined_on_what_is_past_only_does_no_harm_to_a_forecast(
     prepared = fit(config, tables)
     applied = apply(prepared.fitted, tables)
     assert len(applied.encoded.table) == len(tables["future"])
-    assert {"band", "worth"}.isdisjoint(applied.wide.table.columns)
+    assert {"band", "worth"}.isdisjoint(applied.features.table.columns)
 
 
 def test_a_join_on_what_is_not_there_is_refused(config: dict[str, Any], tables: Tables) -> None:

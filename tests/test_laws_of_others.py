@@ -55,7 +55,7 @@ def changed(how: str, shop: int) -> dict[str, pd.DataFrame]:
 def before_fitting(tables: dict[str, pd.DataFrame], shops: list[int]) -> pd.DataFrame:
     """The joined rows of some shops with all features, and which are learned from: nothing is fitted yet."""
     source = join(load_tables(load({**FULL, "validation": {"last": "20d"}}), tables))
-    table = source.wide.table.frame()
+    table = source.features.table.frame()
     table["kept"] = np.append(source.kept, np.zeros(len(table) - len(source.kept), dtype=bool))
     table = table[table["shop"].isin(shops)].sort_values(["shop", "day"], ignore_index=True)
     return table.astype({c: "str" for c in table.columns if table[c].dtype == "category"})

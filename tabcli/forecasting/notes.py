@@ -89,7 +89,7 @@ class FarValues:
 
 def far_values(applied: Applied, run: Run) -> list[FarValues]:
     """The far values of each continuous input that a table has."""
-    found, table = [], applied.wide.table
+    found, table = [], applied.features.table
     profiles = {c: p for columns in run.fitted.contract.tables.values() for c, p in columns.items()}
     for column in run.fitted.preprocessor.continuous:
         profile = profiles.get(column)
@@ -149,7 +149,7 @@ def _unseen_plan(applied: Applied, run: Run) -> list[str]:
     later, n_steps = ahead > 0, max(int(ahead.max()), fitted.horizon - known)
     if n_steps <= 0:
         return []
-    series, numbers = np.unique(applied.wide.series, return_inverse=True)
+    series, numbers = np.unique(applied.features.series, return_inverse=True)
     n_own = np.bincount(numbers[later], minlength=len(series))
     dates = pd.Series([fitted.frequency.after(fitted.known_until, i + 1) for i in range(n_steps)])
     expected = open_steps(fitted, known_series(fitted.calendar, series), dates).sum(axis=1)
@@ -172,14 +172,14 @@ def _unmatched(applied: Applied, run: Run) -> list[str]:
     fitted, n_rows, notes = run.fitted, len(applied.rows), []
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
     for join in fitted.config.joins:
-        n = applied.wide.unmatched.get(join.table, 0)
+        n = applied.features.unmatched.get(join.table, 0)
         inputs = {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous} - {*join.on, join.as_of}
         brought = [c for c in fitted.contract.tables[join.table] if c in inputs]
         if not n or (n < n_rows and all(c in seen for c in brought)):
             continue
         note = f"table {join.table}: {n} of {n_rows} rows found no match"
         if brought and join.on:
-            table = applied.wide.table
+            table = applied.features.table
             gone = np.logical_and.reduce([table[c].isna().to_numpy() for c in brought])
             keys = table.frame(join.on)[gone].drop_duplicates()
             shown = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in keys.head(3).to_dict("records"))

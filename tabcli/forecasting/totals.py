@@ -99,13 +99,13 @@ def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares:
 
 def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray, AnyArray]:
     """Each row's group, int64 (n,), and the groups' names. Raises `UsageError`."""
-    stored = applied.wide.table.stored
+    stored = applied.features.table.stored
     for column in total.columns:
         if column not in stored:
             raise UsageError(f"--total {total.name}: the rows have no column {column!r}{did_you_mean(column, stored)}")
     if not total.columns:
         return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
-    rows = applied.wide.table.frame(total.columns).astype("str").fillna(MISSING)
+    rows = applied.features.table.frame(total.columns).astype("str").fillna(MISSING)
     groups, names = pd.factorize(rows.agg(", ".join, axis=1), sort=True)
     of_series = pd.Series(groups).groupby(series).nunique()
     changing = int((of_series[of_series.index >= 0] > 1).sum())

@@ -30,13 +30,13 @@ WRITING = {"encoding", "delimiter", "decimal", "thousands", "missing", "date_for
 
 @dataclass(frozen=True)
 class Applied:
-    """n rows to forecast, in one order: as they came (`rows`), with features (`wide`), and encoded.
+    """n rows to forecast, in one order: as they came (`rows`), with `features`, and `encoded`.
 
     `filled_inputs`: column → missing values that `forecast.fill` replaced.
     """
 
     rows: pd.DataFrame
-    wide: FeatureTable
+    features: FeatureTable
     encoded: Encoded
     filled_inputs: dict[str, int]
 
@@ -80,14 +80,14 @@ def apply(
         lookups = _lookups(fitted, tables, data)
     rows, filled = fill_rows(rows, config)
     calendar, left = fitted.calendar.of_series(rows), _steps_left(rows[config.date], fitted)
-    wide = build_features(rows, lookups, config, calendar, fitted.holidays, fitted.frequency, left)
-    encoded = fitted.preprocessor.transform(wide.table)
-    series = known_series(fitted.calendar, wide.series)
+    features = build_features(rows, lookups, config, calendar, fitted.holidays, fitted.frequency, left)
+    encoded = fitted.preprocessor.transform(features.table)
+    series = known_series(fitted.calendar, features.series)
     places = Positions(series, series, series)
     if fitted.grid is not None:
-        places = fitted.grid.positions(wide.table, config.date, series)
+        places = fitted.grid.positions(features.table, config.date, series)
     table_out = encoded.table.rename(columns=input_column).assign(**place_columns(fitted, places))
-    return Applied(rows, wide, replace(encoded, table=table_out), filled)
+    return Applied(rows, features, replace(encoded, table=table_out), filled)
 
 
 def _with_given_rows(config: Config, data: DataSource) -> Config:
@@ -120,4 +120,4 @@ def zero_rows(applied: Applied, config: Config) -> NDArray[np.bool_]:
     """Which rows `forecast.zero_where` makes zero, whatever the networks say, bool (n,)."""
     if not config.forecast.zero_where:
         return np.zeros(len(applied.rows), dtype=bool)
-    return matches(applied.wide.table, config.forecast.zero_where, "forecast.zero_where")
+    return matches(applied.features.table, config.forecast.zero_where, "forecast.zero_where")

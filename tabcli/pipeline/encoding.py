@@ -32,14 +32,14 @@ def history_grid(
     `kept`: which train rows have a target; `train`: which are training rows; bool (n_train,). Without a history grid
     and past are None, and of the places only the series counts. Raises `DataError` where two rows share a step.
     """
-    config, rows, wide = source.config, source.rows, source.wide
+    config, rows, features = source.config, source.rows, source.features
     if config.history is None:
-        return None, None, Positions(wide.series, wide.series, wide.series)
-    used = wide.table.frame(dict.fromkeys([config.date, *config.history.effects]))
+        return None, None, Positions(features.series, features.series, features.series)
+    used = features.table.frame(dict.fromkeys([config.date, *config.history.effects]))
     known = used.iloc[: len(rows)]
     ahead = source.horizon + source.frequency.number(config.validation.gap)
     grid = Grid.fit(known[train], config.date, config.history, frequency=source.frequency, horizon=ahead, known=known)
-    places = grid.positions(used, config.date, wide.series)
+    places = grid.positions(used, config.date, features.series)
     at = places.take(np.flatnonzero(kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}

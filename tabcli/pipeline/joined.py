@@ -78,11 +78,11 @@ class SourceTables:
 class JoinedData:
     """The rows of train, and below them those of future, joined and with features; nothing is fitted.
 
-    `wide`: these rows. `contract`: what the tables were. `availability`: of each column.
+    `features`: these rows with them. `contract`: what the tables were. `availability`: of each column.
     """
 
     config: Config
-    wide: FeatureTable
+    features: FeatureTable
     contract: Contract
     availability: dict[str, Availability]
     kept: BoolArray
@@ -99,7 +99,7 @@ class JoinedData:
     @property
     def rows(self) -> FactorizedTable:
         """The train rows."""
-        return self.wide.table.head(len(self.kept))
+        return self.features.table.head(len(self.kept))
 
 
 def load(config: Config, data: DataSource, *, sample: int | None = None) -> SourceTables:
@@ -146,12 +146,12 @@ def join(source: SourceTables) -> JoinedData:
     left = _steps_left(rows, len(dates), split, known_until, frequency, horizon, config)
     lookups = ready_lookups(source)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    wide = build_features(rows, lookups, config, calendar, holidays, frequency, left)
-    check_columns(wide.table.head(len(dates)), config, ["row", "input", "past"])
-    kept, dropped = scored_rows(wide.table.head(len(dates)), config, source.where)
+    features = build_features(rows, lookups, config, calendar, holidays, frequency, left)
+    check_columns(features.table.head(len(dates)), config, ["row", "input", "past"])
+    kept, dropped = scored_rows(features.table.head(len(dates)), config, source.where)
     counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
     return JoinedData(
-        config, wide, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts
+        config, features, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts
     )
 
 

@@ -55,8 +55,8 @@ def _cut(source: JoinedData) -> RowSplit:
     parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
     if gap.any():
         parts["gap"] = np.flatnonzero(gap)
-    if len(source.wide.table) > len(dates):
-        parts["future"] = np.arange(len(dates), len(source.wide.table))
+    if len(source.features.table) > len(dates):
+        parts["future"] = np.arange(len(dates), len(source.features.table))
     return RowSplit(split, kept, train, valid, parts)
 
 
@@ -66,7 +66,7 @@ def encode(source: JoinedData) -> Prepared:
     Raises `DataError` where no rows are left to learn from or to be scored on, or a column or the metric does not fit.
     """
     config, cut = source.config, _cut(source)
-    inputs = choose_inputs(source.wide.table, config, source.availability, cut.parts["train"])
+    inputs = choose_inputs(source.features.table, config, source.availability, cut.parts["train"])
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
         naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
         fitted, tables, encoded, past = _encode(source, cut, inputs)
@@ -82,7 +82,7 @@ def _encode(
     source: JoinedData, cut: RowSplit, inputs: InputColumns
 ) -> tuple[FittedPipeline, dict[str, pd.DataFrame], dict[str, Encoded], pd.DataFrame | None]:
     """What was fitted; part → encoded table with keys; part → encoded rows with counts; and the target's past."""
-    config, table, rows, parts = source.config, source.wide.table, source.rows, cut.parts
+    config, table, rows, parts = source.config, source.features.table, source.rows, cut.parts
     preprocessor = Preprocessor.fit(table, inputs.categorical, inputs.continuous, parts["train"])
     learned = rows[config.target.column].to_numpy()[parts["train"]]
     if not learned.any():
@@ -98,11 +98,11 @@ def _encode(
         source.contract,
         preprocessor,
         target,
-        source.wide.calendar,
+        source.features.calendar,
         cut.split,
         source.frequency,
         source.holidays,
-        recent_rows(rows, config, source.frequency, source.wide.series[: len(rows)], cut.split.valid_end),
+        recent_rows(rows, config, source.frequency, source.features.series[: len(rows)], cut.split.valid_end),
         source.horizon,
         source.known_until,
         grid,
@@ -134,7 +134,7 @@ def _summary(
         counts=source.counts,
         series=len(fitted.calendar.series),
         columns=ColumnRoles(tuple(preprocessor.categorical), tuple(preprocessor.continuous), tuple(past_only)),
-        unmatched=source.wide.unmatched,
+        unmatched=source.features.unmatched,
         frequency=str(fitted.frequency),
         codes={name: part.codes for name, part in encoded.items()},
         filled={name: part.filled for name, part in encoded.items()},

@@ -33,7 +33,7 @@ def peer_forecast(peer: str, source: JoinedData, prepared: Prepared, future: pd.
     config = source.config
     if peer in ("median", "seasonal_naive"):
         used = [*config.series, config.date, *config.baseline, config.target.column]
-        table = source.wide.table
+        table = source.features.table
         rows = table.frame(dict.fromkeys(c for c in used if c in table.stored))  # season may be no column
         known, ahead = rows.iloc[: len(source.kept)][source.kept], rows.iloc[len(source.kept) :]
         target = known[config.target.column].to_numpy(dtype="float64")
