@@ -14,6 +14,7 @@
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -90,6 +91,18 @@ def memory_error(error: BaseException) -> "ResourceError | None":
     what = "the memory of the graphics card is full" if "CUDA" in text else "the memory is full"
     hint = "try fewer rows with --sample, a smaller table, or in training a smaller train.batch_size"
     return ResourceError(what, hint=hint)
+
+
+def full_error(error: BaseException) -> "ResourceError | None":
+    """The error of a full disk or memory as ours, whichever library raised it; None for any other error.
+
+    >>> full_error(OSError(errno.ENOSPC, "No space left on device")).exit_code, full_error(OSError(errno.ENOENT, "x"))
+    (6, None)
+    """
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full or "No space left on device" in str(error) or "File too large" in str(error):
+        return ResourceError(f"the disk is full: {error}", hint="free some space; nothing was written at a final name")
+    return memory_error(error)
 
 
 # ------------------------------------------------------------------------------------- similar names

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 
 import tabcli
 from tabcli.config.loading import load
-from tabcli.errors import ConfigError, WorkerError, error_of
+from tabcli.errors import ConfigError, ResourceError, WorkerError, error_of
 from tabcli.training import workers
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec
@@ -158,3 +159,17 @@ def test_training_leaves_the_number_of_threads_of_the_process_as_it_was() -> Non
     assert torch.get_num_threads() == 2
     tabcli.lr_find(prep, overrides=["train.threads=1"])
     assert torch.get_num_threads() == 2
+
+
+def test_a_disk_that_is_full_in_a_worker_is_a_full_disk_and_not_a_worker_that_died(tmp_path: Path) -> None:
+    prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(ResourceError, match="the disk is full") as error:
+            tabcli.train(prep, out=tmp_path / "run", overrides=TWO)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.exit_code == 6
+    assert not (tmp_path / "run").exists()
+    assert len(tabcli.train(prep, out=tmp_path / "run", overrides=TWO, resume=True).run.members) == 2

@@ -1,6 +1,5 @@
 """The error boundary: every exception → one message and an exit code, in a process and under `CliRunner` alike."""
 
-import errno
 import tempfile
 import traceback
 
@@ -9,7 +8,7 @@ from typer._click.core import Context
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from tabcli.errors import ResourceError, TabcliError, UsageError, memory_error
+from tabcli.errors import TabcliError, UsageError, full_error
 
 # -------------------------------------------------------------------------------- the error boundary
 
@@ -27,11 +26,8 @@ def _as_expected(error: BaseException) -> TabcliError | None:
     """The error as one that a person can act on (tabcli's own, a full disk or memory, a path); None for a bug."""
     if isinstance(error, TabcliError):
         return error
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if full or "No space left on device" in str(error):
-        return ResourceError(f"the disk is full: {error}", hint="free some space; nothing was written at a final name")
-    if full_memory := memory_error(error):
-        return full_memory
+    if full := full_error(error):
+        return full
     if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError) and error.filename:
         return UsageError(f"{error.filename}: {error.strerror}")
     return None

@@ -15,7 +15,7 @@ from typing import TextIO
 import torch
 
 from tabcli.bundle import directories
-from tabcli.errors import TabcliError, memory_error
+from tabcli.errors import TabcliError, full_error
 from tabcli.leaving import leave
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import input_maker, run_task
@@ -51,8 +51,8 @@ def main() -> None:
         run_task(task, prepared, job.settings, input_maker(prepared, job.settings), callbacks, job.partial)
     except TabcliError as error:
         send(error_message(error))
-    except (MemoryError, RuntimeError) as error:
-        if not (full := memory_error(error)):
+    except Exception as error:
+        if not (full := full_error(error)):
             raise
         send(error_message(full))
 

@@ -222,8 +222,9 @@ def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Cal
                 progress[name] = message["step"]
                 callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
     if failed:
+        shown = ", ".join(failed[:3]) + (", …" if len(failed) > 3 else "")
         raise WorkerError(
-            f"{len(failed)} of {len(tasks)} networks could not be trained: {', '.join(failed)}; the others are kept",
+            f"{len(failed)} of {len(tasks)} networks could not be trained: {shown}; the others are kept",
             hint="--resume trains the missing ones; if memory is short, one at a time: taskset -c 0 tabcli train …",
         )
 
