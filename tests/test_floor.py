@@ -1,5 +1,6 @@
 """Naive forecasts, and the share that the best one has beside the networks."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -380,3 +381,13 @@ def test_a_damaged_floor_is_refused(poor: Any, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(tabcli.BundleError):
         directories.load_run(tmp_path / "run")
+
+
+def test_networks_that_learned_from_many_rows_are_trusted_more() -> None:
+    """Where past windows do not tell shares apart: half for few rows, no more than a quarter for a million."""
+    rng = np.random.default_rng(6)
+    few = [window(rng, 10, 10, 40) for _ in range(4)]
+    shares = [fit_floor([replace(w, n_learned=n) for w in few], IDENTITY).share for n in (0, 1_000, 1_000_000)]
+    assert shares == [0.5, 0.5, 0.25]
+    bad = [replace(window(rng, 40, 5), n_learned=1_000_000) for _ in range(3)]
+    assert fit_floor(bad, IDENTITY).share == 1.0, "what windows do tell is not overruled"

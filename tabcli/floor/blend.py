@@ -66,12 +66,14 @@ class PastWindow:
 
     `actual`: in the target's unit, float64 (n,). `networks`: their mean output on the learned scale, float64 (n,), None
     where no network was trained for the window. `naive`: the name of each naive forecast → float64 (n,), on that scale.
+    `n_learned`: from how many rows the networks learned.
     """
 
     criterion: Criterion
     actual: FloatArray
     networks: FloatArray | None
     naive: dict[str, FloatArray]
+    n_learned: int = 0
 
     def cost(self, target: TargetTransform, outputs: FloatArray) -> float:
         """The criterion of outputs on the learned scale (n,)."""
@@ -108,8 +110,9 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
 
     The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
     the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most.
-    Otherwise it is, of the shares whose mean lies within `UNTOLD` standard errors of the least, the one nearest to ½:
-    where few windows cannot tell shares apart, the mean of two forecasts is the safest.
+    Otherwise it is, of the shares whose mean lies within `UNTOLD` standard errors of the least, the one nearest to ½
+    where networks learned from few rows, for then the mean of two forecasts is the safest; nearest to 0 where they
+    learned from many more than `MANY`, for then they still gain from those that the windows' networks did not have.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -125,7 +128,8 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     chosen = 0
     if mean[0] > mean[best] + DOUBT * error[0]:
         as_good = 1 + np.flatnonzero(mean[1:] <= mean[best] + UNTOLD * error[1:])
-        chosen = min(as_good.tolist(), key=lambda i: (abs(SHARES[i] - 0.5), mean[i]))
+        safest = 0.5 * MANY / (MANY + windows[0].n_learned)
+        chosen = min(as_good.tolist(), key=lambda i: (abs(SHARES[i] - safest), mean[i]))
     return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
 
@@ -159,6 +163,9 @@ DOUBT = 0.25
 
 UNTOLD = 0.5
 """Shares within so many standard errors of the best one count as equally good."""
+
+MANY = 200_000
+"""Rows to learn from that move the safest share halfway from ½ to 0."""
 
 LOUDEST = 0.3
 """The bound of a window's log ratio in the mean, so that one window at which the networks failed does not decide."""

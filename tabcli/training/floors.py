@@ -91,13 +91,15 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
     every, found, prepared = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), [], _slim(prepared)
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
+        n_learned = len(window.learned)
         learned, scored = ((t[ROW + "series"] % every == 0).to_numpy() for t in (window.learned, window.scored))
         outputs = networks[k][scored] if k < len(networks) else None
         if every > 1:
             window = replace(window, learned=window.learned[learned], scored=window.scored[scored])
         if len(window.learned) and len(window.scored):
             actual = window.scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
-            found.append(PastWindow(prepared.criterion(window.scored), actual, outputs, naive_of(prepared, window)))
+            criterion, naive = prepared.criterion(window.scored), naive_of(prepared, window)
+            found.append(PastWindow(criterion, actual, outputs, naive, n_learned))
     return found
 
 
