@@ -397,6 +397,6 @@ def test_of_shares_that_windows_cannot_tell_apart_many_rows_take_the_smallest() 
     found = set()
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        few = [window(rng, 10, 10, 40) for _ in range(3)]
+        few = [window(rng, 10, 12, 40) for _ in range(3)]
         found.add(tuple(fit_floor([replace(w, n_learned=n) for w in few], IDENTITY).share for n in (0, 10**6)))
     assert (0.5, 0.25) in found
