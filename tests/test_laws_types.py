@@ -149,6 +149,24 @@ def test_an_index_without_a_name_is_none_of_the_columns(tmp_path: Path) -> None:
     assert read_table(kept, Table(file=""), name="t")["x"].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("way", ["frame", "pickle", "series", "parquet", "feather"])
+def test_dates_in_an_index_without_a_name_are_a_column(tmp_path: Path, way: str) -> None:
+    """They were left out without a word, and no table had a column of dates."""
+    table = pd.DataFrame({"sales": [1, 2]}, index=pd.to_datetime(["2020-01-01", "2020-01-02"]))
+    path = tmp_path / {"parquet": "t.parquet", "feather": "t.feather"}.get(way, "t.pkl")
+    if way == "parquet":
+        table.to_parquet(path)
+    elif way == "feather":
+        pa.feather.write_feather(pa.Table.from_pandas(table), path)
+    else:
+        (table["sales"] if way == "series" else table).to_pickle(path)
+    read_ = read_table(table if way == "frame" else path, Table(file=""), name="t")
+    assert read_.columns.tolist() == ["date", "sales"]
+    assert read_["date"].tolist() == table.index.tolist()
+    taken = read_table(table.assign(date="x"), Table(file=""), name="t")
+    assert taken["date"].astype("str").tolist() == ["x", "x"]
+
+
 @pytest.mark.parametrize("way", ["frame", "pickle", "parquet"])
 def test_headers_of_two_levels_are_refused_with_the_way_out(tmp_path: Path, way: str) -> None:
     table = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("x", "a"), ("x", "b")]))

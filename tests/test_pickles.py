@@ -39,6 +39,15 @@ def test_ordinary_tables_come_back_as_they_were(tmp_path: Path, protocol: int, i
     pd.testing.assert_frame_equal(read_pickle(tmp_path / "t.pkl"), table)
 
 
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize(("name", "freq"), [("sales", "D"), (None, "W-MON"), (None, "MS"), (None, "h"), (None, "B")])
+def test_a_series_is_a_table_of_one_column(tmp_path: Path, protocol: int, name: str | None, freq: str) -> None:
+    """Refused, for a class that no table needs, with `DataFrame.to_parquet` as the way out."""
+    series = pd.Series([1.0, 2.0], index=pd.date_range("2024-01-01", periods=2, freq=freq, name="day"), name=name)
+    series.to_pickle(tmp_path / "t.pkl", protocol=protocol)
+    pd.testing.assert_frame_equal(read_pickle(tmp_path / "t.pkl"), series.to_frame(name or "value"))
+
+
 class Calls:
     """Pickles to a call of a function."""
 

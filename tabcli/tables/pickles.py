@@ -27,6 +27,12 @@ _ARRAYS = {
 
 _INDEXES = {"CategoricalIndex", "DatetimeIndex", "Index", "MultiIndex", "RangeIndex", "TimedeltaIndex"}
 
+_STEPS = {
+    *("BusinessDay", "BusinessMonthBegin", "BusinessMonthEnd", "Day", "Hour", "Minute", "MonthBegin", "MonthEnd"),
+    *("QuarterBegin", "QuarterEnd", "Second", "Week", "YearBegin", "YearEnd"),
+}
+"""What a DatetimeIndex with a `freq` has."""
+
 _ALLOWED: dict[str, set[str]] = {
     "__builtin__": {"bytearray", "slice"},
     "_codecs": {"encode"},
@@ -38,14 +44,15 @@ _ALLOWED: dict[str, set[str]] = {
     "numpy._core.numeric": {"_frombuffer"},
     "numpy.core.multiarray": {"_reconstruct", "scalar"},
     "numpy.core.numeric": {"_frombuffer"},
-    "pandas": {"Categorical", "DataFrame", "NA", *_DTYPES, *_INDEXES},
+    "pandas": {"Categorical", "DataFrame", "NA", "Series", *_DTYPES, *_INDEXES},
     "pandas._libs.arrays": {"__pyx_unpickle_NDArrayBacked"},
     "pandas._libs.internals": {"_unpickle_block"},
     "pandas._libs.tslibs.nattype": {"_nat_unpickle"},
+    "pandas._libs.tslibs.offsets": _STEPS,
     "pandas._libs.tslibs.timedeltas": {"_timedelta_unpickle"},
     "pandas._libs.tslibs.timestamps": {"_unpickle_timestamp"},
     "pandas.arrays": _ARRAYS,
-    "pandas.core.internals.managers": {"BlockManager"},
+    "pandas.core.internals.managers": {"BlockManager", "SingleBlockManager"},
     "pyarrow.lib": {"_restore_array", "py_buffer", "type_for_alias"},
     # The same classes by the paths that pandas 1 and 2 wrote.
     "pandas.core.arrays.boolean": {"BooleanArray", "BooleanDtype"},
@@ -64,6 +71,7 @@ _ALLOWED: dict[str, set[str]] = {
     "pandas.core.indexes.multi": {"MultiIndex"},
     "pandas.core.indexes.range": {"RangeIndex"},
     "pandas.core.indexes.timedeltas": {"TimedeltaIndex", "_new_TimedeltaIndex"},
+    "pandas.core.series": {"Series"},
 }
 """Exact names, never prefixes: by a dotted name the module `pandas` would lead to `os.system`."""
 
@@ -78,7 +86,10 @@ class _TableUnpickler(pickle_compat.Unpickler):  # type: ignore[misc]  # pandas.
 
 
 def read_pickle(path: Path) -> pd.DataFrame:
-    """The DataFrame in a pickle file. Raises `DataError` where it holds anything but a plain table."""
+    """The DataFrame in a pickle file; of a Series the one with its values, as `value` where it has no name.
+
+    Raises `DataError` where it holds anything but a plain table.
+    """
     hint = "save the table as Parquet: DataFrame.to_parquet"
     try:
         table = _TableUnpickler(io.BytesIO(path.read_bytes())).load()
@@ -88,6 +99,8 @@ def read_pickle(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: refused: the pickle wants to load {error}, which no table needs", hint=hint) from None
     except (EOFError, ValueError, TypeError, AttributeError, ImportError, KeyError, IndexError) as error:
         raise DataError(f"{path}: this pickle cannot be read here: {error}", hint=hint) from None
+    if isinstance(table, pd.Series):
+        return table.to_frame("value" if table.name is None else table.name)
     if not isinstance(table, pd.DataFrame):
         raise DataError(f"{path}: the pickle holds a {type(table).__name__}, not a DataFrame", hint=hint)
     return table

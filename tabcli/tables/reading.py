@@ -32,22 +32,33 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 SHEET_ENDINGS = (".xlsx", ".xlsm")
 
 
+UNNAMED = "date"
+"""What dates in an index without a name are called."""
+
 # --------------------------------------------------------------------------------------------- reading
 
 
 def _from_arrow(table: pa.Table, where: str) -> pd.DataFrame:
-    """An Arrow table as a DataFrame; a named index that pandas kept becomes columns at the front."""
+    """An Arrow table as a DataFrame; an index that pandas kept becomes columns at the front, as in `_flat`."""
     kept = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     _refuse_levels(len(kept.get("column_indexes", [])), table.column_names[:1], where)
     index = [c for c in kept.get("index_columns", []) if isinstance(c, str) and c in table.column_names]
     unnamed = [c for c in index if re.fullmatch(r"__index_level_\d+__", c)]
-    named = [c for c in index if c not in unnamed]
-    return of_arrow(table.select([*named, *(c for c in table.column_names if c not in index)]))
+    dates = [
+        c for c in unnamed if pa.types.is_temporal(table.schema.field(c).type) and UNNAMED not in table.column_names
+    ]
+    named = [c for c in index if c not in unnamed or c in dates[:1]]
+    flat = of_arrow(table.select([*named, *(c for c in table.column_names if c not in index)]))
+    return flat.rename(columns=dict.fromkeys(dates, UNNAMED))
 
 
 def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """A DataFrame whose index numbers its rows; named levels of the index become columns at the front."""
+    """A DataFrame whose index numbers its rows; named levels of the index become columns at the front, and so do dates
+    without a name, as `date`.
+    """
     _refuse_levels(frame.columns.nlevels, list(frame.columns[:1]), where)
+    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.name is None and UNNAMED not in frame.columns:
+        frame = frame.rename_axis(index=UNNAMED)
     named = [i for i, name in enumerate(frame.index.names) if name is not None and name not in frame.columns]
     levels = [pd.Series(frame.index.get_level_values(i), name=frame.index.names[i]) for i in named]
     return pd.concat([*levels, frame.reset_index(drop=True)], axis=1) if levels else frame.reset_index(drop=True)
