@@ -12,7 +12,7 @@ import tabcli
 from tabcli.config.loading import load
 from tabcli.errors import ConfigError, UsageError
 from tabcli.evaluation.metrics import rmspe
-from tabcli.evaluation.naive import group_medians
+from tabcli.evaluation.naive import group_medians, group_quantiles
 from tabcli.selection.peers import PEERS
 from tabcli.selection.trees import N_TREES
 from tests.conftest import HORIZON, N_DAYS, START, make_tables, write_folder
@@ -51,6 +51,55 @@ def test_everyone_is_judged_on_the_same_rows(config: dict[str, Any], tmp_path: P
             assert reported == pytest.approx(rmspe(table["actual"].to_numpy(), table[forecast].to_numpy()), rel=1e-12)
     saved = json.loads((tmp_path / "scores.json").read_text())
     assert [row["rmspe"] for row in saved] == result.scores["rmspe"].tolist()
+
+
+def test_quantiles_are_scored_beside_points_for_the_networks_and_the_peers_that_have_some(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each score is that of `evaluate` on the fold's own forecasts; the points are those of a backtest without."""
+    options: dict[str, Any] = {"folds": 1, "peers": PEERS, "overrides": [*FAST, "train.members=2"]}
+    plain = tabcli.backtest(config, make_tables(), tmp_path / "plain", **options)
+    asked = {"quantiles": [0.9, 0.1, 0.5], "intervals": [0.8]}
+    result = tabcli.backtest(config, make_tables(), tmp_path / "sure", **options, **asked)
+    [table], [points] = (list(forecasts(tmp_path / name).values()) for name in ("sure", "plain"))
+    pd.testing.assert_frame_equal(table[points.columns], points)
+    names = ["network, single", "network, mean of 2", *PEERS]
+    assert result.scores["forecast"].tolist() == names
+    scores = result.scores.set_index("forecast")
+    for name, column in (("network, mean of 2", "network"), ("median", "median"), ("lightgbm", "lightgbm")):
+        made = table.rename(columns={c: c.replace(column, "units") for c in table.columns if c.startswith(column)})
+        bounds = ["units_q10", "units_q50", "units_q90", "units_lo80", "units_hi80"]
+        assert (np.diff(made[["units_q10", "units_q50", "units_q90"]], axis=1) >= 0).all()
+        keys = ["shop", "day"]
+        judged = tabcli.evaluate(
+            made[[*keys, "units", *bounds]], table.rename(columns={"actual": "units"})[[*keys, "units"]]
+        )
+        assert judged.quantiles is not None
+        held = judged.quantiles.intervals.set_index("promised").loc[0.8]
+        expected = {"wql": judged.metrics["wql"], "held_80": held["held"], "width_80": held["width_share"]}
+        expected |= {
+            f"pinball_{row['column'][6:]}": row["pinball"] for row in judged.quantiles.levels.to_dict("records")
+        }
+        assert scores.loc[name, list(expected)].to_dict() == pytest.approx(expected), name
+    assert scores.loc["network, mean of 2", "sql"] > 0
+    assert np.isfinite(scores.loc["network, single", "wql"])
+    assert scores.loc[["seasonal_naive", "histgb"], "wql"].isna().all()
+    summary = result.summary()
+    assert summary.loc["median", "held_80_unsure"] == scores.loc["median", "held_80_unsure"]
+    assert {"wql", "sql", "width_80"} <= {*summary.columns}
+    assert not {"wql", "sql"} & {*plain.summary().columns}
+
+
+def test_group_quantiles_are_those_of_the_groups_of_the_median() -> None:
+    rng = np.random.default_rng(0)
+    train = pd.DataFrame({"a": rng.integers(0, 3, 200), "b": rng.integers(0, 2, 200)})
+    target, levels = rng.normal(size=200), [0.1, 0.5, 0.75]
+    rows = pd.DataFrame({"a": [0, 2, 1, 9], "b": [1, 0, 7, 0]})
+    made = group_quantiles(train, target, rows, ["a", "b"], levels)
+    a, b = train["a"].to_numpy(), train["b"].to_numpy()
+    groups = [(a == 0) & (b == 1), (a == 2) & (b == 0), a == 1, a >= 0]
+    np.testing.assert_allclose(made, [np.quantile(target[group], levels) for group in groups])
+    np.testing.assert_allclose(made[:, 1], group_medians(train, target, rows, ["a", "b"]))
 
 
 @pytest.mark.parametrize("kind", ["none", "side", "base"])

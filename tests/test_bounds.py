@@ -372,6 +372,7 @@ def test_evaluate_finds_the_columns_by_itself(folder: Path, name: str) -> None:
     text = run(*words).stdout
     held = next(row["held_unsure"] for row in found["intervals"] if row["promised"] == 0.8)
     assert f"warning: the interval of 80 % held {100 * held:.1f} % of the rows that are not sure; by chance" in text
+    assert "\nnote: " not in text
     assert f"{found['sure']:,} rows are sure" in text
     assert f"WQL    {100 * made['wql']:.2f} %" in text
     assert f"SQL    {made['sql']:.4g}" in text
@@ -383,6 +384,14 @@ def test_evaluate_finds_the_columns_by_itself(folder: Path, name: str) -> None:
     assert "held 80 %, of others" in header
     assert "width 95 %" in header
     assert "held 60 %" not in header
+
+
+def test_an_interval_that_holds_too_much_is_noted_and_is_no_warning(folder: Path) -> None:
+    _, forecast, _ = tables(3 * SPREAD, n_shops=30, n_late=28)
+    forecast.to_csv(folder / "wide.csv", index=False)
+    text = run("evaluate", folder / "wide.csv", folder / "truth.csv").stdout
+    assert "note: the interval of 80 % held 100.0 % of the rows that are not sure; by chance" in text
+    assert "warning: the interval" not in text
 
 
 def test_evaluate_of_points_alone_says_nothing_of_intervals(folder: Path) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 
 from tabcli import files
+from tabcli.api.predict import wanted_of
 from tabcli.api.sources import ConfigSource, code_identity, hashes_of, parse_duration
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
 from tabcli.pipeline import joined
-from tabcli.selection.folds import Backtest, Scores, ensemble_name, run_folds, save_summary
+from tabcli.selection.folds import Backtest, run_folds, save_summary
 from tabcli.selection.peers import PEERS
+from tabcli.selection.scores import Scores, ensemble_name
 from tabcli.selection.search import Trial, Tuning, search
 from tabcli.tables.contract import DataSource
 from tabcli.training.loop import Callbacks
@@ -36,6 +38,8 @@ def backtest(
     ends: Sequence[str] = (),
     gap: str | None = None,
     peers: Sequence[str] = ("seasonal_naive", "median", "histgb"),
+    quantiles: Sequence[float] | None = None,
+    intervals: Sequence[float] | None = None,
     callbacks: Callbacks | None = None,
     on_fold: Callable[[str, Scores], None] = lambda name, scores: None,
 ) -> Backtest:
@@ -54,6 +58,9 @@ def backtest(
     ends: dates, such as "2015-06-13", on which further folds end.
     gap: a length such as "2d" before the scored rows that nothing learns from; by default the config's.
     peers: what to compare with: seasonal_naive, median, histgb, lightgbm.
+    quantiles: levels such as 0.1 that are forecast and scored too; by default the config's `forecast.quantiles`. Of the
+        peers, the median has quantiles of the same groups, and lightgbm learns each level.
+    intervals: shares such as 0.8 of the rows, likewise, of central intervals; by default `forecast.intervals`.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     on_fold: called with each fold's name and scores when it is done.
     """
@@ -65,7 +72,8 @@ def backtest(
     if folds + len(ends) < 1:
         raise UsageError("a backtest needs at least one fold: --folds 1, or --end DATE")
     apart = parse_duration("--step", step)
-    fingerprint = _fold_fingerprint(settings, data, peers)
+    bounds = wanted_of(settings, quantiles, intervals).bounds(settings.target.column)
+    fingerprint = _fold_fingerprint(settings, data, [*peers, bounds])
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
     result = run_folds(
@@ -76,6 +84,7 @@ def backtest(
         step=apart,
         ends=ends,
         peers=peers,
+        bounds=bounds,
         callbacks=callbacks or Callbacks(),
         on_fold=on_fold,
     )
@@ -135,6 +144,7 @@ def tune(
             step=None,
             ends=ends,
             peers=(),
+            bounds={},
             callbacks=callbacks or Callbacks(),
             on_fold=lambda name, scores: None,
         )

@@ -58,12 +58,15 @@ def predict(
         "day", "week" or "month"; several with commas, such as "State,week".
     """
     loaded = _loaded(run)
-    wanted = _wanted(loaded.fitted.config, quantiles, intervals, totals)
+    wanted = wanted_of(loaded.fitted.config, quantiles, intervals, totals)
     return _predict(loaded, data, out, columns=columns, horizon=horizon, asked=wanted)
 
 
-def _wanted(
-    config: Config, quantiles: Sequence[float] | None, intervals: Sequence[float] | None, totals: Sequence[str]
+def wanted_of(
+    config: Config,
+    quantiles: Sequence[float] | None,
+    intervals: Sequence[float] | None,
+    totals: Sequence[str] = (),
 ) -> Wanted:
     """What is asked for, or else what the config says. Raises `UsageError` for what is no level."""
     levels = tuple(config.forecast.quantiles if quantiles is None else quantiles)
@@ -167,7 +170,7 @@ class Forecaster(Shown):
         columns: columns of the rows to carry along.
         quantiles, intervals: as in `predict`.
         """
-        wanted = _wanted(self.run.fitted.config, quantiles, intervals, ())
+        wanted = wanted_of(self.run.fitted.config, quantiles, intervals, ())
         return _predict(self.run, {"future": rows}, None, columns=columns, lookups=self.lookups, asked=wanted)
 
 

@@ -8,13 +8,24 @@ import typer
 
 import tabcli
 from tabcli.cli.boundary import say
-from tabcli.cli.options import AsJson, ConfigOption, DataOption, Overrides, Reading, reading_options, split_names
+from tabcli.cli.options import (
+    AsJson,
+    ConfigOption,
+    DataOption,
+    Intervals,
+    Overrides,
+    Quantiles,
+    Reading,
+    levels_of,
+    reading_options,
+    split_names,
+)
 from tabcli.cli.render import changes_text, echo_table, print_json, progress_bar, render_inspection
 from tabcli.cli.render_scores import evaluation_json, render_evaluation
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
-    from tabcli.selection.folds import Scores
+    from tabcli.selection.scores import Scores
     from tabcli.selection.search import Trial
 
 
@@ -29,6 +40,8 @@ def backtest(
     peers: Annotated[
         str, typer.Option(metavar="A,B,…", help="What to compare with: seasonal_naive, median, histgb, lightgbm.")
     ] = "seasonal_naive,median,histgb",
+    quantiles: Quantiles = None,
+    intervals: Intervals = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +66,8 @@ def backtest(
             ends=end or (),
             gap=gap,
             peers=split_names(peers),
+            quantiles=levels_of("--quantiles", quantiles),
+            intervals=levels_of("--interval", intervals),
             callbacks=callbacks,
             on_fold=on_fold,
         )

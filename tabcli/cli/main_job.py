@@ -13,8 +13,10 @@ from tabcli.cli.options import (
     ConfigOption,
     DataOption,
     Force,
+    Intervals,
     OptionalConfig,
     Overrides,
+    Quantiles,
     levels_of,
     split_names,
 )
@@ -120,16 +122,8 @@ def predict(
             help="In place of the table `future`: the next steps (h, d, w, mo) of every series, by forecast.rules.",
         ),
     ] = None,
-    quantiles: Annotated[
-        list[str] | None,
-        typer.Option(metavar="0.1,0.5,…", help="Quantiles of these levels beside the forecast; may be repeated."),
-    ] = None,
-    intervals: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--interval", metavar="0.8", help="A central interval that holds this share of the rows; may be repeated."
-        ),
-    ] = None,
+    quantiles: Quantiles = None,
+    intervals: Intervals = None,
     totals: Annotated[
         list[str] | None,
         typer.Option(

@@ -43,6 +43,18 @@ Reading = Annotated[
     ),
 ]
 
+Quantiles = Annotated[
+    list[str] | None,
+    typer.Option(metavar="0.1,0.5,…", help="Quantiles of these levels beside the forecast; may be repeated."),
+]
+
+Intervals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--interval", metavar="0.8", help="A central interval that holds this share of the rows; may be repeated."
+    ),
+]
+
 Names = Annotated[str, typer.Option("--columns", metavar="A,B,…", help="Columns, separated by commas.")]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tabcli.evaluation.naming import METRIC_NAMES, score_text
+from tabcli.evaluation.naming import METRIC_NAMES, is_share, score_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,8 +206,8 @@ def table_lines(table: "pd.DataFrame") -> Iterator[str]:
 def _cell(column: str, value: object, metric: str) -> str:
     if not isinstance(value, float):
         return str(value)
-    if column in METRIC_NAMES or column.startswith("std "):
-        return score_text(column if column in METRIC_NAMES else metric, value)
+    if column in METRIC_NAMES or is_share(column) or column.startswith("std "):
+        return score_text(metric if column.startswith("std ") else column, value)
     return f"{value:.6g}"
 
 

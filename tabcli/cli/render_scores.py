@@ -82,8 +82,8 @@ def _quantile_lines(scores: "QuantileScores") -> Iterator[str]:
             held, error = _percent(row["held_unsure"]), _percent(row["error"])
             rows = "rows that are not sure" if sure else "rows"
             yield (
-                f"warning: the interval of {100 * row['promised']:g} % held {held} of the {rows}; "
-                f"by chance it would be off by {error}"
+                f"{'warning' if row['held_unsure'] < row['promised'] else 'note'}: the interval of "
+                f"{100 * row['promised']:g} % held {held} of the {rows}; by chance it would be off by {error}"
             )
     if sure:
         yield f"{scores.n_sure:,} rows are sure: their bounds are one number, as where the forecast is 0 by rule"

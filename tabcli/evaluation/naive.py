@@ -5,7 +5,7 @@ peers of a backtest call them. The package `floor` makes others, of codes and on
 the networks and are kept in a run; a test holds the medians of both equal.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 
 import numpy as np
@@ -44,14 +44,48 @@ def group_medians(
 
     Where no training row does, the last column of `by` is left out, and so on; at last the median of all training rows.
     """
-    forecast = np.full(len(rows), np.nan)
+
+    def median(values: pd.Series, codes: IntArray) -> pd.DataFrame:
+        return values.groupby(codes).median().to_frame()
+
+    return _by_groups(train, target, rows, by, median, [np.median(target)])[:, 0]
+
+
+def group_quantiles(
+    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[Label], levels: Sequence[float]
+) -> NDArray[np.float64]:
+    """Quantiles of the target of the training rows that share a row's values in `by`, float64 (n, k); k `levels`.
+
+    In the target's unit, rising with the level; the same rows as of `group_medians`.
+    """
+
+    def quantiles(values: pd.Series, codes: IntArray) -> pd.DataFrame:
+        groups = values.groupby(codes)
+        return pd.DataFrame({i: groups.quantile(level) for i, level in enumerate(levels)})
+
+    return _by_groups(train, target, rows, by, quantiles, np.quantile(target, levels))
+
+
+def _by_groups(
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    by: Sequence[Label],
+    statistics: Callable[[pd.Series, IntArray], pd.DataFrame],
+    of_all: Sequence[float] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """k statistics of the training rows that share a row's values in `by`, else in fewer of them, float64 (n, k).
+
+    `of_all`: those of all training rows, (k,).
+    """
+    found = np.full((len(rows), len(of_all)), np.nan)
     for n_keys in range(len(by), 0, -1):
-        gaps = np.isnan(forecast)
+        gaps = np.isnan(found).any(axis=1)
         if not gaps.any():
             break
         known, wanted = _group_codes(train, rows[gaps], by[:n_keys])
-        forecast[gaps] = pd.Series(target).groupby(known).median().reindex(wanted).to_numpy()
-    return np.where(np.isnan(forecast), np.median(target), forecast)
+        found[gaps] = statistics(pd.Series(target), known).reindex(wanted).to_numpy()
+    return np.where(np.isnan(found), of_all, found)
 
 
 def last_values(

@@ -8,6 +8,15 @@ FRACTIONS = ("rmspe", "mape", "wape", "wql", "bias")
 METRIC_NAMES = ("rmspe", "rmse", "mape", "wape", "mae", "rmsle", "mase", "pinball", "bias", "wql", "sql", "crps")
 
 
+def is_share(name: str) -> bool:
+    """Whether a score's name is that of what an interval held, or of its width as a share of the forecast.
+
+    >>> is_share("held_80"), is_share("pinball_q10")
+    (True, False)
+    """
+    return name.startswith(("held_", "width_"))
+
+
 def score_text(metric: str, value: float) -> str:
     """A metric's value: a percentage where it is a fraction, else a number in its own unit.
 
@@ -16,6 +25,6 @@ def score_text(metric: str, value: float) -> str:
     """
     if not math.isfinite(value):
         return "not defined"
-    if metric in FRACTIONS:
+    if metric in FRACTIONS or is_share(metric):
         return f"{100 * value:.2f} %"
     return f"{value:,.4g}" if abs(value) < 100 else f"{value:,.2f}"

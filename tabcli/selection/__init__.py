@@ -4,6 +4,7 @@ config + tables ─ folds ─▶ cut at each cutoff ─ prep, train, predict ─
 
 trees        gradient-boosted trees on the network's own inputs
 peers        what a fold's forecast is compared with
+scores       what each forecast of a fold is worth
 folds        rolling-origin folds
 search       a search over settings
 """

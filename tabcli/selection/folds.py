@@ -10,36 +10,35 @@ function here makes a feature, a split or a forecast of its own.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli import files, memory
+from tabcli import files
 from tabcli.arrays import BoolArray, ColumnValues
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.artifacts.encoded_names import kept_apart
 from tabcli.bundle import directories, manifest
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError, UsageError
-from tabcli.evaluation.metrics import Criterion, scores_of
+from tabcli.evaluation.bounds import UNSURE
 from tabcli.evaluation.naming import score_text
+from tabcli.evaluation.quantiles import bounds_in
+from tabcli.forecasting.bounds import quantiles_of
+from tabcli.forecasting.outputs import outputs_of
 from tabcli.forecasting.points import forecast_applied
 from tabcli.pipeline import prepare
 from tabcli.pipeline.apply import Applied, apply
-from tabcli.pipeline.joined import SourceTables, join, ready_lookups
-from tabcli.selection.peers import peer_forecast
+from tabcli.pipeline.joined import JoinedData, SourceTables, join, ready_lookups
+from tabcli.selection.peers import peer_bounds, peer_forecast
+from tabcli.selection.scores import Asked, Made, Scores, ensemble_name
 from tabcli.shown import Shown, first_few
 from tabcli.tables.rows import frame_of
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.workers import TrainingJob
-
-Scores = dict[str, dict[str, float]]
-"""Forecast → metric → value; also *seconds*, *megabytes* and *std_seeds*, the spread of the metric over seeds."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,10 +65,13 @@ class Backtest(Shown):
     def summary(self) -> pd.DataFrame:
         """A row per forecast, the best first: the metric's mean over folds, its spread over folds and over seeds.
 
-        Beside them MAPE and WAPE, the mean seconds, and the most megabytes.
+        Beside them MAPE and WAPE; where quantiles or intervals were asked for, WQL, SQL, CRPS, what each interval held
+        of the rows that are not sure, and its width; the mean seconds, the most megabytes.
         """
         groups = self.scores.groupby("forecast", sort=False)
-        others = [m for m in ("mape", "wape") if m != self.metric and m in self.scores.columns]
+        found = [str(c) for c in self.scores.columns]
+        others: list[str] = [m for m in ("mape", "wape", "wql", "sql", "crps") if m != self.metric and m in found]
+        others += [c for c in found if c.startswith("width_") or (c.startswith("held_") and c.endswith(UNSURE))]
         return pd.DataFrame(
             {
                 self.metric: groups[self.metric].mean(),
@@ -107,14 +109,17 @@ def run_folds(
     step: Duration | None,
     ends: Sequence[str],
     peers: Sequence[str],
+    bounds: Mapping[str, float],
     callbacks: Callbacks,
     on_fold: Callable[[str, Scores], None],
 ) -> Backtest:
     """Trains and scores every fold that `out` does not hold yet; a fold's directory appears there when it is whole.
 
-    `fingerprint`: of config, tables and code; raises `UsageError` where `out` holds a fold of others. `on_fold`: called
-    with the name and scores of each fold. Raises what prep and train raise.
+    `fingerprint`: of config, tables and code; raises `UsageError` where `out` holds a fold of others. `bounds`: columns
+    of quantiles and intervals with their levels, which are forecast and scored too. `on_fold`: called with the name and
+    scores of each fold. Raises what prep and train raise.
     """
+    levels = bounds_in(bounds, source.config.target.column)
     wanted, usable = fold_ends(source, folds, step, ends), join(source).kept
     rows = []
     for end in wanted:
@@ -122,7 +127,7 @@ def run_folds(
         done = out / f"fold-{name}"
         scores = _finished(done, fingerprint)
         if scores is None:
-            scores = _run_fold(source, usable, end, done, fingerprint, peers, callbacks)
+            scores = _run_fold(source, usable, end, done, fingerprint, peers, levels, callbacks)
         on_fold(name, scores)
         rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
     return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows), source.config.metric)
@@ -148,32 +153,6 @@ def _is_of(prep: Path, fingerprint: str) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """How a fold scores each forecast. `scored`: which of its n rows are scored, bool (n,); `actual`: their targets."""
-
-    criterion: Criterion
-    scored: BoolArray
-    actual: NDArray[np.float64]
-
-    def scores(self, predictions: Sequence[NDArray[np.float64]], seconds: float) -> dict[str, float]:
-        """The mean scores of one forecast made with several seeds, or one; `seconds`: taken by all of them together."""
-        return {
-            **_mean_scores(self.criterion, self.actual, predictions),
-            "seconds": seconds / len(predictions),
-            "megabytes": memory.peak_megabytes(),
-        }
-
-    def network_scores(self, run: Run, applied: Applied, seconds: float) -> Scores:
-        """The scores of the ensemble; if it has several members also the mean scores of a single one."""
-        scores: Scores = {}
-        if len(run.members) > 1:
-            alone = [replace(run, networks=[n], members=[w]) for n, w in zip(run.networks, run.members, strict=True)]
-            scores["network, single"] = self.scores([forecast_applied(r, applied)[self.scored] for r in alone], seconds)
-        all_members = [forecast_applied(run, applied)[self.scored]]
-        return scores | {ensemble_name(len(run.members)): self.scores(all_members, seconds)}
-
-
 def _run_fold(
     source: SourceTables,
     usable: BoolArray,
@@ -181,9 +160,13 @@ def _run_fold(
     done: Path,
     fingerprint: str,
     peers: Sequence[str],
+    levels: dict[str, float],
     callbacks: Callbacks,
 ) -> Scores:
-    """Trains and scores one fold. `usable`: which train rows have a target to be scored on, bool (n_train,)."""
+    """Trains and scores one fold.
+
+    `usable`: which train rows have a target to be scored on, bool (n_train,). `levels`: the bounds' columns and levels.
+    """
     config = source.config
     past, within = as_of_fold(source, end)
     scored = usable[within]
@@ -199,23 +182,43 @@ def _run_fold(
     run = run_of(prepared, ensemble, config)
     applied = apply(run.fitted, {}, rows=past.tables["future"], lookups=ready_lookups(past))
     actual = source.tables["train"][config.target.column].to_numpy(dtype="float64")[within][scored]
-    asked = _Asked(prepared.criterion(applied.encoded.table[scored]), scored, actual)
-    scores = asked.network_scores(run, applied, seconds)
-    forecasts = {"network": forecast_applied(run, applied)[scored]}
+    asked = Asked.of(prepared, applied, scored, actual, levels)
+    made = {ensemble_name(len(run.members)): [_of_run(run, applied, levels)]}
+    if len(run.members) > 1:
+        alone = [replace(run, networks=[n], members=[w]) for n, w in zip(run.networks, run.members, strict=True)]
+        made = {"network, single": [_of_run(each, applied, levels) for each in alone], **made}
+    scores = {name: asked.scores(forecasts, seconds) for name, forecasts in made.items()}
+    kept = asked.columns("network", made[ensemble_name(len(run.members))][0])
     for peer in peers:
         started = time.perf_counter()
-        forecasts[peer] = peer_forecast(peer, data, prepared, applied.encoded.table)[scored]
-        scores[peer] = asked.scores([forecasts[peer]], time.perf_counter() - started)
+        of_peer = _of_peer(peer, data, prepared, applied.encoded.table, levels)
+        scores[peer] = asked.scores([of_peer], time.perf_counter() - started)
+        kept |= asked.columns(peer, of_peer)
     keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
     facts = {**asdict(run.calibration), "expected": run.metrics.expected}
     with files.atomic_directory(done, replace=True) as temporary:
-        scored_columns: dict[str, ColumnValues] = {"actual": actual, **forecasts}
+        scored_columns: dict[str, ColumnValues] = {"actual": actual, **kept}
         named = {kept_apart(c, scored_columns): keys[c] for c in keys.columns}
         frame_of({**named, **scored_columns}).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)
         manifest.write_manifest(temporary, "fold", fingerprint, facts)
     files.close_working(job.partial)
     return scores
+
+
+def _of_run(run: Run, applied: Applied, levels: dict[str, float]) -> Made:
+    """A run's forecast of all rows of a fold, with bounds of these levels."""
+    points = forecast_applied(run, applied)
+    if not levels:
+        return Made(points)
+    outputs = outputs_of(run, applied.encoded.table, applied.rows[run.fitted.config.date])
+    return Made(points, quantiles_of(run, applied, outputs, list(levels.values())))
+
+
+def _of_peer(peer: str, data: JoinedData, prepared: Prepared, future: pd.DataFrame, levels: dict[str, float]) -> Made:
+    """A peer's, with bounds where it has some."""
+    points = peer_forecast(peer, data, prepared, future)
+    return Made(points, peer_bounds(peer, data, prepared, future, list(levels.values())) if levels else None)
 
 
 def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
@@ -245,26 +248,6 @@ def as_of_fold(source: SourceTables, end: pd.Timestamp) -> tuple[SourceTables, B
         )
     start = frequency.after(end, 1 - horizon)
     return source.as_of(cutoff, start, end), dates.between(start, end).to_numpy()
-
-
-def ensemble_name(n: int) -> str:
-    """What the scores call the mean of n networks."""
-    return f"network, mean of {n}" if n > 1 else "network"
-
-
-def _scores(criterion: Criterion, actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
-    chosen: dict[str, float] = {criterion.metric: criterion(actual, predicted)}
-    others = {name: value for name, value in scores_of(actual, predicted).items() if name in ("rmspe", "mape", "wape")}
-    return {**chosen, **{k: v for k, v in others.items() if np.isfinite(v)}, "std_seeds": 0.0}
-
-
-def _mean_scores(
-    criterion: Criterion, actual: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]]
-) -> dict[str, float]:
-    """The mean of the scores of several seeds, or of one, and the standard deviation of the chosen score."""
-    table = pd.DataFrame([_scores(criterion, actual, p) for p in predictions])
-    means = {str(name): float(values.mean()) for name, values in table.items()}
-    return {**means, "std_seeds": float(table[criterion.metric].std(ddof=0))}
 
 
 def save_summary(result: Backtest) -> None:

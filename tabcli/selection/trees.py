@@ -35,10 +35,13 @@ def fit_histgb(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: 
     return lambda rows: np.asarray(model.predict(rows), dtype="float64")
 
 
-def fit_lightgbm(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int) -> Predictor:
+def fit_lightgbm(
+    x: Matrix, y: NDArray[np.float32], categorical: list[int], seed: int, level: float | None = None
+) -> Predictor:
     """Fits LightGBM, with parameters tuned on the Rossmann tables (docs/experiments.md). Arguments as `fit_histgb`.
 
-    Raises `UsageError` where it is not installed.
+    `level`: of the quantile that is learned, by its pinball loss; without it the mean is learned. Raises `UsageError`
+    where it is not installed.
     """
     try:
         import lightgbm
@@ -46,7 +49,7 @@ def fit_lightgbm(x: Matrix, y: NDArray[np.float32], categorical: list[int], seed
         raise UsageError("--peers lightgbm needs LightGBM", hint="pip install 'tabcli[lightgbm]'") from None
     data = lightgbm.Dataset(x, y, categorical_feature=categorical, free_raw_data=True)
     parameters = {
-        "objective": "regression",
+        **({"objective": "regression"} if level is None else {"objective": "quantile", "alpha": level}),
         "learning_rate": 0.05,
         "num_leaves": 127,
         "min_data_in_leaf": 100,
