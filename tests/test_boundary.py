@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tabcli.cli.app import app
 from tabcli.cli.boundary import Boundary, Terminated, on_sigterm
 from tabcli.cli.options import EPILOG, reading_options, split_names
 from tabcli.errors import (
@@ -76,8 +77,26 @@ def test_a_full_disk_is_known_by_its_words_where_a_library_hides_its_number() ->
 
 @pytest.mark.parametrize("kind", [PermissionError, IsADirectoryError, NotADirectoryError])
 def test_a_path_that_cannot_be_used_is_named(kind: type[OSError]) -> None:
-    assert ended_by(kind(1, "may not", "out.csv")) == (2, "error: out.csv: may not\n")
+    hint = "hint: give another path, or make this one usable\n"
+    assert ended_by(kind(1, "may not", "out.csv")) == (2, f"error: out.csv: may not\n{hint}")
     assert ended_by(kind("without a path"))[0] == 1
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EIO])
+def test_a_path_that_cannot_be_written_is_named_as_it_was_given(number: int) -> None:
+    """On a disk that is read-only every command ended with a bug, and the name of a temporary file."""
+    code, said = ended_by(OSError(number, os.strerror(number), "results/.f.csv.tmp-10028-92b3f5"))
+    assert (code, said.split("\n")[0]) == (2, f"error: {Path('results/f.csv')}: {os.strerror(number)}")
+
+
+def test_a_name_that_no_disk_takes_is_refused_by_every_command(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("day,x\n2024-01-01,1\n", encoding="utf-8")
+    long = str(tmp_path / ("x" * 300)) + ".csv"
+    for words in (["synth", long], ["init", str(tmp_path), "--out", long], ["inspect", long]):
+        done = CliRunner().invoke(app, words, prog_name="tabcli")
+        assert done.exit_code in (2, 4), done.output
+    words = ["add-datepart", str(tmp_path / "t.csv"), long, "--column", "day"]
+    assert CliRunner().invoke(app, words, prog_name="tabcli").exit_code == 2
 
 
 @pytest.mark.parametrize(

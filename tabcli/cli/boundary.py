@@ -1,7 +1,10 @@
 """The error boundary: every exception → one message and an exit code, in a process and under `CliRunner` alike."""
 
+import errno
+import re
 import tempfile
 import traceback
+from pathlib import Path
 
 import typer
 from typer._click.core import Context
@@ -11,6 +14,13 @@ from typer.exceptions import TyperException
 from tabcli.errors import TabcliError, UsageError, full_error
 
 # -------------------------------------------------------------------------------- the error boundary
+
+
+OF_PATHS = (
+    *(errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EBUSY, errno.EIO, errno.EINVAL),
+)
+"""What may be wrong with a path that a person gave: its rights, its length, its disk."""
 
 
 class Terminated(BaseException):
@@ -28,8 +38,12 @@ def _as_expected(error: BaseException) -> TabcliError | None:
         return error
     if full := full_error(error):
         return full
-    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError) and error.filename:
-        return UsageError(f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.filename and error.errno in OF_PATHS:
+        path = Path(str(error.filename))
+        name = re.sub(r"^\.(.+)\.(tmp|old)-\d+-\w+$", r"\1", path.name)  # of `files`, while it writes
+        return UsageError(
+            f"{path.with_name(name)}: {error.strerror}", hint="give another path, or make this one usable"
+        )
     return None
 
 
