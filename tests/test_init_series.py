@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import tabcli
-from tests.test_init_spelling import begun, folder_of, run, sales
+from tests.test_init_spelling import N, begun, folder_of, run, sales
 
 FAST = ["-S", "train.epochs=1", "-S", "train.threads=1", "-S", "train.members=1", "-S", "model.layers=[16]"]
 FAST += ["-S", "calibration.windows=0"]
@@ -300,6 +300,19 @@ def test_a_row_without_a_part_of_its_key_is_told_by_its_number(tmp_path: Path, c
         "init", folder, "--out", tmp_path / "my.yaml", "--series", "shop", "--date", "day", "--horizon", "7d", code=4
     )
     assert f"column '{column}': 1 rows have no value: row 4" in done.stderr
+
+
+def test_rows_to_forecast_that_overlap_the_past_are_told(tmp_path: Path) -> None:
+    """They were joined as facts of the day before, and `predict` then missed the rows to forecast."""
+    table = sales()
+    ahead = table.drop(columns="sales").assign(date=table["date"] + pd.Timedelta(20, unit="D"))
+    folder = folder_of(tmp_path, table.assign(promo=1).to_csv(index=False))
+    folder_of(tmp_path, ahead.assign(promo=1).to_csv(index=False), "next.csv")
+    _, said = begun(folder)
+    assert "next.csv: CHECK: it has the columns of rows to forecast, but 200 of its 240 rows are not after" in said
+    calendar = table[["date"]].drop_duplicates().assign(fair=np.arange(N) % 2)
+    folder_of(tmp_path, calendar.to_csv(index=False), "next.csv")
+    assert "of rows to forecast" not in begun(folder)[1]
 
 
 @pytest.mark.parametrize(

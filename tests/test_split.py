@@ -90,3 +90,11 @@ def test_the_step_that_is_found(dates: list[str], text: str) -> None:
     assert str(Frequency.of(pd.Series(pd.to_datetime(dates)).astype("datetime64[us]"))) == text
     assert str(Frequency.of(days(3), Duration(2, "mo"))) == "2mo"
     assert str(Frequency.of(days(3), Duration(48, "h"))) == "2d"
+
+
+def test_rows_to_forecast_that_reach_further_than_the_past_are_the_reason() -> None:
+    """One date of 2999 among them: to make `validation.last` shorter was no way out."""
+    with pytest.raises(DataError, match="no rows are left to learn from") as error:
+        time_split(days(100), Validation(), 5000, Frequency.of(days(100)))
+    assert "the rows to forecast cover 5000 steps" in str(error.value.hint)
+    assert "correct their dates" in str(error.value.hint)

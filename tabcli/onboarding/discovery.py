@@ -23,7 +23,7 @@ from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, 
 from tabcli.onboarding.folder import UNREAD, open_folder
 from tabcli.onboarding.joins import find_joins
 from tabcli.onboarding.layout import added_up, made_long
-from tabcli.onboarding.rows import find_date, find_rows, is_empty_ahead
+from tabcli.onboarding.rows import find_date, find_rows, is_empty_ahead, with_remark
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.steps import frequency_of
 from tabcli.onboarding.targets import find_target
@@ -201,6 +201,7 @@ def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], hint
     lookups = [s for s in sources.values() if s is not train and s is not future]
     date = find_date(train, future, hints)
     target, why_target = find_target(train, future, date, hints)
+    lookups = [with_remark(s, train, date, target) for s in lookups]
     series, why_series = find_series(train, future, date, target, hints)
     if hints.aggregate:
         train = added_up(train, date, target, series)

@@ -1,6 +1,7 @@
 """Which table holds the rows: past and future, and the date."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,18 @@ def find_rows(sources: dict[str, FolderTable], hints: InitHints) -> tuple[Folder
     largest = [f for f, s in dated.items() if len(s.table) > most / 2]
     file = one_of("the table of the past", "--train", largest, hints, none="")
     return dated[file], None, "by far the most rows with a date" if not hints.train else "given by --train"
+
+
+def with_remark(source: FolderTable, train: FolderTable, date: str, target: str) -> FolderTable:
+    """A table beside the past's; with a remark where it has the columns of rows to forecast, but not their dates."""
+    columns = source.table.columns
+    if target in columns or date not in source.dates or len(columns) < 2 or not {*columns} <= {*train.table.columns}:
+        return source
+    end = train.table[date].max()
+    early = int((source.table[date] <= end).sum())
+    remark = f"CHECK: it has the columns of rows to forecast, but {early:,} of its {len(source.table):,} rows are not "
+    remark += f"after {end:%Y-%m-%d}, where the past ends; if it has those rows, take the early ones out"
+    return replace(source, notes=(*source.notes, remark)) if early else source
 
 
 def _has_target(source: FolderTable) -> bool:
