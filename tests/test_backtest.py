@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_pinball_loss
+from typer.testing import CliRunner
 
 import tabcli
+from tabcli.cli.app import app
 from tabcli.config.loading import load
 from tabcli.errors import ConfigError, UsageError
 from tabcli.evaluation.metrics import rmspe
@@ -88,6 +91,66 @@ def test_quantiles_are_scored_beside_points_for_the_networks_and_the_peers_that_
     assert summary.loc["median", "held_80_unsure"] == scores.loc["median", "held_80_unsure"]
     assert {"wql", "sql", "width_80"} <= {*summary.columns}
     assert not {"wql", "sql"} & {*plain.summary().columns}
+
+
+def test_scores_of_all_folds_by_a_column_against_those_of_the_rows_alone(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"folds": 2, "peers": ["median", "seasonal_naive"], "overrides": FAST}
+    result = tabcli.backtest(config, make_tables(), tmp_path, intervals=[0.8], **options)
+    rows = pd.concat(forecasts(tmp_path).values(), ignore_index=True)
+    by_step, by_shop = result.by("step"), result.by("shop")
+    assert set(rows["step"]) <= set(range(1, HORIZON + 1))
+    assert rows.groupby("step")["day"].nunique().max() == 2, "a day of each fold"
+    for table, column in ((by_step, "step"), (by_shop, "shop"), (result.by("promo"), "promo")):
+        assert table["forecast"].drop_duplicates().tolist() == ["network", "median", "seasonal_naive"]
+        for record in table.to_dict("records"):
+            of, name = rows[rows[column] == record[column]], record["forecast"]
+            assert record["rows"] == len(of)
+            assert record["wape"] == pytest.approx((of[name] - of["actual"]).abs().sum() / of["actual"].sum())
+            if name == "seasonal_naive":
+                assert np.isnan(record["wql"])
+                continue
+            low, high = of[f"{name}_lo80"], of[f"{name}_hi80"]
+            assert record["held_80"] == pytest.approx(of["actual"].between(low, high).mean())
+            losses = [2 * mean_pinball_loss(of["actual"], b, alpha=q) for b, q in ((low, 0.1), (high, 0.9))]
+            assert record["wql"] == pytest.approx(np.mean(losses) / of["actual"].mean())
+            assert record["mase"] == pytest.approx(((of[name] - of["actual"]).abs() / of["scale"]).mean())
+    with pytest.raises(UsageError, match="--by kind: expected one of shop, day, promo, step"):
+        result.by("kind")
+
+
+def test_the_command_takes_levels_and_a_column(config: dict[str, Any], tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "data", make_tables())
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    words = [
+        "backtest",
+        "--config",
+        tmp_path / "config.yaml",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "out",
+        "--folds",
+        "1",
+    ]
+    words += ["--peers", "median", "--quantiles", "0.1,0.9", "--interval", "0.5", "--by", "step"]
+    words += [part for each in FAST for part in ("-S", each)]
+    runner = CliRunner()
+    done = runner.invoke(app, [str(w) for w in [*words, "--json"]], prog_name="tabcli")
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert {row["forecast"] for row in made["summary"]} == {"network", "median"}
+    assert made["summary"][0].keys() >= {"wql", "sql", "held_80_unsure", "held_50_unsure", "width_50"}
+    assert [row["step"] for row in made["by"] if row["forecast"] == "median"] == sorted({r["step"] for r in made["by"]})
+    text = runner.invoke(app, [str(w) for w in words], prog_name="tabcli").stdout  # the fold is done
+    network = next(row for row in made["summary"] if row["forecast"] == "network")
+    shown = next(line for line in text.splitlines() if line.split()[:1] == ["network"])
+    assert f"{100 * network['held_50_unsure']:.2f} %" in shown
+    assert f"{100 * network['wql']:.2f} %" in shown
+    assert "pinball_q10" not in text
+    wrong = [*map(str, words[:-1]), "--by", "price"]
+    assert runner.invoke(app, wrong, prog_name="tabcli").exit_code == 2
 
 
 def test_group_quantiles_are_those_of_the_groups_of_the_median() -> None:

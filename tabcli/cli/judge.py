@@ -21,7 +21,7 @@ from tabcli.cli.options import (
     split_names,
 )
 from tabcli.cli.render import changes_text, echo_table, print_json, progress_bar, render_inspection
-from tabcli.cli.render_scores import evaluation_json, render_evaluation
+from tabcli.cli.render_scores import evaluation_json, main_scores, render_evaluation
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def backtest(
     ] = "seasonal_naive,median,histgb",
     quantiles: Quantiles = None,
     intervals: Intervals = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Also by step, a series column, the date or one of baseline.")
+    ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,11 +74,15 @@ def backtest(
             callbacks=callbacks,
             on_fold=on_fold,
         )
-    summary = result.summary().reset_index()
+    summary, groups = result.summary().reset_index(), None if by is None else result.by(by)
     if as_json:
-        print_json({"folds": result.folds, "summary": summary.to_dict("records"), "path": str(out)})
+        grouped = {} if groups is None else {"by": groups.to_dict("records")}
+        print_json({"folds": result.folds, "summary": summary.to_dict("records"), **grouped, "path": str(out)})
         return
     echo_table(summary)
+    if groups is not None:
+        typer.echo("")
+        echo_table(main_scores(groups))
     typer.echo(f"written: {out}")
 
 

@@ -133,6 +133,13 @@ def _shown_groups(groups: "pd.DataFrame", scores: "QuantileScores") -> "pd.DataF
     return made
 
 
+def main_scores(groups: "pd.DataFrame") -> "pd.DataFrame":
+    """The scores of each group without those by level; of what intervals held, that of rows that are not sure."""
+    names = [str(name) for name in groups.columns]
+    left = [n for n in names if n.startswith(("pinball_", "below_")) or (n.startswith("held_") and "_unsure" not in n)]
+    return groups.drop(columns=left)
+
+
 def _main_intervals(intervals: "pd.DataFrame") -> list[str]:
     """The intervals that have bounds of their own; where all are pairs of quantiles, the widest."""
     own = [not is_quantile(row["low"]) for row in intervals.to_dict("records")]

@@ -5,7 +5,7 @@ every interval and not above any quantile, whatever the others do; so shares of 
 those that are not sure, which is what compares with the promise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,7 +77,7 @@ class Bounds:
     @property
     def sure(self) -> BoolArray:
         """Which rows have one number for all their bounds, bool (n,); none where there is but one column."""
-        if len(self.levels) == 1:
+        if len(self.levels) < 2:
             return np.zeros(len(self.actual), dtype=bool)
         return np.asarray(self.values.min(axis=1) == self.values.max(axis=1))
 
@@ -88,7 +88,9 @@ class Bounds:
         return list({self.levels[c]: c for c in quantiles or self.levels}.values())
 
     def scores(self) -> dict[str, float]:
-        """*wql*, *crps* and, with a scale, *sql*; NaN where one is not defined."""
+        """*wql*, *crps* and, with a scale, *sql*; NaN where one is not defined, none without a level."""
+        if not self.levels:
+            return {}
         levels, values = (self.levels[c] for c in self.judged), [self.column(c) for c in self.judged]
         given = self.actual, np.stack(values, axis=1), list(levels)
         made = {"wql": wql(*given) if self.actual.any() else float("nan")}
@@ -118,6 +120,12 @@ class Bounds:
             made[f"pinball_{name}"] = pinball(self.actual, self.column(column), level)
             made |= {f"below_{name}{end}": _below(p, column) for end, p in (("", self), (UNSURE, unsure))}
         return made
+
+    def grouped(self, values: pd.Series) -> pd.DataFrame:
+        """`all_scores` of the rows of each of the values (n,), in their order; and how many *rows* it has."""
+        groups = values.groupby(values, observed=True, dropna=False).indices
+        table = pd.DataFrame([{"rows": len(at), **self.at(np.asarray(at)).all_scores()} for at in groups.values()])
+        return labelled(table, str(values.name), groups)
 
     def level_table(self) -> pd.DataFrame:
         """A row for each column: its *level*, *column*, mean *pinball* loss, and the share of actual values *below*.
@@ -164,6 +172,12 @@ class Bounds:
                 }
             )
         return pd.DataFrame(table)
+
+
+def labelled(table: pd.DataFrame, name: str, values: Iterable[object]) -> pd.DataFrame:
+    """The table with a column of the values in front, under a name that no other column has."""
+    table.insert(0, f"{name} (value)" if name in table.columns else name, list(values))
+    return table
 
 
 def _below(bounds: Bounds, column: str) -> float:

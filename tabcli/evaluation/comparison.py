@@ -1,14 +1,13 @@
 """A forecast against what happened: rows matched by key, metrics over all of them and by the values of a column."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype
 
 from tabcli.arrays import FloatArray, IntArray
-from tabcli.evaluation.bounds import Bounds
+from tabcli.evaluation.bounds import Bounds, labelled
 from tabcli.evaluation.matching import match, numbers
 from tabcli.evaluation.metrics import CHANCE, bias_error, pinball, scores_of
 from tabcli.evaluation.naming import score_text
@@ -152,22 +151,15 @@ def _ranks(dates: pd.Series) -> IntArray:
 def _of_bounds(
     bounds: Bounds, rows: pd.DataFrame, by: str | None, blocks: IntArray | None, ahead: IntArray | None
 ) -> QuantileScores:
-    groups = None if by is None else _grouped(bounds, rows[by])
+    groups = None if by is None else bounds.grouped(rows[by])
     return QuantileScores(
         levels=bounds.level_table(),
         intervals=bounds.interval_table(blocks),
         judged=bounds.judged,
         n_sure=int(bounds.sure.sum()),
         by=None if groups is None else groups.sort_values("wql", ascending=False, ignore_index=True),
-        by_step=None if ahead is None else _grouped(bounds, pd.Series(ahead, name="step")),
+        by_step=None if ahead is None else bounds.grouped(pd.Series(ahead, name="step")),
     )
-
-
-def _grouped(bounds: Bounds, values: pd.Series) -> pd.DataFrame:
-    """The scores of each of the values (n,), in their order; their column keeps its name unless a score has it."""
-    groups = values.groupby(values, observed=True, dropna=False).indices
-    table = pd.DataFrame([{"rows": len(at), **bounds.at(np.asarray(at)).all_scores()} for at in groups.values()])
-    return _labelled(table, str(values.name), groups)
 
 
 def _by_value(merged: pd.DataFrame, by: str, actual: FloatArray, predicted: FloatArray) -> pd.DataFrame:
@@ -175,10 +167,4 @@ def _by_value(merged: pd.DataFrame, by: str, actual: FloatArray, predicted: Floa
     groups = merged.groupby(by, observed=True, dropna=False).indices
     table = pd.DataFrame([{"rows": len(at), **scores_of(actual[at], predicted[at])} for at in groups.values()])
     worst = "rmspe" if table["rmspe"].notna().any() else "mae"
-    return _labelled(table, by, groups).sort_values(worst, ascending=False, ignore_index=True)
-
-
-def _labelled(table: pd.DataFrame, name: str, values: Iterable[object]) -> pd.DataFrame:
-    """The table with the values in front, under a name that no other column has."""
-    table.insert(0, f"{name} (value)" if name in table.columns else name, list(values))
-    return table
+    return labelled(table, by, groups).sort_values(worst, ascending=False, ignore_index=True)

@@ -26,14 +26,14 @@ from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.evaluation.bounds import UNSURE
 from tabcli.evaluation.naming import score_text
 from tabcli.evaluation.quantiles import bounds_in
-from tabcli.forecasting.bounds import quantiles_of
+from tabcli.forecasting.bounds import quantiles_of, steps_ahead
 from tabcli.forecasting.outputs import outputs_of
 from tabcli.forecasting.points import forecast_applied
 from tabcli.pipeline import prepare
 from tabcli.pipeline.apply import Applied, apply
 from tabcli.pipeline.joined import JoinedData, SourceTables, join, ready_lookups
 from tabcli.selection.peers import peer_bounds, peer_forecast
-from tabcli.selection.scores import Asked, Made, Scores, ensemble_name
+from tabcli.selection.scores import Asked, Made, Scores, ensemble_name, scores_by
 from tabcli.shown import Shown, first_few
 from tabcli.tables.rows import frame_of
 from tabcli.training.ensemble import fit_ensemble, run_of
@@ -61,6 +61,25 @@ class Backtest(Shown):
             f"mean {self.metric.upper()}": first_few(shown, 4),
             "path": str(self.path),
         }
+
+    def by(self, column: str) -> pd.DataFrame:
+        """A row per forecast and value of a column, over the rows of all folds: WAPE, bias, and what bounds are worth.
+
+        `column`: *step* (ahead), a series column, the date, or one of the config's `baseline`. The scores are those of
+        `evaluation.bounds.Bounds.all_scores`. Raises `UsageError` for another column.
+        """
+        names = dict.fromkeys(self.scores["fold"])
+        tables = [pd.read_parquet(self.path / f"fold-{name}" / "forecasts.parquet") for name in names]
+        rows = pd.concat(tables, ignore_index=True)
+        made = {"network", *self.scores["forecast"]} & {*rows.columns}
+        bounds = {bound for name in made for bound in bounds_in(rows.columns, name)}
+        known = [c for c in rows.columns if c not in {*made, *bounds, "actual", "scale"}]
+        if column not in known:
+            raise UsageError(f"--by {column}: expected one of {', '.join(known)}")
+        ordered = [c for c in rows.columns if c in made]
+        parts = [scores_by(rows, name, column).assign(forecast=name) for name in ordered]
+        table = pd.concat(parts, ignore_index=True)
+        return table[["forecast", *(c for c in table.columns if c != "forecast")]]
 
     def summary(self) -> pd.DataFrame:
         """A row per forecast, the best first: the metric's mean over folds, its spread over folds and over seeds.
@@ -194,10 +213,11 @@ def _run_fold(
         of_peer = _of_peer(peer, data, prepared, applied.encoded.table, levels)
         scores[peer] = asked.scores([of_peer], time.perf_counter() - started)
         kept |= asked.columns(peer, of_peer)
-    keys = applied.rows.loc[scored, [*config.series, config.date]].reset_index(drop=True)
+    wanted = [c for c in dict.fromkeys([*config.series, config.date, *config.baseline]) if c in applied.rows.columns]
+    keys = applied.rows.loc[scored, wanted].reset_index(drop=True)
     facts = {**asdict(run.calibration), "expected": run.metrics.expected}
     with files.atomic_directory(done, replace=True) as temporary:
-        scored_columns: dict[str, ColumnValues] = {"actual": actual, **kept}
+        scored_columns: dict[str, ColumnValues] = {**asked.own(steps_ahead(run, applied)), **kept}
         named = {kept_apart(c, scored_columns): keys[c] for c in keys.columns}
         frame_of({**named, **scored_columns}).to_parquet(temporary / "forecasts.parquet", index=False)
         files.write_json(temporary / "scores.json", scores)

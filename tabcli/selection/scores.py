@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from tabcli import memory
-from tabcli.arrays import BoolArray, FloatArray
+from tabcli.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from tabcli.artifacts.contents import Prepared
 from tabcli.errors import DataError
 from tabcli.evaluation.bounds import Bounds
 from tabcli.evaluation.metrics import Criterion, scores_of
-from tabcli.evaluation.quantiles import intervals_in
+from tabcli.evaluation.quantiles import bounds_in, intervals_in
 from tabcli.pipeline.apply import Applied
 
 Scores = dict[str, dict[str, float]]
@@ -56,6 +56,11 @@ class Asked:
                 scale = None
         return cls(prepared.criterion(rows), scored, actual, prepared.fitted.config.target.column, levels, scale)
 
+    def own(self, ahead: IntArray) -> dict[str, AnyArray]:
+        """The columns of the scored rows: *actual*, *step*, which is how far `ahead` (n,), and *scale*, if any."""
+        made: dict[str, AnyArray] = {"actual": self.actual, "step": ahead[self.scored]}
+        return made if self.scale is None else {**made, "scale": self.scale}
+
     def columns(self, name: str, made: Made) -> dict[str, FloatArray]:
         """A forecast of the scored rows and its bounds, under its name: *network*, *network_q10*."""
         found = {name: made.points[self.scored]}
@@ -98,6 +103,21 @@ class Asked:
         )
         found = bounds.all_scores()
         return {n: v for n, v in found.items() if n not in ("wape", "bias", "mase") and np.isfinite(v)}
+
+
+def scores_by(rows: pd.DataFrame, forecast: str, column: str) -> pd.DataFrame:
+    """The scores of a forecast for each value of a column of the rows: `Bounds.grouped`."""
+    levels = bounds_in(rows.columns, forecast)
+    bounds = Bounds(
+        forecast,
+        levels,
+        rows[list(levels)].to_numpy(dtype="float64"),
+        intervals_in(levels, forecast),
+        rows["actual"].to_numpy(dtype="float64"),
+        rows[forecast].to_numpy(dtype="float64"),
+        rows["scale"].to_numpy(dtype="float64") if "scale" in rows.columns else None,
+    )
+    return bounds.grouped(rows[column])
 
 
 def ensemble_name(n: int) -> str:
