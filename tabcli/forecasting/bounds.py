@@ -64,9 +64,13 @@ def steps_ahead(run: Run, applied: Applied) -> IntArray:
 
 
 def _unknown(run: Run, applied: Applied) -> BoolArray:
-    """Which rows hold a series or another value that training never saw, bool (n,)."""
-    table = applied.encoded.table
-    codes = [c for c in map(input_column, run.fitted.preprocessor.categorical) if c in table.columns]
+    """Which rows hold a series, or another value of a table's own column, that training never saw, bool (n,).
+
+    What features make of the calendar is new in every forecast, and was in the past windows: a year, for example.
+    """
+    table, fitted = applied.encoded.table, run.fitted
+    own = {c for columns in fitted.contract.tables.values() for c in columns}
+    codes = [input_column(c) for c in fitted.preprocessor.categorical if c in own and input_column(c) in table.columns]
     unknown: BoolArray = (table[codes] == UNKNOWN).any(axis=1).to_numpy(dtype=bool)
     return unknown | (table[ROW + "series"].to_numpy() < 0)
 

@@ -291,7 +291,7 @@ def _training(draft: Draft) -> Iterator[str]:
     epochs = int(np.clip(round(wanted / per_epoch), 5, 30 if n >= MANY else 500))
     several = {"members": 4} if n < MANY else {"members": 2} if n < 10 * MANY else {}
     settings: Part = {**several, "epochs": epochs, "batch_size": batch, "refit": True}
-    settings |= {"keep": "last"} if n < MANY else {}  # few rows tell little of which epoch was best
+    settings |= {"keep": "last"}  # which epoch was best is mostly chance, and an earlier one has not cooled down
     yield _line("train", settings, f"about {epochs * per_epoch:,} steps")
     if not several:
         return
