@@ -6,6 +6,7 @@ from typing import Any
 
 import fev
 import fev_scores
+import fev_segments
 import fev_tasks
 import measure
 import numpy as np
@@ -339,6 +340,32 @@ def test_the_command_runs_each_window_and_prints_it_beside_the_published_rows(
     assert together["1W"]["mean"]["MASE"] == pytest.approx(sum(weekly) / 3)
     assert together["1W"]["mean"]["SQL"] == pytest.approx(sum(w["SQL"] for w in together["1W"]["windows"]) / 3)
     assert not (out / "1D" / "2014-05-25" / "data").exists()
+
+
+def test_segments_pool_the_open_rows_of_all_windows(
+    double: Double, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_data(tmp_path / "data", make_days()), tmp_path / "out"
+    fev.main(["--data", str(data), "--out", str(out), "--task", "1W"])
+    rows = fev_segments.all_rows(out / "1W", data)
+    opened = rows[rows["Sales"] > 0]  # what the double forecasts for rows that are open
+    scores = fev_segments.segment_scores(rows, ["window", "StoreType", "step"])
+    assert scores["segment"].drop_duplicates().tolist() == ["all", "window", "StoreType", "step"]
+    assert scores["rows"].iloc[0] == len(opened)
+    assert rows["window"].nunique() == 3
+    held = opened["Sales (actual)"].between(120, 280)
+    assert scores["held_80_unsure"].iloc[0] == pytest.approx(held.mean())
+    for column in ("window", "StoreType", "step"):
+        part = scores[scores["segment"] == column].set_index("value")["held_80_unsure"]
+        expected = held.groupby(opened[column]).mean()
+        assert part.to_dict() == pytest.approx(expected.to_dict())
+    capsys.readouterr()
+    fev_segments.main(["--data", str(data), "--out", str(out), "--task", "1W"])
+    printed = capsys.readouterr().out
+    assert f"{100 * held.mean():.2f} %" in printed.splitlines()[1]
+    assert "* fewer than 2,000 rows" in printed
+    with pytest.raises(SystemExit, match=r"no window with truth\.csv"):
+        fev_segments.main(["--data", str(data), "--out", str(out), "--task", "1D"])
 
 
 def test_a_window_that_is_done_runs_again_only_where_something_changed(double: Double, tmp_path: Path) -> None:
