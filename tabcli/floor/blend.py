@@ -109,10 +109,11 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     """The best mixture of naive forecasts over all windows, and its share beside the networks.
 
     The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
-    the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most.
-    Otherwise it is, of the shares whose mean lies within `UNTOLD` standard errors of the least, the one nearest to ½
-    where networks learned from few rows, for then the mean of two forecasts is the safest; nearest to 0 where they
-    learned from many more than `MANY`, for then they still gain from those that the windows' networks did not have.
+    the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most, or
+    by up to `DOUBT_OF_MANY` where networks learned from many more rows than `MANY`: such networks still gain from the
+    rows that the windows' networks did not have. Otherwise it is, of the shares whose mean lies within `UNTOLD` standard
+    errors of the least, the one nearest to ½ for few rows, where the mean of two forecasts is the safest, and to 0 for
+    many.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -125,10 +126,10 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     best = int(np.argmin(mean))
     scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), ALONE)
     error = scatter / np.sqrt(len(judged))
-    chosen = 0
-    if mean[0] > mean[best] + DOUBT * error[0]:
+    chosen, few = 0, MANY / (MANY + windows[0].n_learned)
+    if mean[0] > mean[best] + (few * DOUBT + (1 - few) * DOUBT_OF_MANY) * error[0]:
         as_good = 1 + np.flatnonzero(mean[1:] <= mean[best] + UNTOLD * error[1:])
-        safest = 0.5 * MANY / (MANY + windows[0].n_learned)
+        safest = 0.5 * few
         chosen = min(as_good.tolist(), key=lambda i: (abs(SHARES[i] - safest), mean[i]))
     return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
@@ -158,14 +159,14 @@ BEST = 5
 CLOSE = 0.15
 """At most `BEST` mixtures are averaged, those whose mean log criterion lies within `CLOSE` (15 %) of the least."""
 
-DOUBT = 0.25
+DOUBT, DOUBT_OF_MANY = 0.25, 2.0
 """The share is 0 if networks alone are worse than the best share by no more than so many standard errors."""
 
 UNTOLD = 0.5
 """Shares within so many standard errors of the best one count as equally good."""
 
 MANY = 200_000
-"""Rows to learn from that move the safest share halfway from ½ to 0."""
+"""With so many rows to learn from a table stands halfway between one of few and one of many."""
 
 LOUDEST = 0.3
 """The bound of a window's log ratio in the mean, so that one window at which the networks failed does not decide."""
