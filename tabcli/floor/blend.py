@@ -111,9 +111,9 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
     the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most, or
     by up to `DOUBT_OF_MANY` where networks learned from many more rows than `MANY`: such networks still gain from the
-    rows that the windows' networks did not have. Otherwise it is, of the shares whose mean lies within `UNTOLD` standard
-    errors of the least, the one nearest to ½ for few rows, where the mean of two forecasts is the safest, and to 0 for
-    many.
+    rows that the windows' networks did not have. Otherwise it is, of the shares whose mean lies within `UNTOLD`
+    standard errors of the least, the one nearest to ½ for few rows, where the mean of two forecasts is the safest, and
+    to 0 for many.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
