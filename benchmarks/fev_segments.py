@@ -1,6 +1,6 @@
 """What the intervals of `fev.py` held in segments of the rows of all its windows: weekday, promotion, step and so on.
 
-    python benchmarks/fev_segments.py --out fev --data data/rossmann --task 1D
+    python benchmarks/fev_segments.py --out fev --data data/rossmann --task 1D --plot docs/coverage.png
 
 It reads the windows' `forecasts.csv` and `truth.csv` under --out, and `store.csv`, and trains nothing. Closed days,
 which are 0 by rule, count in no share.
@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -68,14 +69,35 @@ def table_text(scores: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def plot_windows(scores: pd.DataFrame, path: Path) -> None:
+    """What intervals promised and held, window by window."""
+    windows = scores[scores["segment"] == "window"]
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    for share, colour in ((80, "tab:blue"), (95, "tab:orange")):
+        held = 100 * windows[f"held_{share}_unsure"]
+        axes.plot(range(len(windows)), held, "o-", color=colour, label=f"{share} % intervals")
+        axes.axhline(share, color=colour, linestyle="--", linewidth=1)
+    axes.set_xticks(range(len(windows)), windows["value"].astype("str"), rotation=30, ha="right")
+    axes.set_ylim(50, 100)
+    axes.set(xlabel="window that ends on", ylabel="rows within the interval, %")
+    axes.set_title("What intervals promised (dashed) and held")
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the competition's store.csv")
     parser.add_argument("--out", type=Path, required=True, help="the folder that fev.py wrote")
     parser.add_argument("--task", choices=list(SEGMENTS), required=True)
+    parser.add_argument("--plot", type=Path, help="the PNG file for what each window's intervals held")
     options = parser.parse_args(arguments)
     rows = all_rows(options.out / options.task, options.data)
-    print(table_text(segment_scores(rows, SEGMENTS[options.task])))
+    scores = segment_scores(rows, SEGMENTS[options.task])
+    print(table_text(scores))
+    if options.plot:
+        plot_windows(scores, options.plot)
 
 
 if __name__ == "__main__":

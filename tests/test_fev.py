@@ -360,7 +360,8 @@ def test_segments_pool_the_open_rows_of_all_windows(
         expected = held.groupby(opened[column]).mean()
         assert part.to_dict() == pytest.approx(expected.to_dict())
     capsys.readouterr()
-    fev_segments.main(["--data", str(data), "--out", str(out), "--task", "1W"])
+    fev_segments.main(["--data", str(data), "--out", str(out), "--task", "1W", "--plot", str(tmp_path / "held.png")])
+    assert (tmp_path / "held.png").read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr().out
     assert f"{100 * held.mean():.2f} %" in printed.splitlines()[1]
     assert "* fewer than 2,000 rows" in printed
