@@ -27,7 +27,7 @@ test: $(STAMP)  ## set up and pass the tests
 	$(BIN)/python -m pytest -n 2
 
 LAWS ?= tests/test_law*.py
-laws: $(STAMP)  ## the generated laws, or LAWS="tests…", on fifty times as many cases as in make test (hours; one process)
+laws: $(STAMP)  ## the generated laws, or LAWS="tests…", on fifty times as many cases as in make test (an hour; one process)
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 --hypothesis-show-statistics $(LAWS)
 
 coverage: $(STAMP)  ## pass the tests and show what none of them passes: lines and branches (those of other processes do not count)
