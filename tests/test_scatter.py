@@ -40,6 +40,17 @@ def test_the_finite_sample_is_counted_as_an_independent_package_does(n: int, con
     assert ours == pytest.approx(theirs, rel=1e-12)
 
 
+def test_rows_that_err_together_count_as_one() -> None:
+    rng = np.random.default_rng(0)
+    made = grid(rng)
+    date = np.unique(made.date)
+    together = PastErrors(made.places, made.window, made.date, rng.normal(size=len(date))[made.date])
+    half = PastErrors(made.places, made.window, made.date, made.error + 0.1 * rng.normal(size=len(date))[made.date])
+    assert fit_scatter(together).n_blocks == pytest.approx(len(date), rel=0.05)
+    assert fit_scatter(made).n_blocks > 0.8 * len(made.error)
+    assert fit_scatter(half).n_blocks == pytest.approx(len(made.error) / (1 + 29 * 0.5), rel=0.2)
+
+
 def test_a_quantile_beyond_the_sample_is_its_outermost_error() -> None:
     scatter = fit_scatter(past([-3.0, -1.0, 0.0, 1.0, 4.0]), apart=False)
     assert scatter.offsets([0.01, 0.5, 0.99]).tolist() == [-3.0, 0.0, 4.0]

@@ -7,8 +7,9 @@ not shift it (a shift by the mean of four windows costs 1 % of the pinball loss:
 place is a product of factors: how errors grow with the steps ahead, the place in the season (Sundays), and the series.
 Each factor is shrunk towards 1 by how many dates speak for it, so that little data give one scale for all. The
 standardised errors of all rows together then have the quantiles that are wanted, with the correction of split conformal
-prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018), in which dates are counted and not rows: series err
-together on a date.
+prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018). Not rows are counted for it but the independent
+errors that they are worth, since series err together on a date: as many as there are dates where all of the error is
+common to a date, and as many as there are rows where nothing is (the design effect, Kish 1965).
 """
 
 from collections.abc import Sequence
@@ -67,13 +68,14 @@ class PastErrors:
 class Scatter:
     """The scatter of a forecast to come.
 
-    `errors`: standardised, rising, float64 (m,). `n_dates`: of how many dates they are. `shift`: the mean error of the
+    `errors`: standardised, rising, float64 (m,). `n_blocks`: how many independent errors they
+    are worth. `shift`: the mean error of the
     forecast, on the learned scale. `growth`: the exponent of the steps ahead, and `horizon` the most of these that were
     seen. `season`, `series`: place or series → its factor; others have 1.
     """
 
     errors: FloatArray
-    n_dates: int
+    n_blocks: float
     shift: float
     growth: float
     horizon: int
@@ -97,10 +99,10 @@ class Scatter:
         """The standardised errors at quantile levels between 0 and 1, float64 (q,), rising with the level.
 
         The upper quantile of level p is the least error that at least p · (n + 1) / n of the errors do not exceed, with
-        n dates; the largest error where that is more than all of them. The lower ones are its mirror image.
+        n independent errors; the largest one where that is more than all of them. The lower ones are its mirror image.
         """
         p, m = np.asarray(levels, dtype="float64"), len(self.errors)
-        wanted = np.maximum(p, 1 - p) * (self.n_dates + 1) / self.n_dates
+        wanted = np.maximum(p, 1 - p) * (self.n_blocks + 1) / self.n_blocks
         rank = np.clip(np.ceil(np.round(wanted * m, 9)).astype("int64"), 1, m) - 1
         upper, lower = self.errors[rank], self.errors[m - 1 - rank]
         found: FloatArray = np.where(p > 0.5, upper, np.where(p < 0.5, lower, np.median(self.errors)))
@@ -138,7 +140,24 @@ def fit_scatter(past: PastErrors, *, meant: bool = False, apart: bool = True) ->
     # The next window's mean error is as far from the shift as those were, and unknown.
     common = float(np.mean((own - shift) ** 2)) / max(float(np.mean((past.error - bias) ** 2)), TINY)
     errors = np.sort(left) * np.sqrt(1 + common)
-    return Scatter(errors, len(np.unique(past.date)), shift, growth, horizon, season, series)
+    n_blocks = _n_independent(left, past.date) if apart else len(np.unique(past.date))
+    return Scatter(errors, n_blocks, shift, growth, horizon, season, series)
+
+
+def _n_independent(errors: FloatArray, date: IntArray) -> float:
+    """How many independent errors those of n rows are worth: n ÷ (1 + (m − 1) ρ), between the number of dates and n.
+
+    m: rows per date; ρ: the share of the variance that is common to a date, by a random-effects analysis of variance.
+    """
+    n, n_dates = len(errors), len(np.unique(date))
+    m = n / n_dates
+    if m <= 1 or n_dates < 2:
+        return float(n_dates)
+    means = _means(errors, date)[date]
+    between = float(np.sum((means - errors.mean()) ** 2)) / (n_dates - 1)
+    within = float(np.sum((errors - means) ** 2)) / max(n - n_dates, 1)
+    common = (between - within) / max(between + (m - 1) * within, TINY)
+    return n / (1 + (m - 1) * float(np.clip(common, 0.0, 1.0)))
 
 
 def _means(values: FloatArray, groups: IntArray) -> FloatArray:

@@ -171,6 +171,6 @@ def _errors_of(past: pd.DataFrame, total: Total) -> PastErrors:
 
 def _offset(scatter: Scatter, level: float) -> float:
     """The standardised error of a total at a level."""
-    if scatter.n_dates >= ENOUGH:
+    if scatter.n_blocks >= ENOUGH:
         return float(scatter.offsets([level])[0])
-    return float(stdtrit(scatter.n_dates, level) * np.sqrt(np.mean(scatter.errors**2)))
+    return float(stdtrit(scatter.n_blocks, level) * np.sqrt(np.mean(scatter.errors**2)))
