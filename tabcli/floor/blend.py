@@ -156,8 +156,8 @@ def better_than_naive(
 
 
 BEST = 5
-CLOSE = 0.15
-"""At most `BEST` mixtures are averaged, those whose mean log criterion lies within `CLOSE` (15 %) of the least."""
+CLOSE = 0.1
+"""At most `BEST` mixtures are averaged, those whose mean log criterion lies within `CLOSE` (10 %) of the least."""
 
 DOUBT, DOUBT_OF_MANY = 0.25, 2.0
 """The share is 0 if networks alone are worse than the best share by no more than so many standard errors."""
