@@ -229,3 +229,45 @@ def test_bounds_need_a_run_with_rows(run: Path, folder: Path) -> None:
     named = pd.read_csv(folder / "ahead.csv", dtype={"holiday": "str"}).assign(units_q50=1.0)
     with pytest.raises(UsageError, match="a bound of the forecast has this name"):
         tabcli.predict(run, {"future": named, "shops": make_tables()["shops"]}, quantiles=[0.5], columns=["units_q50"])
+
+
+@pytest.mark.parametrize(
+    ("freq", "step", "horizon", "gap"),
+    [("h", "1h", "24h", "0h"), ("W-MON", "1w", "6w", "2w"), ("MS", "1mo", "4mo", "1mo")],
+)
+def test_hours_weeks_and_months_with_two_keys_and_a_gap_have_bounds(
+    freq: str, step: str, horizon: str, gap: str
+) -> None:
+    rng, n, ahead = np.random.default_rng(0), 160, int(horizon.rstrip("hwmo")) + int(gap.rstrip("hwmo"))
+    dates = pd.date_range("2010-01-04", periods=n + ahead, freq=freq)
+    keys = pd.MultiIndex.from_product([["a", "b"], [1, 2], dates], names=["shop", "item", "when"])
+    rows = keys.to_frame(index=False)
+    rows["sold"] = np.round(50 * rows["item"] * np.exp(rng.normal(0, 0.1, len(rows))))
+    rows.loc[rng.random(len(rows)) < 0.05, "sold"] = 0
+    late = rows["when"] >= dates[n]
+    future = rows[rows["when"] >= dates[-int(horizon.rstrip("hwmo"))]]
+    config = {
+        "format_version": 1,
+        "tables": {"train": {"file": "t.csv"}, "future": {"file": "f.csv"}},
+        "series": ["shop", "item"],
+        "date": "when",
+        "frequency": step,
+        "metric": "wape",
+        "target": {"column": "sold", "transform": "log1p"},
+        "categorical": ["shop", "item", "Dayofweek"],
+        "continuous": [],
+        "features": {"date_parts": [{"column": "when", "prefix": ""}]},
+        "validation": {"last": "future", "gap": gap},
+        "model": {"layers": [8]},
+        "train": {"epochs": 25, "batch_size": 64, "lr": 0.01, "threads": 1},
+    }
+    tables = {"train": rows[~late], "future": future.drop(columns="sold")}
+    run = tabcli.train(tabcli.prep(config, tables), refit=True)
+    result = tabcli.predict(run, tables, intervals=[0.8], quantiles=[0.5], totals=["shop,month", "chain"])
+    bounds = result.table[["sold_lo80", "sold_q50", "sold_hi80"]].to_numpy()
+    assert (bounds >= 0).all()
+    assert (np.diff(bounds, axis=1) >= 0).all()  # 0 where the hour of last week was
+    assert result.totals is not None
+    assert (result.totals["sold_hi80"] > result.totals["sold"]).all()
+    held = (future["sold"] >= bounds[:, 0]) & (future["sold"] <= bounds[:, 2])
+    assert 0.6 < held.mean() <= 1.0

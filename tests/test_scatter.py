@@ -97,11 +97,28 @@ def test_what_windows_have_in_common_widens_and_does_not_shift() -> None:
     assert wide.shift == 0.0
 
 
-def test_a_quantile_that_networks_learned_is_not_taken_for_a_bias() -> None:
+def test_what_all_windows_agree_in_beyond_doubt_shifts_the_bounds() -> None:
     made = grid(np.random.default_rng(4))
     low = PastErrors(made.places, made.window, made.date, made.error - 0.3)
-    assert fit_scatter(low, meant=True).quantiles(places(1), [0.5])[0, 0] == pytest.approx(-0.3, abs=0.01)
-    assert fit_scatter(low).quantiles(places(1), [0.5])[0, 0] == pytest.approx(0.0, abs=0.01)
+    assert fit_scatter(low).quantiles(places(1), [0.5])[0, 0] == pytest.approx(-0.3, abs=0.01)
+    one = made.window == 0
+    where = RowPlaces(*(getattr(made.places, name)[one] for name in ("series", "season", "ahead")))
+    alone = PastErrors(where, made.window[one], made.date[one], low.error[one])
+    assert abs(fit_scatter(alone).quantiles(places(1), [0.5])[0, 0]) < 0.001, "a single window agrees with none"
+
+
+def test_a_few_zeros_on_a_log_scale_move_neither_the_middle_nor_the_scale() -> None:
+    made = grid(np.random.default_rng(5))
+    zero = np.random.default_rng(6).random(len(made.error)) < 0.05
+    plain, torn = (
+        fit_scatter(PastErrors(made.places, made.window, made.date, np.where(z, -4.0, made.error)))
+        for z in (np.zeros_like(zero), zero)
+    )
+    low, middle, high = torn.quantiles(places(1), [0.1, 0.5, 0.9])[0]
+    assert abs(middle) < 0.02
+    assert high == pytest.approx(plain.quantiles(places(1), [0.9])[0, 0], rel=0.25)
+    assert -0.25 < low < -0.13
+    np.testing.assert_allclose(torn.season, 1, atol=0.2)
 
 
 def test_the_unknown_and_the_distant_are_wider() -> None:

@@ -1,9 +1,10 @@
 """How widely what happens scatters around a forecast, told by the errors of past windows.
 
-    error of a row  =  mean error of its window  +  scale of its place · standardised error
+    error of a row  =  median error of its window  +  scale of its place · standardised error
 
-The mean error of a window is common to all series and changes from window to window, so it widens the scatter but does
-not shift it (a shift by the mean of four windows costs 1 % of the pinball loss: docs/uncertainty.md). The scale of a
+The median error of a window is common to all series and changes from window to window, so it widens the scatter but
+does not shift it (a shift by the mean of four windows costs 1 % of the pinball loss: docs/uncertainty.md), unless all
+windows agree in it beyond doubt, as where networks learned a mean of skewed errors, or another quantile. The scale of a
 place is a product of factors: how errors grow with the steps ahead, the place in the season (Sundays), and the series.
 Each factor is shrunk towards 1 by how many dates speak for it, so that little data give one scale for all. The
 standardised errors of all rows together then have the quantiles that are wanted, with the correction of split conformal
@@ -30,6 +31,12 @@ NEW = 1.5
 
 MOST_GROWTH, LEAST_BEYOND = 0.6, 0.5
 """The largest exponent of the steps ahead, and the least beyond the horizon: 0.5 is that of a random walk."""
+
+SURE = 8.0
+"""A shift of all bounds needs so many standard errors: windows often lean to one side, and the next to the other."""
+
+OUTLIER = 12.0
+"""Larger errors, in medians of their sizes, count as so large where scales are found."""
 
 TINY = 1e-12
 
@@ -118,30 +125,46 @@ def _of(factors: FloatArray, index: IntArray) -> FloatArray:
     return found
 
 
-def fit_scatter(past: PastErrors, *, meant: bool = False, apart: bool = True) -> Scatter:
+def fit_scatter(past: PastErrors, *, apart: bool = True) -> Scatter:
     """The scatter that the errors of one or more past windows tell.
 
-    `meant`: the networks learned another quantile than the median, so that their mean error is no chance. `apart`:
-    whether the mean errors of windows are looked at apart from the errors around them, for which a window needs many
-    rows.
+    `apart`: whether the median errors of windows are looked at apart from the errors around them, for which a window
+    needs many rows.
     """
-    means = _means(past.error, past.window) * apart
-    bias = means[past.window]
-    left = past.error - bias
-    growth = _growth(np.abs(left), past.places.ahead, past.date)
-    horizon = int(past.places.ahead.max())
+    middles = _medians(past.error, past.window) * apart
+    left = past.error - middles[past.window]
+    growth = _growth(_held(left), past.places.ahead)
     left = left / past.places.ahead.clip(1) ** growth
-    season = _factors(np.abs(left), past.places.season, past.date, SEASON_PRIOR)
+    season = _factors(_held(left), past.places.season, past.date, SEASON_PRIOR)
     left = left / _of(season, past.places.season)
-    series = _factors(np.abs(left), past.places.series, past.date, SERIES_PRIOR)
+    series = _factors(_held(left), past.places.series, past.date, SERIES_PRIOR)
     left = left / _of(series, past.places.series)
-    own = means[np.unique(past.window)]
-    shift = float(own.mean()) if meant else 0.0
-    # The next window's mean error is as far from the shift as those were, and unknown.
-    common = float(np.mean((own - shift) ** 2)) / max(float(np.mean((past.error - bias) ** 2)), TINY)
+    shift = _agreed(middles)
+    # The next window's median error is as far from the shift as those were, and unknown.
+    common = float(np.mean((middles - shift) ** 2)) / max(float(np.mean(_held(left) ** 2)), TINY)
     errors = np.sort(left) * np.sqrt(1 + common)
     n_blocks = _n_independent(left, past.date) if apart else len(np.unique(past.date))
-    return Scatter(errors, n_blocks, shift, growth, horizon, season, series)
+    return Scatter(errors, n_blocks, shift, growth, int(past.places.ahead.max()), season, series)
+
+
+def _agreed(middles: FloatArray) -> float:
+    """What the windows' median errors (k,) agree in beyond doubt, such as that networks learned another quantile: their
+    mean, if there are three or more and it is `SURE` standard errors from 0; else 0.
+    """
+    mean = float(middles.mean())
+    error = float(middles.std(ddof=1)) / np.sqrt(len(middles)) if len(middles) > 2 else np.inf
+    return mean if abs(mean) > SURE * error else 0.0
+
+
+def _medians(values: FloatArray, groups: IntArray) -> FloatArray:
+    """The median of each group, numbered from 0 on, float64 (number of groups,)."""
+    return np.array([np.median(values[groups == g]) for g in range(int(groups.max()) + 1)])
+
+
+def _held(errors: FloatArray) -> FloatArray:
+    """The sizes of errors (n,), none more than `OUTLIER` times the middle one: a few zeros must not make the scale."""
+    size = np.abs(errors)
+    return np.minimum(size, OUTLIER * max(float(np.median(size)), TINY))
 
 
 def _n_independent(errors: FloatArray, date: IntArray) -> float:
@@ -166,7 +189,7 @@ def _means(values: FloatArray, groups: IntArray) -> FloatArray:
     return means
 
 
-def _growth(size: FloatArray, ahead: IntArray, date: IntArray) -> float:
+def _growth(size: FloatArray, ahead: IntArray) -> float:
     """The exponent with which errors grow with the steps ahead: by least squares of the logarithms of their mean sizes,
     times the share of its square that is no chance, between 0 and `MOST_GROWTH`.
     """

@@ -14,7 +14,7 @@ from tabcli.evaluation.scatter import NEW, Scatter, fit_scatter
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.training.past import meant_quantile, past_errors, row_places
+from tabcli.training.past import past_errors, row_places
 
 _FITTED: WeakKeyDictionary[Run, Scatter] = WeakKeyDictionary()
 
@@ -32,7 +32,7 @@ def past_of(run: Run) -> pd.DataFrame:
 def scatter_of(run: Run) -> Scatter:
     """How widely the run's forecasts scatter, found once per run. Raises `BundleError`."""
     if run not in _FITTED:
-        _FITTED[run] = fit_scatter(past_errors(run.fitted, past_of(run)), meant=meant_quantile(run.fitted.config))
+        _FITTED[run] = fit_scatter(past_errors(run.fitted, past_of(run)))
     return _FITTED[run]
 
 

@@ -30,7 +30,7 @@ from tabcli.training.inputs import Inputs, n_network_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
-from tabcli.training.past import held_by_windows, meant_quantile, past_forecast
+from tabcli.training.past import held_by_windows, past_forecast
 from tabcli.training.workers import TrainingJob, run_tasks
 
 FEW = 2
@@ -202,7 +202,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         judged_on=ensemble.judged_on,
         floor=ensemble.floors.coming,
         better=ensemble.floors.better,
-        held=held_by_windows(prepared.fitted, ensemble.past, meant=meant_quantile(settings)),
+        held=held_by_windows(prepared.fitted, ensemble.past),
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)

@@ -10,7 +10,6 @@ import pandas as pd
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Prepared
 from tabcli.artifacts.encoded_names import ROW, row_column
-from tabcli.config.schema import Config
 from tabcli.evaluation.quantiles import interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
 from tabcli.features.frequency import season_of
@@ -51,15 +50,10 @@ def past_errors(fitted: FittedPipeline, rows: pd.DataFrame) -> PastErrors:
     return PastErrors(places, names, pd.factorize(rows["date"])[0].astype("int64"), error)
 
 
-def meant_quantile(settings: Config) -> bool:
-    """Whether the networks learn another quantile than the median, so that their mean error is no chance."""
-    return settings.train.loss == "pinball" and settings.train.quantile != 0.5
-
-
-def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame, *, meant: bool) -> tuple[float, ...]:
+def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame) -> tuple[float, ...]:
     """Which share of each past window lay within `HELD` intervals made from the others, the newest first.
 
-    Empty where there is only one window. `meant`: see `meant_quantile`.
+    Empty where there is only one window.
     """
     window = rows["window"].to_numpy()
     names = np.unique(window)
@@ -67,7 +61,7 @@ def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame, *, meant: bool) 
         return ()
     held = []
     for k in names:
-        scatter = fit_scatter(past_errors(fitted, rows[window != k]), meant=meant)
+        scatter = fit_scatter(past_errors(fitted, rows[window != k]))
         past = past_errors(fitted, rows[window == k])
         low, high = scatter.quantiles(past.places, interval_levels(HELD)).T
         held.append(float(((past.error >= low) & (past.error <= high)).mean()))
