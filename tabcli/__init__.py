@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tabcli.api.predict import Forecaster, forecaster, predict
     from tabcli.api.prep import prep
     from tabcli.api.progress import progress
+    from tabcli.api.report import ReportResult, report
     from tabcli.api.results import PredictResult, PrepResult, StepResult, TrainResult
     from tabcli.api.steps import add_datepart, run_step
     from tabcli.api.train import lr_find, model_summary, train
@@ -50,6 +51,7 @@ _HOME = {
     "LRFind": "training.lr_find",
     "PredictResult": "api.results",
     "PrepResult": "api.results",
+    "ReportResult": "api.report",
     "ResourceError": "errors",
     "StepResult": "api.results",
     "SynthResult": "synthetic.retail",
@@ -70,6 +72,7 @@ _HOME = {
     "predict": "api.predict",
     "prep": "api.prep",
     "progress": "api.progress",
+    "report": "api.report",
     "run_step": "api.steps",
     "synth": "api.begin",
     "train": "api.train",
@@ -91,6 +94,7 @@ __all__ = [
     "LRFind",
     "PredictResult",
     "PrepResult",
+    "ReportResult",
     "ResourceError",
     "StepResult",
     "SynthResult",
@@ -112,6 +116,7 @@ __all__ = [
     "predict",
     "prep",
     "progress",
+    "report",
     "run_step",
     "synth",
     "train",

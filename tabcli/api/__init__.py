@@ -7,6 +7,7 @@ begin     init, synth
 prep      prep
 train     train, lr_find, model_summary
 predict   predict, forecaster
+report    report
 backtest  backtest, tune
 evaluate  evaluate
 inspect   inspect

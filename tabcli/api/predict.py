@@ -57,7 +57,7 @@ def predict(
     totals: sums of rows with intervals of their own: "chain" (all rows), columns that stay the same within a series,
         "day", "week" or "month"; several with commas, such as "State,week".
     """
-    loaded = _loaded(run)
+    loaded = loaded_run(run)
     wanted = wanted_of(loaded.fitted.config, quantiles, intervals, totals)
     return _predict(loaded, data, out, columns=columns, horizon=horizon, asked=wanted)
 
@@ -82,7 +82,7 @@ LEAST = 0.001
 """The least level of a quantile: of rarer cases past windows know nothing."""
 
 
-def _loaded(run: TrainResult | Run | Path | str) -> Run:
+def loaded_run(run: TrainResult | Run | Path | str) -> Run:
     if isinstance(run, TrainResult):
         return run.run
     return run if isinstance(run, Run) else directories.load_run(Path(run))
@@ -182,5 +182,5 @@ def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecas
     run: what `train` returned, or its directory.
     data: the folder with the tables, or the config's table names → DataFrames or files.
     """
-    loaded = _loaded(run)
+    loaded = loaded_run(run)
     return Forecaster(loaded, apply.lookup_tables(loaded.fitted, data))

@@ -9,6 +9,7 @@ Results go to stdout (`--json` for machines), everything else to stderr.
     render_scores    what evaluate prints
     begin            synth, init
     main_job         prep, train, lr-find, predict: the commands; what they print is in render
+    look             report
     judge            backtest, tune, evaluate, inspect
     steps            add-datepart, categorify, fill-missing, normalize
     configs          config check, show, schema

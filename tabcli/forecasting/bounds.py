@@ -43,7 +43,7 @@ def quantiles_of(run: Run, applied: Applied, outputs: FloatArray, levels: Sequen
     `BundleError` where the run keeps no past windows.
     """
     fitted, scatter = run.fitted, scatter_of(run)
-    series = np.where(_unknown(run, applied), -1, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
+    series = np.where(unknown_rows(run, applied), -1, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
     places = row_places(fitted, series, applied.rows[fitted.config.date], steps_ahead(run, applied))
     order = np.argsort(levels)
     added = scatter.quantiles(places, [levels[i] for i in order])
@@ -63,7 +63,7 @@ def steps_ahead(run: Run, applied: Applied) -> IntArray:
     return np.maximum(-ago, 1)
 
 
-def _unknown(run: Run, applied: Applied) -> BoolArray:
+def unknown_rows(run: Run, applied: Applied) -> BoolArray:
     """Which rows hold a series, or another value of a table's own column, that training never saw, bool (n,).
 
     What features make of the calendar is new in every forecast, and was in the past windows: a year, for example.
@@ -80,7 +80,7 @@ def bound_notes(run: Run, applied: Applied) -> list[str]:
     scatter, notes = scatter_of(run), []
     n_windows = past_of(run)["window"].nunique()
     open_rows = ~zero_rows(applied, run.fitted.config)
-    n_unknown = int((_unknown(run, applied) & open_rows).sum())
+    n_unknown = int((unknown_rows(run, applied) & open_rows).sum())
     if n_unknown:
         notes.append(f"{n_unknown} rows hold what training never saw: their intervals are {NEW} times as wide")
     n_beyond = int(((steps_ahead(run, applied) > scatter.horizon) & open_rows).sum())

@@ -31,14 +31,15 @@ class Prediction:
 
     `table`: the id (where the config has one), series, date, the columns that were asked for, and the forecast under
     the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
-    `warnings`: one sentence each. `totals`: see `totals.totals_of`;
-    None where none were asked for.
+    `warnings`: one sentence each. `applied`: the rows as they were encoded. `totals`: see `totals.totals_of`; None
+    where none were asked for.
     """
 
     table: pd.DataFrame
     columns: list[str]
     counts: dict[str, int]
     warnings: list[str]
+    applied: Applied
     totals: pd.DataFrame | None = None
 
 
@@ -105,7 +106,7 @@ def forecast(
     notes += bound_notes(run, applied) if bounds else []
     totals = totals_of(run, applied, values, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
     counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}
-    return Prediction(table, [*rows.columns, config.target.column], counts, notes, totals)
+    return Prediction(table, [*rows.columns, config.target.column], counts, notes, applied, totals)
 
 
 def forecast_applied(run: Run, applied: Applied) -> FloatArray:

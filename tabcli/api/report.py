@@ -1,0 +1,102 @@
+"""report: a run and raw tables → one page that says what is forecast, how sure it is, and what to ask about."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabcli import files
+from tabcli.api.predict import loaded_run
+from tabcli.api.results import TrainResult
+from tabcli.api.sources import parse_duration, read_any
+from tabcli.artifacts.contents import Run
+from tabcli.errors import UsageError
+from tabcli.reports.charts import Chart, charts_of
+from tabcli.reports.drawable import drawable
+from tabcli.reports.facts import baselines_of, facts_of
+from tabcli.reports.findings import find
+from tabcli.reports.judged import judge
+from tabcli.reports.page import ReportNumbers, page_of
+from tabcli.reports.report_rows import report_rows
+from tabcli.shown import Shown
+from tabcli.tables.contract import DataSource, files_of
+from tabcli.tables.reading import TableSource
+from tabcli.tables.writing import require_no_input
+
+# ---------------------------------------------------------------------------------------------- report
+
+
+@dataclass(frozen=True, repr=False)
+class ReportResult(Shown):
+    """What `report` returns. `path`: the page's file, or None. `html`: the page. `numbers`: all that it shows."""
+
+    path: Path | None
+    html: str
+    numbers: ReportNumbers
+    charts: list[Chart]
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """The forecast in one sentence."""
+        return self.numbers.findings.headline.sentence
+
+    def brief(self) -> dict[str, str]:
+        return {
+            "forecast": self.sentence,
+            "page": f"{len(self.html.encode()) / 1e6:.2f} MB, {len(self.charts)} charts",
+            "path": str(self.path or "none"),
+        }
+
+
+def report(
+    run: TrainResult | Run | Path | str,
+    data: DataSource,
+    out: Path | str | None = None,
+    *,
+    forecast: TableSource | None = None,
+    horizon: str | None = None,
+    json: Path | str | None = None,
+    plots: Path | str | None = None,
+) -> ReportResult:
+    """Forecasts, and shows the forecast beside the past: one HTML page without any request, the same bytes each time.
+
+    Raises what `predict` raises, and `DataError` where `forecast` is of other rows.
+
+    run: what `train` returned, or its directory.
+    data: the folder with the tables, or the config's table names → DataFrames or files. With the train table the
+        forecast is compared with last year, and errors of past windows are also by what is known in advance.
+    out: the .html file to write; by default none is written.
+    forecast: what `predict` wrote, a DataFrame or a file; its numbers, even where a person changed them, stand for the
+        run's.
+    horizon: as in `predict`; by default the run's, where there is no table of the rows to forecast.
+    json: a file for all numbers.
+    plots: a folder for each chart as SVG and PNG.
+    """
+    started = time.perf_counter()
+    loaded = loaded_run(run)
+    config = loaded.fitted.config
+    page, numbers_file, folder = (None if path is None else Path(path) for path in (out, json, plots))
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {page}: expected a file that ends in .html")
+    inputs = [*files_of(config, data), *([Path(forecast)] if isinstance(forecast, Path | str) else [])]
+    for path in (page, numbers_file):
+        if path is not None:
+            require_no_input(path, inputs)
+    given = None if forecast is None else read_any(forecast, "forecast", [config.date])
+    rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
+    findings = find(rows)
+    numbers = ReportNumbers(
+        findings, judge(rows), baselines_of(loaded), facts_of(rows), drawable(rows, findings.series)
+    )
+    charts = charts_of(findings, numbers.judged)
+    html = page_of(numbers, charts)
+    if numbers_file is not None:
+        files.write_json(numbers_file, {"schema_version": 1, **numbers.to_dict()})
+    if folder is not None:
+        for chart in charts:
+            files.write_text(folder / f"{chart.key}.svg", chart.wide)
+            with files.atomic_file(folder / f"{chart.key}.png") as temporary:
+                temporary.write_bytes(chart.png)
+    if page is not None:
+        files.write_text(page, html)
+    return ReportResult(page, html, numbers, charts, time.perf_counter() - started)

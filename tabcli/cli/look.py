@@ -1,0 +1,43 @@
+"""Commands for looking at a forecast: report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import tabcli
+from tabcli.cli.boundary import say
+from tabcli.cli.options import DataOption
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .html file to write.")],
+    forecast: Annotated[
+        Path | None,
+        typer.Option("--forecast", help="A forecast that predict wrote: its numbers stand for the run's."),
+    ] = None,
+    horizon: Annotated[
+        str | None,
+        typer.Option(metavar="8w", help="As in predict; by default the run's, where no table has the rows."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="A file for all numbers of the report.")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="A folder for each chart as SVG and PNG.")] = None,
+) -> None:
+    """Show a forecast in one page: the sum and how sure it is, what deserves a look, how far past forecasts were off.
+
+    The page asks for nothing from outside and needs no script but to search for a series. With the train table in
+    --data the forecast is compared with the same days last year.
+
+    Example: tabcli report run --data data --out report.html
+    """
+
+    result = tabcli.report(run, data, out, forecast=forecast, horizon=horizon, json=json, plots=plots)
+    for note in result.numbers.findings.notes:
+        say(f"warning: {note}")
+    typer.echo(result.sentence)
+    typer.echo(f"written: {out}, {len(result.html.encode()) / 1e6:.2f} MB")
+    for path in (json, plots):
+        if path is not None:
+            typer.echo(f"written: {path}")

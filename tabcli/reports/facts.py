@@ -1,0 +1,89 @@
+"""What a report says of the run itself: the data, how it was validated, the baselines, versions."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from tabcli.artifacts.contents import Run
+from tabcli.evaluation.naming import score_text
+from tabcli.reports.inspection import ColumnFacts, inspect
+from tabcli.reports.judged import span_text
+from tabcli.reports.report_rows import ReportRows
+from tabcli.version import __version__
+
+PACKAGES = ("numpy", "pandas", "torch")
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Forecasts of the validation rows by the config's metric: the run's own, and naive ones, the best first.
+
+    `floor`: what stands beside the networks in the forecast, in words.
+    """
+
+    metric: str
+    own: float
+    naive: dict[str, float]
+    floor: str
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """`tables`: name → rows that prep read. `unmatched`: lookup table → rows to forecast that found no match in it.
+
+    `validation`: how the run was judged, a sentence each. `made`: name → what made the run.
+    """
+
+    tables: dict[str, int]
+    dates: str
+    columns: tuple[ColumnFacts, ...]
+    unmatched: dict[str, int]
+    validation: tuple[str, ...]
+    made: dict[str, str]
+
+
+def baselines_of(run: Run) -> Baselines:
+    """What the forecast must beat."""
+    metrics, floor = run.metrics, run.floor
+    scores = dict(sorted(metrics.baseline.scores.items(), key=lambda item: item[1]))
+    if floor.share:
+        mixture = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in floor.mixture.items())
+        text = f"Naive forecasts stand beside the networks with a share of {100 * floor.share:.0f} %: {mixture}."
+    else:
+        text = "No naive forecasts stand beside the networks."
+    return Baselines(metrics.metric, metrics.score, scores, text)
+
+
+def facts_of(rows: ReportRows) -> RunFacts:
+    """The facts of the data and the run."""
+    run = rows.run
+    fitted, metrics = run.fitted, run.metrics
+    read = {
+        name: max((c["rows"] for c in columns.values()), default=0) for name, columns in fitted.contract.tables.items()
+    }
+    name = metrics.metric.upper()
+    split = fitted.split
+    validation = [
+        f"Validation rows {span_text(split.valid_start, split.valid_end)}: {name} "
+        f"{score_text(metrics.metric, metrics.score)} on {metrics.valid_rows:,} rows that no judged network had seen; "
+        f"learned from {metrics.train_rows:,} rows."
+    ]
+    if len(metrics.windows) > 1:
+        validation.append(
+            f"{len(metrics.windows)} past windows, each forecast by networks that learned only from the rows before: "
+            f"{name} {score_text(metrics.metric, metrics.expected)} on average."
+        )
+    if metrics.refitted:
+        validation.append("After that the networks were trained anew on all rows.")
+    unmatched = rows.prediction.applied.features.unmatched
+    made = {
+        "tabcli": __version__,
+        "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "seed": str(fitted.config.seed),
+        "networks": str(len(run.members)),
+        "step": str(fitted.frequency),
+        "horizon": f"{fitted.horizon} steps",
+    }
+    dates = span_text(split.train_start, split.valid_end)
+    return RunFacts(read, dates, inspect(run).columns, dict(unmatched), tuple(validation), made)

@@ -1,0 +1,132 @@
+"""A report as one HTML page that asks for nothing: no request, one script, whose hash the page's policy names."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib.resources import files as resources
+
+import numpy as np
+
+from tabcli.evaluation.naming import score_text
+from tabcli.reports.charts import SCORE_HEADER, Chart, percent_or_dash, score_row, value_text
+from tabcli.reports.drawable import Drawable
+from tabcli.reports.facts import Baselines, RunFacts
+from tabcli.reports.findings import Findings, SeriesTotal, short
+from tabcli.reports.inspection import ColumnFacts
+from tabcli.reports.judged import NAMED, Judged
+
+MOST_SERIES = 3000
+"""So many series stand in the table."""
+
+
+SHOWN = 6
+"""So many tables of errors by groups are open; the others are behind a click."""
+
+
+@dataclass(frozen=True)
+class ReportNumbers:
+    """All that a report shows. `judged`: None for a run without past windows."""
+
+    findings: Findings
+    judged: Judged | None
+    baselines: Baselines
+    facts: RunFacts
+    drawable: Drawable
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON; what is not finite is None."""
+        made = asdict(self)
+        made["findings"]["headline"]["sentence"] = self.findings.headline.sentence
+        del made["drawable"]["numbers"], made["drawable"]["units"]
+        return {name: _finite(part) for name, part in made.items()}
+
+
+def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
+    """The page, the same bytes for the same numbers and charts."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    script = _text("report.js")
+    findings = numbers.findings
+    return environment.from_string(_text("report.html")).render(
+        policy=policy_of(script),
+        css=_text("report.css"),
+        script=script,
+        series_json=_json_of(numbers.drawable),
+        head=findings.headline,
+        findings=findings,
+        judged=numbers.judged,
+        baselines=numbers.baselines,
+        facts=numbers.facts,
+        drawable=numbers.drawable,
+        fewer=len(numbers.drawable.names) < len(findings.series),
+        charts=charts,
+        charted=[chart.title.removeprefix("Error by ") for chart in charts[1:]],
+        named=NAMED,
+        shown=SHOWN,
+        together=_together,
+        score_header=SCORE_HEADER,
+        score_rows=lambda scores: [score_row(s) for s in scores],
+        series_rows=[_series_row(s) for s in findings.series[:MOST_SERIES]],
+        baseline_rows=_baseline_rows(numbers.baselines),
+        table_rows=[
+            (name, f"{n:,}", numbers.facts.unmatched.get(name, "–")) for name, n in numbers.facts.tables.items()
+        ],
+        column_rows=[_column_row(c) for c in numbers.facts.columns],
+        short=short,
+        percent=lambda value, sign=False: percent_or_dash(value, sign=sign),
+    )
+
+
+def policy_of(script: str) -> str:
+    """The content-security policy of a page with this script."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _together(sentence: str) -> str:
+    """A sentence in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(?:k|M|bn|%)(?!\w))|(?<=±) | (?=±)", "\N{NO-BREAK SPACE}", sentence)
+
+
+def _text(name: str) -> str:
+    return (resources("tabcli.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _json_of(drawn: Drawable) -> str:
+    """JSON that no text can end before its element does."""
+    text = json.dumps(asdict(drawn), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _series_row(series: SeriesTotal) -> tuple[str, ...]:
+    numbers = (value_text(v) for v in (series.value, series.low, series.high))
+    shares = (
+        percent_or_dash(series.change, sign=True),
+        percent_or_dash(series.wape),
+        percent_or_dash(series.bias, sign=True),
+    )
+    return (series.name, *numbers, *shares)
+
+
+def _baseline_rows(baselines: Baselines) -> list[tuple[str, str]]:
+    own = [("this run", baselines.own)]
+    both = sorted([*own, *baselines.naive.items()], key=lambda item: item[1])
+    return [(name, score_text(baselines.metric, score)) for name, score in both]
+
+
+def _column_row(column: ColumnFacts) -> tuple[str, ...]:
+    missing = "–" if column.missing is None else f"{column.missing:,}"
+    values = "–" if column.n_values is None else f"{column.n_values:,}"
+    ends = "–" if column.low is None else f"{column.low} … {column.high}"
+    return (column.name, column.role, column.kind, missing, values, ends)

@@ -1,0 +1,309 @@
+"""The report: its numbers against hand computation, and a page that is whole, safe and the same each time."""
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import tabcli
+from tabcli.api.report import ReportResult
+from tabcli.cli.app import app
+from tabcli.config.schema import ONE_SERIES
+from tests.conftest import CONFIG, HORIZON, START, make_tables
+
+NASTY = "<script>alert(\"1\")</script> & 'x' $y$"
+"""A name of a series that would be code in a careless page."""
+
+FEW = ("train.epochs=2", "calibration.windows=1", "calibration.metric=none")
+
+
+def long_tables() -> dict[str, pd.DataFrame]:
+    """Tables whose past covers the same days last year, with a nasty name."""
+    tables = make_tables()
+    past, names = tables["train"], {k: NASTY if k == 1 else f"shop {k}" for k in range(1, 7)}
+    older = past[past["day"] < START + pd.Timedelta(days=182)]
+    older = older.assign(day=older["day"] - pd.Timedelta(days=182), units=2 * older["units"])
+    tables["train"] = pd.concat([past, older], ignore_index=True)
+    for table in tables.values():
+        table["shop"] = table["shop"].map(names)
+    return tables
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return long_tables()
+
+
+@pytest.fixture(scope="module")
+def run(tables: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with two past windows, the validation rows among them."""
+    out = tmp_path_factory.mktemp("report") / "run"
+    tabcli.train(tabcli.prep(CONFIG, tables), out, overrides=FEW)
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(run: Path, tables: dict[str, pd.DataFrame]) -> ReportResult:
+    return tabcli.report(run, tables)
+
+
+class Page(HTMLParser):
+    """The elements of a page, each with its attributes and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {k: v or "" for k, v in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+# ------------------------------------------------------------------------------------------- numbers
+
+
+def test_the_sentence_is_that_of_a_hand_computation(made: ReportResult, run: Path, tables: dict[str, Any]) -> None:
+    forecast = tabcli.predict(run, tables, totals=["chain"], columns=["shop", "day"])
+    assert forecast.totals is not None
+    total = forecast.totals.iloc[0]
+    known = tables["train"].set_index(["shop", "day"])["units"]
+    then = sum(
+        known.get((shop, day - pd.Timedelta(days=364)), 0)
+        for shop, day in zip(forecast.table["shop"], forecast.table["day"], strict=True)
+    )
+    head = made.numbers.findings.headline
+    assert (head.value, head.low, head.high) == tuple(total[["units", "units_lo80", "units_hi80"]])
+    assert head.last_year == then > 0
+    assert head.change == pytest.approx(forecast.table["units"].sum() / then - 1)
+    half, percent = (total["units_hi80"] - total["units_lo80"]) / 2, round(100 * abs(head.change or 0))
+    assert head.change is not None
+    assert head.change < 0
+    text = f"units, the next {HORIZON} days: {total['units'] / 1000:.1f} k ± {half:,.2g}"
+    if half >= 1000:
+        text = f"units, the next {HORIZON} days: {total['units'] / 1000:.1f} k ± {half / 1000:.1f} k"
+    else:
+        text = f"units, the next {HORIZON} days: {total['units'] / 1000:.1f} k ± {float(f'{half:.2g}'):.0f}"
+    assert made.sentence == f"{text}, {percent} % below the same days last year."
+
+
+def test_sums_by_day_and_series_are_those_of_predict(made: ReportResult, run: Path, tables: dict[str, Any]) -> None:
+    totals = tabcli.predict(run, tables, totals=["day", "shop"]).totals
+    assert totals is not None
+    days = totals[totals["total"] == "day"]
+    coming = [s for s in made.numbers.findings.chain if s.window < 0]
+    assert [s.start for s in coming] == [str(d.date()) for d in days["start"]]
+    np.testing.assert_array_equal([s.forecast for s in coming], days["units"])
+    np.testing.assert_array_equal([s.low for s in coming], days["units_lo80"])
+    shops = totals[totals["total"] == "shop"].set_index("group")
+    for series in made.numbers.findings.series:
+        assert series.value == pytest.approx(shops.loc[series.name, "units"])
+        assert (series.low, series.high) == tuple(shops.loc[series.name, ["units_lo80", "units_hi80"]])
+
+
+def test_past_windows_are_judged_as_their_rows_say(made: ReportResult, run: Path) -> None:
+    past = tabcli.report.__globals__["loaded_run"](run).past
+    judged = made.numbers.judged
+    assert judged is not None
+    assert judged.whole.rows == len(past)
+    assert judged.whole.actual == past["actual"].sum()
+    assert judged.whole.bias == pytest.approx(judged.whole.forecast / judged.whole.actual - 1)
+    assert [s.rows for s in judged.by["past window"]] == past.groupby("window").size().tolist()
+    assert judged.whole.held is not None
+    assert {"weekday", "steps ahead", "kind", "promo"} <= judged.by.keys()
+    assert "shop" not in judged.by
+    assert {s.name for s in judged.by["kind"]} == {"x", "y"}
+    assert {s.name for s in judged.by["promo"]} == {"0", "1"}
+    for scores in judged.by.values():
+        assert sum(s.rows for s in scores) <= len(past)
+    of_kind = past["actual"][past["series"].isin([0, 3, 5])].sum()
+    assert judged.by["kind"][0].actual == of_kind
+
+
+def test_a_series_that_departs_and_one_that_erred_are_named(run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    rows = tabcli.predict(run, tables).table
+    shop = tables["future"].set_index("row")["shop"]
+    changed = rows.assign(units=rows["units"].where(rows["row"].map(shop) != "shop 4", 9 * rows["units"]))
+    found = tabcli.report(run, tables, forecast=changed).numbers.findings
+    assert found.departed[0].name == "shop 4"
+    assert "all series" in found.departed[0].why
+    assert found.headline.value == pytest.approx(changed["units"].sum(), rel=1e-4)
+    with pytest.raises(tabcli.DataError, match="of 120 rows to forecast have no number of 'units' there"):
+        tabcli.report(run, tables, forecast=changed.iloc[3:])
+
+
+# ---------------------------------------------------------------------------------------------- page
+
+
+def test_two_makings_give_the_same_bytes(made: ReportResult, run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    again = tabcli.report(run, tables)
+    assert again.html == made.html
+    assert [c.png for c in again.charts] == [c.png for c in made.charts]
+
+
+def test_the_policy_names_the_one_script_and_nothing_is_asked_for(made: ReportResult) -> None:
+    page = Page(made.html)
+    policy = next(a["content"] for tag, a in page.found if a.get("http-equiv") == "Content-Security-Policy")
+    scripts = re.findall(r"<script>(.*?)</script>", made.html, flags=re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert scripts[0].count("\n") < 200
+    assert [a for tag, a in page.found if tag == "script"] == [{"type": "application/json", "id": "series-data"}, {}]
+    for tag, attributes in page.found:
+        assert not {k for k in attributes if k.startswith("on")}, tag
+        assert tag not in {"link", "img", "iframe", "object", "base", "form"}
+        for name in ("src", "href", "xlink:href", "action"):
+            assert attributes.get(name, "#").startswith("#"), (tag, attributes)
+    assert "@import" not in made.html
+    assert not re.search(r"url\((?!#)", made.html)
+
+
+def test_names_of_users_are_text_everywhere(made: ReportResult) -> None:
+    assert "alert(" in made.html
+    assert "<script>alert" not in made.html
+    assert NASTY in "".join(Page(made.html).texts)
+    block = re.search(r'<script type="application/json" id="series-data">(.*?)</script>', made.html, flags=re.DOTALL)
+    assert block is not None
+    assert NASTY in json.loads(block[1])["names"]
+
+
+def test_the_numbers_that_the_script_draws_are_the_forecast(
+    made: ReportResult, run: Path, tables: dict[str, Any]
+) -> None:
+    drawn = made.numbers.drawable
+    table = np.frombuffer(base64.b64decode(drawn.numbers), dtype="<i2").reshape(len(drawn.names), -1).astype(float)
+    table = np.where(table == -32768, np.nan, table) * np.array(drawn.units)[:, None]
+    assert table.shape[1] == drawn.n_past + 3 * HORIZON
+    assert len(drawn.dates) == drawn.n_past + HORIZON
+    k = drawn.names.index("shop 3")
+    rows = tabcli.predict(run, tables, intervals=[0.8], columns=["shop", "day"]).table
+    own = rows[rows["shop"] == "shop 3"].sort_values("day")
+    for i, column in enumerate(("units", "units_lo80", "units_hi80")):
+        np.testing.assert_allclose(table[k, drawn.n_past :].reshape(3, -1)[i], own[column], atol=drawn.units[k])
+    train = tables["train"]
+    last = train[(train["shop"] == "shop 3") & (train["day"] == train["day"].max())]
+    assert table[k, drawn.n_past - 1] == pytest.approx(float(last["units"].iloc[0]), abs=drawn.units[k])
+
+
+def test_headings_are_in_order_and_each_chart_has_words_and_a_table(made: ReportResult) -> None:
+    found = Page(made.html).found
+    levels = [int(tag[1]) for tag, _ in found if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+    ids = [a["id"] for _, a in found if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert len(made.charts) >= 3
+    for chart in made.charts:
+        assert len(chart.rows) > 1
+        assert {len(row) for row in chart.rows} == {len(chart.header)}
+        for _, svg in chart.inline():
+            assert svg in made.html
+            assert 'role="img" aria-labelledby=' in svg
+            assert "<title " in svg
+            assert "<desc " in svg
+    figures = re.findall(r"<figure>.*?</figure>", made.html, flags=re.DOTALL)
+    assert len(figures) == len(made.charts)
+    assert all("<table>" in figure and "<details>" in figure for figure in figures)
+    assert '<html lang="en">' in made.html
+
+
+# ------------------------------------------------------------------------------- other kinds, commands
+
+
+def test_the_command_writes_page_numbers_and_plots(run: Path, tables: dict[str, Any], tmp_path: Path) -> None:
+    for name, spec in CONFIG["tables"].items():
+        tables[name].to_csv(tmp_path / spec["file"], index=False)
+    words = ["report", run, "--data", tmp_path, "--out", tmp_path / "r.html"]
+    more = ["--json", tmp_path / "r.json", "--plots", tmp_path / "plots"]
+    done = CliRunner().invoke(app, [*map(str, words + more)])
+    assert done.exit_code == 0, done.output
+    numbers = json.loads((tmp_path / "r.json").read_text())
+    assert done.stdout.splitlines()[0] == numbers["findings"]["headline"]["sentence"]
+    assert numbers["schema_version"] == 1
+    assert sorted(p.suffix for p in (tmp_path / "plots").iterdir()) == sorted([".png", ".svg"] * 3)
+    assert (tmp_path / "plots" / "chain.svg").read_text().startswith("<?xml")
+    for wrong, code in (
+        ([run, "--data", tmp_path, "--out", tmp_path / "r.txt"], 2),
+        ([tmp_path / "none", "--data", tmp_path, "--out", tmp_path / "r.html"], 5),
+        ([run, "--data", tmp_path / "none", "--out", tmp_path / "r.html"], 4),
+    ):
+        done = CliRunner().invoke(app, ["report", *map(str, wrong)])
+        assert done.exit_code == code, done.output
+        assert "error: " in done.stderr
+
+
+def one_kind(step: str, n: int, series: bool = True) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """A table of one number with a season, each `step`; with or without a series column, and no future table."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2018-01-01", periods=n, freq=step, unit="us")
+    parts = []
+    for name in ("a", "b") if series else ("a",):
+        level = 100 + 20 * np.sin(np.arange(n) / 4)
+        parts.append(pd.DataFrame({"name": name, "when": days, "sold": np.round(level * rng.uniform(0.9, 1.1, n), 2)}))
+    config = {
+        "format_version": 1,
+        "tables": {"train": {"file": "t.csv"}},
+        "series": ["name"] if series else [],
+        "date": "when",
+        "target": {"column": "sold"},
+        "forecast": {"floor": "off"},
+        "features": {"date_parts": ["when"]},
+        "categorical": ["name"] if series else [],
+        "continuous": ["whenElapsed", "whenDayofyear"],
+        "model": {"layers": [8]},
+        "train": {"epochs": 1, "batch_size": 64, "threads": 1},
+    }
+    table = pd.concat(parts, ignore_index=True)
+    return config, {"train": table if series else table.drop(columns="name")}
+
+
+@pytest.mark.parametrize(
+    ("step", "n", "horizon", "words"),
+    [("W-MON", 160, "8w", "next 8 weeks"), ("MS", 60, "6mo", "next 6 months"), ("h", 24 * 30, "24h", "next 24 hours")],
+)
+def test_weeks_months_and_hours(step: str, n: int, horizon: str, words: str) -> None:
+    config, tables = one_kind(step, n)
+    run = tabcli.train(
+        tabcli.prep({**config, "validation": {"last": horizon}}, tables), overrides=["calibration.windows=1"]
+    )
+    made = tabcli.report(run, tables)
+    assert words in made.sentence
+    head = made.numbers.findings.headline
+    assert ("last year" in made.sentence) == (step != "h")
+    assert head.n_series == 2
+    assert made.numbers.findings.chain[-1].low is not None
+    assert "month" in made.numbers.judged.by if step != "h" else "hour of the day" in made.numbers.judged.by  # type: ignore[union-attr]
+
+
+def test_one_series_without_a_series_column_and_a_run_without_past_windows() -> None:
+    config, tables = one_kind("D", 420, series=False)
+    prepared = tabcli.prep({**config, "validation": {"last": "14d"}}, tables)
+    run = tabcli.train(prepared, overrides=["calibration.windows=1"])
+    made = tabcli.report(run, tables)
+    assert ONE_SERIES not in made.html
+    assert made.numbers.findings.headline.n_series == 1
+    assert made.numbers.findings.departed == ()
+    assert made.numbers.findings.series[0].low == made.numbers.findings.headline.low
+
+    import dataclasses
+
+    bare = dataclasses.replace(run.run, past=None)
+    without = tabcli.report(bare, {"train": tables["train"]})
+    assert "±" not in without.sentence
+    assert without.numbers.judged is None
+    assert "This run keeps no forecasts of past windows" in without.html
+    assert any("nothing says how sure" in note for note in without.numbers.findings.notes)
