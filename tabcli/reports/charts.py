@@ -233,7 +233,7 @@ def _days(steps: Sequence[Step]) -> FloatArray:
 def _dated(axes: "Axes", wide: bool) -> None:
     from matplotlib import dates
 
-    locator = dates.AutoDateLocator(maxticks=10 if wide else 5)  # type: ignore[no-untyped-call]
+    locator = dates.AutoDateLocator(minticks=2, maxticks=10 if wide else 5)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     formatter = dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(formatter)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from tabcli.artifacts.contents import Run
+from tabcli.config.schema import ONE_SERIES
 from tabcli.evaluation.naming import score_text
 from tabcli.reports.inspection import ColumnFacts, inspect
 from tabcli.reports.judged import span_text
@@ -45,7 +46,10 @@ class RunFacts:
 def baselines_of(run: Run) -> Baselines:
     """What the forecast must beat."""
     metrics, floor = run.metrics, run.floor
-    scores = dict(sorted(metrics.baseline.scores.items(), key=lambda item: item[1]))
+    scores = {
+        name.replace(f"{ONE_SERIES} × ", "").replace(ONE_SERIES, "all rows"): score
+        for name, score in sorted(metrics.baseline.scores.items(), key=lambda item: item[1])
+    }
     if floor.share:
         mixture = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in floor.mixture.items())
         text = f"Naive forecasts stand beside the networks with a share of {100 * floor.share:.0f} %: {mixture}."
