@@ -21,7 +21,7 @@ from tabcli.forecasting.points import Prediction, Wanted, forecast
 from tabcli.forecasting.totals import ALL, Total, totals_of
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.kinds import require_columns
-from tabcli.training.past import HELD, meant_quantile, past_errors
+from tabcli.training.past import HELD, past_errors
 
 LOW, HIGH = interval_columns("value", HELD)
 
@@ -119,7 +119,7 @@ def past_rows(run: Run) -> pd.DataFrame:
     held, window = np.full(len(rows), np.nan), rows["window"].to_numpy()
     if len(np.unique(window)) > 1:
         for k in np.unique(window):
-            scatter = fit_scatter(past_errors(fitted, rows[window != k]), meant=meant_quantile(fitted.config))
+            scatter = fit_scatter(past_errors(fitted, rows[window != k]))
             own = past_errors(fitted, rows[window == k])
             low, high = scatter.quantiles(own.places, interval_levels(HELD)).T
             held[window == k] = (own.error >= low) & (own.error <= high)
