@@ -102,8 +102,14 @@ def _chain(findings: Findings) -> Chart:
         axes.plot(days, [s.forecast for s in to_come], mark, color=FORECAST, lw=1.8, ms=3, label="forecast")
         _dated(axes, wide)
         axes.set_ylim(bottom=0 if min(s.forecast for s in steps) >= 0 else None)
+        close = {} if wide else {"columnspacing": 0.8, "handlelength": 1.2}
         axes.legend(
-            frameon=False, ncols=2 if not wide else 4, loc="lower left", fontsize=8, bbox_to_anchor=(-0.02, 1.0)
+            frameon=False,
+            fontsize=8 if wide else 7,
+            ncols=4 if wide else 2,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            **close,  # type: ignore[arg-type]
         )
 
     rows = tuple(

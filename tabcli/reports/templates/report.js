@@ -65,6 +65,7 @@
       element(svg, "text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, shown(value));
     }
     const ends = [[0, "start"], [data.n_past, "middle"], [data.dates.length - 1, "end"]];
+    if (w < 480) ends.splice(1, 1); // the dates would run into each other
     for (const [i, anchor] of ends) {
       element(svg, "text", { class: "tick", x: x(i), y: h - 6, "text-anchor": anchor }, data.dates[i]);
     }
