@@ -109,7 +109,7 @@ def _chain(findings: Findings) -> Chart:
             ncols=4 if wide else 2,
             loc="lower left",
             bbox_to_anchor=(-0.02, 1.0),
-            **close,  # type: ignore[arg-type]
+            **close,
         )
 
     rows = tuple(
