@@ -11,11 +11,13 @@ from sklearn.metrics import mean_pinball_loss
 from typer.testing import CliRunner
 
 import tabcli
+from tabcli.api import backtest as backtest_verb
 from tabcli.cli.app import app
 from tabcli.config.loading import load
 from tabcli.errors import ConfigError, UsageError
 from tabcli.evaluation.metrics import rmspe
 from tabcli.evaluation.naive import group_medians, group_quantiles
+from tabcli.pipeline.joined import SourceTables
 from tabcli.selection.peers import PEERS
 from tabcli.selection.trees import N_TREES
 from tests.conftest import HORIZON, N_DAYS, START, make_tables, write_folder
@@ -289,13 +291,23 @@ def test_a_search_goes_on_where_it_stopped_and_gives_a_config(config: dict[str, 
         tabcli.tune(config, tables, tmp_path, trials=4, folds=1, overrides=FAST)
 
 
-def test_a_search_may_try_other_histories(config: dict[str, Any], tmp_path: Path) -> None:
+def test_a_search_may_try_other_histories(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A history by a column that only the trial reads: the table was that of the config, which had no such column."""
     config["history"] = {"windows": ["28d", "7d"], "base": "7d", "effects": [], "use": ["levels"]}
     config["tune"] = {"space": {"history.effects": {"choices": [["dayMonth"]]}}}
-    options = [*FAST, "calibration.windows=0", "model.layers=[8]"]
+    options, judged = [*FAST, "calibration.windows=0", "model.layers=[8]"], []
+    run_folds = backtest_verb.run_folds
+
+    def watched(source: SourceTables, *args: Any, **options: Any) -> Any:
+        judged.append(source.config.history)
+        return run_folds(source, *args, **options)
+
+    monkeypatch.setattr(backtest_verb, "run_folds", watched)
     made = tabcli.tune(config, make_tables(), tmp_path, trials=1, folds=1, overrides=options)
     assert made.best.changes == {"history.effects": ["dayMonth"]}
+    assert [list(history.effects) for history in judged if history is not None] == [["dayMonth"]]
     written = load(made.path).history
     assert written is not None
     assert list(written.effects) == ["dayMonth"]

@@ -11,7 +11,7 @@ import torch
 import tabcli
 from tabcli.api import prep as prep_verb
 from tabcli.api.sources import PACKAGE, code_identity
-from tabcli.errors import ConfigError, ResourceError, memory_error
+from tabcli.errors import ConfigError, ResourceError, UsageError, memory_error
 from tabcli.features.frequency import Frequency
 from tests.conftest import make_tables, write_folder
 from tests.test_cli import run
@@ -73,7 +73,10 @@ def test_other_code_makes_another_prep(config: dict[str, Any], tmp_path: Path, m
     assert not tabcli.prep(config, tables, tmp_path / "prep").unchanged
     assert tabcli.prep(config, tables, tmp_path / "prep").unchanged
     monkeypatch.setattr(prep_verb, "code_identity", lambda: "other code of the same version")
+    with pytest.raises(UsageError):  # it is another one, and nothing is replaced unasked
+        tabcli.prep(config, tables, tmp_path / "prep")
     assert not tabcli.prep(config, tables, tmp_path / "prep", force=True).unchanged
+    assert tabcli.prep(config, tables, tmp_path / "prep").unchanged
 
 
 def test_the_identity_of_the_code_follows_what_has_an_effect(tmp_path: Path) -> None:
