@@ -197,6 +197,17 @@ def test_a_columns_name_never_matters_for_totals(run: Path, folder: Path) -> Non
     assert Total.parse("chain") == Total("chain", (), None)
 
 
+def test_totals_are_not_written_over_a_table_that_is_read(tables: dict[str, pd.DataFrame], run: Path) -> None:
+    folder = write_folder(run.parent / "kept", tables)
+    (folder / "ahead.csv").rename(folder / "f.totals.csv")
+    given = {"future": folder / "f.totals.csv", "shops": folder / "shops.csv"}
+    before = (folder / "f.totals.csv").read_bytes()
+    with pytest.raises(UsageError):
+        tabcli.predict(run, given, folder / "f.csv", totals=["chain"])
+    assert (folder / "f.totals.csv").read_bytes() == before
+    assert not (folder / "f.csv").exists()
+
+
 def test_totals_without_an_interval_have_one_of_80_percent(run: Path, folder: Path) -> None:
     result = tabcli.predict(run, folder, totals=["chain"])
     assert result.totals is not None

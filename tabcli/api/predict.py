@@ -101,8 +101,10 @@ def _predict(
     started = time.perf_counter()
     config = run.fitted.config
     path = Path(out) if out is not None else None
-    if path is not None:
-        require_no_input(path, files_of(config, data))
+    totals_path = path.with_name(f"{path.stem}.totals{path.suffix}") if path is not None and asked.totals else None
+    for written in (path, totals_path):
+        if written is not None:
+            require_no_input(written, files_of(config, data))
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups, asked)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
@@ -115,11 +117,9 @@ def _predict(
         raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
     table = made.table[[*(c for c in wanted if c != target), target, *bounds]]
     if path is not None:
-        written = table if path.suffix.lower() not in TEXT_ENDINGS else _as_owner(table, config, data, horizon is None)
-        write_table(written, path)
-    totals_path = None
-    if path is not None and made.totals is not None:
-        totals_path = path.with_name(f"{path.stem}.totals{path.suffix}")
+        owned = table if path.suffix.lower() not in TEXT_ENDINGS else _as_owner(table, config, data, horizon is None)
+        write_table(owned, path)
+    if totals_path is not None and made.totals is not None:
         write_table(made.totals, totals_path)
     seconds = time.perf_counter() - started
     return PredictResult(path, table, made.counts, made.warnings, seconds, made.totals, totals_path, target)

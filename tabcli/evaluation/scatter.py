@@ -75,10 +75,9 @@ class PastErrors:
 class Scatter:
     """The scatter of a forecast to come.
 
-    `errors`: standardised, rising, float64 (m,). `n_blocks`: how many independent errors they
-    are worth. `shift`: the mean error of the
-    forecast, on the learned scale. `growth`: the exponent of the steps ahead, and `horizon` the most of these that were
-    seen. `season`, `series`: place or series → its factor; others have 1.
+    `errors`: standardised, rising, float64 (m,). `n_blocks`: how many independent errors they are worth. `shift`: the
+    error that all windows agree in, on the learned scale. `growth`: the exponent of the steps ahead, and `horizon` the
+    most of these that were seen. `season`, `series`: place or series → its factor; others have 1.
     """
 
     errors: FloatArray
