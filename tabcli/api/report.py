@@ -9,10 +9,11 @@ from tabcli.api.predict import loaded_run
 from tabcli.api.results import TrainResult
 from tabcli.api.sources import parse_duration, read_any
 from tabcli.artifacts.contents import Run
+from tabcli.cards.baselines import baselines_of
 from tabcli.errors import UsageError
 from tabcli.reports.charts import Chart, charts_of
 from tabcli.reports.drawable import drawable
-from tabcli.reports.facts import baselines_of, facts_of
+from tabcli.reports.facts import facts_of
 from tabcli.reports.findings import find
 from tabcli.reports.judged import judge
 from tabcli.reports.page import ReportNumbers, page_of

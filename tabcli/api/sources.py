@@ -42,8 +42,8 @@ def versions() -> dict[str, str]:
     }
 
 
-WITHOUT_EFFECT = ("cli", "onboarding", "reports", "synthetic")
-"""Packages that change nothing of what prep and training write, except plots."""
+WITHOUT_EFFECT = ("cards", "cli", "onboarding", "reports", "synthetic")
+"""Packages that change nothing of what prep and training write, except plots and cards."""
 
 
 PACKAGE = Path(__file__).parents[1]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabcli.arrays import FloatArray
+from tabcli.cards.segments import GroupScore
 from tabcli.reports.findings import Findings, Step, short, signed
-from tabcli.reports.judged import GroupScore, Judged
+from tabcli.reports.judged import Judged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

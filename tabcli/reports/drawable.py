@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabcli.arrays import FloatArray, IntArray
+from tabcli.cards.segments import moment_text
 from tabcli.reports.findings import SeriesTotal
-from tabcli.reports.judged import moment_text
 from tabcli.reports.report_rows import ReportRows
 
 MOST_NUMBERS = 500_000

@@ -4,28 +4,13 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from tabcli.artifacts.contents import Run
-from tabcli.config.schema import ONE_SERIES
+from tabcli.cards.segments import span_text
 from tabcli.evaluation.naming import score_text
 from tabcli.reports.inspection import ColumnFacts, inspect
-from tabcli.reports.judged import span_text
 from tabcli.reports.report_rows import ReportRows
 from tabcli.version import __version__
 
 PACKAGES = ("numpy", "pandas", "torch")
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """Forecasts of the validation rows by the config's metric: the run's own, and naive ones, the best first.
-
-    `floor`: what stands beside the networks in the forecast, in words.
-    """
-
-    metric: str
-    own: float
-    naive: dict[str, float]
-    floor: str
 
 
 @dataclass(frozen=True)
@@ -41,21 +26,6 @@ class RunFacts:
     unmatched: dict[str, int]
     validation: tuple[str, ...]
     made: dict[str, str]
-
-
-def baselines_of(run: Run) -> Baselines:
-    """What the forecast must beat."""
-    metrics, floor = run.metrics, run.floor
-    scores = {
-        name.replace(f"{ONE_SERIES} × ", "").replace(ONE_SERIES, "all rows"): score
-        for name, score in sorted(metrics.baseline.scores.items(), key=lambda item: item[1])
-    }
-    if floor.share:
-        mixture = ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in floor.mixture.items())
-        text = f"Naive forecasts stand beside the networks with a share of {100 * floor.share:.0f} %: {mixture}."
-    else:
-        text = "No naive forecasts stand beside the networks."
-    return Baselines(metrics.metric, metrics.score, scores, text)
 
 
 def facts_of(rows: ReportRows) -> RunFacts:

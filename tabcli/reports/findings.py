@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tabcli.cards.segments import moment_text, scores_by
 from tabcli.config.schema import ONE_SERIES
 from tabcli.evaluation.quantiles import interval_columns
 from tabcli.forecasting.totals import PERIODS
-from tabcli.reports.judged import moment_text, scores_by
 from tabcli.reports.report_rows import ReportRows
 from tabcli.training.past import HELD
 

@@ -9,10 +9,11 @@ from importlib.resources import files as resources
 
 import numpy as np
 
+from tabcli.cards.baselines import Baselines
 from tabcli.evaluation.naming import score_text
 from tabcli.reports.charts import SCORE_HEADER, Chart, percent_or_dash, score_row, value_text
 from tabcli.reports.drawable import Drawable
-from tabcli.reports.facts import Baselines, RunFacts
+from tabcli.reports.facts import RunFacts
 from tabcli.reports.findings import Findings, SeriesTotal, short
 from tabcli.reports.inspection import ColumnFacts
 from tabcli.reports.judged import NAMED, Judged

@@ -9,19 +9,19 @@ import pandas as pd
 
 from tabcli.arrays import BoolArray, FloatArray
 from tabcli.artifacts.contents import FittedPipeline, Run
+from tabcli.cards.segments import past_rows
 from tabcli.config.schema import ONE_SERIES
 from tabcli.config.values import Duration
 from tabcli.errors import DataError
-from tabcli.evaluation.quantiles import interval_columns, interval_levels
-from tabcli.evaluation.scatter import fit_scatter
+from tabcli.evaluation.quantiles import interval_columns
 from tabcli.features.events import series_codes
-from tabcli.features.frequency import DAY, WEEK, season_of
+from tabcli.features.frequency import DAY, WEEK
 from tabcli.forecasting.bounds import steps_ahead, unknown_rows
 from tabcli.forecasting.points import Prediction, Wanted, forecast
 from tabcli.forecasting.totals import ALL, Total, totals_of
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.kinds import require_columns
-from tabcli.training.past import HELD, past_errors
+from tabcli.training.past import HELD
 
 LOW, HIGH = interval_columns("value", HELD)
 
@@ -106,25 +106,6 @@ def period_of(fitted: FittedPipeline) -> str:
     """What sums over series are by: *day* for steps shorter than a week, *week*, or *month* from 28 days on."""
     seconds = fitted.frequency.seconds
     return "day" if seconds < WEEK else "week" if seconds < 28 * DAY else "month"
-
-
-def past_rows(run: Run) -> pd.DataFrame:
-    """The rows of `Run.past` with forecasts in the target's unit, places in the season, and whether 80 % held.
-
-    The interval of a window comes from the errors of the others, so that none is judged by itself.
-    """
-    assert run.past is not None
-    rows, fitted = run.past.reset_index(drop=True), run.fitted
-    forecasts = run.calibration.forecasts(fitted.target, rows["output"].to_numpy())
-    held, window = np.full(len(rows), np.nan), rows["window"].to_numpy()
-    if len(np.unique(window)) > 1:
-        for k in np.unique(window):
-            scatter = fit_scatter(past_errors(fitted, rows[window != k]))
-            own = past_errors(fitted, rows[window == k])
-            low, high = scatter.quantiles(own.places, interval_levels(HELD)).T
-            held[window == k] = (own.error >= low) & (own.error <= high)
-    season = season_of(rows["date"], fitted.frequency).to_numpy()
-    return rows.assign(forecast=forecasts, season=season, held=held).drop(columns="output")
 
 
 def _own_horizon(fitted: FittedPipeline) -> Duration:

@@ -1,0 +1,148 @@
+"""Rows of past windows with what was forecast, and how far off the forecasts of groups of them were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tabcli.arrays import IntArray
+from tabcli.artifacts.contents import Run
+from tabcli.evaluation.quantiles import interval_levels
+from tabcli.evaluation.scatter import fit_scatter
+from tabcli.features.frequency import DAY, WEEK, Frequency, season_of
+from tabcli.training.past import HELD, past_errors
+
+FEW_VALUES = 12
+"""A column with more values is no group."""
+
+FEWEST_ROWS = 30
+"""A group of fewer rows is shown and never named."""
+
+STEP_GROUPS = 12
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """Forecasts of a group of past rows against what happened.
+
+    `actual`, `forecast`: sums. `wape`: sum of absolute errors ÷ sum of what happened; `bias`: sum of the forecasts ÷
+    that sum, − 1; both None where it is 0. `held`: the share of rows within the interval of 80 %, None where unknown.
+    """
+
+    name: str
+    rows: int
+    actual: float
+    forecast: float
+    wape: float | None
+    bias: float | None
+    held: float | None
+
+
+def past_rows(run: Run) -> pd.DataFrame:
+    """The rows of `Run.past` with forecasts in the target's unit, places in the season, and whether 80 % held.
+
+    The interval of a window comes from the errors of the others, so that none is judged by itself.
+    """
+    assert run.past is not None
+    rows, fitted = run.past.reset_index(drop=True), run.fitted
+    forecasts = run.calibration.forecasts(fitted.target, rows["output"].to_numpy())
+    held, window = np.full(len(rows), np.nan), rows["window"].to_numpy()
+    if len(np.unique(window)) > 1:
+        for k in np.unique(window):
+            scatter = fit_scatter(past_errors(fitted, rows[window != k]))
+            own = past_errors(fitted, rows[window == k])
+            low, high = scatter.quantiles(own.places, interval_levels(HELD)).T
+            held[window == k] = (own.error >= low) & (own.error <= high)
+    season = season_of(rows["date"], fitted.frequency).to_numpy()
+    return rows.assign(forecast=forecasts, season=season, held=held).drop(columns="output")
+
+
+def scores_by(past: pd.DataFrame, groups: IntArray, names: Sequence[str]) -> tuple[GroupScore, ...]:
+    """The scores of each group that has rows, in the order of the groups; `groups` (n,): −1 for rows of none."""
+    table = pd.DataFrame(
+        {
+            "group": groups,
+            "actual": past["actual"].to_numpy(),
+            "size": past["actual"].abs().to_numpy(),
+            "forecast": past["forecast"].to_numpy(),
+            "error": (past["actual"] - past["forecast"]).abs().to_numpy(),
+            "held": past["held"].to_numpy(),
+        }
+    )
+    found = table[groups >= 0].groupby("group")
+    sums, means, sizes = found.sum(), found["held"].mean(), found.size()
+    made = []
+    for group, row in sums.iterrows():
+        code = int(str(group))
+        size, held = float(row["size"]), float(means[code])
+        made.append(
+            GroupScore(
+                names[code],
+                int(sizes[code]),
+                float(row["actual"]),
+                float(row["forecast"]),
+                float(row["error"]) / size if size else None,
+                float(row["forecast"]) / float(row["actual"]) - 1 if row["actual"] else None,
+                held if np.isfinite(held) else None,
+            )
+        )
+    return tuple(made)
+
+
+def windows_of(past: pd.DataFrame) -> tuple[IntArray, list[str]]:
+    """Past windows, the newest first, by their dates."""
+    codes, order = pd.factorize(past["window"], sort=True)
+    ends = past.groupby("window")["date"].agg(["min", "max"]).loc[order]
+    names = [f"{span_text(a, b)}" for a, b in ends.itertuples(index=False)]
+    return codes.astype("int64"), names
+
+
+def span_text(first: pd.Timestamp, last: pd.Timestamp) -> str:
+    """The first and the last moment of a stretch of time."""
+    return f"{moment_text(first)} … {moment_text(last)}"
+
+
+def moment_text(moment: pd.Timestamp) -> str:
+    """A date; with the time of day where it is not midnight."""
+    return str(moment.date()) if moment == moment.normalize() else moment.strftime("%Y-%m-%d %H:%M")
+
+
+def by_season(frequency: Frequency, past: pd.DataFrame) -> dict[str, tuple[GroupScore, ...]]:
+    """By weekday and hour where the season is a week, by month where it is a year."""
+    dates = past["date"].dt
+    if frequency.seconds >= WEEK:
+        return {"month": scores_by(past, dates.month.to_numpy(dtype="int64") - 1, MONTHS)}
+    found = {"weekday": scores_by(past, dates.day_of_week.to_numpy(dtype="int64"), WEEKDAYS)}
+    if frequency.seconds < DAY:
+        hours = [f"{h:02d}:00" for h in range(24)]
+        found["hour of the day"] = scores_by(past, dates.hour.to_numpy(dtype="int64"), hours)
+    return found
+
+
+def by_steps(past: pd.DataFrame) -> tuple[GroupScore, ...]:
+    """By steps ahead, in at most `STEP_GROUPS` groups of as many steps."""
+    ahead = past["ahead"].to_numpy(dtype="int64")
+    width = -(-int(ahead.max()) // STEP_GROUPS)
+    names = [
+        f"{k * width + 1}" if width == 1 else f"{k * width + 1}–{(k + 1) * width}"
+        for k in range(ahead.max() // width + 1)
+    ]
+    return scores_by(past, (ahead - 1) // width, names)
+
+
+def texts_of(column: pd.Series) -> pd.Series:
+    """Values as text, whole numbers without a point; NaN where there is none."""
+    if column.dtype.kind == "f":
+        texts = pd.Series([f"{v:g}" for v in column], index=column.index, dtype="object")
+        return texts.where(column.notna())
+    return column.astype("object").map(str, na_action="ignore")
+
+
+def coded(texts: pd.Series) -> tuple[IntArray, list[str]]:
+    """Texts (n,) as groups, int64 (n,), −1 where there is none; and the groups' names in order."""
+    codes, names = pd.factorize(texts, sort=True)
+    return codes.astype("int64"), [str(n) for n in names]
