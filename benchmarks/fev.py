@@ -51,7 +51,7 @@ class Settings:
     @property
     def sets(self) -> list[str]:
         """The overrides as arguments of tabcli; windows side by side have one thread each."""
-        threads = ["train.threads=1"] if self.jobs > 1 else []
+        threads = ["train.threads=1"] if self.jobs > 1 else []  # one network of each window at a time
         return [part for each in (*self.overrides, *threads) for part in ("-S", each)]
 
 

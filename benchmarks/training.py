@@ -75,12 +75,11 @@ def start(prepared: contents.Prepared, prep: str, fastai: str | None, directory:
     dtype = "bfloat16" if uses_bfloat16(prepared.fitted.config.train) else "float32"
     n_rows = str(len(prepared.tables["train"]))
     python, own = sys.executable, str(HERE / "worker_tabcli.py")
-    threads = f"train.threads={torch.get_num_threads()}"  # as many as fastai takes
     shapes = [n_rows, f"{width},1000,500,1", "512", dtype]
     workers = {
         "matrix products": Worker(python, str(HERE / "worker_products.py"), *shapes),
-        "tabcli, the lesson's network": Worker(python, own, prep, threads, *LESSON),
-        "tabcli, defaults": Worker(python, own, prep, threads),
+        "tabcli, the lesson's network": Worker(python, own, prep, *LESSON),
+        "tabcli, defaults": Worker(python, own, prep),
     }
     if fastai is not None:
         workers["fastai, the lesson's network"] = Worker(

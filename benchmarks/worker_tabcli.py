@@ -1,6 +1,7 @@
 """One epoch of tabcli's network for each line read: `python worker_tabcli.py PREP KEY=VALUE …` → a JSON line each.
 
-The line is the number of epochs that the schedule has; all of them are run. Time without loading, with evaluation.
+The line is the number of epochs that the schedule has; all of them are run. Time without loading, with evaluation. The
+loop has as many threads as torch takes, like fastai's; `tabcli train` gives each network one (benchmarks/threads.py).
 """
 
 import json

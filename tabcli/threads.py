@@ -3,8 +3,8 @@
 torch's threads meet at a barrier after each product, hundreds of times a second. By default a thread that comes early
 spins there (libgomp: 300,000 turns). On a machine that also computes other things it so keeps a core from the late
 thread, and two threads take thirty times as long as one. A thread that sleeps at the barrier leaves its core to the
-other (`benchmarks/threads.py`). The runtime reads the setting once, when torch is loaded. How many threads a network is
-trained in is another setting, `train.threads`.
+other (`benchmarks/threads.py`). The runtime reads the setting once, when torch is loaded. A network is
+trained in one thread, several side by side; threads share a computation in forecasts alone.
 """
 
 import os

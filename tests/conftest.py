@@ -57,7 +57,7 @@ CONFIG: dict[str, Any] = {
     "baseline": ["shop", "dayDayofweek", "promo"],
     "validation": {"last": "future"},
     "model": {"layers": [16, 8]},
-    "train": {"epochs": 3, "batch_size": 64, "lr": 0.01, "threads": 1},
+    "train": {"epochs": 3, "batch_size": 64, "lr": 0.01},
     "seed": 7,
 }
 

@@ -69,7 +69,7 @@ def config_for(horizon: str, period: str, **more: Any) -> dict[str, Any]:
         "history": {"effects": ["promo"]},
         "validation": {"last": horizon},
         "model": {"layers": [32, 16]},
-        "train": {"epochs": 8, "batch_size": 32, "lr": 0.01, "threads": 1},
+        "train": {"epochs": 8, "batch_size": 32, "lr": 0.01},
         **more,
     }
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import measure
 import pytest
 import threads
 import training
@@ -66,36 +67,24 @@ class Stub:
         return {"seconds": 1.0 * n, "rmspe": self.seconds[n - 1]}
 
 
-def test_two_threads_are_compared_with_one_by_medians(capsys: pytest.CaptureFixture[str]) -> None:
-    workers: Any = {"one thread": Stub(1.0, 2.0, 9.0), "two threads that sleep": Stub(1.0, 1.5, 1.6)}
-    made = threads.measure(workers, 3, 0)
-    assert made["beside_one_thread"] == {"one thread": 1.0, "two threads that sleep": 0.75}
-    assert made["seconds"]["one thread"] == [1.0, 2.0, 9.0]
-    assert capsys.readouterr().err.count("round 3") == 2
-
-
-def test_the_ratios_are_printed_and_threads_that_are_slower_are_a_failure(
+def test_two_threads_are_compared_with_one_by_medians_and_slower_ones_are_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    started: list[str] = []
+    commands: list[str] = []
+    seconds = iter([2.0, 1.0, 2.0, 1.2, 9.0, 1.1, 2.0, 3.0, 2.0, 3.0, 2.0, 3.0])
 
-    class Worker(Stub):
-        def __init__(self, prep: str, n: int, environment: dict[str, str]) -> None:
-            super().__init__(*([2.0, 2.0] if n == 1 else [1.0, 3.0]))
-            started.append(f"{n} {environment}")
+    def tabcli(*words: str) -> measure.Cost:
+        commands.append(" ".join(words))
+        return measure.Cost(next(seconds), 0.0, 0.0)
 
-        def close(self) -> None:
-            started.append("closed")
-
-    monkeypatch.setattr(threads, "Worker", Worker)
-    words = ["threads.py", "prep", "--out", str(tmp_path / "t.json"), "--rounds", "1", "--busy", "0", "--sleeping"]
-    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr(measure, "tabcli", tabcli)
+    monkeypatch.setattr("sys.argv", ["threads.py", "prep", "--out", str(tmp_path / "t.json"), "--busy", "1"])
     with pytest.raises(SystemExit, match="two threads took more than a fifth longer than one"):
         threads.main()
     shown = capsys.readouterr().out
-    assert "beside 0 busy loops two threads that sleep take 0.50 times as long as one\n" in shown
-    assert "two threads that sleep take 1.50 times as long as one\n" in shown
-    assert started == ["1 {'OMP_WAIT_POLICY': 'passive'}", "2 {'OMP_WAIT_POLICY': 'passive'}", "closed", "closed"]
+    assert "beside 0 busy loops two threads take 0.55 times as long as one\n" in shown
+    assert "beside 1 busy loops two threads take 1.50 times as long as one\n" in shown
+    assert ["threads=1" in c for c in commands] == [True, False] * 6
     assert len(json.loads((tmp_path / "t.json").read_text())) == 2
 
 

@@ -311,7 +311,7 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     from tests.conftest import CONFIG
 
     folder = write_folder(tmp_path_factory.mktemp("poor") / "data", make_tables())
-    train = {"epochs": 1, "batch_size": 512, "lr": 1e-6, "threads": 1}
+    train = {"epochs": 1, "batch_size": 512, "lr": 1e-6}
     config = {**CONFIG, "forecast": {**CONFIG["forecast"], "floor": "auto"}, "train": train}
     return folder, config, tabcli.prep(config, data=folder, out=folder.parent / "prep")
 

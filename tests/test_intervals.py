@@ -270,7 +270,7 @@ def test_hours_weeks_and_months_with_two_keys_and_a_gap_have_bounds(
         "features": {"date_parts": [{"column": "when", "prefix": ""}]},
         "validation": {"last": "future", "gap": gap},
         "model": {"layers": [8]},
-        "train": {"epochs": 25, "batch_size": 64, "lr": 0.01, "threads": 1},
+        "train": {"epochs": 25, "batch_size": 64, "lr": 0.01},
     }
     tables = {"train": rows[~late], "future": future.drop(columns="sold")}
     run = tabcli.train(tabcli.prep(config, tables), refit=True)

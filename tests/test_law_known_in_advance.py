@@ -181,7 +181,7 @@ class World:
             "joins": [{"table": "facts", "on": "shop"}],
             "validation": {"last": f"{self.horizon}d", "gap": f"{self.gap}d"},
             "model": {"layers": [8]},
-            "train": {"epochs": 1, "batch_size": 64, "threads": 1, "keep": "last"},
+            "train": {"epochs": 1, "batch_size": 64, "keep": "last"},
             "calibration": {"metric": "none"},
         }
 

@@ -265,7 +265,7 @@ def one_kind(step: str, n: int, series: bool = True) -> tuple[dict[str, Any], di
         "categorical": ["name"] if series else [],
         "continuous": ["whenElapsed", "whenDayofyear"],
         "model": {"layers": [8]},
-        "train": {"epochs": 1, "batch_size": 64, "threads": 1},
+        "train": {"epochs": 1, "batch_size": 64},
     }
     table = pd.concat(parts, ignore_index=True)
     return config, {"train": table if series else table.drop(columns="name")}

@@ -198,7 +198,7 @@ def test_a_learned_quantile_covers_as_much_as_asked_where_errors_scatter_little_
         "validation": {"last": "50d"},
         "calibration": {"metric": "none", "windows": 0},
         "model": {"layers": [32], "history": "none"},
-        "train": {"loss": "pinball", "quantile": quantile, "epochs": 30, "batch_size": 64, "lr": 0.01, "threads": 1},
+        "train": {"loss": "pinball", "quantile": quantile, "epochs": 30, "batch_size": 64, "lr": 0.01},
     }
     prepared = tabcli.prep(settings, data={"train": scattered()}).prepared
     run = tabcli.train(prepared).run

@@ -62,7 +62,7 @@ def make_spec(**model: Any) -> ModelSpec:
 
 
 def make_settings(**train: Any) -> Train:
-    return Train.model_validate({"epochs": 4, "batch_size": 64, "lr": 0.01, "threads": 1, **train})
+    return Train.model_validate({"epochs": 4, "batch_size": 64, "lr": 0.01, **train})
 
 
 def run(options: dict[str, Any] | None = None, spec: ModelSpec | None = None, seed: int = 3, **rest: Any) -> FitResult:

@@ -43,8 +43,11 @@ def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_
     torch.set_num_threads(2)
     here = tabcli.train(prep, out=tmp_path / "here", overrides=TWO).run
     assert torch.get_num_threads() == 2
-    for one, other in zip(apart.members, here.members, strict=True):
-        assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in other.items()}
+    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT + 1)
+    in_turn = tabcli.train(prep, out=tmp_path / "in turn", overrides=[*TWO, "train.threads=1"]).run
+    for one, *others in zip(apart.members, here.members, in_turn.members, strict=True):
+        for other in others:
+            assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in other.items()}
 
 
 def children(pid: int) -> list[int]:
@@ -60,7 +63,7 @@ def wait_until(reached: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-TWO = [*FAST, "train.members=2"]
+TWO = [*FAST, "train.members=2", "train.threads=2"]
 
 
 def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_a_worker_ends_when_its_parent_is_killed_and_ignores_ctrl_c(tmp_path: Pa
         "--out",
         str(tmp_path / "run"),
     ]
-    command += ["-S", "train.members=2", "-S", "calibration.windows=0"]
+    command += ["-S", "train.members=2", "-S", "train.threads=2", "-S", "calibration.windows=0"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: len(list((tmp_path / "run.partial").glob("member-?.safetensors"))) == 2)
         started = children(process.pid)
@@ -152,12 +155,15 @@ def test_an_error_of_an_unknown_kind_is_a_worker_error() -> None:
     assert type(error_of("Other", "x")) is WorkerError
 
 
-def test_training_leaves_the_number_of_threads_of_the_process_as_it_was() -> None:
+def test_one_thread_trains_a_network_and_the_process_has_as_many_as_before_afterwards() -> None:
     torch.set_num_threads(2)
     prep = tabcli.prep(CONFIG, data=make_tables())
-    tabcli.train(prep, overrides=[*FAST, "train.threads=1"])
+    seen: list[int] = []
+    told = Callbacks(on_epoch=lambda record: seen.append(torch.get_num_threads()))
+    tabcli.train(prep, overrides=[*FAST, "train.threads=2"], callbacks=told)
+    assert seen == [1, 1]
     assert torch.get_num_threads() == 2
-    tabcli.lr_find(prep, overrides=["train.threads=1"])
+    tabcli.lr_find(prep)
     assert torch.get_num_threads() == 2
 
 

@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
     "history": {"windows": ["28d", "7d"], "base": "7d"},
     "validation": {"last": f"{HORIZON}d"},
     "model": {"layers": [8]},
-    "train": {"epochs": 1, "batch_size": 64, "lr": 0.01, "threads": 1},
+    "train": {"epochs": 1, "batch_size": 64, "lr": 0.01},
     "calibration": {"windows": 2},
 }
 

@@ -23,7 +23,7 @@ from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
-from tabcli.training.workers import TrainingJob
+from tabcli.training.workers import TrainingJob, n_cores
 
 # ----------------------------------------------------------------------------------------------- train
 
@@ -116,7 +116,7 @@ def train(
                 plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
                     "versions": versions(),
-                    "threads": settings.train.threads or torch.get_num_threads(),
+                    "threads": settings.train.threads or n_cores(),
                     "prep": prep_id,
                 }
                 directories.save_run(temporary, run, fingerprint, facts)

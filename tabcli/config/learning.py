@@ -52,8 +52,8 @@ class Train(Section):
     matrix products while training; *auto* is bfloat16 where the processor computes in it. `mixup`: rows are mixed in
     pairs (see `model.Mix`), each batch in a share from a Beta(α, α) distribution with this α. `device`: where training
     happens; a small network gains little from a graphics card. `refit`: after validation train anew on all rows, as
-    `train --refit` does. `threads`: of one network (null: as many as torch takes); several are trained side by side
-    anyway, and threads of one wait for each other, on a busy machine for long.
+    `train --refit` does. `threads`: how many networks are trained at a time, each in one thread of its own; the
+    networks are the same bits whatever it is (null: as many as there are cores).
     """
 
     members: Annotated[int, Field(ge=1, le=100)] = 1
@@ -76,7 +76,7 @@ class Train(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     patience: Annotated[int, Field(ge=1)] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = 1
+    threads: Annotated[int, Field(ge=1)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["cpu", "cuda"] = "cpu"
     refit: bool = False

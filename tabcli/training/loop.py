@@ -111,16 +111,18 @@ def device_of(settings: Train) -> torch.device:
 
 
 @contextmanager
-def threads(n: int | None) -> Iterator[None]:
-    """torch computes in n threads within the block and in as many as before after it; None: in as many as before."""
+def one_thread() -> Iterator[None]:
+    """torch computes in one thread within the block, and in as many as before after it.
+
+    A step of such a network takes a few milliseconds: threads that share it wait for each other more than they gain
+    (`benchmarks/threads.py`), and its bits would depend on how many they are.
+    """
     before = torch.get_num_threads()
-    if n is not None:
-        torch.set_num_threads(n)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
-        if n is not None:
-            torch.set_num_threads(before)
+        torch.set_num_threads(before)
 
 
 def predict_outputs(model: nn.Module, data: Dataset) -> NDArray[np.float32]:
@@ -255,13 +257,13 @@ def fit(
     """Trains a network, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or of the last one.
 
     `score`: outputs for the rows of `valid`, float32 (n,) → metrics for the record. `stop_after`: end after that epoch,
-    whatever the schedule has left. `resume`: go on from there. The same versions, thread count, seed and data give the
-    same bits, resumed or not. Raises `ConfigError` where the training diverges.
+    whatever the schedule has left. `resume`: go on from there. The same versions, threads of torch, seed and data give
+    the same bits, resumed or not. Raises `ConfigError` where the training diverges.
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
     train, valid = (data.to(device_of(settings)) for data in (train, valid))
-    with threads(settings.threads), torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
         trainer = Trainer(spec, settings, train, seed)
         done = resume or Checkpoint(0, {})
         if resume is not None:

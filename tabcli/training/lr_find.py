@@ -10,7 +10,7 @@ from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
 from tabcli.shown import Shown
 from tabcli.training.dataset import Dataset
-from tabcli.training.loop import Trainer, device_of
+from tabcli.training.loop import Trainer, device_of, one_thread
 from tabcli.training.network import ModelSpec
 from tabcli.training.optimizer import set_step
 
@@ -58,7 +58,7 @@ def lr_find(
     lrs: list[float] = []
     losses: list[float] = []
     smooth, best = 0.0, math.inf
-    with torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         train = train.to(device_of(settings))
         trainer = Trainer(spec, settings, train, seed)
         trainer.model.train()

@@ -30,7 +30,7 @@ def main() -> None:
     reports = _own_stdout()
     task, job = read_order(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(job.settings.train.threads or 1)
+    torch.set_num_threads(1)
 
     def send(message: Message) -> None:
         reports.write(json.dumps(message) + "\n")

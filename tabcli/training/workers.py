@@ -1,4 +1,4 @@
-"""Networks side by side: a process for each, with `train.threads` threads; every finished network is kept.
+"""Networks side by side: a process for each, `train.threads` at a time; every finished network is kept.
 
     this process            python -m tabcli.training.worker, one per network
     ─────────────────       ─────────────────────────────────────────────────
@@ -27,7 +27,7 @@ from tabcli.config.loading import parse
 from tabcli.config.schema import Config
 from tabcli.errors import TabcliError, WorkerError, error_of
 from tabcli.training.inputs import Inputs
-from tabcli.training.loop import Callbacks, threads
+from tabcli.training.loop import Callbacks, one_thread
 from tabcli.training.members import MemberSpec, TrainedMember, run_task
 
 WORKER = "tabcli.training.worker"
@@ -58,7 +58,7 @@ def run_tasks(
     callbacks: Callbacks,
     job: TrainingJob | None = None,
 ) -> list[TrainedMember]:
-    """Trains several networks, each in a process, as many at a time as there are cores.
+    """Trains several networks, each in a process, `train.threads` at a time (null: as many as there are cores).
 
     In this process, one after the other: a single task, without a job, or where training takes less time than starting
     processes. Raises `WorkerError` where a process died; the others are trained to their end first, and every finished
@@ -66,10 +66,11 @@ def run_tasks(
     """
     partial = job.partial if job else None
     open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
-    if job is not None and len(open_tasks) > 1 and n_cores() > 1 and n_steps(open_tasks, prepared, settings) > SHORT:
-        _run_processes(open_tasks, job, callbacks)
+    at_a_time = min(settings.train.threads or n_cores(), len(open_tasks))
+    if job is not None and at_a_time > 1 and n_steps(open_tasks, prepared, settings) > SHORT:
+        _run_processes(open_tasks, at_a_time, job, callbacks)
     results = []
-    with threads((settings.train.threads or 1) if job is not None and len(tasks) > 1 else settings.train.threads):
+    with one_thread():
         for i, task in enumerate(tasks):
             part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
             results.append(run_task(task, prepared, settings, inputs, part, partial))
@@ -198,13 +199,13 @@ def _ended(running: list[Worker]) -> Iterator[None]:
             worker.end()
 
 
-def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Callbacks) -> None:
+def _run_processes(tasks: Sequence[MemberSpec], at_a_time: int, job: TrainingJob, callbacks: Callbacks) -> None:
     waiting, running, failed = list(tasks), list[Worker](), list[str]()
     progress = dict.fromkeys((t.name for t in tasks), 0.0)
     lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
     with _ended(running):
         while waiting or running:
-            while waiting and len(running) < n_cores():
+            while waiting and len(running) < at_a_time:
                 running.append(Worker(waiting.pop(0), job, lines))
             worker, message = lines.get()
             name = worker.task.name
@@ -225,7 +226,7 @@ def _run_processes(tasks: Sequence[MemberSpec], job: TrainingJob, callbacks: Cal
         shown = ", ".join(failed[:3]) + (", …" if len(failed) > 3 else "")
         raise WorkerError(
             f"{len(failed)} of {len(tasks)} networks could not be trained: {shown}; the others are kept",
-            hint="--resume trains the missing ones; if memory is short, one at a time: taskset -c 0 tabcli train …",
+            hint="--resume trains the missing ones; if memory is short, one at a time: -S train.threads=1",
         )
 
 
