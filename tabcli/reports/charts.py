@@ -190,7 +190,7 @@ def value_text(value: float | None) -> str:
 def _chart(
     key: str, title: str, description: str, header: Sequence[str], rows: tuple[tuple[str, ...], ...], draw: Draw
 ) -> Chart:
-    with _style(key):
+    with drawing_style(key):
         wide, narrow = _drawn(draw, wide=True), _drawn(draw, wide=False)
         of_wide, of_narrow = _svg(wide), _svg(narrow)
         png = io.BytesIO()
@@ -199,8 +199,8 @@ def _chart(
 
 
 @contextmanager
-def _style(key: str) -> Iterator[None]:
-    """Text as text, and ids that depend on nothing but the chart: two makings give the same bytes."""
+def drawing_style(key: str) -> Iterator[None]:
+    """matplotlib draws text as text, with ids that depend on the key alone: two makings give the same bytes."""
     import matplotlib as mpl
 
     settings: dict[Any, Any] = {

@@ -49,13 +49,13 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    script = _text("report.js")
+    script = template("report.js")
     findings = numbers.findings
-    return environment.from_string(_text("report.html")).render(
+    return environment.from_string(template("report.html")).render(
         policy=policy_of(script),
-        css=_text("report.css"),
+        css=template("report.css"),
         script=script,
-        series_json=_json_of(numbers.drawable),
+        series_json=json_for_page(asdict(numbers.drawable)),
         head=findings.headline,
         findings=findings,
         judged=numbers.judged,
@@ -92,13 +92,14 @@ def _together(sentence: str) -> str:
     return re.sub(r"(?<=\d) (?=(?:k|M|bn|%)(?!\w))|(?<=±) | (?=±)", "\N{NO-BREAK SPACE}", sentence)
 
 
-def _text(name: str) -> str:
-    return (resources("tabcli.reports") / "templates" / name).read_text(encoding="utf-8")
+def template(name: str, package: str = "tabcli.reports") -> str:
+    """The text of a template, a style or a script of a package."""
+    return (resources(package) / "templates" / name).read_text(encoding="utf-8")
 
 
-def _json_of(drawn: Drawable) -> str:
+def json_for_page(value: object) -> str:
     """JSON that no text can end before its element does."""
-    text = json.dumps(asdict(drawn), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
