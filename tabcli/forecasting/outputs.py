@@ -24,7 +24,7 @@ def outputs_of(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatArray:
     memory is full.
     """
     try:
-        members = _networks(run)
+        members = networks_of(run)
         specs = [member.spec for member in members]
         kinds = {_kind(spec): spec for spec in specs}
         inputs = {kind: encoded_dataset(run.fitted, run.snapshot, encoded, spec) for kind, spec in kinds.items()}
@@ -46,7 +46,7 @@ def predict_target(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatAr
 _LOADED: WeakKeyDictionary[Run, list[TabularMLP]] = WeakKeyDictionary()
 
 
-def _networks(run: Run) -> list[TabularMLP]:
+def networks_of(run: Run) -> list[TabularMLP]:
     """The run's networks, made once per run: for a single row that takes longer than the forecast itself."""
     if run not in _LOADED:
         specs = [ModelSpec.from_dict(network) for network in run.networks]
