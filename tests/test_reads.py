@@ -35,6 +35,7 @@ NO_COLUMNS = {
     "Extract.pattern",
     "Variant.model",
     "Variant.train",
+    "Card.answers",
     "Choices.choices",
     "Not.not_",
     "Tune.space",

@@ -22,7 +22,12 @@ from tabcli.tables.contract import DataSource
 def prep_sections(config: Config) -> dict[str, Any]:
     """The sections of the config that a prep depends on, as plain values; some of `forecast` matter later."""
     sections: dict[str, Any] = {k: v for k, v in config.dump().items() if k not in TRAIN_SECTIONS}
-    return {**sections, "forecast": {k: v for k, v in sections["forecast"].items() if k not in LATER}}
+    looked_at = {"sensitive": sections["card"]["sensitive"]}  # where the answers stand changes no prep
+    return {
+        **sections,
+        "forecast": {k: v for k, v in sections["forecast"].items() if k not in LATER},
+        "card": looked_at,
+    }
 
 
 def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:

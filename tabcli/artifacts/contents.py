@@ -45,6 +45,8 @@ class FittedPipeline:
     """The end of the calendar that is known in advance."""
     grid: Grid | None = None
     """Where rows lie for the target history; None without one."""
+    groups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Columns by which error and bias are told, as texts, a row for each series of the calendar: `pipeline.groups`."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,5 @@ class Run:
     """The naive forecasts beside the networks, fitted up to the last known step."""
     past: pd.DataFrame | None = None
     """Rows of past windows with what was forecast, which intervals are made from: see `training.past`."""
+    summary: PrepSummary | None = None
+    """What the prep found; None in a run of an older version."""

@@ -1,7 +1,7 @@
 """What prep found: counts of rows, columns by role, missing and unknown values, and what a forecast must beat."""
 
 from dataclasses import asdict, dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from tabcli.artifacts.split import Split, SplitState
 from tabcli.preprocessing.categorical import Counts
@@ -29,6 +29,48 @@ class ReadCounts:
     dropped: dict[str, int]
     filled: dict[str, int]
     clipped: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the past rows show of time, and what they do not.
+
+    `gappy`: series that lack steps between their first row and their last; `missing`: how many steps these are, and
+    `longest`: the most in a row, in words. `new`: series with rows to forecast and none to learn from; `short`: series
+    whose rows to learn from span less than a season; `ended`: series without a row in the last horizon. `months`,
+    `weekdays`: those (1 … 12, 0 … 6) with rows to learn from or to be scored on. `occasions`: an event, or a value
+    that is known in advance → on how many occasions it was seen, stretches of at most a week.
+    """
+
+    gappy: int
+    missing: int
+    longest: str
+    new: int
+    short: int
+    ended: int
+    months: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    occasions: dict[str, int]
+
+    @classmethod
+    def from_state(cls, state: "SeenState") -> "Seen":
+        return cls(
+            **{**state, "months": tuple(state["months"]), "weekdays": tuple(state["weekdays"])}  # type: ignore[arg-type]
+        )
+
+
+class SeenState(TypedDict):
+    """A `Seen` as JSON has it."""
+
+    gappy: int
+    missing: int
+    longest: str
+    new: int
+    short: int
+    ended: int
+    months: list[int]
+    weekdays: list[int]
+    occasions: dict[str, int]
 
 
 class BaselineState(TypedDict):
@@ -93,6 +135,7 @@ class PrepSummaryState(TypedDict):
     filled: dict[str, dict[str, int]]
     dates: SplitState
     baseline: BaselineState
+    seen: NotRequired[SeenState]
 
 
 @dataclass(frozen=True)
@@ -102,7 +145,8 @@ class PrepSummary:
     `rows`: part → rows; the parts are train, valid and, where there are such rows, gap and future. `series`: how many.
     `unmatched`: lookup table → rows that found no match. `frequency`: the step, such as 1w. `codes`: part → column →
     how many values are missing, and how many training never saw. `filled`: part → column → missing numbers that were
-    filled. `baseline`: what the networks must beat.
+    filled. `baseline`: what the networks must beat. `seen`: what the past shows of time; None for
+    a prep of an older version.
     """
 
     rows: dict[str, int]
@@ -115,6 +159,7 @@ class PrepSummary:
     filled: dict[str, dict[str, int]]
     split: Split
     baseline: Baseline
+    seen: Seen | None = None
 
     @property
     def metric(self) -> str:
@@ -138,6 +183,7 @@ class PrepSummary:
             "filled": self.filled,
             "dates": self.split.to_state(),
             "baseline": self.baseline.to_state(),
+            **({"seen": asdict(self.seen)} if self.seen is not None else {}),
         }
 
     @classmethod
@@ -158,4 +204,5 @@ class PrepSummary:
             state["filled"],
             Split.from_state(state["dates"]),
             Baseline.from_state(state["baseline"], state["metric"]),
+            Seen.from_state(state["seen"]) if "seen" in state else None,
         )

@@ -10,9 +10,9 @@
       train.parquet    encoded rows                history.safetensors   target history as of the last known step
       valid.parquet, gap.parquet, future.parquet   floor.safetensors     naive forecasts beside the networks
       past.parquet     the target's past           past.parquet          past windows with their forecasts
-                                                   loss.png, manifest.json
-      summary.json     what prep printed
-      manifest.json    sizes and hashes, last
+      groups.parquet   series by kinds             groups.parquet, summary.json: as in PREP
+      summary.json     what prep printed           loss.png, manifest.json
+      manifest.json    sizes and hashes, last      MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
 
 An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
 learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.
@@ -89,6 +89,8 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
     _write_table(series.infer_objects(), directory / "series.parquet")
     _write_table(moments, directory / "events.parquet")
     _write_table(fitted.tail, directory / "tail.parquet")
+    if len(fitted.groups.columns):
+        _write_table(fitted.groups, directory / "groups.parquet")
 
 
 def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
@@ -99,6 +101,7 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
     config = parse_resolved(files.read_json(file("config.json")), source=str(directory / "config.json"))
     series = pd.read_parquet(file("series.parquet"))
     moments = pd.read_parquet(file("events.parquet"))
+    grouped = (directory / "groups.parquet").exists()
     return FittedPipeline(
         config,
         Contract(files.read_json(file("contract.json"))["tables"]),
@@ -112,6 +115,7 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
         int(state["horizon"]),
         pd.Timestamp(state["known_until"]),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
+        pd.read_parquet(file("groups.parquet")) if grouped else pd.DataFrame(index=range(len(series))),
     )
 
 
@@ -164,6 +168,8 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
     if run.past is not None:
         _write_table(run.past, directory / "past.parquet")
+    if run.summary is not None:
+        files.write_json(directory / "summary.json", run.summary.to_state())
     files.write_json(directory / "model.json", model)
     for i, weights in enumerate(run.members):
         (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
@@ -198,7 +204,9 @@ def load_run(directory: Path) -> Run:
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
         past = pd.read_parquet(file("past.parquet")) if (directory / "past.parquet").exists() else None
-        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past)
+        found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
+        summary = None if found is None else PrepSummary.from_state(found)
+        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

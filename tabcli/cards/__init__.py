@@ -5,4 +5,5 @@ run ─ segments ─▶ errors of groups of past rows
 
 segments   rows of past windows with their forecasts, and scores of groups of them
 baselines  naive forecasts of the validation rows beside the run's own
+bias       which groups of series are forecast worse, too high or too low
 """

@@ -13,9 +13,6 @@ from tabcli.evaluation.scatter import fit_scatter
 from tabcli.features.frequency import DAY, WEEK, Frequency, season_of
 from tabcli.training.past import HELD, past_errors
 
-FEW_VALUES = 12
-"""A column with more values is no group."""
-
 FEWEST_ROWS = 30
 """A group of fewer rows is shown and never named."""
 

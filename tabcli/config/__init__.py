@@ -10,6 +10,7 @@ data         sections about tables, joins, availability, target, rows to forecas
 features     sections about features and the target's history
 learning     sections about the network, training, calibration, search
 yaml12       YAML from anywhere, by the rules of 1.2
+card         the section about the card of a run; a person's answers
 schema       the whole config, and the presets
 checks       what is wrong beyond the types of single keys
 loading      file or mapping + preset + overrides → Config

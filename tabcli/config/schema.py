@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import AfterValidator, Field
 
+from tabcli.config.card import Card
 from tabcli.config.data import Availability, Forecast, Join, Table, Target, Validation
 from tabcli.config.features import Features, History
 from tabcli.config.learning import Calibration, Model, Train, Tune, Variant
@@ -62,6 +63,7 @@ class Config(Section):
     variants: tuple[Variant, ...] = ()
     calibration: Calibration = Calibration()
     tune: Tune = Tune()
+    card: Card = Card()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     def reads(self) -> Iterator[Read]:

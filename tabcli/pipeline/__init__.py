@@ -5,7 +5,9 @@ tables ─ joined ─▶ rows ─ split ─▶ learn │ gap │ score ─ prepa
 
 scored       which rows have a target to learn from or to be scored on
 split        the split by time
+groups       which columns tell kinds of series apart
 joined       tables → joined rows with features; nothing is fitted
+seen         what the past rows show of time: gaps, months, occasions of events
 future       rows to forecast, made by rules
 encoding     keys and places beside encoded columns; the grid of the target history
 prepare      prep's way: split, fit, encode

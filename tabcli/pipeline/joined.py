@@ -15,6 +15,7 @@ from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
 from tabcli.features.holidays import PublicHolidays
+from tabcli.pipeline.groups import series_groups
 from tabcli.pipeline.scored import clip_targets, scored_rows
 from tabcli.pipeline.split import time_split, validation_steps
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
@@ -95,6 +96,8 @@ class JoinedData:
     known_until: pd.Timestamp
     """The end of the calendar that is known in advance: the last date to forecast, or else of the train table."""
     counts: ReadCounts
+    groups: pd.DataFrame
+    """Columns that tell kinds of series apart, a row for each series of the calendar: `pipeline.groups`."""
 
     @property
     def rows(self) -> FactorizedTable:
@@ -150,8 +153,9 @@ def join(source: SourceTables) -> JoinedData:
     check_columns(features.table.head(len(dates)), config, ["row", "input", "past"])
     kept, dropped = scored_rows(features.table.head(len(dates)), config, source.where)
     counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
+    groups = series_groups(config, features, lookups, len(dates), source.where)
     return JoinedData(
-        config, features, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts
+        config, features, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts, groups
     )
 
 

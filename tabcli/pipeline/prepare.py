@@ -21,6 +21,7 @@ from tabcli.features.frequency import WEEK, Frequency
 from tabcli.pipeline.encoding import history_grid, with_keys
 from tabcli.pipeline.future import recent_rows
 from tabcli.pipeline.joined import JoinedData, join, load
+from tabcli.pipeline.seen import look_at_time
 from tabcli.preprocessing.columns import Encoded, Preprocessor
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource
@@ -106,6 +107,7 @@ def _encode(
         source.horizon,
         source.known_until,
         grid,
+        source.groups,
     )
     encoded = preprocessor.transform_parts(table, parts)
     tables = {
@@ -140,6 +142,7 @@ def _summary(
         filled={name: part.filled for name, part in encoded.items()},
         split=fitted.split,
         baseline=baseline,
+        seen=look_at_time(source),
     )
 
 

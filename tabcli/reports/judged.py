@@ -7,7 +7,6 @@ import pandas as pd
 
 from tabcli.arrays import IntArray
 from tabcli.cards.segments import (
-    FEW_VALUES,
     FEWEST_ROWS,
     GroupScore,
     by_season,
@@ -17,6 +16,7 @@ from tabcli.cards.segments import (
     texts_of,
     windows_of,
 )
+from tabcli.config.card import FEW_VALUES
 from tabcli.config.schema import ONE_SERIES
 from tabcli.reports.report_rows import ReportRows
 

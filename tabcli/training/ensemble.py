@@ -209,5 +209,14 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
     weights = [m.fit.weights for m in ensemble.members]
     networks = [m.spec.to_dict() for m in ensemble.members]
     return Run(
-        own, networks, weights, metrics, ensemble.epochs, ensemble.calibration, ensemble.snapshot, floor, ensemble.past
+        own,
+        networks,
+        weights,
+        metrics,
+        ensemble.epochs,
+        ensemble.calibration,
+        ensemble.snapshot,
+        floor,
+        ensemble.past,
+        prepared.summary,
     )
