@@ -5,6 +5,7 @@ column ─▶ fill-missing ─▶ normalize ─▶   float32; and a flag for wha
 target ─▶ log, log1p, identity, Box–Cox ─▶ y, and back
 
 categorical  categorify: values → codes; missing and unknown values have codes of their own
+summaries    median, mean and standard deviation, whatever parts the rows are cut into
 continuous   fill-missing and normalize: medians, means, standard deviations
 target       the scale on which the target is learned
 columns      the three steps over all columns of a table

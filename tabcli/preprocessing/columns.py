@@ -128,13 +128,12 @@ class Preprocessor:
         def learn(name: str) -> tuple[float, float, float, bool]:
             values, counts = part(name)
             try:
-                median, numbers = FillMissing.learn(values, counts)
+                summary = FillMissing.learn(values, counts)
             except DataError:
                 FillMissing.learn(rows[name].iloc[at])  # says which rows are wrong
                 raise
-            missing = np.isnan(numbers)
-            flagged = bool(missing.any())
-            return median, *Normalize.learn(np.where(missing, median, numbers) if flagged else numbers, counts), flagged
+            median = summary.median
+            return median, *Normalize.learn(summary.filled(median)), summary.missing > 0
 
         def levels(name: str) -> tuple[list[str] | list[int] | list[float], bool]:
             values = part(name)[0]

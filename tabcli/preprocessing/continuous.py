@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import AnyArray, FloatArray, IntArray
 from tabcli.errors import DataError
-from tabcli.preprocessing.categorical import Counts, narrowed
+from tabcli.preprocessing.categorical import Counts
+from tabcli.preprocessing.summaries import Summary
 from tabcli.tables.kinds import is_whole, kind_of, require_columns
 from tabcli.tables.rows import frame_of
 from tabcli.tables.texts import EXACT, not_numeric_error
@@ -34,21 +35,6 @@ def _continuous(column: pd.Series) -> FloatArray:
     if kind != "float" or np.isfinite(values).all():
         return values
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def _median(values: AnyArray, counts: IntArray | None = None) -> float:
-    """The median of values (n,), none of which is missing; `counts`: how often each one stands there, if not once."""
-    if counts is not None:
-        order = np.argsort(values)
-        below = np.cumsum(counts[order])
-        place = np.searchsorted(below, [(below[-1] - 1) // 2, below[-1] // 2], side="right")
-        return float(np.mean(values[order[place]]))
-    middle = [(len(values) - 1) // 2, len(values) // 2]
-    if not narrowed(values):
-        return float(np.mean(np.partition(values, middle)[middle]))
-    low = values.min()
-    below = np.cumsum(np.bincount(values - low))
-    return float(np.mean(np.searchsorted(below, middle, side="right") + low))
 
 
 class FillMissingState(TypedDict):
@@ -82,33 +68,26 @@ class FillMissing:
         """Learns medians and flags. Raises `DataError` for a column without any value, or of texts or dates."""
         medians, flagged, whole = {}, [], []
         for name in columns:
-            medians[name], values = cls.learn(table[name])
-            if np.isnan(values).any():
+            summary = cls.learn(table[name])
+            medians[name] = summary.median
+            if summary.missing:
                 flagged.append(name)
-            if _are_whole(values[~np.isnan(values)]):
+            if _are_whole(summary.values):
                 whole.append(name)
         return cls(medians, tuple(flagged), tuple(whole))
 
     @staticmethod
-    def learn(column: pd.Series, counts: IntArray | None = None) -> tuple[float, FloatArray]:
-        """The median of a column (n,), and the column as float64 (n,), NaN where it is missing.
-
-        `counts`: in how many rows each value stands, int64 (n,), if not in one. Raises `DataError` as `fit` does.
+    def learn(column: pd.Series, counts: IntArray | None = None) -> Summary:
+        """How often each number of a column (n,) occurs. `counts`: in how many rows each one stands, int64 (n,), if not
+        in one. Raises `DataError` as `fit` does.
         """
-        values = _continuous(column)
-        missing = np.isnan(values)
-        if missing.all():
-            n_rows = len(values) if counts is None else int(counts.sum())
+        summary = Summary.of(column.to_numpy() if is_whole(column) else _continuous(column), counts)
+        if not summary.n:
             raise DataError(
-                f"column {column.name!r} has no value in any of the {n_rows} training rows",
+                f"column {column.name!r} has no value in any of the {summary.missing} training rows",
                 hint="leave it out of `continuous`",
             )
-        if is_whole(column):
-            return _median(column.to_numpy(), counts), values
-        if missing.any():
-            there = ~missing
-            return _median(values[there], None if counts is None else counts[there]), values
-        return _median(values, counts), values
+        return summary
 
     @property
     def flag_columns(self) -> list[str]:
@@ -167,19 +146,17 @@ class Normalize:
         """Learns means and stds of columns without missing values. Raises `DataError` where one has some."""
         means, stds = {}, {}
         for name in columns:
-            values = _continuous(table[name])
-            if np.isnan(values).any():
-                raise DataError(f"column {name!r} has missing values", hint="run fill-missing first")
-            means[name], stds[name] = cls.learn(values)
+            summary = Summary.of(_continuous(table[name]))
+            if summary.missing or not summary.n:
+                raise DataError(f"column {name!r} has missing values, or no row", hint="run fill-missing first")
+            means[name], stds[name] = cls.learn(summary)
         return cls(means, stds)
 
     @staticmethod
-    def learn(values: FloatArray, counts: IntArray | None = None) -> tuple[float, float]:
-        """Mean and standard deviation of values (n,), none missing; `counts`: how often each occurs, if not once."""
-        mean = float(np.average(values, weights=counts))
-        std = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-        # Rounding alone gives a constant like 0.1 a std above zero.
-        return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0
+    def learn(summary: Summary) -> tuple[float, float]:
+        """Mean and standard deviation of a column without missing values."""
+        mean, std = summary.mean, summary.std
+        return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0  # what float64 cannot tell from a constant
 
     def scaled(self, values: FloatArray, name: str) -> NDArray[np.float32]:
         """One column's values, normalised, float32 (n,)."""

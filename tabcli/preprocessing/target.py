@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from tabcli.arrays import FloatArray
 from tabcli.config.values import Transform
 from tabcli.errors import DataError
+from tabcli.preprocessing.summaries import Summary
 
 HIGHEST = 10.0
 """A Box–Cox forecast is at most so many times the largest training target: the inverse may grow without bound."""
@@ -93,10 +94,10 @@ class TargetTransform:
             raise DataError(f"{bad} of {len(values)} targets are zero, negative or missing: {kind} does not take them")
         transform = cls(kind, highest_=float(values.max()), power_=boxcox_power(values) if kind == "boxcox" else 1.0)
         if kind in ("identity", "boxcox"):
-            y = transform.scaled(values)
-            transform = replace(transform, centre_=float(y.mean()), scale_=float(y.std()) or 1.0)
-        y = transform.scaled(values)
-        return replace(transform, mean_=float(y.mean()), std_=float(y.std()) or 1.0, max_=float(y.max()))
+            y = Summary.of(transform.scaled(values))
+            transform = replace(transform, centre_=y.mean, scale_=y.std or 1.0)
+        y = Summary.of(transform.scaled(values))
+        return replace(transform, mean_=y.mean, std_=y.std or 1.0, max_=float(y.values[-1]))
 
     @staticmethod
     def refused(kind: Transform, values: FloatArray) -> NDArray[np.bool_]:
