@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,16 +11,18 @@ from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
+from tabcli.config.data import Table
 from tabcli.config.schema import ONE_SERIES, Config
-from tabcli.errors import UsageError
+from tabcli.errors import DataError, UsageError
 from tabcli.forecasting import points
 from tabcli.forecasting.points import NOTHING, Wanted
+from tabcli.forecasting.review import HowMany
 from tabcli.forecasting.totals import Total
 from tabcli.pipeline import apply
 from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.joins import LookupTable
-from tabcli.tables.reading import TEXT_ENDINGS, TableSource, date_texts
+from tabcli.tables.reading import TEXT_ENDINGS, TableSource, date_texts, read_table
 from tabcli.tables.rows import with_columns
 from tabcli.tables.writing import require_no_input, write_table
 from tabcli.tables.written import as_written
@@ -38,6 +40,8 @@ def predict(
     quantiles: Sequence[float] | None = None,
     intervals: Sequence[float] | None = None,
     totals: Sequence[str] = (),
+    review: str | int | None = None,
+    overrides: TableSource | None = None,
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
 
@@ -56,9 +60,16 @@ def predict(
         `Sales_hi80`; by default the config's `forecast.intervals`.
     totals: sums of rows with intervals of their own: "chain" (all rows), columns that stay the same within a series,
         "day", "week" or "month"; several with commas, such as "State,week".
+    review: how many rows a person should look at, as "2%" or 50: they are written, the first of them first, with the
+        reasons for each, into a file beside it, such as forecast.review.csv.
+    overrides: a person's numbers, a DataFrame or a file: the keys of rows (the id, or series and date), the target's
+        column, and if wanted who, why and when. They replace forecasts; both are kept in a file beside it, such as
+        forecast.overrides.csv.
     """
     loaded = loaded_run(run)
     wanted = wanted_of(loaded.fitted.config, quantiles, intervals, totals)
+    given = None if overrides is None else _read_overrides(loaded.fitted.config, overrides)
+    wanted = replace(wanted, review=None if review is None else HowMany.parse(str(review)), overrides=given)
     return _predict(loaded, data, out, columns=columns, horizon=horizon, asked=wanted)
 
 
@@ -82,6 +93,21 @@ LEAST = 0.001
 """The least level of a quantile: of rarer cases past windows know nothing."""
 
 
+def _read_overrides(config: Config, source: TableSource) -> tuple[pd.DataFrame, str]:
+    """A person's numbers, with keys as the tables of the rows write them, and what messages call them."""
+    spec = config.tables["future" if "future" in config.tables else "train"]
+    if isinstance(source, pd.DataFrame):
+        return read_table(source, Table(file=""), name="overrides", dates=[config.date]), "table overrides"
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", hint="--overrides takes a table with a person's numbers")
+    header = set(read_table(path, Table(file=str(path)), name="overrides").columns)
+    keys = {config.id, *config.series}
+    kinds = {c: kind for c, kind in spec.dtypes.items() if c in keys and c in header}
+    written = Table(file=str(path), dtypes=kinds, date_format=spec.date_format, day_first=spec.day_first)
+    return read_table(path, written, name="overrides", dates=[config.date]), str(path)
+
+
 def loaded_run(run: TrainResult | Run | Path | str) -> Run:
     if isinstance(run, TrainResult):
         return run.run
@@ -101,10 +127,11 @@ def _predict(
     started = time.perf_counter()
     config = run.fitted.config
     path = Path(out) if out is not None else None
-    totals_path = path.with_name(f"{path.stem}.totals{path.suffix}") if path is not None and asked.totals else None
-    for written in (path, totals_path):
+    beside = _paths_beside(path, asked)
+    own = [] if asked.overrides is None else [Path(asked.overrides[1])]
+    for written in (path, *beside.values()):
         if written is not None:
-            require_no_input(written, files_of(config, data))
+            require_no_input(written, [*files_of(config, data), *own])
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups, asked)
     keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
     wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
@@ -116,13 +143,36 @@ def _predict(
     if taken:
         raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
     table = made.table[[*(c for c in wanted if c != target), target, *bounds]]
-    if path is not None:
-        owned = table if path.suffix.lower() not in TEXT_ENDINGS else _as_owner(table, config, data, horizon is None)
-        write_table(owned, path)
-    if totals_path is not None and made.totals is not None:
-        write_table(made.totals, totals_path)
+    review = None if made.review is None else made.review.table
+    tables = {"totals": made.totals, "review": review, "overrides": made.overridden}
+    to_write = [(path, table), *((place, tables[name]) for name, place in beside.items())]
+    for place, rows in to_write:
+        if place is not None and rows is not None:
+            as_text = place.suffix.lower() in TEXT_ENDINGS
+            write_table(_as_owner(rows, config, data, horizon is None) if as_text else rows, place)
     seconds = time.perf_counter() - started
-    return PredictResult(path, table, made.counts, made.warnings, seconds, made.totals, totals_path, target)
+    return PredictResult(
+        path,
+        table,
+        made.counts,
+        made.warnings,
+        seconds,
+        made.totals,
+        beside.get("totals"),
+        target,
+        made.review,
+        beside.get("review"),
+        made.overridden,
+        beside.get("overrides"),
+    )
+
+
+def _paths_beside(path: Path | None, asked: Wanted) -> dict[str, Path]:
+    """The files that are written beside the forecast, such as forecast.totals.csv beside forecast.csv, by name."""
+    if path is None:
+        return {}
+    there = {"totals": asked.totals, "review": asked.review, "overrides": asked.overrides}
+    return {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name, wanted in there.items() if wanted}
 
 
 def _as_owner(table: pd.DataFrame, config: Config, data: DataSource, given: bool) -> pd.DataFrame:

@@ -1,8 +1,11 @@
 """What the verbs return: frozen, typed, shown in a few lines."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,6 +16,9 @@ from tabcli.artifacts.summary import PrepSummary
 from tabcli.evaluation.naming import score_text
 from tabcli.evaluation.quantiles import bounds_in
 from tabcli.shown import Shown, first_few
+
+if TYPE_CHECKING:
+    from tabcli.forecasting.review import Review
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +90,8 @@ class PredictResult(Shown):
 
     `path`: the file that was written, or None. `table`: what it holds. `counts`: how many *rows*, and of these *zero*
     by rule. `warnings`: what a reader of the forecast should know. `seconds`: how long it took. `totals`: a row for
-    each sum that was asked for, see `forecasting.totals`, and the file with them. `target`: what is forecast.
+    each sum that was asked for, see `forecasting.totals`, and the file with them. `target`: what is forecast. `review`:
+    the rows that most deserve a look. `overridden`: a person's numbers, which stand in `table`, beside the model's.
     """
 
     path: Path | None
@@ -95,6 +102,10 @@ class PredictResult(Shown):
     totals: pd.DataFrame | None = None
     totals_path: Path | None = None
     target: str = ""
+    review: Review | None = None
+    review_path: Path | None = None
+    overridden: pd.DataFrame | None = None
+    overrides_path: Path | None = None
 
     @property
     def bounds(self) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from tabcli.cli.options import (
     split_names,
 )
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
-from tabcli.cli.render_forecast import records_of, render_predict
+from tabcli.cli.render_forecast import person_json, records_of, render_predict
 
 
 def prep(
@@ -133,6 +133,20 @@ def predict(
             "may be repeated.",
         ),
     ] = None,
+    review: Annotated[
+        str | None,
+        typer.Option(
+            metavar="2%|50",
+            help="Also write the rows that most deserve a look, with the reasons, beside OUT: forecast.review.csv.",
+        ),
+    ] = None,
+    overrides: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="A person's numbers, which replace forecasts: the id, or series and date; the target; who, why, when.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
@@ -149,12 +163,14 @@ def predict(
         quantiles=levels_of("--quantiles", quantiles),
         intervals=levels_of("--interval", intervals),
         totals=totals or (),
+        review=review,
+        overrides=overrides,
     )
     for warning in result.warnings:
         say(f"warning: {warning}")
     if as_json:
         sums = {} if result.totals is None else {"totals": records_of(result.totals)}
-        print_json({"path": str(out), **result.counts, **sums, "warnings": result.warnings})
+        print_json({"path": str(out), **result.counts, **sums, **person_json(result), "warnings": result.warnings})
         return
     for line in render_predict(result):
         typer.echo(line)

@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -198,9 +198,15 @@ def table_lines(table: "pd.DataFrame") -> Iterator[str]:
     rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
     metric = next((c for c in table.columns if c in METRIC_NAMES), "")  # of which the spreads are
     rows += [[_cell(str(c), v, metric) for c, v in record.items()] for record in table.to_dict("records")]
+    yield from columns_lines(rows)
+
+
+def columns_lines(rows: Sequence[Sequence[str]], left: Collection[int] = ()) -> Iterator[str]:
+    """Rows of texts as lines whose columns stand below each other, those at `left` left-aligned, the others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        cells = [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        yield "  ".join(cells).rstrip()
 
 
 def _cell(column: str, value: object, metric: str) -> str:

@@ -1,34 +1,79 @@
-"""A forecast → the lines that predict prints, and its totals as JSON."""
+"""A forecast → the lines that predict prints; its totals, and what a person looked at and changed, as JSON."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from tabcli.cli.render import columns_lines
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.api.results import PredictResult
+    from tabcli.forecasting.review import Review
 
 MOST_TOTALS = 12
 """So many totals are shown; the file has them all."""
 
+MOST_ROWS = 5
+"""So many rows to look at are shown."""
+
 
 def render_predict(result: "PredictResult") -> Iterator[str]:
-    zero, totals = result.counts["zero"], result.totals
+    """The lines that predict prints: how many rows, totals, what deserves a look, and the files."""
+    zero = result.counts["zero"]
     yield f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s"
-    if totals is None:
-        yield f"written: {result.path}"
-        return
+    if result.totals is not None:
+        yield from _totals_lines(result.totals, str(result.totals_path))
+    if result.review is not None:
+        yield from _review_lines(result.review, result.counts["rows"], result.target)
+    written = [result.path, result.totals_path, result.review_path, result.overrides_path]
+    yield f"written: {', '.join(str(path) for path in written if path is not None)}"
+
+
+def _totals_lines(totals: "pd.DataFrame", path: str) -> Iterator[str]:
     sums = [c for c in totals.columns if c not in ("total", "group", "start", "rows")]
     rows = [["total", "group", "from", "rows", *sums]]
     for record in totals.head(MOST_TOTALS).to_dict("records"):
         numbers = [f"{record[c]:,.6g}" if abs(record[c]) < 1e5 else f"{record[c]:,.0f}" for c in sums]
         rows.append([record["total"], record["group"], str(record["start"].date()), f"{record['rows']:,}", *numbers])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    yield from columns_lines(rows, left=(0, 1))
     if len(totals) > MOST_TOTALS:
-        yield f"… and {len(totals) - MOST_TOTALS:,} more in {result.totals_path}"
-    yield f"written: {result.path}, {result.totals_path}"
+        yield f"… and {len(totals) - MOST_TOTALS:,} more in {path}"
+
+
+def _review_lines(review: "Review", n_rows: int, target: str) -> Iterator[str]:
+    """How many rows have a reason, the reasons by how often they hold, and the first rows."""
+    yield f"to look at     {len(review.table):,} of {review.n_reasons:,} rows that have a reason, of {n_rows:,}"
+    for name, n in sorted(review.counts.items(), key=lambda item: -item[1]):
+        if n:
+            yield f"               {name:<15} {n:>7,}"
+    keys = [str(c) for c in review.table.columns]
+    shown = [*keys[: keys.index(target)], target, "why"]
+    rows = [shown, *([_plain(r[c]) for c in shown] for r in review.table.head(MOST_ROWS).to_dict("records"))]
+    if len(rows) > 1:
+        yield from columns_lines(rows, left=(len(shown) - 1,))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return str(value.date()) if hasattr(value, "date") else str(value)
+
+
+def person_json(result: "PredictResult") -> dict[str, object]:
+    """What --review and --overrides gave, where they were asked for."""
+    made: dict[str, object] = {}
+    if result.review is not None:
+        review = result.review
+        made["review"] = {
+            "rows": len(review.table),
+            "with_reason": review.n_reasons,
+            "reasons": review.counts,
+            "path": str(result.review_path),
+        }
+    if result.overridden is not None:
+        made["overrides"] = {"rows": len(result.overridden), "path": str(result.overrides_path)}
+    return made
 
 
 def records_of(table: "pd.DataFrame") -> list[dict[str, object]]:

@@ -7,5 +7,10 @@ outputs      what the networks and the floor give for encoded rows
 notes        what a reader of a forecast should know
 bounds       quantiles and intervals of each row
 totals       sums of rows, with intervals of their own
+overrides    a person's numbers in place of forecasts
+known        what the series had before
+reasons      why a row deserves a look
+departures   the same, for forecasts far from what one would expect
+review       the rows that most deserve one
 points       the forecast of every row, in the order of the rows
 """

@@ -87,8 +87,11 @@ class FarValues:
         return f"column {self.column}: {self.example:g}, where prep saw {self.low:g} … {self.high:g}"
 
 
-def far_values(applied: Applied, run: Run) -> list[FarValues]:
-    """The far values of each continuous input that a table has."""
+def far_values(applied: Applied, run: Run, by: float = 1.0) -> list[FarValues]:
+    """The far values of each continuous input that a table has.
+
+    `by`: how far beyond those that prep read, as a share of the distance of the largest of these from the least.
+    """
     found, table = [], applied.features.table
     profiles = {c: p for columns in run.fitted.contract.tables.values() for c, p in columns.items()}
     for column in run.fitted.preprocessor.continuous:
@@ -99,7 +102,7 @@ def far_values(applied: Applied, run: Run) -> list[FarValues]:
         if not (isinstance(low, int | float) and isinstance(high, int | float)):
             continue
         values = table[column].to_numpy(dtype="float64")
-        reach = float(high) - float(low)
+        reach = by * (float(high) - float(low))
         far = np.isfinite(values) & ((values > high + reach) | (values < low - reach))
         if far.any():
             worst = values[far][np.argmax(np.abs(values[far]))]

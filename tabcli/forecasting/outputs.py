@@ -20,8 +20,16 @@ from tabcli.training.network import ModelSpec, TabularMLP
 def outputs_of(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatArray:
     """n encoded rows and their dates → the mean of the members' outputs, blended with the floor, float64 (n,).
 
-    On the learned scale. Raises `BundleError` where the weights do not fit the networks, `ResourceError` where the
-    memory is full.
+    On the learned scale. Raises what `member_outputs` raises.
+    """
+    networks: FloatArray = np.mean(member_outputs(run, encoded), axis=0)
+    return run.floor.outputs(networks, places_of(run.fitted, encoded, dates))
+
+
+def member_outputs(run: Run, encoded: pd.DataFrame) -> FloatArray:
+    """What each of m members puts out for n encoded rows, on the learned scale, float64 (m, n).
+
+    Raises `BundleError` where the weights do not fit the networks, `ResourceError` where the memory is full.
     """
     try:
         members = networks_of(run)
@@ -31,11 +39,11 @@ def outputs_of(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatArray:
         for spec in specs:
             inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
         outputs = [predict_outputs(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
+        return np.stack(outputs)
     except (RuntimeError, TypeError) as error:
         if full := memory_error(error):
             raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
-    return run.floor.outputs(np.mean(outputs, axis=0), places_of(run.fitted, encoded, dates))
 
 
 def predict_target(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatArray:

@@ -14,8 +14,12 @@ from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
 from tabcli.forecasting.bounds import bound_notes, quantiles_of
+from tabcli.forecasting.known import has_train, known_targets
 from tabcli.forecasting.notes import FarValues, closed_notes, ended_notes, far_values, notes_on
 from tabcli.forecasting.outputs import outputs_of, significant
+from tabcli.forecasting.overrides import keys_of, model_column, placed
+from tabcli.forecasting.reasons import Reviewed
+from tabcli.forecasting.review import HowMany, Review, review_of
 from tabcli.forecasting.totals import Total, totals_of
 from tabcli.pipeline.apply import Applied, apply, zero_rows
 from tabcli.pipeline.future import future_rows, own_dates
@@ -31,8 +35,8 @@ class Prediction:
 
     `table`: the id (where the config has one), series, date, the columns that were asked for, and the forecast under
     the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
-    `warnings`: one sentence each. `applied`: the rows as they were encoded. `totals`: see `totals.totals_of`; None
-    where none were asked for.
+    `warnings`: one sentence each. `applied`: the rows as they were encoded. `totals`: see `totals.totals_of`; `review`:
+    see `review.review_of`; `overridden`: see `overrides.Overrides.record`; None where none were asked for.
     """
 
     table: pd.DataFrame
@@ -41,6 +45,8 @@ class Prediction:
     warnings: list[str]
     applied: Applied
     totals: pd.DataFrame | None = None
+    review: Review | None = None
+    overridden: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,15 @@ class Wanted:
     """What is wanted beside the forecast of each row.
 
     `quantiles`: their levels. `intervals`: the shares of the rows that central intervals hold, of rows and of totals.
-    `totals`: sums of rows.
+    `totals`: sums of rows. `review`: how many rows for a person to look at. `overrides`: a person's numbers, which
+    replace forecasts, and what messages call their table.
     """
 
     quantiles: tuple[float, ...] = ()
     intervals: tuple[float, ...] = ()
     totals: tuple[Total, ...] = ()
+    review: HowMany | None = None
+    overrides: tuple[pd.DataFrame, str] | None = None
 
     def bounds(self, target: str) -> dict[str, float]:
         """Column → level of the bounds of each row, in the order that they are written in."""
@@ -79,9 +88,9 @@ def forecast(
     """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
     `horizon`: forecast the next steps of every series in place of that table. `columns`: columns of the rows that are
-    carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. `wanted`: quantiles,
-    intervals and totals. Raises `DataError` for
-    rows that cannot be read, `ConfigError` for rows that cannot be made, `BundleError` where a forecast is not finite.
+    carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. `wanted`: what is
+    wanted beside the forecasts. Raises `DataError` for rows or overrides that cannot be used, `ConfigError` for rows
+    that cannot be made, `BundleError` where a forecast is not finite.
     """
     config = run.fitted.config
     made = None
@@ -98,15 +107,35 @@ def forecast(
     if made is not None:
         places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
         table[config.date] = own_dates(run.fitted, table[config.date], places)
-    table[config.target.column] = values
-    bounds = wanted.bounds(config.target.column)
+    target = config.target.column
+    overrides = None if wanted.overrides is None else placed(run, table, *wanted.overrides)
+    final = values if overrides is None else overrides.of(values)
+    table[target] = final
+    if overrides is not None:
+        table[model_column(target)] = values
+    bounds = wanted.bounds(target)
     if bounds:
-        table[list(bounds)] = quantiles_of(run, applied, outputs, list(bounds.values()))
+        found = quantiles_of(run, applied, outputs, list(bounds.values()))
+        table[list(bounds)] = found if overrides is None else overrides.bounds(found, values)
     notes = notes_on(applied, run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
     notes += bound_notes(run, applied) if bounds else []
-    totals = totals_of(run, applied, values, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
-    counts = {"rows": len(rows), "zero": int(zero_rows(applied, config).sum())}
-    return Prediction(table, [*rows.columns, config.target.column], counts, notes, applied, totals)
+    notes += [] if overrides is None else overrides.notes(values, bool(bounds))
+    totals = totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
+    zero = zero_rows(applied, config)
+    review = None
+    if wanted.review is not None:
+        kept = ~zero if overrides is None else ~zero & overrides.untouched(len(zero))
+        before = known_targets(run, data, applied) if has_train(run, data) else None
+        notes += [] if before is not None else [NO_PAST]
+        named = table[[*keys_of(run, table), target, *bounds]]
+        review = review_of(Reviewed(run, applied, outputs, values, kept, before), named, wanted.review)
+    overridden = None if overrides is None else overrides.record(table[keys_of(run, table)], target, values)
+    counts = {"rows": len(rows), "zero": int(zero.sum())}
+    columns_there = [*rows.columns, target, *([] if overrides is None else [model_column(target)])]
+    return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden)
+
+
+NO_PAST = "no train table was given: no row is looked at for being far from its series' own past"
 
 
 def forecast_applied(run: Run, applied: Applied) -> FloatArray:
