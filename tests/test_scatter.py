@@ -1,10 +1,13 @@
 """How widely errors of past windows scatter: an independent package, laws, and data whose scatter is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabcli.evaluation.experience import EXPONENT, MOST, Learned
 from tabcli.evaluation.scatter import LEAST_BEYOND, NEW, PastErrors, RowPlaces, fit_scatter
 from tests.conftest import examples
 
@@ -151,3 +154,52 @@ def test_bounds_rise_with_the_level_and_go_with_the_unit(
 def test_errors_of_nothing_give_bounds_of_nothing() -> None:
     scatter = fit_scatter(past(np.zeros(5), window=[0, 0, 0, 1, 1]))
     assert scatter.quantiles(places(2), LEVELS).tolist() == [[0.0] * len(LEVELS)] * 2
+
+
+def learned_grid(exponent: float, coming: int = 560, year: int = 364) -> PastErrors:
+    """Windows of 48 steps up to `coming`, whose errors fall with a power of the steps learned from."""
+    made = grid(np.random.default_rng(6))
+    windows = coming - 48 * np.arange(1, 5)
+    size = (windows / coming) ** -exponent
+    return replace(made, error=made.error * size[made.window], learned=Learned(windows, coming, year))
+
+
+@pytest.mark.parametrize(("exponent", "off"), [(0.0, 0.025), (0.35, 0.04)])  # without the rule 0 and 0.09
+def test_errors_that_fall_with_what_was_learned_are_taken_as_they_will_be(exponent: float, off: float) -> None:
+    """What is believed of the exponent (0.03 too narrow for 0) gives way to what thousands of errors tell."""
+    low, high = fit_scatter(learned_grid(exponent)).quantiles(places(1, ahead=24), [0.1, 0.9])[0]
+    assert (high - low) / (2 * 1.2816 * 0.1) == pytest.approx(1, abs=off)
+
+
+def test_few_errors_leave_the_exponent_that_is_believed() -> None:
+    learned = Learned(np.array([90, 80, 70, 60]), 100, 364)
+    share = learned.windows / 100
+    assert learned.factors(np.array([1.0, 3.0, 0.5, 2.0]), 5.0) == pytest.approx(share**EXPONENT, rel=0.05)
+    assert learned.factors(share**-0.3, 1e6) == pytest.approx(share**0.3, rel=1e-3)
+    assert learned.factors(share**0.3, 1e6).tolist() == [1.0] * 4, "errors do not grow with what is learned"
+    assert learned.factors(share**-5.0, 1e6) == pytest.approx(share**MOST)
+    assert Learned(np.array([50]), 100, 364).factors(np.array([9.0]), 1e6)[0] == pytest.approx(0.5**EXPONENT)
+
+
+def test_windows_before_the_first_year_tell_nothing_of_networks_that_saw_one() -> None:
+    """The first Christmas: errors five times as large, which networks that saw one do not make again."""
+    made = learned_grid(0.0, coming=364 + 3 * 48)  # two windows with a year, one that lacks a step, one that lacks 48
+    first = replace(made, error=np.where(made.window >= 3, 5 * made.error, made.error))
+    assert made.learned is not None
+    assert made.learned.telling().tolist() == [True, True, True, False]
+    where = places(1, ahead=24)
+    calm = fit_scatter(made).quantiles(where, [0.1, 0.9])[0]
+    np.testing.assert_allclose(fit_scatter(first).quantiles(where, [0.1, 0.9])[0], calm, rtol=1e-12)
+    young = replace(first, learned=Learned(made.learned.windows, 363, 364))
+    assert fit_scatter(young).quantiles(where, [0.9])[0, 0] > 1.2 * calm[1], "nor have those to come seen one"
+    alone = replace(first, learned=Learned(np.array([400, 300, 200, 100]), 500, 364))
+    assert fit_scatter(alone).quantiles(where, [0.9])[0, 0] > 1.2 * calm[1], "a single window does not speak for all"
+
+
+def test_windows_that_learned_from_as_much_as_the_forecast_to_come_change_nothing() -> None:
+    made = grid(np.random.default_rng(7))
+    same = replace(made, learned=Learned(np.full(4, 900), 900, 364))
+    where = places(3, ahead=[1, 20, 48])
+    np.testing.assert_array_equal(
+        fit_scatter(same).quantiles(where, LEVELS), fit_scatter(made).quantiles(where, LEVELS)
+    )

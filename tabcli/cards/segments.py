@@ -8,10 +8,8 @@ import pandas as pd
 
 from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import Run
-from tabcli.evaluation.quantiles import interval_levels
-from tabcli.evaluation.scatter import fit_scatter
 from tabcli.features.frequency import DAY, WEEK, Frequency, season_of
-from tabcli.training.past import HELD, past_errors
+from tabcli.training.past import held_rows
 
 FEWEST_ROWS = 30
 """A group of fewer rows is shown and never named."""
@@ -47,13 +45,8 @@ def past_rows(run: Run) -> pd.DataFrame:
     assert run.past is not None
     rows, fitted = run.past.reset_index(drop=True), run.fitted
     forecasts = run.calibration.forecasts(fitted.target, rows["output"].to_numpy())
-    held, window = np.full(len(rows), np.nan), rows["window"].to_numpy()
-    if len(np.unique(window)) > 1:
-        for k in np.unique(window):
-            scatter = fit_scatter(past_errors(fitted, rows[window != k]))
-            own = past_errors(fitted, rows[window == k])
-            low, high = scatter.quantiles(own.places, interval_levels(HELD)).T
-            held[window == k] = (own.error >= low) & (own.error <= high)
+    several = rows["window"].nunique() > 1
+    held = held_rows(fitted, rows).astype("float64") if several else np.full(len(rows), np.nan)
     season = season_of(rows["date"], fitted.frequency).to_numpy()
     return rows.assign(forecast=forecasts, season=season, held=held).drop(columns="output")
 

@@ -10,15 +10,17 @@ Each factor is shrunk towards 1 by how many dates speak for it, so that little d
 standardised errors of all rows together then have the quantiles that are wanted, with the correction of split conformal
 prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018). Not rows are counted for it but the independent
 errors that they are worth, since series err together on a date: as many as there are dates where all of the error is
-common to a date, and as many as there are rows where nothing is (the design effect, Kish 1965).
+common to a date, and as many as there are rows where nothing is (the design effect, Kish 1965). Before all that, the
+errors of windows whose networks had learned from less are made smaller: see `experience`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tabcli.arrays import FloatArray, IntArray
+from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.evaluation.experience import Learned
 
 SERIES_PRIOR = 50.0
 """A series' own scale counts by half where so many dates speak for it."""
@@ -56,19 +58,31 @@ class RowPlaces:
     def __len__(self) -> int:
         return len(self.series)
 
+    def take(self, index: BoolArray) -> "RowPlaces":
+        """The rows where `index`, (n,), is true."""
+        return RowPlaces(self.series[index], self.season[index], self.ahead[index])
+
 
 @dataclass(frozen=True)
 class PastErrors:
     """n rows of past windows, of which no network that forecast them had seen the targets.
 
     `window`: 0 for the newest, int64 (n,). `date`: equal for rows of one date, int64 (n,). `error`: what happened less
-    the forecast, on the learned scale, float64 (n,).
+    the forecast, on the learned scale, float64 (n,). `learned`: what the networks of each window had learned from;
+    None: as much as those of the forecast to come.
     """
 
     places: RowPlaces
     window: IntArray
     date: IntArray
     error: FloatArray
+    learned: Learned | None = None
+
+    def take(self, index: BoolArray) -> "PastErrors":
+        """The rows where `index`, (n,), is true; windows and dates that are left are numbered anew."""
+        window, date = (np.unique(a[index], return_inverse=True)[1].astype("int64") for a in (self.window, self.date))
+        learned = None if self.learned is None else self.learned.take(np.unique(self.window[index]))
+        return PastErrors(self.places.take(index), window, date, self.error[index], learned)
 
 
 @dataclass(frozen=True)
@@ -130,6 +144,7 @@ def fit_scatter(past: PastErrors, *, apart: bool = True) -> Scatter:
     `apart`: whether the median errors of windows are looked at apart from the errors around them, for which a window
     needs many rows.
     """
+    past = _by_experience(past, apart=apart)
     middles = _medians(past.error, past.window) * apart
     left = past.error - middles[past.window]
     growth = _growth(_held(left), past.places.ahead)
@@ -144,6 +159,19 @@ def fit_scatter(past: PastErrors, *, apart: bool = True) -> Scatter:
     errors = np.sort(left) * np.sqrt(1 + common)
     n_blocks = _n_independent(left, past.date) if apart else len(np.unique(past.date))
     return Scatter(errors, n_blocks, shift, growth, int(past.places.ahead.max()), season, series)
+
+
+def _by_experience(past: PastErrors, *, apart: bool) -> PastErrors:
+    """The errors as networks would make that have learned from as much as those of the forecast to come."""
+    if past.learned is None:
+        return past
+    telling = past.learned.telling()
+    past = past.take(telling[past.window])
+    assert past.learned is not None
+    left = past.error - (_medians(past.error, past.window) * apart)[past.window]
+    sizes = np.maximum(_means(_held(left), past.window), TINY)
+    factors = past.learned.factors(sizes, _n_independent(left, past.date) / len(sizes))
+    return replace(past, error=past.error * factors[past.window])
 
 
 def _agreed(middles: FloatArray) -> float:

@@ -163,6 +163,13 @@ def season_steps(frequency: Frequency) -> int:
     return max(1, round(WEEK / frequency.seconds))
 
 
+def year_steps(frequency: Frequency) -> int:
+    """How many steps a year has; of days and hours 52 weeks, so that the weekday stays the same."""
+    if frequency.seconds >= WEEK:
+        return season_steps(frequency)
+    return max(1, 52 * WEEK // frequency.seconds)
+
+
 def _months(moments: AnyArray) -> IntArray:
     """Months since January 1970, int64 (n,)."""
     return moments.astype("datetime64[M]").astype("int64")

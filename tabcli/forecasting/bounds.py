@@ -14,7 +14,7 @@ from tabcli.evaluation.scatter import NEW, Scatter, fit_scatter
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.training.past import past_errors, row_places
+from tabcli.training.past import known_steps, past_errors, row_places
 
 _FITTED: WeakKeyDictionary[Run, Scatter] = WeakKeyDictionary()
 
@@ -32,8 +32,13 @@ def past_of(run: Run) -> pd.DataFrame:
 def scatter_of(run: Run) -> Scatter:
     """How widely the run's forecasts scatter, found once per run. Raises `BundleError`."""
     if run not in _FITTED:
-        _FITTED[run] = fit_scatter(past_errors(run.fitted, past_of(run)))
+        _FITTED[run] = fit_scatter(past_errors(run.fitted, past_of(run), coming_steps(run)))
     return _FITTED[run]
+
+
+def coming_steps(run: Run) -> int | None:
+    """How many steps the run's networks learned from; None: as many as those of its newest past window."""
+    return known_steps(run.fitted) if run.metrics.refitted else None
 
 
 def quantiles_of(run: Run, applied: Applied, outputs: FloatArray, levels: Sequence[float]) -> FloatArray:

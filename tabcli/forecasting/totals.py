@@ -17,9 +17,10 @@ from tabcli.artifacts.encoded_names import ROW
 from tabcli.errors import DataError, UsageError, did_you_mean
 from tabcli.evaluation.quantiles import interval_columns, interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, Scatter, fit_scatter
-from tabcli.forecasting.bounds import past_of
+from tabcli.forecasting.bounds import coming_steps, past_of
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied
+from tabcli.training.past import learned_by
 
 PERIODS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "day": lambda dates: dates.dt.normalize(),
@@ -80,7 +81,7 @@ def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares:
     groups, names = _groups(applied, total, series)
     sums = _sums(total, groups, applied.rows[config.date].reset_index(drop=True), values)
     past = _past_sums(run, total, dict(zip(series.tolist(), groups.tolist(), strict=True)))
-    scatter = fit_scatter(_errors_of(past, total), apart=False)
+    scatter = fit_scatter(_errors_of(run, past, total), apart=False)
     scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
     made = {
         "total": np.full(len(sums), total.name, dtype=object),
@@ -162,11 +163,13 @@ def _places(sums: pd.DataFrame, total: Total) -> RowPlaces:
     return RowPlaces(sums["group"].to_numpy(dtype="int64"), season, np.ones(n, dtype="int64"))
 
 
-def _errors_of(past: pd.DataFrame, total: Total) -> PastErrors:
+def _errors_of(run: Run, past: pd.DataFrame, total: Total) -> PastErrors:
     error = (past["actual"] - past["forecast"]) / past["forecast"].abs()
-    window = pd.factorize(past["window"])[0].astype("int64")
+    names, window = np.unique(past["window"], return_inverse=True)
     block = pd.factorize(pd.MultiIndex.from_arrays([past["window"], past["start"]]))[0].astype("int64")
-    return PastErrors(_places(past, total), window, block, error.to_numpy(dtype="float64"))
+    learned = learned_by(run.fitted, past_of(run), coming_steps(run)).take(names)
+    places = _places(past, total)
+    return PastErrors(places, window.astype("int64"), block, error.to_numpy(dtype="float64"), learned)
 
 
 def _offset(scatter: Scatter, level: float) -> float:

@@ -7,12 +7,13 @@ window  series  date        ahead  actual   output
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import FloatArray, IntArray
+from tabcli.arrays import BoolArray, FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Prepared
 from tabcli.artifacts.encoded_names import ROW, row_column
+from tabcli.evaluation.experience import Learned
 from tabcli.evaluation.quantiles import interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
-from tabcli.features.frequency import season_of
+from tabcli.features.frequency import season_of, year_steps
 from tabcli.training.inputs import window_of
 
 HELD = 0.8
@@ -41,13 +42,51 @@ def row_places(fitted: FittedPipeline, series: IntArray, dates: pd.Series, ahead
     return RowPlaces(series, season_of(dates, fitted.frequency).to_numpy(dtype="int64"), ahead)
 
 
-def past_errors(fitted: FittedPipeline, rows: pd.DataFrame) -> PastErrors:
-    """The errors of the rows of `past_forecast`, of one or more windows."""
-    series, ahead, window = (rows[c].to_numpy(dtype="int64") for c in ("series", "ahead", "window"))
+def past_errors(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None = None) -> PastErrors:
+    """The errors of the rows of `past_forecast`, of one or more windows.
+
+    `coming`: how many steps the networks learned from that make the forecast to come; None: as the newest window's.
+    """
+    series, ahead = (rows[c].to_numpy(dtype="int64") for c in ("series", "ahead"))
     error = fitted.target.scaled(rows["actual"]) - rows["output"].to_numpy()
     places = row_places(fitted, series, rows["date"], ahead)
-    names = pd.factorize(window)[0].astype("int64")  # from 0 on, also where the newest window is left out
-    return PastErrors(places, names, pd.factorize(rows["date"])[0].astype("int64"), error)
+    window = np.unique(rows["window"], return_inverse=True)[1].astype("int64")  # from 0 on, also without the newest
+    date = pd.factorize(rows["date"])[0].astype("int64")
+    return PastErrors(places, window, date, error, learned_by(fitted, rows, coming))
+
+
+def learned_by(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None) -> Learned:
+    """What the networks of the windows in these rows had learned from, the newest window first; see `past_errors`."""
+    steps = np.array([*learned_steps(fitted, rows).values()], dtype="int64")
+    return Learned(steps, int(steps[0]) if coming is None else coming, year_steps(fitted.frequency))
+
+
+def learned_steps(fitted: FittedPipeline, rows: pd.DataFrame) -> dict[int, int]:
+    """Window → how many steps of the past its networks had learned from, the newest window first."""
+    steps = fitted.frequency.steps(rows["date"], _start(fitted)) - rows["ahead"].to_numpy(dtype="int64") + 1
+    found = pd.Series(steps).groupby(rows["window"].to_numpy()).max()
+    return dict(zip(found.index.tolist(), found.tolist(), strict=True))
+
+
+def known_steps(fitted: FittedPipeline) -> int:
+    """How many steps of the past are known, which refitted networks have learned from."""
+    return int(fitted.frequency.steps(pd.Series([fitted.split.valid_end]), _start(fitted))[0]) + 1
+
+
+def _start(fitted: FittedPipeline) -> int:
+    return int(fitted.split.train_start.timestamp())
+
+
+def held_rows(fitted: FittedPipeline, rows: pd.DataFrame) -> BoolArray:
+    """Which rows of two or more windows, (n,), lay within `HELD` intervals made from the other windows."""
+    window, learned = rows["window"].to_numpy(), learned_steps(fitted, rows)
+    held = np.zeros(len(rows), dtype=bool)
+    for k in np.unique(window):
+        scatter = fit_scatter(past_errors(fitted, rows[window != k], learned[int(k)]))
+        past = past_errors(fitted, rows[window == k])
+        low, high = scatter.quantiles(past.places, interval_levels(HELD)).T
+        held[window == k] = (past.error >= low) & (past.error <= high)
+    return held
 
 
 def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame) -> tuple[float, ...]:
@@ -56,13 +95,6 @@ def held_by_windows(fitted: FittedPipeline, rows: pd.DataFrame) -> tuple[float, 
     Empty where there is only one window.
     """
     window = rows["window"].to_numpy()
-    names = np.unique(window)
-    if len(names) < 2:
+    if len(np.unique(window)) < 2:
         return ()
-    held = []
-    for k in names:
-        scatter = fit_scatter(past_errors(fitted, rows[window != k]))
-        past = past_errors(fitted, rows[window == k])
-        low, high = scatter.quantiles(past.places, interval_levels(HELD)).T
-        held.append(float(((past.error >= low) & (past.error <= high)).mean()))
-    return tuple(held)
+    return tuple(pd.Series(held_rows(fitted, rows)).groupby(window).mean().tolist())
