@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tabcli.api.sources import read_any
 from tabcli.errors import UsageError
 from tabcli.evaluation.comparison import Evaluation, compare
 from tabcli.evaluation.past import PastActuals
 from tabcli.evaluation.quantiles import point_column
+from tabcli.evaluation.value_added import model_column, value_added
 from tabcli.tables.reading import TableSource
 
 
@@ -24,6 +26,7 @@ def evaluate(
     date: str | None = None,
     series: Sequence[str] = (),
     events: Sequence[str] = (),
+    overrides: TableSource | None = None,
     reading: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Metrics of a forecast against what happened, over all rows and by the values of a column.
@@ -42,6 +45,8 @@ def evaluate(
     date: the column with the date, of the history and the scored rows.
     series: the columns that tell series apart, of the history and the scored rows.
     events: columns, such as promotions, that the naive medians are by too.
+    overrides: what predict wrote of a person's numbers (forecast.overrides.csv), a DataFrame or a file; then also
+        whether they helped. A forecast with a column such as Sales_model beside Sales needs none.
     reading: how the actuals and the history are written, as in a config's table: {"decimal": ","}; of it the
         predictions take how dates are written.
     """
@@ -56,6 +61,9 @@ def evaluate(
     past = None
     if history is not None and date is not None:
         past = PastActuals(read_any(history, "history", dates, reading), date, series, events)
-    return compare(
-        forecast, truth, target or point_column(forecast.columns), on=on, by=by, quantile=quantile, past=past
-    )
+    target = target or point_column(forecast.columns)
+    found = compare(forecast, truth, target, on=on, by=by, quantile=quantile, past=past)
+    if overrides is None and model_column(target) not in forecast.columns:
+        return found
+    given = None if overrides is None else read_any(overrides, "overrides", dates, written)
+    return replace(found, overrides=value_added(given, forecast, truth, target, found.on))

@@ -150,6 +150,10 @@ def evaluate(
     events: Annotated[
         str, typer.Option(metavar="A,B,…", help="With --history: columns that medians are by too, such as promotions.")
     ] = "",
+    overrides: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="What predict --overrides wrote beside the forecast: did a person help?"),
+    ] = None,
     reading: Reading = None,
     as_json: AsJson = False,
 ) -> None:
@@ -163,6 +167,10 @@ def evaluate(
     Quantiles and intervals beside the forecast are found by their names: Sales_q10; Sales_lo80 with Sales_hi80. Then
     also WQL, CRPS and, with --history, SQL; by level the pinball loss and the share of actuals below; by interval the
     share of rows that it promised and held, and its width; all of it by the column and by step ahead, too.
+
+    With --overrides, or where the forecast has a column such as Sales_model, also whether a person's numbers were
+    nearer than the model's: the value added is the model's WAPE less the person's, over the rows that were changed,
+    also for each person (who) and reason (why); how sure that is goes by whole dates.
 
     Example: tabcli evaluate submission.csv data/truth.csv --target sales --on id
     """
@@ -178,6 +186,7 @@ def evaluate(
         date=date,
         series=split_names(series),
         events=split_names(events),
+        overrides=overrides,
         reading=reading_options(reading),
     )
     if as_json:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tabcli.cli.render import table_lines
+from tabcli.cli.render import columns_lines, table_lines
 from tabcli.evaluation.naming import score_text
 from tabcli.evaluation.quantiles import is_quantile, percent_text
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabcli.evaluation.comparison import Evaluation, QuantileScores
+    from tabcli.evaluation.value_added import ValueAdded
 
 
 def evaluation_json(result: "Evaluation") -> dict[str, Any]:
@@ -35,7 +36,13 @@ def evaluation_json(result: "Evaluation") -> dict[str, Any]:
             "by": _records(found.by),
             "by_step": _records(found.by_step),
         }
+    if result.overrides is not None:
+        made["overrides"] = _overrides_json(result.overrides)
     return made
+
+
+def _overrides_json(found: "ValueAdded") -> dict[str, Any]:
+    return {"changed": _records(found.table), "same": found.n_same, "without_actual": found.n_open}
 
 
 def _records(table: "pd.DataFrame | None") -> list[dict[Any, Any]] | None:
@@ -57,6 +64,9 @@ def render_evaluation(result: "Evaluation") -> Iterator[str]:
         yield f"warning: the sum of the forecast is {off} too {way}; by chance it would be off by {chance}"
     if result.quantiles is not None:
         yield from _quantile_lines(result.quantiles)
+    if result.overrides is not None:
+        yield ""
+        yield from _overrides_lines(result.overrides)
     for table in (result.naive, result.by):
         if table is not None:
             yield ""
@@ -66,6 +76,28 @@ def render_evaluation(result: "Evaluation") -> Iterator[str]:
             if table is not None:
                 yield ""
                 yield from table_lines(_shown_groups(table, result.quantiles))
+
+
+def _overrides_lines(found: "ValueAdded") -> Iterator[str]:
+    """Whether a person's numbers helped: a sentence, and the table by person and reason."""
+    every = found.table.to_dict("records")[0]
+    beside = [f"{found.n_same:,} as the model had them"] if found.n_same else []
+    beside += [f"{found.n_open:,} without an actual row yet"] if found.n_open else []
+    yield f"overrides: {every['rows']:,} rows changed" + (f" ({', '.join(beside)})" if beside else "")
+    rows = [["", "rows", "dates", "WAPE model", "WAPE person", "value added", "95 %", "nearer", "saved", ""]]
+    for r in found.table.to_dict("records"):
+        sure = "" if math.isnan(r["low"]) else f"{100 * r['low']:+.1f} … {100 * r['high']:+.1f}"
+        rows.append(
+            [
+                "all" if r["by"] == "all" else f"{r['by']} {r['value'] or '(none)'}",
+                *(f"{r['rows']:,}", f"{r['dates']:,}", _percent(r["wape_model"]), _percent(r["wape_person"])),
+                *("–" if math.isnan(r["added"]) else f"{100 * r['added']:+.1f} pp", sure, _percent(r["better"])),
+                *(f"{r['saved']:+,.6g}", r["verdict"]),
+            ]
+        )
+    yield from columns_lines(rows, left=(0, 9))
+    words = {"helped": "the person's numbers helped", "hurt": "the person's numbers hurt"}
+    yield words.get(every["verdict"], "whether the person's numbers helped is not sure: more dates would tell")
 
 
 OTHERS = "of others"

@@ -9,6 +9,7 @@ experience       how errors fall with what networks had learned from
 scatter          how widely what happens scatters around a forecast
 naive            naive forecasts from raw tables: medians, last values
 matching         the rows of a forecast and of what happened, matched by key
+value_added      whether a person's numbers were nearer than the forecasts that they replaced
 past             what the rows known before say of a forecast
 bounds           the quantiles and intervals of a forecast's rows, checked and scored
 comparison       a forecast beside what happened

@@ -13,6 +13,7 @@ from tabcli.evaluation.metrics import CHANCE, bias_error, pinball, scores_of
 from tabcli.evaluation.naming import score_text
 from tabcli.evaluation.past import Known, PastActuals
 from tabcli.evaluation.quantiles import bounds_in
+from tabcli.evaluation.value_added import ValueAdded
 from tabcli.shown import Shown
 from tabcli.tables.kinds import require_columns
 
@@ -45,7 +46,8 @@ class Evaluation(Shown):
     same rows. `n_zero`: actual values of 0, which the percentage metrics leave out. `n_unused`: predictions without an
     actual row. `on`: the columns that matched rows. `bias_error`: the standard error of the bias, where one of these
     columns is a date, which tells rows that err together. `quantiles`: of a forecast that has such columns; then *wql*,
-    *crps* and, with a past, *sql* are among the metrics.
+    *crps* and, with a past, *sql* are among the metrics. `overrides`: whether a person's numbers helped, of a forecast
+    that has some.
     """
 
     metrics: dict[str, float]
@@ -59,6 +61,7 @@ class Evaluation(Shown):
     naive: pd.DataFrame | None = None
     bias_error: float | None = None
     quantiles: QuantileScores | None = None
+    overrides: ValueAdded | None = None
 
     @property
     def is_biased(self) -> bool:

@@ -15,6 +15,7 @@ from tabcli.artifacts.contents import Run
 from tabcli.config.schema import ONE_SERIES
 from tabcli.errors import DataError
 from tabcli.evaluation.matching import plain_keys, require_same_kinds, row_text
+from tabcli.evaluation.value_added import model_column
 from tabcli.tables.kinds import is_number, is_text, require_columns
 from tabcli.tables.levels import rows_text
 from tabcli.tables.rows import check_complete, check_unique
@@ -22,15 +23,6 @@ from tabcli.tables.texts import not_numeric_error
 
 NOTED = ("who", "why", "when")
 """What a person may say of each number, kept as it is."""
-
-
-def model_column(target: str) -> str:
-    """The column with what the model forecast, beside a person's number.
-
-    >>> model_column("Sales")
-    'Sales_model'
-    """
-    return f"{target}_model"
 
 
 @dataclass(frozen=True)

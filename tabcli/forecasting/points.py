@@ -13,11 +13,12 @@ from tabcli.artifacts.encoded_names import ROW
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
+from tabcli.evaluation.value_added import model_column
 from tabcli.forecasting.bounds import bound_notes, quantiles_of
 from tabcli.forecasting.known import has_train, known_targets
 from tabcli.forecasting.notes import FarValues, closed_notes, ended_notes, far_values, notes_on
 from tabcli.forecasting.outputs import outputs_of, significant
-from tabcli.forecasting.overrides import keys_of, model_column, placed
+from tabcli.forecasting.overrides import keys_of, placed
 from tabcli.forecasting.reasons import Reviewed
 from tabcli.forecasting.review import HowMany, Review, review_of
 from tabcli.forecasting.totals import Total, totals_of
