@@ -372,6 +372,35 @@ def test_a_year_and_a_week_are_that_weeks_monday(tmp_path: Path, form: str, text
 
 
 @pytest.mark.parametrize(
+    ("form", "numbers", "dates"),
+    [
+        ("seconds since 2015-01-05T12:00", "0 90", "2015-01-05T12:00:00 2015-01-05T12:01:30"),
+        ("minutes since 2015-01-05", "1 61", "2015-01-05T00:01 2015-01-05T01:01"),
+        ("hours since 2015-01-05", "0 25", "2015-01-05T00 2015-01-06T01"),
+        ("days since 2015-01-05", "-1 31", "2015-01-04 2015-02-05"),
+        ("weeks since 2015-01-05", "0 53", "2015-01-05 2016-01-11"),
+        ("months since 2015-01-05", "1 13", "2015-02-05 2016-02-05"),
+        ("quarters since 2015-01-01", "1 5", "2015-04-01 2016-04-01"),
+        ("years since 2000-01-01", "0 25", "2000-01-01 2025-01-01"),
+        ("days since 2015-01-05", "1.0 2.0", "2015-01-06 2015-01-07"),
+    ],
+)
+def test_numbers_may_count_steps_since_a_day(tmp_path: Path, form: str, numbers: str, dates: str) -> None:
+    (tmp_path / "t.csv").write_text("\n".join(["step", *numbers.split()]) + "\n")
+    spec = Table(file="t.csv", date_format=form)
+    table = read_table(tmp_path / "t.csv", spec, name="t", dates=["step"])
+    assert table["step"].tolist() == [pd.Timestamp(d) for d in dates.split()]
+
+
+def test_half_a_step_since_a_day_is_no_date(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("step\n1\n2.5\n")
+    with pytest.raises(DataError, match=r"1 of 2 rows hold no date that can be read: '2.5' in row"):
+        read_table(
+            tmp_path / "t.csv", Table(file="t.csv", date_format="weeks since 2015-01-05"), name="t", dates=["step"]
+        )
+
+
+@pytest.mark.parametrize(
     ("form", "message"),
     [
         ("%s", "%s is not a directive"),
@@ -383,6 +412,8 @@ def test_a_year_and_a_week_are_that_weeks_monday(tmp_path: Path, form: str, text
         ("%Y%V", "%G and %V together"),
         ("%d.%m.", "expected a year"),
         ("%d of %Y", "expected a month beside the day"),
+        ("moons since 2015-01-05", "expected one of seconds, .* such as weeks since 2015-01-05"),
+        ("weeks since then", "expected a day after since, such as weeks since 2015-01-05"),
     ],
 )
 def test_a_date_format_that_names_no_date_is_a_problem_of_the_config(form: str, message: str) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.test_init_spelling import begun, folder_of, run, sales
+from tests.test_init_spelling import N, begun, folder_of, run, sales
 
 
 def wide(n: int = 60, freq: str = "MS") -> pd.DataFrame:
@@ -43,6 +43,71 @@ def test_dates_in_the_header_are_melted(tmp_path: Path, freq: str, written: str,
     assert config["series"] == ["shop"]
     done = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p2").stdout
     assert f"rows read      train {n:,}" in done
+
+
+def juice(first: int = 40, n: int = 60) -> pd.DataFrame:
+    """Two shops and two brands; the weeks have numbers; a price for each of twelve brands, as in a wide table."""
+    keys = pd.MultiIndex.from_product([[2, 5], [1, 2], range(first, first + n)], names=["store", "brand", "week"])
+    table = keys.to_frame(index=False)
+    table["units"] = 100 + np.arange(len(table)) % 37
+    table[[f"price{i}" for i in range(1, 13)]] = 0.02 + 0.001 * (np.arange(12 * len(table)) % 7).reshape(-1, 12)
+    return table
+
+
+def test_weeks_by_number_are_dates_and_come_back_as_numbers(tmp_path: Path) -> None:
+    """Through the command line, to the forecast and its score."""
+    rows, late = juice(), 92
+    folder = folder_of(tmp_path, rows[rows["week"] < late].to_csv(index=False), "sales.csv")
+    folder_of(tmp_path, rows[rows["week"] >= late].drop(columns="units").to_csv(index=False), "ahead.csv")
+    config, said = begun(folder)
+    assert {t: c["date_format"] for t, c in config["tables"].items()} == dict.fromkeys(
+        ("train", "future"), "weeks since 2000-01-03"
+    )
+    assert (config["date"], config["series"]) == ("week", ["store", "brand"])
+    assert "step 1w: " in said
+    assert "CHECK: holidays and seasons need the day of week 0: --read 'date_format=weeks since 1998-12-31'" in said
+    quick = [
+        part
+        for s in ("train.epochs=1", "calibration.windows=0", "variants=[]", "train.members=1")
+        for part in ("-S", s)
+    ]
+    run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run", *quick)
+    run("predict", tmp_path / "run", "--data", folder, "--out", tmp_path / "f.csv", "--columns", "store,brand,week")
+    made = pd.read_csv(tmp_path / "f.csv")
+    assert made[["store", "brand", "week"]].equals(
+        rows.loc[rows["week"] >= late, ["store", "brand", "week"]].reset_index(drop=True)
+    )
+    rows[rows["week"] >= late].to_csv(tmp_path / "truth.csv", index=False)
+    scored = run(
+        "evaluate", tmp_path / "f.csv", tmp_path / "truth.csv", "--target", "units", "--on", "store,brand,week"
+    )
+    assert f"{len(made)} rows" in scored.stdout
+
+
+def test_the_day_of_number_0_and_the_column_may_be_said(tmp_path: Path) -> None:
+    rows = juice().rename(columns={"week": "tick"})
+    folder = folder_of(tmp_path, rows.to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "12 columns price1 … price12 look like steps of time" in said
+    reading = ("--read", "date_format=weeks since 1989-09-14")
+    config, said = begun(folder, "--date", "tick", *reading)
+    assert config["tables"]["train"]["date_format"] == "weeks since 1989-09-14"
+    assert "CHECK: holidays and seasons" not in said
+    assert "1990-06-21" in (tmp_path / "c.yaml").read_text(), "week 40"
+
+
+def test_a_column_named_week_is_no_date_where_there_are_dates_or_where_it_numbers_no_steps(tmp_path: Path) -> None:
+    table = sales()
+    table["week"] = np.arange(len(table)) % N
+    config, _ = begun(folder_of(tmp_path, table.to_csv(index=False)))
+    assert "date_format" not in config["tables"]["train"]
+    gaps = juice().assign(week=lambda t: 10 * t["week"])
+    (tmp_path / "data" / "sales.csv").write_text(
+        gaps.drop(columns=[f"price{i}" for i in range(1, 13)]).to_csv(index=False)
+    )
+    said = run("init", tmp_path / "data", "--out", tmp_path / "d.yaml", code=2).stderr
+    assert "no table has a column of dates" in said
+    assert "--read 'date_format=weeks since 1998-12-31'" in said
 
 
 def test_numbered_steps_are_dated_by_a_calendar_beside(tmp_path: Path) -> None:

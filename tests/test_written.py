@@ -17,11 +17,16 @@ from tabcli.tables.written import as_written
 DAYS = pd.Series(pd.date_range("2015-12-20", periods=60, freq="D", unit="us"))
 WEEKS = pd.Series(pd.date_range("2015-12-21", periods=60, freq="W-MON", unit="us"))
 QUARTERS = pd.Series(pd.date_range("2015-01-01", periods=20, freq="QS", unit="us"))
+MONTHS = pd.Series(pd.date_range("2015-01-01", periods=60, freq="MS", unit="us"))
 HOURS = pd.Series(pd.date_range("2015-12-31", periods=60, freq="h", unit="us"))
 
 
 def weeks(form: str) -> list[str]:
     return [form.format(y=d.isocalendar().year, w=d.isocalendar().week) for d in WEEKS]
+
+
+def numbers(dates: pd.Series, first: int) -> list[str]:
+    return [str(first + i) for i in range(len(dates))]
 
 
 def quarters(form: str) -> list[str]:
@@ -41,6 +46,10 @@ WAYS: dict[str, tuple[pd.Series, list[str], dict[str, Any]]] = {
     "2016Q1": (QUARTERS, quarters("{y}Q{q}"), {"date_format": "quarter"}),
     "Q1/2016": (QUARTERS, quarters("Q{q}/{y}"), {"date_format": "quarter"}),
     "excel": (DAYS, [str((d - pd.Timestamp("1899-12-30")).days) for d in DAYS], {"date_format": "excel"}),
+    "week 40": (WEEKS, numbers(WEEKS, 40), {"date_format": "weeks since 2015-03-16"}),
+    "month 0": (MONTHS, numbers(MONTHS, 0), {"date_format": "months since 2015-01-01"}),
+    "quarter 1": (QUARTERS, numbers(QUARTERS, 1), {"date_format": "quarters since 2014-10-01"}),
+    "hour 7": (HOURS, numbers(HOURS, 7), {"date_format": "hours since 2015-12-30T17:00"}),
     "seconds": (HOURS, [str(int(d.timestamp())) for d in HOURS], {"date_format": "seconds"}),
 }
 

@@ -56,16 +56,38 @@ DATE_WORDS = ("quarter", "week", "excel", "seconds", "milliseconds")
 _DIRECTIVES = "aAbBdfGHIjmMpSuUVwWyY"
 
 
+COUNTED = {
+    **{name: Duration(n, "s") for name, n in (("seconds", 1), ("minutes", 60), ("hours", 3600))},
+    **{name: Duration(n, "d") for name, n in (("days", 1), ("weeks", 7))},
+    **{name: Duration(n, "mo") for name, n in (("months", 1), ("quarters", 3), ("years", 12))},
+}
+"""What numbers may count since a day, each with its length."""
+
+
+def counted_from(form: str) -> tuple[Duration, datetime.datetime]:
+    """*weeks since 2015-01-05* → how long a step is, and the moment that 0 stands for. Raises `ValueError`."""
+    unit, _, start = form.partition(" since ")
+    if unit not in COUNTED:
+        raise ValueError(f"expected one of {', '.join(COUNTED)} before since, such as weeks since 2015-01-05")
+    try:
+        return COUNTED[unit], datetime.datetime.fromisoformat(start)
+    except ValueError:
+        raise ValueError(f"expected a day after since, such as {unit} since 2015-01-05") from None
+
+
 def _known_date_format(form: str) -> str:
     """Raises `ValueError` for what names no date: unknown directives, and those that leave the year or month open."""
     if form in DATE_WORDS:
+        return form
+    if " since " in form:
+        counted_from(form)
         return form
     used = re.findall(r"%(.?)", form.replace("%%", ""), flags=re.DOTALL)
     unknown = [f"%{c}" for c in used if not c or c not in _DIRECTIVES]
     if unknown:
         raise ValueError(
-            f"expected a format like %Y%m%d or %d.%m.%Y %H:%M, or one of {', '.join(DATE_WORDS)}; "
-            f"{', '.join(unknown)} is not a directive of such a format"
+            f"expected a format like %Y%m%d or %d.%m.%Y %H:%M, one of {', '.join(DATE_WORDS)}, or "
+            f"weeks since 2015-01-05; {', '.join(unknown)} is not a directive of such a format"
         )
     there = {*used}
     twice = sorted({f"%{c}" for c in used if used.count(c) > 1})
@@ -151,7 +173,8 @@ class Table(Section):
     that do not belong to the table. `dtypes`: *amount* is a number with a currency or a percent sign; one in
     parentheses is negative. `dates`: new columns of dates, made of those that they name, which are left out.
     `date_format` may also be *quarter* (2019 Q1), *week* (2019-W05, its Monday), *excel* (43500: days since the end of
-    1899), *seconds* or *milliseconds* (since 1970).
+    1899), *seconds* or *milliseconds* (since 1970), or numbers that count *weeks since 2015-01-05*, or as many seconds,
+    minutes, hours, days, months, quarters or years.
 
     `encoding`: of a text file that is not UTF-8. `delimiter`: where several are possible. `decimal`, `thousands`:
     how numbers are written. `missing`: texts that mean missing, besides the empty one; among numbers NA and its like

@@ -22,7 +22,7 @@ from tabcli.onboarding.columns import CALENDARS, by_series, is_flag, is_row_numb
 from tabcli.onboarding.findings import Discovery, FolderTable, InitHints, Part, length_of_time
 from tabcli.onboarding.folder import UNREAD, open_folder
 from tabcli.onboarding.joins import find_joins
-from tabcli.onboarding.layout import added_up, made_long
+from tabcli.onboarding.layout import added_up, made_long, numbered_steps
 from tabcli.onboarding.rows import find_date, find_rows, is_empty_ahead, with_remark
 from tabcli.onboarding.series import find_series, parts_of_sum_columns
 from tabcli.onboarding.steps import frequency_of
@@ -196,6 +196,7 @@ def discover(directory: Path, hints: InitHints) -> Discovery:
 
 
 def _discovered(sources: dict[str, FolderTable], others: Mapping[str, str], hints: InitHints) -> Discovery:
+    sources = numbered_steps(sources, hints)
     sources = {name: made_long(source, sources, hints) for name, source in sources.items()}
     train, future, why_rows = find_rows(sources, hints)
     lookups = [s for s in sources.values() if s is not train and s is not future]

@@ -1,4 +1,4 @@
-"""Tables of other shapes: wide ones, which are melted, and lines of sale, which are added up where asked for."""
+"""Tables of other shapes: numbered steps, wide tables, which are melted, lines of sale, added up where asked for."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,64 @@ from tabcli.config.values import Duration
 from tabcli.errors import DataError, UsageError
 from tabcli.onboarding.columns import KEYS, THINGS, is_flag, is_row_number, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
-from tabcli.tables.kinds import as_text
+from tabcli.tables.kinds import as_text, is_whole
 from tabcli.tables.moments import date_format_of, day_orders, to_dates
+from tabcli.tables.rows import with_columns
 from tabcli.tables.shapes import aggregated, melted
 
 FEWEST = 5
 """A wide table has at least so many columns of one kind."""
 
 _RATES = re.compile(r"price|preis|rate|percent|pct|share|discount|rabatt|ratio|avg|mean|cost_per|unit_cost")
+
+_STEPS = re.compile(r"(^|_)(hour|day|week|month|quarter|period|time|step|t)(_?(no|nr|num|number|index|idx|id))?$")
+
+_COUNTED = {"hour": "hours", "week": "weeks", "month": "months", "quarter": "quarters"}
+"""What a column of such a name counts; days where it is none of them."""
+
+# ----------------------------------------------------------------------------------- steps by number
+
+
+def numbered_steps(sources: Mapping[str, FolderTable], hints: InitHints) -> dict[str, FolderTable]:
+    """Where no table has dates: the tables with a column that numbers the steps, such as *week* 40 … 160, dated by it.
+
+    The first day of the year 2000 stands for 0 (for hours, days and weeks the first Monday), unless it was said.
+    """
+    if any(source.dates for source in sources.values()):
+        return {**sources}
+    return {name: _with_numbered_steps(source, hints) for name, source in sources.items()}
+
+
+def _with_numbered_steps(source: FolderTable, hints: InitHints) -> FolderTable:
+    found = [c for c in source.kinds.numbers if _numbers_steps(source.table[c], hints.date)]
+    if len(found) != 1:
+        return source
+    column, given = found[0], hints.reading.get("date_format", "")
+    word = _STEPS.search(snake_case(column))
+    unit = _COUNTED.get(word[2] if word else "", "days")
+    start = "2000-01-03" if unit in ("hours", "days", "weeks") else "2000-01-01"
+    form = given if " since " in given else f"{unit} since {start}"
+    spec = cast(Spec, {**source.spec, "date_format": form})
+    try:
+        dates = to_dates(as_text(source.table[column]), Table.model_validate(spec), source.file)
+    except DataError:
+        return source
+    why = f"{column} counts {form}"
+    if not given:
+        why += f". CHECK: holidays and seasons need the day of {column} 0: --read 'date_format={unit} since 1998-12-31'"
+    table = with_columns(source.table, {column: dates})
+    return replace(source, spec=spec, table=table, notes=(*source.notes, why))
+
+
+def _numbers_steps(column: pd.Series, said: str | None) -> bool:
+    """Whether a column numbers steps of time, by its name or as was said: whole numbers from 0 on, few left out."""
+    if str(column.name) != said and (said or not _STEPS.search(snake_case(str(column.name)))):
+        return False
+    if column.isna().any() or not is_whole(column) or column.min() < 0:
+        return False
+    n = int(column.nunique())
+    return n > FEWEST and n > 0.8 * (column.max() - column.min())
+
 
 # ------------------------------------------------------------------------------------------------ wide
 

@@ -112,7 +112,8 @@ def _no_dates(sources: Sequence[FolderTable]) -> UsageError:
     ]
     return UsageError(
         f"no table has a column of dates{''.join(lines)}",
-        hint="say how they are written: --read date_format=%d/%m/%Y (or quarter, week, excel, seconds), "
+        hint="say how they are written: --read date_format=%d/%m/%Y (or quarter, week, excel, seconds, or for numbered "
+        "steps --date week --read 'date_format=weeks since 1998-12-31'), "
         "--read timezone=Europe/Berlin, --read skip_rows=1, --read skip_footer=1",
     )
 

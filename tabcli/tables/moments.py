@@ -3,6 +3,7 @@
 31/07/15       day_first: true           Jul-2015, 31 Jul 2015    date_format: "%b-%Y", "%d %b %Y"
 2015 Q3        date_format: quarter      2015-W31                 date_format: week (its Monday)
 42216          date_format: excel        1438300800               date_format: seconds
+31             date_format: weeks since 2015-01-05
 …T12:00:00Z    timezone: Europe/Berlin   Year, Month              dates: {date: {year: Year, month: Month}}
 """
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray
-from tabcli.config.data import DateColumns, Table
+from tabcli.config.data import DateColumns, Table, counted_from
 from tabcli.errors import DataError
 from tabcli.tables.levels import MISSING_NUMBERS, Column, levels_of, matching, rows_text, set_missing, spread
 
@@ -118,10 +119,27 @@ def _formatted(texts: pd.Series, form: str) -> pd.Series:
             return pd.to_datetime(pd.to_numeric(texts, errors="coerce"), unit="s", errors="coerce")
         case "milliseconds":
             return pd.to_datetime(pd.to_numeric(texts, errors="coerce"), unit="ms", errors="coerce")
+    if " since " in form:
+        return _counted(texts, form)
     used = {*re.findall("%(.)", form.replace("%%", ""))}
     if used & set("UWV") and not used & set("uwaA"):  # a week begins with its Monday
         texts, form = texts + " 1", form + (" %u" if "V" in used else " %w")
     return pd.to_datetime(texts, format=form, errors="coerce")
+
+
+def _counted(texts: pd.Series, form: str) -> pd.Series:
+    """Whole numbers of steps since a moment → moments; NaT for any other text."""
+    step, start = counted_from(form)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    whole = (numbers == numbers.round()) & (numbers.abs() < 1e9)
+    steps = numbers.where(whole, 0).to_numpy().astype("int64") * step.count
+    first = np.datetime64(start, "us")
+    if step.unit == "mo":
+        month = first.astype("datetime64[M]")
+        moments = (month + steps).astype("datetime64[us]") + (first - month)
+    else:
+        moments = first + steps * np.timedelta64(step.unit_seconds, "s")
+    return pd.Series(moments, index=texts.index).where(whole)
 
 
 def _quarters(texts: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from tabcli.config.data import Table
+from tabcli.config.data import Table, counted_from
 from tabcli.errors import DataError
 from tabcli.tables.kinds import as_text
 from tabcli.tables.levels import MISSING_NUMBERS, set_missing
@@ -50,6 +50,8 @@ def _ways(spec: Table) -> Iterator[Write]:
             yield from (partial(_numbered, form=form, separator=separator, way=way) for way in range(3))
     elif form in ("excel", "seconds", "milliseconds"):
         yield partial(_counted, form=form)
+    elif form is not None and " since " in form:
+        yield partial(_steps, form=form)
     elif form is not None:
         yield from _formats(form)
     elif spec.day_first is not None:
@@ -79,6 +81,18 @@ def _numbered(dates: pd.Series, *, form: str, separator: str, way: int) -> pd.Se
     mark = "W" if form == "week" else "Q"
     number = mark + (number.str.zfill(2) if form == "week" and way != 1 else number)
     made: pd.Series = number + separator + year if way == 2 else year + separator + number
+    return made
+
+
+def _steps(dates: pd.Series, *, form: str) -> pd.Series:
+    """Whole steps since the format's day."""
+    step, start = counted_from(form)
+    if step.unit == "mo":
+        months = 12 * (dates.dt.year - start.year) + dates.dt.month - start.month
+        counted: pd.Series = (months // step.count).astype("int64").astype("str")
+        return counted
+    steps = ((dates - pd.Timestamp(start)) / pd.Timedelta(step.seconds, unit="s")).round().astype("int64")
+    made: pd.Series = steps.astype("str")
     return made
 
 
