@@ -13,7 +13,7 @@ from tabcli.errors import DataError, UsageError
 from tabcli.onboarding.columns import KEYS, THINGS, is_flag, is_row_number, snake_case
 from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
 from tabcli.tables.kinds import as_text, is_whole
-from tabcli.tables.moments import date_format_of, day_orders, to_dates
+from tabcli.tables.moments import date_format_of, day_orders, number_dates, to_dates
 from tabcli.tables.rows import with_columns
 from tabcli.tables.shapes import aggregated, melted
 
@@ -65,7 +65,7 @@ def _numbers_steps(column: pd.Series, said: str | None) -> bool:
     """Whether a column numbers steps of time, by its name or as was said: whole numbers from 0 on, few left out."""
     if str(column.name) != said and (said or not _STEPS.search(snake_case(str(column.name)))):
         return False
-    if column.isna().any() or not is_whole(column) or column.min() < 0:
+    if column.isna().any() or not is_whole(column) or column.min() < 0 or (not said and number_dates(column)):
         return False
     n = int(column.nunique())
     return n > FEWEST and n > 0.8 * (column.max() - column.min())
