@@ -29,6 +29,15 @@ PERIODS: dict[str, Callable[[pd.Series], pd.Series]] = {
 }
 """What a total may be by, beside columns: date → the first day of its period."""
 
+SEVEN_DAYS = "seven days"
+"""The period of days 1 to 7 of the dates, 8 to 14, and so on: whole weeks whatever day the first one is."""
+
+
+def _sevens(dates: pd.Series) -> pd.Series:
+    first = dates.min().normalize()
+    return first + pd.to_timedelta((dates - first).dt.days // 7 * 7, unit="D")
+
+
 ALL = "chain"
 """The total of all rows."""
 
@@ -76,9 +85,26 @@ def totals_of(
 
 
 def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares: Sequence[float]) -> pd.DataFrame:
+    groups, names = _groups(applied, total, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
+    return totals_by(run, applied, values, total, groups, names, shares)
+
+
+def totals_by(
+    run: Run,
+    applied: Applied,
+    values: FloatArray,
+    total: Total,
+    groups: IntArray,
+    names: AnyArray,
+    shares: Sequence[float],
+) -> pd.DataFrame:
+    """As `totals_of`, for groups that the caller made: each row's, int64 (n,), and what *group* holds for each.
+
+    A group is made of whole series; `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
+    the order of the groups, then of time.
+    """
     target, config = run.fitted.config.target.column, run.fitted.config
     series = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
-    groups, names = _groups(applied, total, series)
     sums = _sums(total, groups, applied.rows[config.date].reset_index(drop=True), values)
     past = _past_sums(run, total, dict(zip(series.tolist(), groups.tolist(), strict=True)))
     scatter = fit_scatter(_errors_of(run, past, total), apart=False)
@@ -107,7 +133,8 @@ def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray,
     if not total.columns:
         return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
     rows = applied.features.table.frame(total.columns).astype("str").fillna(MISSING)
-    groups, names = pd.factorize(rows.agg(", ".join, axis=1), sort=True)
+    groups = rows.groupby(list(total.columns), sort=True).ngroup().to_numpy(dtype="int64")
+    names = rows.iloc[np.unique(groups, return_index=True)[1]].agg(", ".join, axis=1).to_numpy(dtype=object)
     of_series = pd.Series(groups).groupby(series).nunique()
     changing = int((of_series[of_series.index >= 0] > 1).sum())
     if changing:
@@ -115,12 +142,14 @@ def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray,
             f"--total {total.name}: {', '.join(total.columns)} changes within {changing} of {len(of_series)} series",
             hint=f"totals are by columns that stay the same within a series, and by one of {', '.join(PERIODS)}",
         )
-    return groups.astype("int64"), np.asarray(names, dtype=object)
+    return groups, np.asarray(names, dtype=object)
 
 
 def _starts(dates: pd.Series, period: str | None) -> pd.Series:
     """The first day of each date's period; without one the first date of all."""
-    return PERIODS[period](dates) if period else pd.Series(dates.min(), index=dates.index)
+    if period is None:
+        return pd.Series(dates.min(), index=dates.index)
+    return _sevens(dates) if period == SEVEN_DAYS else PERIODS[period](dates)
 
 
 def _sums(total: Total, groups: AnyArray, dates: pd.Series, values: AnyArray) -> pd.DataFrame:
