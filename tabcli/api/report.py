@@ -11,13 +11,16 @@ from tabcli.api.sources import parse_duration, read_any
 from tabcli.artifacts.contents import Run
 from tabcli.cards.baselines import baselines_of
 from tabcli.errors import UsageError
-from tabcli.reports.charts import Chart, charts_of
+from tabcli.reports.charts import charts_of
 from tabcli.reports.drawable import drawable
+from tabcli.reports.drawing import Chart
+from tabcli.reports.drift import drift_of
 from tabcli.reports.facts import facts_of
 from tabcli.reports.findings import find
 from tabcli.reports.judged import judge
 from tabcli.reports.page import ReportNumbers, page_of
-from tabcli.reports.report_rows import report_rows
+from tabcli.reports.planned import planned_of
+from tabcli.reports.report_rows import ReportRows, report_rows
 from tabcli.shown import Shown
 from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.reading import TableSource
@@ -39,7 +42,7 @@ class ReportResult(Shown):
     @property
     def sentence(self) -> str:
         """The forecast in one sentence."""
-        return self.numbers.findings.headline.sentence
+        return self.numbers.findings.sentence
 
     def brief(self) -> dict[str, str]:
         return {
@@ -51,7 +54,7 @@ class ReportResult(Shown):
 
 def report(
     run: TrainResult | Run | Path | str,
-    data: DataSource,
+    data: DataSource | None = None,
     out: Path | str | None = None,
     *,
     forecast: TableSource | None = None,
@@ -65,39 +68,64 @@ def report(
 
     run: what `train` returned, or its directory.
     data: the folder with the tables, or the config's table names → DataFrames or files. With the train table the
-        forecast is compared with last year, and errors of past windows are also by what is known in advance.
+        forecast is compared with last year, and errors of past windows are also by what is known in advance. Without
+        tables the page shows what the run keeps, forecasts by the run's own rules where they suffice, and says what is
+        missing.
     out: the .html file to write; by default none is written.
     forecast: what `predict` wrote, a DataFrame or a file; its numbers, even where a person changed them, stand for the
-        run's.
+        run's. Without `data` it must hold series and dates.
     horizon: as in `predict`; by default the run's, where there is no table of the rows to forecast.
     json: a file for all numbers.
     plots: a folder for each chart as SVG and PNG.
     """
     started = time.perf_counter()
     loaded = loaded_run(run)
-    config = loaded.fitted.config
-    page, numbers_file, folder = (None if path is None else Path(path) for path in (out, json, plots))
-    if page is not None and page.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out {page}: expected a file that ends in .html")
-    inputs = [*files_of(config, data), *([Path(forecast)] if isinstance(forecast, Path | str) else [])]
-    for path in (page, numbers_file):
-        if path is not None:
-            require_no_input(path, inputs)
-    given = None if forecast is None else read_any(forecast, "forecast", [config.date])
+    page = _pages(loaded, data, forecast, out, json)
+    given = None if forecast is None else read_any(forecast, "forecast", [loaded.fitted.config.date])
     rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
-    findings = find(rows)
-    numbers = ReportNumbers(
-        findings, judge(rows), baselines_of(loaded), facts_of(rows), drawable(rows, findings.series)
-    )
-    charts = charts_of(findings, numbers.judged)
+    numbers = _numbers(rows)
+    charts = charts_of(numbers.findings, numbers.judged)
     html = page_of(numbers, charts)
-    if numbers_file is not None:
-        files.write_json(numbers_file, {"schema_version": 1, **numbers.to_dict()})
-    if folder is not None:
-        for chart in charts:
-            files.write_text(folder / f"{chart.key}.svg", chart.wide)
-            with files.atomic_file(folder / f"{chart.key}.png") as temporary:
-                temporary.write_bytes(chart.png)
+    if json is not None:
+        files.write_json(Path(json), {"schema_version": 1, **numbers.to_dict()})
+    if plots is not None:
+        write_charts(charts, Path(plots))
     if page is not None:
         files.write_text(page, html)
     return ReportResult(page, html, numbers, charts, time.perf_counter() - started)
+
+
+def _pages(
+    run: Run, data: DataSource | None, forecast: TableSource | None, out: Path | str | None, json: Path | str | None
+) -> Path | None:
+    """The page's path. Raises `UsageError` for files that cannot be written, or that are read."""
+    page = None if out is None else Path(out)
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {page}: expected a file that ends in .html")
+    inputs = [] if data is None else files_of(run.fitted.config, data)
+    inputs += [Path(forecast)] if isinstance(forecast, Path | str) else []
+    for path in (page, None if json is None else Path(json)):
+        if path is not None:
+            require_no_input(path, inputs)
+    return page
+
+
+def _numbers(rows: ReportRows) -> ReportNumbers:
+    findings = find(rows)
+    return ReportNumbers(
+        findings=findings,
+        planned=planned_of(rows),
+        judged=judge(rows),
+        baselines=baselines_of(rows.run),
+        facts=facts_of(rows),
+        drift=drift_of(rows),
+        drawable=drawable(rows, findings.series),
+    )
+
+
+def write_charts(charts: list[Chart], folder: Path) -> None:
+    """Writes each chart as SVG and PNG."""
+    for chart in charts:
+        files.write_text(folder / f"{chart.key}.svg", chart.wide)
+        with files.atomic_file(folder / f"{chart.key}.png") as temporary:
+            temporary.write_bytes(chart.png)

@@ -7,13 +7,15 @@ import typer
 
 import tabcli
 from tabcli.cli.boundary import say
-from tabcli.cli.options import DataOption
 
 
 def report(
     run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
-    data: DataOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .html file to write.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="The directory with the tables; without it, what the run keeps is shown."),
+    ] = None,
     forecast: Annotated[
         Path | None,
         typer.Option("--forecast", help="A forecast that predict wrote: its numbers stand for the run's."),

@@ -33,9 +33,11 @@ SEVEN_DAYS = "seven days"
 """The period of days 1 to 7 of the dates, 8 to 14, and so on: whole weeks whatever day the first one is."""
 
 
-def _sevens(dates: pd.Series) -> pd.Series:
+def weeks_from(dates: pd.Series) -> pd.Series:
+    """The first day of each date's `SEVEN_DAYS`."""
     first = dates.min().normalize()
-    return first + pd.to_timedelta((dates - first).dt.days // 7 * 7, unit="D")
+    weeks: pd.Series = first + pd.to_timedelta((dates - first).dt.days // 7 * 7, unit="D")
+    return weeks
 
 
 ALL = "chain"
@@ -85,28 +87,35 @@ def totals_of(
 
 
 def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares: Sequence[float]) -> pd.DataFrame:
-    groups, names = _groups(applied, total, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
-    return totals_by(run, applied, values, total, groups, names, shares)
+    series = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
+    groups, names = _groups(applied, total, series)
+    rows = ForecastRows(series, applied.rows[run.fitted.config.date].reset_index(drop=True), values)
+    return totals_by(run, rows, total, groups, names, shares)
+
+
+@dataclass(frozen=True)
+class ForecastRows:
+    """n rows that are forecast: each one's series, int64 (n,), its date (n,) and its forecast, float64 (n,).
+
+    `series`: as the run numbers them; any other number for one that training never saw.
+    """
+
+    series: IntArray
+    dates: pd.Series
+    values: FloatArray
 
 
 def totals_by(
-    run: Run,
-    applied: Applied,
-    values: FloatArray,
-    total: Total,
-    groups: IntArray,
-    names: AnyArray,
-    shares: Sequence[float],
+    run: Run, rows: ForecastRows, total: Total, groups: IntArray, names: AnyArray, shares: Sequence[float]
 ) -> pd.DataFrame:
     """As `totals_of`, for groups that the caller made: each row's, int64 (n,), and what *group* holds for each.
 
     A group is made of whole series; `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
     the order of the groups, then of time.
     """
-    target, config = run.fitted.config.target.column, run.fitted.config
-    series = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
-    sums = _sums(total, groups, applied.rows[config.date].reset_index(drop=True), values)
-    past = _past_sums(run, total, dict(zip(series.tolist(), groups.tolist(), strict=True)))
+    target = run.fitted.config.target.column
+    sums = _sums(total, groups, rows.dates, rows.values)
+    past = _past_sums(run, total, dict(zip(rows.series.tolist(), groups.tolist(), strict=True)))
     scatter = fit_scatter(_errors_of(run, past, total), apart=False)
     scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
     made = {
@@ -133,7 +142,7 @@ def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray,
     if not total.columns:
         return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
     rows = applied.features.table.frame(total.columns).astype("str").fillna(MISSING)
-    groups = rows.groupby(list(total.columns), sort=True).ngroup().to_numpy(dtype="int64")
+    groups = np.asarray(rows.groupby(list(total.columns), sort=True).ngroup(), dtype="int64")
     names = rows.iloc[np.unique(groups, return_index=True)[1]].agg(", ".join, axis=1).to_numpy(dtype=object)
     of_series = pd.Series(groups).groupby(series).nunique()
     changing = int((of_series[of_series.index >= 0] > 1).sum())
@@ -149,7 +158,7 @@ def _starts(dates: pd.Series, period: str | None) -> pd.Series:
     """The first day of each date's period; without one the first date of all."""
     if period is None:
         return pd.Series(dates.min(), index=dates.index)
-    return _sevens(dates) if period == SEVEN_DAYS else PERIODS[period](dates)
+    return weeks_from(dates) if period == SEVEN_DAYS else PERIODS[period](dates)
 
 
 def _sums(total: Total, groups: AnyArray, dates: pd.Series, values: AnyArray) -> pd.DataFrame:

@@ -1,16 +1,23 @@
 """What people look at, made from preps and runs.
 
-rows of a report ─┬─ judged ────┐
-                  ├─ findings ──┼─▶ charts ─▶ page
-run ── facts ─────┴─ drawable ──┘
+rows of a report ─┬─ judged ────────────┐
+                  ├─ planned, drift ────┤
+                  ├─ before ─ findings ─┼─▶ charts ─▶ page
+run ── facts ─────┴─ series ── drawable ┘
 
 plots        learning curves, the curve of the learning-rate finder
 inspection   what is in a table, a prep or a run
+words        numbers as they are said
 report_rows  the rows that a report is about: forecast, known before, of past windows
 judged       promised against got: past windows by groups
+before       what the forecast is compared with: last year, or just before
+planned      what is already in the number: promotions, holidays, closing days
+drift        which inputs of the rows to forecast training saw otherwise
+series       each single series: its sum and its weeks
 findings     what a report says in numbers: its sentence, all series together, what deserves a look
 facts        the data, how the run was validated, the baselines, versions
 drawable     single series as integers that the page's script draws
-charts       charts as SVG and PNG, each with its table
+drawing      how a chart is drawn: SVG and PNG, each with its table
+charts       the charts of a report
 page         a report as one HTML page; its template, style and script are in templates/
 """

@@ -49,7 +49,7 @@ def facts_of(rows: ReportRows) -> RunFacts:
         )
     if metrics.refitted:
         validation.append("After that the networks were trained anew on all rows.")
-    unmatched = rows.prediction.applied.features.unmatched
+    unmatched = {} if rows.prediction is None else rows.prediction.applied.features.unmatched
     made = {
         "tabcli": __version__,
         "Python": platform.python_version(),

@@ -18,7 +18,7 @@ from tabcli.cards.segments import (
 )
 from tabcli.config.card import FEW_VALUES
 from tabcli.config.schema import ONE_SERIES
-from tabcli.reports.report_rows import ReportRows
+from tabcli.reports.report_rows import COLUMN, ReportRows
 
 NAMED = 1.25
 """A group is named from so many times the error of all rows on."""
@@ -60,25 +60,53 @@ def judge(rows: ReportRows) -> Judged | None:
 
 def _columns(rows: ReportRows, past: pd.DataFrame) -> dict[str, tuple[IntArray, list[str]]]:
     """Each column with few values that is known in advance, or static: the past rows' groups and their names."""
-    first, found = {}, {}
+    ahead = _known_ahead(rows, past)
+    static = {c: groups for c, groups in _static(rows, past).items() if c not in ahead}
+    return ahead | static
+
+
+def _known_ahead(rows: ReportRows, past: pd.DataFrame) -> dict[str, tuple[IntArray, list[str]]]:
+    """Of the columns that are known in advance; not of those that say no more than the weekday, which stands there."""
+    if rows.known is None:
+        return {}
+    keyed = past[["series", "date"]].merge(rows.known, on=["series", "date"], how="left", validate="many_to_one")
+    found = {}
+    for name in (c for c in map(str, rows.known) if c.startswith(COLUMN)):
+        if keyed[name].nunique() > FEW_VALUES or (texts := texts_of(keyed[name])).nunique() < 2:
+            continue
+        if not is_weekday(texts, past["date"]):
+            found[name.removeprefix(COLUMN)] = coded(texts)
+    return found
+
+
+def is_weekday(texts: pd.Series, dates: pd.Series) -> bool:
+    """Whether values (n,) name the weekdays of the dates (n,), one each."""
+    pairs = pd.DataFrame({"value": texts.to_numpy(), "day": dates.dt.day_of_week.to_numpy()}).drop_duplicates()
+    n = pairs["day"].nunique()
+    return n > 2 and len(pairs) == n == pairs["value"].nunique()
+
+
+def _static(rows: ReportRows, past: pd.DataFrame) -> dict[str, tuple[IntArray, list[str]]]:
+    """Of the columns with one value for each series, as the rows to forecast have it."""
+    found = {}
+    for column, text_of in static_texts(rows).items():
+        if 2 <= text_of.nunique() <= FEW_VALUES and len(text_of) > 2:
+            found[column] = coded(past["series"].map(text_of))
+    return found
+
+
+def static_texts(rows: ReportRows) -> dict[str, pd.Series]:
+    """Each column of the tables with one value for each series: its text by the number of the series."""
+    if rows.prediction is None:
+        return {}
     fitted, features = rows.run.fitted, rows.prediction.applied.features.table
-    own = dict.fromkeys(c for columns in fitted.contract.tables.values() for c in columns)
-    config, codes = fitted.config, rows.forecast["series"]
-    beside = [] if rows.known is None else [c for c in map(str, rows.known) if c.startswith("column.")]
-    for column in own:
-        if column in (*config.series, config.date, config.id, ONE_SERIES) or f"column.{column}" in beside:
+    config, found = fitted.config, {}
+    keys = (*config.series, config.date, config.id, ONE_SERIES, *config.availability.known_in_advance)
+    for column in dict.fromkeys(c for columns in fitted.contract.tables.values() for c in columns):
+        if column in keys or column not in features.stored:
             continue
-        if column not in features.stored:
-            continue
-        texts = texts_of(features[column])
-        one = pd.DataFrame({"series": codes.to_numpy(), "text": texts.to_numpy()}).drop_duplicates()
-        if 2 <= one["text"].nunique() <= FEW_VALUES and not one["series"].duplicated().any() and len(one) > 2:
-            found[column] = coded(past["series"].map(one.set_index("series")["text"]))
-    if rows.known is not None and beside:
-        keyed = past[["series", "date"]].merge(
-            rows.known.drop(columns="actual"), on=["series", "date"], how="left", validate="many_to_one"
-        )
-        for name in beside:
-            if keyed[name].nunique() <= FEW_VALUES and (texts := texts_of(keyed[name])).nunique() >= 2:
-                first[name.removeprefix("column.")] = coded(texts)
-    return first | found
+        texts = texts_of(features[column]).to_numpy()
+        one = pd.DataFrame({"series": rows.forecast["series"].to_numpy(), "text": texts}).drop_duplicates()
+        if not one["series"].duplicated().any():
+            found[str(column)] = one.set_index("series")["text"]
+    return found

@@ -11,12 +11,17 @@ import numpy as np
 
 from tabcli.cards.baselines import Baselines
 from tabcli.evaluation.naming import score_text
-from tabcli.reports.charts import SCORE_HEADER, Chart, percent_or_dash, score_row, value_text
+from tabcli.reports.charts import SCORE_HEADER, score_row
 from tabcli.reports.drawable import Drawable
+from tabcli.reports.drawing import Chart
+from tabcli.reports.drift import Moved
 from tabcli.reports.facts import RunFacts
-from tabcli.reports.findings import Findings, SeriesTotal, short
+from tabcli.reports.findings import Findings
 from tabcli.reports.inspection import ColumnFacts
 from tabcli.reports.judged import NAMED, Judged
+from tabcli.reports.planned import Planned
+from tabcli.reports.series import SeriesTotal
+from tabcli.reports.words import percent_or_dash, short, value_text
 
 MOST_SERIES = 3000
 """So many series stand in the table."""
@@ -28,19 +33,20 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class ReportNumbers:
-    """All that a report shows. `judged`: None for a run without past windows."""
+    """All that a report shows. `judged`: None for a run without past windows; `drift`: where nothing is forecast."""
 
     findings: Findings
+    planned: tuple[Planned, ...]
     judged: Judged | None
     baselines: Baselines
     facts: RunFacts
+    drift: tuple[Moved, ...] | None
     drawable: Drawable
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON; what is not finite is None."""
         made = asdict(self)
-        made["findings"]["headline"]["sentence"] = self.findings.headline.sentence
-        del made["drawable"]["numbers"], made["drawable"]["units"]
+        del made["drawable"]["numbers"], made["drawable"]["units"], made["drawable"]["weeks"]
         return {name: _finite(part) for name, part in made.items()}
 
 
@@ -49,36 +55,49 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    script = template("report.js")
-    findings = numbers.findings
+    script, findings = template("report.js"), numbers.findings
+    named = {chart.key: chart for chart in charts}
+    by = [chart for chart in charts if chart.key.startswith("by-")]
     return environment.from_string(template("report.html")).render(
+        **_helpers(),
         policy=policy_of(script),
         css=template("report.css"),
         script=script,
         series_json=json_for_page(asdict(numbers.drawable)),
         head=findings.headline,
         findings=findings,
+        numbers=numbers,
+        planned_rows=[_planned_row(p) for p in numbers.planned],
+        then=any(p.rows_then is not None for p in numbers.planned),
         judged=numbers.judged,
         baselines=numbers.baselines,
         facts=numbers.facts,
         drawable=numbers.drawable,
         fewer=len(numbers.drawable.names) < len(findings.series),
-        charts=charts,
-        charted=[chart.title.removeprefix("Error by ") for chart in charts[1:]],
-        named=NAMED,
-        shown=SHOWN,
-        together=_together,
-        score_header=SCORE_HEADER,
-        score_rows=lambda scores: [score_row(s) for s in scores],
+        charts=named,
+        by_charts=by,
+        charted=[chart.title.removeprefix("Error by ") for chart in by],
         series_rows=[_series_row(s) for s in findings.series[:MOST_SERIES]],
         baseline_rows=_baseline_rows(numbers.baselines),
         table_rows=[
             (name, f"{n:,}", numbers.facts.unmatched.get(name, "–")) for name, n in numbers.facts.tables.items()
         ],
         column_rows=[_column_row(c) for c in numbers.facts.columns],
-        short=short,
-        percent=lambda value, sign=False: percent_or_dash(value, sign=sign),
+        drift_rows=[_drift_row(m) for m in numbers.drift or ()],
     )
+
+
+def _helpers() -> dict[str, object]:
+    """What the template calls, and numbers that it names."""
+    return {
+        "named": NAMED,
+        "shown": SHOWN,
+        "together": _together,
+        "score_header": SCORE_HEADER,
+        "score_rows": lambda scores: [score_row(s) for s in scores],
+        "short": short,
+        "percent": lambda value, sign=False: percent_or_dash(value, sign=sign),
+    }
 
 
 def policy_of(script: str) -> str:
@@ -119,6 +138,23 @@ def _series_row(series: SeriesTotal) -> tuple[str, ...]:
         percent_or_dash(series.bias, sign=True),
     )
     return (series.name, *numbers, *shares)
+
+
+def _planned_row(planned: Planned) -> tuple[str, ...]:
+    then = "–" if planned.share_then is None else f"{100 * planned.share_then:.0f} %"
+    return (
+        planned.name,
+        f"{planned.rows:,}",
+        f"{100 * planned.share:.0f} %",
+        then,
+        f"{planned.steps:,}",
+        short(planned.value),
+    )
+
+
+def _drift_row(moved: Moved) -> tuple[str, ...]:
+    index, usual = ("–" if v is None else f"{v:.2f}" for v in (moved.index, moved.usual))
+    return (moved.name, index, usual, f"{100 * moved.outside:.1f} %", "moved" if moved.moved else "as usual")
 
 
 def _baseline_rows(baselines: Baselines) -> list[tuple[str, str]]:

@@ -1,12 +1,12 @@
 "use strict";
-// Draws one series of the page: its past, its forecast, its 80 % interval. All numbers are in the page.
+// Draws one series of the page: its past, its forecast, its 80 % interval, its weeks. All numbers are in the page.
 (function () {
   const SVG = "http://www.w3.org/2000/svg";
   const data = JSON.parse(document.getElementById("series-data").textContent);
   const bytes = Uint8Array.from(atob(data.numbers), (c) => c.charCodeAt(0));
   const view = new DataView(bytes.buffer);
   const horizon = data.dates.length - data.n_past;
-  const width = data.n_past + 3 * horizon;
+  const width = 2 * data.n_past + 3 * horizon;
   const GONE = -32768;
   const box = document.getElementById("series");
   const out = document.getElementById("series-chart");
@@ -19,8 +19,9 @@
       const n = view.getInt16(2 * (k * width + i), true);
       values.push(n === GONE ? null : n * data.units[k]);
     }
-    const after = (j) => values.slice(data.n_past + j * horizon, data.n_past + (j + 1) * horizon);
-    return { actual: values.slice(0, data.n_past), forecast: after(0), low: after(1), high: after(2) };
+    const after = (j) => values.slice(2 * data.n_past + j * horizon, 2 * data.n_past + (j + 1) * horizon);
+    const before = (j) => values.slice(j * data.n_past, (j + 1) * data.n_past);
+    return { actual: before(0), past: before(1), forecast: after(0), low: after(1), high: after(2) };
   }
 
   function element(parent, name, attributes, text) {
@@ -48,52 +49,89 @@
     return text;
   }
 
-  function draw(k) {
-    const n = numbersOf(k);
-    const all = [...n.actual, ...n.forecast, ...n.low, ...n.high].filter((v) => v !== null);
+  function percent(share) {
+    const text = Math.abs(100 * share).toFixed(0) + " %";
+    return (share < 0 && text !== "0 %" ? "\u2212" : text !== "0 %" ? "+" : "") + text;
+  }
+
+  function table(parent, label, header, rows) {
+    const scroll = element(parent, "div", { class: rows.length > 20 ? "scroll tall" : "scroll", tabindex: "0", role: "group", "aria-label": label });
+    const made = element(scroll, "table");
+    element(made, "caption", {}, label);
+    const head = element(element(made, "thead"), "tr");
+    for (const name of header) element(head, "th", { scope: "col" }, name);
+    const body = element(made, "tbody");
+    for (const cells of rows) {
+      const row = element(body, "tr");
+      cells.forEach((c, i) => element(row, i ? "td" : "th", i ? {} : { scope: "row" }, c));
+    }
+  }
+
+  function chart(k, n) {
+    const all = [...n.actual, ...n.past, ...n.forecast, ...n.low, ...n.high].filter((v) => v !== null);
     const top = Math.max(...all, 0) || 1, bottom = Math.min(...all, 0);
-    const w = Math.max(300, Math.min(out.clientWidth || 700, 960)), h = 260, left = 58, foot = 24;
-    const x = (i) => left + (i / (data.dates.length - 1)) * (w - left - 12);
+    const w = Math.max(280, Math.min(out.clientWidth || 700, 960)), h = 260, left = 58, foot = 24;
+    const x = (i) => left + (i / Math.max(data.dates.length - 1, 1)) * (w - left - 12);
     const y = (v) => 10 + (1 - (v - bottom) / (top - bottom)) * (h - foot - 14);
-    out.replaceChildren();
     const svg = element(out, "svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-labelledby": "one-title one-desc" });
     element(svg, "title", { id: "one-title" }, "Series " + data.names[k]);
-    element(svg, "desc", { id: "one-desc" }, "What happened, then the forecast with its 80 % interval; the numbers follow.");
+    element(svg, "desc", { id: "one-desc" }, "What happened and what was forecast of it, then the forecast with its 80 % interval; the numbers follow.");
     for (let i = 0; i <= 4; i++) {
       const value = bottom + ((top - bottom) * i) / 4;
       element(svg, "path", { class: "axis", d: `M${left} ${y(value)}H${w - 12}` });
       element(svg, "text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, shown(value));
     }
     const ends = [[0, "start"], [data.n_past, "middle"], [data.dates.length - 1, "end"]];
-    if (w < 480) ends.splice(1, 1); // the dates would run into each other
+    if (w < 480 || !horizon) ends.splice(1, 1); // the dates would run into each other
     for (const [i, anchor] of ends) {
       element(svg, "text", { class: "tick", x: x(i), y: h - 6, "text-anchor": anchor }, data.dates[i]);
     }
-    const first = data.n_past;
+    const first = data.n_past, half = (x(1) - x(0)) / 2;
     for (let i = 0; i < horizon; i++) {
       if (n.low[i] === null) continue;
-      const half = (x(1) - x(0)) / 2, from = y(n.high[i]);
+      const from = y(n.high[i]);
       element(svg, "rect", { class: "band", x: x(first + i) - half, y: from, width: 2 * half, height: Math.max(y(n.low[i]) - from, 0) });
     }
     element(svg, "path", { class: "actual-line", d: path(n.actual, x, y, 0) });
+    element(svg, "path", { class: "past-line", d: path(n.past, x, y, 0) });
     element(svg, "path", { class: "forecast-line", d: path(n.forecast, x, y, first) });
+    const key = element(out, "p", { class: "key" });
+    for (const [name, text, values] of [["actual", "what happened", n.actual], ["past", "forecast of past windows", n.past], ["forecast", "forecast, with its 80 % interval", n.forecast]]) {
+      if (values.some((v) => v !== null)) element(key, "span", { class: "key-" + name }, text);
+    }
+  }
+
+  function weekly(k) {
+    const weeks = data.weeks[k] || [], before = data.week_before[k];
+    const there = data.week_starts.map((start, i) => [start, ...weeks[i]]).filter((week) => week[1] !== null);
+    if (!there.length) return "";
+    const rows = there.map(([start, value, low, high], i) => {
+      const then = i ? there[i - 1][1] : before;
+      return [start, shown(value), shown(low), shown(high), then ? percent(value / then - 1) : "–"];
+    });
+    table(out, "Seven days each", ["from", "forecast", "80 % from", "80 % to", "on the week before"], rows);
+    const [start, value, low, high] = there[0];
+    const sure = low === null ? "" : ` (80 times of 100 within ${shown(low)} … ${shown(high)})`;
+    const change = before ? `, ${percent(value / before - 1)} on the seven days before (${shown(before)})` : "";
+    return `seven days from ${start}: ${shown(value)}${sure}${change}`;
+  }
+
+  function draw(k) {
+    const n = numbersOf(k);
+    out.replaceChildren();
+    chart(k, n);
+    const week = weekly(k);
     const more = element(out, "details");
     element(more, "summary", {}, "Numbers of " + data.names[k]);
-    const scroll = element(more, "div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "Numbers of the series" });
-    const table = element(scroll, "table");
-    const head = element(element(table, "thead"), "tr");
-    for (const name of ["date", "what happened", "forecast", "80 % from", "80 % to"]) element(head, "th", { scope: "col" }, name);
-    const body = element(table, "tbody");
+    const rows = [];
     data.dates.forEach((date, i) => {
-      const j = i - first;
-      const cells = j < 0 ? [n.actual[i], null, null, null] : [null, n.forecast[j], n.low[j], n.high[j]];
-      if (cells.every((c) => c === null)) return;
-      const row = element(body, "tr");
-      element(row, "th", { scope: "row" }, date);
-      cells.forEach((c) => element(row, "td", {}, shown(c)));
+      const j = i - data.n_past;
+      const cells = j < 0 ? [n.actual[i], n.past[i], null, null] : [null, n.forecast[j], n.low[j], n.high[j]];
+      if (cells.some((c) => c !== null)) rows.push([date, ...cells.map(shown)]);
     });
+    table(more, "Numbers of the series", ["date", "what happened", "forecast", "80 % from", "80 % to"], rows);
     const total = n.forecast.reduce((sum, v) => sum + (v || 0), 0);
-    say.textContent = `${data.names[k]}: forecast ${shown(total)} in all`;
+    say.textContent = `${data.names[k]}: ` + (week || (horizon ? `forecast ${shown(total)} in all` : "past windows"));
   }
 
   function look() {

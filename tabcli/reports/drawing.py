@@ -1,0 +1,137 @@
+"""How a chart of a report is drawn: SVG for wide and narrow screens and PNG, with the numbers it shows.
+
+matplotlib is imported late. The colours stand in the SVG as those of a light page; in the page, they become variables,
+so that they change with the theme.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tabcli.arrays import FloatArray
+from tabcli.reports.words import short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, DIM, LINE, FORECAST, PAST = "#1b1f24", "#57606a", "#d0d7de", "#0b5cad", "#a8480a"
+VARIABLES = {INK: "--ink", DIM: "--dim", LINE: "--line", FORECAST: "--forecast", PAST: "--past"}
+
+WIDE, NARROW = (9.0, 3.4), (3.4, 3.0)
+"""Inches."""
+
+Draw = Callable[["Axes", bool], None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`key` names its files. `wide`, `narrow`: SVG; `png`: the wide one. `header`, `rows`: its numbers."""
+
+    key: str
+    title: str
+    description: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    wide: str
+    narrow: str
+    png: bytes
+
+    def inline(self) -> list[tuple[str, str]]:
+        """The wide and the narrow SVG for the page: class and text, with ids of their own and colours of the theme."""
+        return [
+            (name, _inlined(svg, f"{self.key}-{name}", self))
+            for name, svg in (("wide", self.wide), ("narrow", self.narrow))
+        ]
+
+
+def chart_of(
+    key: str, title: str, description: str, header: Sequence[str], rows: tuple[tuple[str, ...], ...], draw: Draw
+) -> Chart:
+    """Draws a chart: `draw` is called with the axes and whether they are wide."""
+    with drawing_style(key):
+        wide, narrow = _drawn(draw, wide=True), _drawn(draw, wide=False)
+        of_wide, of_narrow = _svg(wide), _svg(narrow)
+        png = io.BytesIO()
+        wide.savefig(png, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+    return Chart(key, title, description, tuple(header), rows, of_wide, of_narrow, png.getvalue())
+
+
+@contextmanager
+def drawing_style(key: str) -> Iterator[None]:
+    """matplotlib draws text as text, with ids that depend on the key alone: two makings give the same bytes."""
+    import matplotlib as mpl
+
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": key,
+        "font.size": 9,
+        "axes.edgecolor": LINE,
+        "text.color": INK,
+    }
+    settings |= {f"{axis}tick.{part}": DIM for axis in "xy" for part in ("color", "labelcolor")}
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        yield
+
+
+def _drawn(draw: Draw, *, wide: bool) -> "Figure":
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
+
+    figure = Figure(figsize=WIDE if wide else NARROW, layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="y", color=LINE, lw=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=8)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value).replace(".00", "").replace(".0", "")))
+    draw(axes, wide)
+    return figure
+
+
+def days_of(starts: Sequence[str]) -> FloatArray:
+    """Dates as matplotlib counts days, from 1970 on, float64 (n,)."""
+    return np.array(starts, dtype="datetime64[D]").astype("float64")
+
+
+def dated(axes: "Axes", wide: bool) -> None:
+    """Dates along the lower edge."""
+    from matplotlib import dates
+
+    locator = dates.AutoDateLocator(minticks=2, maxticks=10 if wide else 5)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = dates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+
+
+def _svg(figure: "Figure") -> str:
+    made = io.StringIO()
+    figure.savefig(made, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return made.getvalue()
+
+
+def _inlined(svg: str, name: str, chart: Chart) -> str:
+    """An SVG for the page: with ids of its own, a title, a description and the theme's colours; without sizes."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg)
+    for colour, variable in VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    head = re.match(r"<svg[^>]*>", svg)
+    box = re.search(r'viewBox="([^"]*)"', svg)
+    assert head is not None
+    assert box is not None
+    title, description = escape(chart.title), escape(chart.description)
+    labels = f'<title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>'
+    opened = f'<svg viewBox="{box[1]}" role="img" aria-labelledby="{name}-title {name}-desc">'
+    return f"{opened}{labels}{svg[head.end() :]}".strip()
