@@ -85,6 +85,7 @@ def test_the_sentence_is_that_of_a_hand_computation(made: ReportResult, run: Pat
         for shop, day in zip(forecast.table["shop"], forecast.table["day"], strict=True)
     )
     head = made.numbers.findings.headline
+    assert head is not None
     assert (head.value, head.low, head.high) == tuple(total[["units", "units_lo80", "units_hi80"]])
     assert head.last_year == then > 0
     assert head.change == pytest.approx(forecast.table["units"].sum() / then - 1)
@@ -139,6 +140,7 @@ def test_a_series_that_departs_and_one_that_erred_are_named(run: Path, tables: d
     found = tabcli.report(run, tables, forecast=changed).numbers.findings
     assert found.departed[0].name == "shop 4"
     assert "all series" in found.departed[0].why
+    assert found.headline is not None
     assert found.headline.value == pytest.approx(changed["units"].sum(), rel=1e-4)
     with pytest.raises(tabcli.DataError, match="of 120 rows to forecast have no number of 'units' there"):
         tabcli.report(run, tables, forecast=changed.iloc[3:])
@@ -150,7 +152,7 @@ def test_a_series_that_departs_and_one_that_erred_are_named(run: Path, tables: d
 def test_two_makings_give_the_same_bytes(made: ReportResult, run: Path, tables: dict[str, pd.DataFrame]) -> None:
     again = tabcli.report(run, tables)
     assert again.html == made.html
-    assert [c.png for c in again.charts] == [c.png for c in made.charts]
+    assert again.charts[0].png() == made.charts[0].png()
 
 
 def test_the_policy_names_the_one_script_and_nothing_is_asked_for(made: ReportResult) -> None:
@@ -186,13 +188,13 @@ def test_the_numbers_that_the_script_draws_are_the_forecast(
     drawn = made.numbers.drawable
     table = np.frombuffer(base64.b64decode(drawn.numbers), dtype="<i2").reshape(len(drawn.names), -1).astype(float)
     table = np.where(table == -32768, np.nan, table) * np.array(drawn.units)[:, None]
-    assert table.shape[1] == drawn.n_past + 3 * HORIZON
+    assert table.shape[1] == 2 * drawn.n_past + 3 * HORIZON
     assert len(drawn.dates) == drawn.n_past + HORIZON
     k = drawn.names.index("shop 3")
     rows = tabcli.predict(run, tables, intervals=[0.8], columns=["shop", "day"]).table
     own = rows[rows["shop"] == "shop 3"].sort_values("day")
     for i, column in enumerate(("units", "units_lo80", "units_hi80")):
-        np.testing.assert_allclose(table[k, drawn.n_past :].reshape(3, -1)[i], own[column], atol=drawn.units[k])
+        np.testing.assert_allclose(table[k, 2 * drawn.n_past :].reshape(3, -1)[i], own[column], atol=drawn.units[k])
     train = tables["train"]
     last = train[(train["shop"] == "shop 3") & (train["day"] == train["day"].max())]
     assert table[k, drawn.n_past - 1] == pytest.approx(float(last["units"].iloc[0]), abs=drawn.units[k])
@@ -232,9 +234,9 @@ def test_the_command_writes_page_numbers_and_plots(run: Path, tables: dict[str, 
     done = CliRunner().invoke(app, [*map(str, words + more)])
     assert done.exit_code == 0, done.output
     numbers = json.loads((tmp_path / "r.json").read_text())
-    assert done.stdout.splitlines()[0] == numbers["findings"]["headline"]["sentence"]
+    assert done.stdout.splitlines()[0] == numbers["findings"]["sentence"]
     assert numbers["schema_version"] == 1
-    assert sorted(p.suffix for p in (tmp_path / "plots").iterdir()) == sorted([".png", ".svg"] * 3)
+    assert sorted(p.suffix for p in (tmp_path / "plots").iterdir()) == sorted([".png", ".svg"] * 4)
     assert (tmp_path / "plots" / "chain.svg").read_text().startswith("<?xml")
     for wrong, code in (
         ([run, "--data", tmp_path, "--out", tmp_path / "r.txt"], 2),
@@ -283,6 +285,7 @@ def test_weeks_months_and_hours(step: str, n: int, horizon: str, words: str) -> 
     made = tabcli.report(run, tables)
     assert words in made.sentence
     head = made.numbers.findings.headline
+    assert head is not None
     assert ("last year" in made.sentence) == (step != "h")
     assert head.n_series == 2
     assert made.numbers.findings.chain[-1].low is not None
@@ -295,6 +298,7 @@ def test_one_series_without_a_series_column_and_a_run_without_past_windows() -> 
     run = tabcli.train(prepared, overrides=["calibration.windows=1"])
     made = tabcli.report(run, tables)
     assert ONE_SERIES not in made.html
+    assert made.numbers.findings.headline is not None
     assert made.numbers.findings.headline.n_series == 1
     assert made.numbers.findings.departed == ()
     assert made.numbers.findings.series[0].low == made.numbers.findings.headline.low
@@ -307,3 +311,147 @@ def test_one_series_without_a_series_column_and_a_run_without_past_windows() -> 
     assert without.numbers.judged is None
     assert "This run keeps no forecasts of past windows" in without.html
     assert any("nothing says how sure" in note for note in without.numbers.findings.notes)
+
+
+# -------------------------------------------------------------------------------------- weeks, what is planned
+
+
+def test_weeks_of_a_series_are_its_rows_seven_days_each(made: ReportResult, run: Path, tables: dict[str, Any]) -> None:
+    rows = tabcli.predict(run, tables, columns=["shop", "day"]).table
+    first, train = rows["day"].min(), tables["train"]
+    recent = train[train["day"].between(first - pd.Timedelta(days=7), first - pd.Timedelta(days=1))]
+    for series in made.numbers.findings.series:
+        own = rows[rows["shop"] == series.name]
+        sums = own.groupby((own["day"] - first).dt.days // 7)["units"].sum()
+        assert [w.days for w in series.weeks] == [7, 7, 6]
+        np.testing.assert_allclose([w.value for w in series.weeks], sums, rtol=1e-5)
+        assert all(w.low is not None and w.high is not None and w.low <= w.value <= w.high for w in series.weeks)
+        assert series.week_before == recent.loc[recent["shop"] == series.name, "units"].sum()
+    coming = [s for s in made.numbers.findings.weeks if s.window < 0]
+    assert len(coming) == 2  # the last six days are no whole week
+    assert coming[0].forecast == pytest.approx(sum(s.weeks[0].value for s in made.numbers.findings.series), rel=1e-4)
+    past = [s for s in made.numbers.findings.weeks if s.window >= 0]
+    assert len(past) == 4
+    assert all(s.actual is not None for s in past)
+
+
+def test_what_is_planned_is_counted_beside_last_year(made: ReportResult, tables: dict[str, Any]) -> None:
+    future, known = tables["future"], tables["train"].set_index(["shop", "day"])
+    planned = {p.name: p for p in made.numbers.planned}
+    assert list(planned) == ["Promo", "Closed", "holiday a"]  # open is what Closed is not
+    assert planned["holiday a"].rows == 0
+    assert (planned["holiday a"].rows_then or 0) > 0
+    promo = planned["Promo"]
+    assert (promo.rows, promo.share) == (int(future["promo"].sum()), future["promo"].mean())
+    assert promo.steps == future.loc[future["promo"] == 1, "day"].nunique()
+    keys = zip(future["shop"], future["day"] - pd.Timedelta(days=364), strict=True)
+    assert promo.rows_then == sum(known["promo"].get(key, 0) for key in keys)
+    assert planned["Closed"].value == 0.0
+    text = made.html[: made.html.index("<main")]
+    assert "Already in the number" in text
+    assert text.index("Promo") < text.index("Closed")
+
+
+def test_a_series_that_was_shut_last_year_is_not_compared(run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    shut = {name: table.copy() for name, table in tables.items()}
+    days = shut["future"]["day"] - pd.Timedelta(days=364)
+    then = shut["train"]["day"].between(days.min(), days.max()) & (shut["train"]["shop"] == "shop 5")
+    assert then.sum() == HORIZON
+    shut["train"].loc[then & (shut["train"].index % 3 > 0), ["units", "open"]] = 0
+    before, after = (tabcli.report(run, t).numbers.findings for t in (tables, shut))
+    assert before.headline is not None
+    assert after.headline is not None
+    assert (before.headline.alike, before.headline.shut, after.headline.alike, after.headline.shut) == (6, 0, 5, 1)
+    own = next(s for s in before.series if s.name == "shop 5")
+    assert own.before is not None
+    assert before.headline.last_year == pytest.approx((after.headline.last_year or 0) + own.before)
+    assert next(s for s in after.series if s.name == "shop 5").change is None
+    assert "in the 5 series that were open then" in after.sentence
+    assert "shop 5" not in {look.name for look in after.departed}
+
+
+def test_series_whose_names_join_alike_have_bounds_of_their_own() -> None:
+    config, tables = one_kind("D", 200)
+    rng = np.random.default_rng(1)
+    keys = [("a, b", "c", 1.0), ("a", "b, c", 5.0), ("a · b", "c", 20.0), ("a", "b · c", 50.0)]
+    parts = [tables["train"][tables["train"]["name"] == "a"].assign(name=n, part=p) for n, p, _ in keys]
+    for part, (_, _, level) in zip(parts, keys, strict=True):
+        part["sold"] *= level * rng.uniform(0.9, 1.1, len(part))
+    config = {**config, "series": ["name", "part"], "categorical": ["name", "part"], "validation": {"last": "14d"}}
+    table = {"train": pd.concat(parts, ignore_index=True)}
+    run = tabcli.train(tabcli.prep(config, table), overrides=["calibration.windows=1"])
+    found = tabcli.report(run, table).numbers.findings.series
+    assert len(found) == 4
+    totals = tabcli.predict(run, table, horizon="14d", totals=["name,part"]).totals
+    assert totals is not None
+    assert len(totals) == 4
+    columns = (totals[c].tolist() for c in ("sold", "sold_lo80", "sold_hi80"))
+    ends = {f"{value:.4g}": (low, high) for value, low, high in zip(*columns, strict=True)}
+    assert {f"{s.value:.4g}": (s.low, s.high) for s in found} == ends
+    assert len(ends) == 4
+
+
+# ---------------------------------------------------------------------------------------------- less, and drift
+
+
+def test_without_tables_it_shows_what_the_run_keeps(run: Path, tables: dict[str, Any], tmp_path: Path) -> None:
+    bare = tabcli.report(run)
+    found = bare.numbers.findings
+    assert found.headline is None
+    assert re.fullmatch(
+        r"units: forecasts of 2 past windows were off by \d+\.\d % of what happened; no rows to forecast were given\.",
+        bare.sentence,
+    )
+    assert all(s.actual is not None for s in found.chain)
+    assert bare.numbers.judged is not None
+    assert bare.numbers.drift is None
+    assert bare.numbers.planned == ()
+    assert any("the run alone forecasts no rows: " in note and "--data" in note for note in found.notes)
+    assert any("no train table was given" in note for note in found.notes)
+    assert len(bare.numbers.drawable.names) == 6
+    assert "The facts" in bare.html
+    with pytest.raises(tabcli.DataError, match=r"the forecast: has no column 'shop', 'day', and without --data"):
+        tabcli.report(run, forecast=tabcli.predict(run, tables).table)
+    rows = tabcli.predict(run, tables, columns=["shop", "day"], intervals=[0.8]).table
+    given = tabcli.report(run, forecast=rows).numbers.findings
+    whole = tabcli.report(run, tables).numbers.findings
+    assert given.headline is not None
+    assert whole.headline is not None
+    assert (given.headline.value, given.headline.low) == (whole.headline.value, whole.headline.low)
+    assert [(s.name, s.value, s.low) for s in given.series] == [(s.name, s.value, s.low) for s in whole.series]
+    done = CliRunner().invoke(app, ["report", str(run), "--out", str(tmp_path / "bare.html")])
+    assert done.exit_code == 0, done.output
+    assert "warning: the run alone forecasts no rows" in done.stderr
+
+
+def test_a_run_with_rules_forecasts_without_tables() -> None:
+    config, tables = one_kind("D", 200)
+    run = tabcli.train(
+        tabcli.prep({**config, "validation": {"last": "14d"}}, tables), overrides=["calibration.windows=1"]
+    )
+    bare, whole = tabcli.report(run).numbers.findings, tabcli.report(run, tables).numbers.findings
+    assert bare.headline is not None
+    assert whole.headline is not None
+    assert (bare.headline.value, bare.headline.low) == (whole.headline.value, whole.headline.low)
+
+
+def test_what_moved_is_named_and_nothing_else(run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    usual = tabcli.report(run, tables).numbers.drift
+    assert usual is not None
+    assert {"promo", "open", "holiday", "kind", "size"} <= {m.name for m in usual}
+    assert not [m for m in usual if m.moved]
+    moved = {name: table.copy() for name, table in tables.items()}
+    moved["future"]["promo"] = 1
+    moved["shops"].loc[moved["shops"]["shop"] == "shop 2", "size"] = 80.0
+    html = (made := tabcli.report(run, moved)).html
+    named = {m.name: m for m in made.numbers.drift or () if m.moved}
+    assert set(named) == {"promo", "size"}
+    assert named["size"].outside == pytest.approx(1 / 6)
+    now, then = 1.0, float(tables["train"]["promo"].mean())
+    n, rows = len(tables["train"]), len(tables["future"])
+    p = np.array([0.5, rows + 0.5, 0.5, 0.5])
+    q = np.array([n * (1 - then) + 0.5, n * then + 0.5, 0.5, 0.5])
+    p, q = p / p.sum(), q / q.sum()
+    assert named["promo"].index == pytest.approx(((p - q) * np.log(p / q)).sum())
+    assert now > (named["promo"].usual or 0)
+    assert "2 of " in html[html.index('id="drift"') :]

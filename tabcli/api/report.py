@@ -128,4 +128,4 @@ def write_charts(charts: list[Chart], folder: Path) -> None:
     for chart in charts:
         files.write_text(folder / f"{chart.key}.svg", chart.wide)
         with files.atomic_file(folder / f"{chart.key}.png") as temporary:
-            temporary.write_bytes(chart.png)
+            temporary.write_bytes(chart.png())

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.cards.segments import moment_text
+from tabcli.config.schema import ONE_SERIES
 from tabcli.reports.report_rows import ReportRows
 from tabcli.reports.series import SeriesTotal
 
@@ -30,8 +31,9 @@ class Drawable:
     the past, then forecast, low and high of each step to come, one after the other.
 
     `names`: of the series, the largest first. `dates`: of all steps, of which the first `n_past` are known. `units`:
-    what an integer of each series is worth. `week_starts`: the first days of the weeks to come; `weeks`: those of each
-    series; `week_before`: what the seven days before them had.
+    what an integer of each series is worth. `by`: what tells series apart. `week_starts`: the first days of the weeks
+    to come, `week_days` how many days each has; `weeks`: those of each series; `week_before`: what the seven days
+    before them had.
     """
 
     names: list[str]
@@ -39,7 +41,9 @@ class Drawable:
     n_past: int
     units: list[float]
     numbers: str
+    by: str
     week_starts: list[str]
+    week_days: list[int]
     weeks: list[list[Week]]
     week_before: list[float | None]
 
@@ -60,15 +64,18 @@ def drawable(rows: ReportRows, series: tuple[SeriesTotal, ...]) -> Drawable:
     units = _units(table)
     numbers = np.where(np.isnan(table), GONE, np.round(np.nan_to_num(table) / units[:, None])).astype("<i2")
     own = {s.number: s for s in series}
-    starts = sorted({w.first for s in series for w in s.weeks})
+    starts = dict(sorted({(w.first, w.days) for s in series for w in s.weeks}))
+    by = "" if fitted.config.series == (ONE_SERIES,) else ", ".join(fitted.config.series)
     return Drawable(
         names=[rows.names[k] for k in kept],
         dates=[moment_text(frequency.after(end, k)) for k in range(1 - n_past, horizon + 1)],
         n_past=n_past,
         units=units.tolist(),
         numbers=base64.b64encode(numbers.tobytes()).decode("ascii"),
-        week_starts=starts,
-        weeks=[_weeks(own[k], starts) for k in kept if k in own],
+        by=by,
+        week_starts=list(starts),
+        week_days=list(starts.values()),
+        weeks=[_weeks(own[k], list(starts)) for k in kept if k in own],
         week_before=[own[k].week_before for k in kept if k in own],
     )
 

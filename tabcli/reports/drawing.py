@@ -32,7 +32,7 @@ Draw = Callable[["Axes", bool], None]
 
 @dataclass(frozen=True)
 class Chart:
-    """`key` names its files. `wide`, `narrow`: SVG; `png`: the wide one. `header`, `rows`: its numbers."""
+    """`key` names its files. `wide`, `narrow`: SVG. `header`, `rows`: its numbers. `draw`: what draws it."""
 
     key: str
     title: str
@@ -41,7 +41,15 @@ class Chart:
     rows: tuple[tuple[str, ...], ...]
     wide: str
     narrow: str
-    png: bytes
+    draw: Draw
+
+    def png(self) -> bytes:
+        """The wide one as PNG."""
+        with drawing_style(self.key):
+            written = io.BytesIO()
+            figure = _drawn(self.draw, wide=True)
+            figure.savefig(written, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+        return written.getvalue()
 
     def inline(self) -> list[tuple[str, str]]:
         """The wide and the narrow SVG for the page: class and text, with ids of their own and colours of the theme."""
@@ -56,11 +64,8 @@ def chart_of(
 ) -> Chart:
     """Draws a chart: `draw` is called with the axes and whether they are wide."""
     with drawing_style(key):
-        wide, narrow = _drawn(draw, wide=True), _drawn(draw, wide=False)
-        of_wide, of_narrow = _svg(wide), _svg(narrow)
-        png = io.BytesIO()
-        wide.savefig(png, format="png", dpi=130, facecolor="white", metadata={"Software": None})
-    return Chart(key, title, description, tuple(header), rows, of_wide, of_narrow, png.getvalue())
+        wide, narrow = (_svg(_drawn(draw, wide=w)) for w in (True, False))
+    return Chart(key, title, description, tuple(header), rows, wide, narrow, draw)
 
 
 @contextmanager

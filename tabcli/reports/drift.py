@@ -4,7 +4,7 @@ Every stretch of time differs from all of the past. So a column is named where i
 as long as the forecast differed from the rest of the past, and by more than is commonly taken for no change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -66,11 +66,13 @@ def drift_of(rows: ReportRows) -> tuple[Moved, ...] | None:
     keys = (*config.series, config.date, config.id, ONE_SERIES)
     for profiles in rows.run.fitted.contract.tables.values():
         for column, profile in profiles.items():
-            if column in made or column in keys or column not in table.stored or profile["kind"] == "date":
+            if column in keys or column not in table.stored or profile["kind"] == "date":
                 continue
             outside = _outside(rows, column, profile)
             if outside is not None:
-                made[column] = Moved(column, None, None, outside, outside > OUTSIDE)
+                found = made.get(column, Moved(column, None, None, 0.0, False))
+                outside = max(outside, found.outside)
+                made[column] = replace(found, outside=outside, moved=found.moved or outside > OUTSIDE)
     return tuple(sorted(made.values(), key=lambda m: (not m.moved, -_size(m), m.name)))
 
 

@@ -74,7 +74,8 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
         facts=numbers.facts,
         drawable=numbers.drawable,
         fewer=len(numbers.drawable.names) < len(findings.series),
-        charts=named,
+        week_chart=named.get("weeks"),
+        chain_chart=named.get("chain"),
         by_charts=by,
         charted=[chart.title.removeprefix("Error by ") for chart in by],
         series_rows=[_series_row(s) for s in findings.series[:MOST_SERIES]],
@@ -144,10 +145,10 @@ def _planned_row(planned: Planned) -> tuple[str, ...]:
     then = "–" if planned.share_then is None else f"{100 * planned.share_then:.0f} %"
     return (
         planned.name,
-        f"{planned.rows:,}",
         f"{100 * planned.share:.0f} %",
         then,
         f"{planned.steps:,}",
+        f"{planned.rows:,}",
         short(planned.value),
     )
 

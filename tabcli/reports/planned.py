@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tabcli.arrays import BoolArray
-from tabcli.cards.segments import FEW_VALUES, texts_of
+from tabcli.cards.segments import texts_of
+from tabcli.config.card import FEW_VALUES
 from tabcli.reports.before import last_year_rows
 from tabcli.reports.judged import is_weekday
 from tabcli.reports.report_rows import COLUMN, ReportRows

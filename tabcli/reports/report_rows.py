@@ -29,6 +29,17 @@ COLUMN = "column."
 """What names of the tables' own columns begin with in `ReportRows.known`."""
 
 
+NOTHING = pd.DataFrame(
+    {
+        **{c: np.empty(0, dtype="int64") for c in ("series", "ahead")},
+        "date": np.empty(0, dtype="datetime64[us]"),
+        **{c: np.empty(0) for c in ("value", "low", "high")},
+        **{c: np.empty(0, dtype=bool) for c in ("unknown", "zero")},
+    }
+)
+"""The rows that are forecast where there are none."""
+
+
 @dataclass(frozen=True)
 class ReportRows:
     """All rows of a report.
@@ -78,7 +89,7 @@ def report_rows(run: Run, data: DataSource | None, horizon: Duration | None, giv
     elif given is not None:
         rows, series = _rows_of_given(run, given)
     else:
-        rows = pd.DataFrame(columns=["series", "date", "ahead", "value", "low", "high", "unknown", "zero"])
+        rows = NOTHING
     period, totals = period_of(run.fitted), {}
     if not bounded:
         notes.append("this run keeps no forecasts of past windows: nothing says how sure its forecast is")

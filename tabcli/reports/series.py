@@ -15,9 +15,10 @@ from tabcli.training.past import HELD
 
 @dataclass(frozen=True)
 class WeekSum:
-    """Seven days of a series, the last ones of a forecast maybe fewer: `low`, `high` of 80 %, None where unknown."""
+    """Seven days of a series, or the last days of a forecast. `low`, `high`: of 80 %, None where unknown."""
 
     first: str
+    days: int
     value: float
     low: float | None
     high: float | None
@@ -93,7 +94,7 @@ def _scores(rows: ReportRows) -> dict[int, GroupScore]:
 
 def _weeks(rows: ReportRows) -> dict[int, tuple[WeekSum, ...]]:
     """Seven days each, by the number of the series; empty for steps of a week or more."""
-    if rows.period != "day":
+    if rows.period != "day" or rows.forecast.empty:
         return {}
     target = rows.run.fitted.config.target.column
     if "week" in rows.totals:
@@ -103,19 +104,19 @@ def _weeks(rows: ReportRows) -> dict[int, tuple[WeekSum, ...]]:
         starts = rows.forecast.assign(start=weeks_from(rows.forecast["date"]))
         table = starts.groupby(["series", "start"])["value"].sum().reset_index().assign(low=np.nan, high=np.nan)
     first = table["start"].dt.strftime("%Y-%m-%d")
+    left = (rows.forecast["date"].max().normalize() - table["start"]).dt.days + 1
+    days = left.clip(upper=7)
     made: dict[int, list[WeekSum]] = {}
     columns = (table[c].tolist() for c in ("series", "value", "low", "high"))
-    for k, value, low, high, day in zip(*columns, first.tolist(), strict=True):
-        bounded = not np.isnan(low)
-        made.setdefault(int(k), []).append(
-            WeekSum(day, float(value), float(low) if bounded else None, float(high) if bounded else None)
-        )
+    for k, value, low, high, day, n in zip(*columns, first.tolist(), days.tolist(), strict=True):
+        ends = (None, None) if np.isnan(low) else (float(low), float(high))
+        made.setdefault(int(k), []).append(WeekSum(day, int(n), float(value), *ends))
     return {k: tuple(weeks) for k, weeks in made.items()}
 
 
 def _week_before(rows: ReportRows) -> dict[int, float]:
     """What the seven days before the forecast had, by the number of the series."""
-    if rows.period != "day" or rows.known is None:
+    if rows.period != "day" or rows.known is None or rows.forecast.empty:
         return {}
     first = rows.forecast["date"].min().normalize()
     recent = rows.known[(rows.known["date"] < first) & (rows.known["date"] >= first - pd.Timedelta(days=7))]

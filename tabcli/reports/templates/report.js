@@ -105,15 +105,16 @@
     const weeks = data.weeks[k] || [], before = data.week_before[k];
     const there = data.week_starts.map((start, i) => [start, ...weeks[i]]).filter((week) => week[1] !== null);
     if (!there.length) return "";
-    const rows = there.map(([start, value, low, high], i) => {
-      const then = i ? there[i - 1][1] : before;
-      return [start, shown(value), shown(low), shown(high), then ? percent(value / then - 1) : "–"];
+    const rows = data.week_starts.map((start, i) => {
+      const [value, low, high] = weeks[i], then = i ? weeks[i - 1][0] : before, days = data.week_days[i];
+      const change = value !== null && then && days === 7 ? percent(value / then - 1) : "–";
+      return [start + (days < 7 ? `, ${days} days` : ""), shown(value), shown(low), shown(high), change];
     });
     table(out, "Seven days each", ["from", "forecast", "80 % from", "80 % to", "on the week before"], rows);
-    const [start, value, low, high] = there[0];
+    const [start, value, low, high] = there[0], days = data.week_days[data.week_starts.indexOf(start)];
     const sure = low === null ? "" : ` (80 times of 100 within ${shown(low)} … ${shown(high)})`;
-    const change = before ? `, ${percent(value / before - 1)} on the seven days before (${shown(before)})` : "";
-    return `seven days from ${start}: ${shown(value)}${sure}${change}`;
+    const change = before && days === 7 ? `, ${percent(value / before - 1)} on the seven days before (${shown(before)})` : "";
+    return `the ${days} days from ${start}: ${shown(value)}${sure}${change}`;
   }
 
   function draw(k) {
@@ -131,7 +132,7 @@
     });
     table(more, "Numbers of the series", ["date", "what happened", "forecast", "80 % from", "80 % to"], rows);
     const total = n.forecast.reduce((sum, v) => sum + (v || 0), 0);
-    say.textContent = `${data.names[k]}: ` + (week || (horizon ? `forecast ${shown(total)} in all` : "past windows"));
+    say.textContent = `${data.by} ${data.names[k]}, `.trimStart() + (week || (horizon ? `forecast ${shown(total)} in all` : "past windows"));
   }
 
   function look() {
