@@ -18,6 +18,7 @@ from tabcli.version import __version__
 if TYPE_CHECKING:
     from tabcli.api.backtest import backtest, tune
     from tabcli.api.begin import InitResult, init, synth
+    from tabcli.api.embeddings import EmbeddingsResult, embeddings
     from tabcli.api.evaluate import evaluate
     from tabcli.api.inspect import inspect
     from tabcli.api.predict import Forecaster, forecaster, predict
@@ -44,6 +45,7 @@ _HOME = {
     "Config": "config.schema",
     "ConfigError": "errors",
     "DataError": "errors",
+    "EmbeddingsResult": "api.embeddings",
     "Evaluation": "evaluation.comparison",
     "Forecaster": "api.predict",
     "InitResult": "api.begin",
@@ -63,6 +65,7 @@ _HOME = {
     "WorkerError": "errors",
     "add_datepart": "api.steps",
     "backtest": "api.backtest",
+    "embeddings": "api.embeddings",
     "evaluate": "api.evaluate",
     "forecaster": "api.predict",
     "init": "api.begin",
@@ -87,6 +90,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "EmbeddingsResult",
     "Evaluation",
     "Forecaster",
     "InitResult",
@@ -107,6 +111,7 @@ __all__ = [
     "__version__",
     "add_datepart",
     "backtest",
+    "embeddings",
     "evaluate",
     "forecaster",
     "init",

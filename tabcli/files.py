@@ -41,7 +41,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-FORMATS = ("prep", "run", "fold", "synth")
+FORMATS = ("prep", "run", "fold", "synth", "embeddings")
 """The kinds of directories that tabcli writes. A file in each, its marker, names the kind."""
 
 

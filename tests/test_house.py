@@ -16,7 +16,7 @@ ENTRIES = re.findall(r"^  (\w+)(?:\.py|/) ", README, flags=re.MULTILINE)
 ROOMS = {p.stem for p in HOUSE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 AT_DOOR = ("__init__", "__main__")
 
-LAZY = {"__init__": {"api"}, "cli": {"api", "config", "onboarding", "reports", "tables", "training"}}
+LAZY = {"__init__": {"api"}, "cli": {"api", "config", "maps", "onboarding", "reports", "tables", "training"}}
 """Packages that are imported inside functions: `tabcli --help` waits for neither torch nor pandas."""
 
 

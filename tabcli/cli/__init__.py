@@ -7,9 +7,11 @@ Results go to stdout (`--json` for machines), everything else to stderr.
     render           results → the lines that prep, train, … print
     render_forecast  what predict prints
     render_scores    what evaluate prints
+    render_maps      what embeddings prints
     begin            synth, init
     main_job         prep, train, lr-find, predict: the commands; what they print is in render
     look             report
+    learned          embeddings
     judge            backtest, tune, evaluate, inspect
     steps            add-datepart, categorify, fill-missing, normalize
     configs          config check, show, schema

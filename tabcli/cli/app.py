@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tabcli.cli import begin, configs, judge, look, main_job, steps
+from tabcli.cli import begin, configs, judge, learned, look, main_job, steps
 from tabcli.cli.boundary import Boundary, on_sigterm
 from tabcli.cli.options import EPILOG, HELP_NAMES
 from tabcli.leaving import leave
@@ -58,6 +58,7 @@ for _command in (
     main_job.lr_find,
     main_job.predict,
     look.report,
+    learned.embeddings,
     judge.backtest,
     judge.tune,
     judge.evaluate,

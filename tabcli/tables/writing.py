@@ -24,7 +24,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
                 raise UsageError(f"{path}: cannot tell the format from the ending", hint="use .csv, .tsv or .parquet")
 
 
-MARKERS = ("manifest.json", "truth.json")
+MARKERS = ("manifest.json", "truth.json", "embeddings.json")
 """The files that say what a directory of tabcli holds."""
 
 
