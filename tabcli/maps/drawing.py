@@ -14,7 +14,7 @@ import numpy as np
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.maps.known import OTHERS, UNKNOWN, Colouring
 from tabcli.maps.projection import NAMES, Projection
-from tabcli.reports.charts import DIM, INK, LINE, drawing_style
+from tabcli.reports.drawing import DIM, INK, LINE, drawing_style
 
 MOST_NAMED = 40
 """With more points no names stand beside them."""
