@@ -47,7 +47,7 @@ def rows_of(values: list[float], **columns: Any) -> FactorizedTable:
 
 @pytest.mark.parametrize("transform", TAKES)
 def test_rows_are_kept_whose_target_the_transform_takes_and_others_are_counted(transform: Transform) -> None:
-    kept, left_out = scored_rows(rows_of(VALUES), config_of(transform=transform, nonpositive="drop"), "t.csv")
+    kept, _, left_out = scored_rows(rows_of(VALUES), config_of(transform=transform, nonpositive="drop"), "t.csv")
     assert kept.tolist() == TAKES[transform]
     assert sum(left_out.values()) == TAKES[transform].count(False)
     assert left_out["units missing"] == 1
@@ -76,7 +76,7 @@ def test_what_is_not_taken_is_refused_with_its_rows_and_the_ways_out(
 
 def test_rows_left_out_by_a_condition_are_not_looked_at_any_more() -> None:
     rows = rows_of([0.0, 3.0, 0.0], open=[0, 1, 0])
-    kept, left_out = scored_rows(rows, config_of(transform="log", drop_where={"open": 0}), "t.csv")
+    kept, _, left_out = scored_rows(rows, config_of(transform="log", drop_where={"open": 0}), "t.csv")
     assert kept.tolist() == [False, True, False]
     assert left_out == {"open = 0": 2}
 

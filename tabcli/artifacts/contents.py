@@ -51,7 +51,9 @@ class FittedPipeline:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prep: what was fitted, and the encoded tables train, valid and, where there are such rows, gap and future."""
+    """A prep: what was fitted, and the encoded tables train, valid and, where there are such rows, gap, censored (whose
+    targets are lower bounds) and future.
+    """
 
     fitted: FittedPipeline
     tables: dict[str, pd.DataFrame]

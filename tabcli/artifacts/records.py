@@ -122,6 +122,7 @@ class TrainMetricsState(TypedDict):
     floor: FloorState
     better: dict[str, float]
     held: NotRequired[list[float]]
+    bounds: NotRequired[int]
 
 
 LEAST = 0.03
@@ -138,7 +139,8 @@ class TrainMetrics:
     deviation of the metric over the past `windows`, the newest of which comes first. `baseline`: naive forecasts of the
     validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the calibration. `better`: by
     how much less past forecasts err than the best naive ones, metric → fraction. `held`: which share of each past
-    window lay within the 80 % intervals that the other windows give; empty with a single window.
+    window lay within the 80 % intervals that the other windows give; empty with a single window. `bounds`: how many
+    rows of whose target only a lower bound is known were learned beside the others; they are in no score.
     """
 
     metric: str
@@ -157,6 +159,7 @@ class TrainMetrics:
     floor: Floor = NO_FLOOR
     better: Mapping[str, float] = field(default_factory=dict)
     held: tuple[float, ...] = ()
+    bounds: int = 0
 
     @property
     def bias(self) -> tuple[float, bool]:
@@ -198,6 +201,7 @@ class TrainMetrics:
             "floor": self.floor.to_state(),
             "better": dict(self.better),
             "held": list(self.held),
+            "bounds": self.bounds,
         }
 
     @classmethod
@@ -224,4 +228,5 @@ class TrainMetrics:
             Floor(**state["floor"]),
             state["better"],
             tuple(state.get("held", ())),
+            state.get("bounds", 0),
         )

@@ -8,11 +8,12 @@
       events.parquet   when their events were      metrics.jsonl         a line per epoch
       tail.parquet     what forecasts may repeat   metrics.json          scores, past windows, share of the floor
       train.parquet    encoded rows                history.safetensors   target history as of the last known step
-      valid.parquet, gap.parquet, future.parquet   floor.safetensors     naive forecasts beside the networks
-      past.parquet     the target's past           past.parquet          past windows with their forecasts
-      groups.parquet   series by kinds             groups.parquet, summary.json: as in PREP
-      summary.json     what prep printed           loss.png, manifest.json
-      manifest.json    sizes and hashes, last      MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
+      valid.parquet, gap.parquet,                  floor.safetensors     naive forecasts beside the networks
+      censored.parquet, future.parquet             past.parquet          past windows with their forecasts
+      past.parquet     the target's past           groups.parquet, summary.json: as in PREP
+      groups.parquet   series by kinds             loss.png, manifest.json
+      summary.json     what prep printed           MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
+      manifest.json    sizes and hashes, last
 
 An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
 learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.
@@ -52,7 +53,7 @@ from tabcli.tables.contract import Contract
 from tabcli.target_history.grid import Grid
 from tabcli.target_history.statistics import Snapshot
 
-PARTS = ("train", "gap", "valid", "future")
+PARTS = ("train", "gap", "valid", "censored", "future")
 """The encoded tables that a prep may have."""
 
 

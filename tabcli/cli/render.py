@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tabcli.api.results import PrepResult, TrainResult
     from tabcli.artifacts.records import TrainMetrics
+    from tabcli.artifacts.summary import PrepSummary
     from tabcli.floor.blend import Floor
     from tabcli.reports.inspection import Inspection
     from tabcli.training.loop import Callbacks
@@ -51,7 +52,7 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
     yield "rows read      " + ", ".join(f"{name} {n:,}" for name, n in counts.read.items())
     if counts.sampled:
         yield f"sampled        {found.series} whole series"
-    yield "left out       " + counts_text({**counts.dropped, "in the gap": rows.get("gap", 0)})
+    yield from _not_learned(found)
     yield f"train          {rows['train']:,} rows, {split.train_start.date()} … {split.train_end.date()}"
     yield f"validation     {rows['valid']:,} rows, {split.valid_start.date()} … {split.valid_end.date()}"
     if "future" in rows:
@@ -84,6 +85,14 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
+def _not_learned(found: "PrepSummary") -> Iterator[str]:
+    """Rows that are left out, or of which only a lower bound is learned."""
+    n_bounds = found.rows.get("censored", 0)
+    yield "left out       " + counts_text({**found.counts.dropped, "in the gap": found.rows.get("gap", 0)})
+    if n_bounds:
+        yield f"lower bounds   {n_bounds:,} rows whose target was cut short: learned as at least so much, in no score"
+
+
 def _floor_text(floor: "Floor") -> str:
     """Which naive forecasts stand beside the networks, and what they gained."""
     if floor.share == 0:
@@ -96,6 +105,8 @@ def _floor_text(floor: "Floor") -> str:
 def _why_none(result: "TrainResult") -> str:
     """Why forecasts are not calibrated."""
     config = result.run.fitted.config
+    if result.metrics.bounds and not result.metrics.judged_on:
+        return "targets that were cut short are in no past window; the others are too low to decide"
     if config.calibration.metric == "none":
         return "the config wants none"
     if result.metrics.judged_on < 2:
@@ -125,7 +136,10 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     windows = f"{n} past window{'s' if n > 1 else ''}"
     yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {windows}"
     mean, sure = metrics.bias
-    if sure:
+    if metrics.bounds:
+        yield f"lower bounds   {metrics.bounds:,} rows whose target was cut short are in none of these scores;"
+        yield "               on the others less was wanted, so that a forecast of what is wanted lies above them"
+    elif sure:
         off, way = score_text("bias", abs(mean)), "high" if mean > 0 else "low"
         yield f"warning        the sum of the forecast was {off} too {way} on average, in all {n} past windows"
         if mean < 0 and metrics.metric in ("wape", "mae", "mape"):

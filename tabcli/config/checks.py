@@ -135,7 +135,12 @@ def _tuning_problems(config: Config) -> list[str]:
 
 
 def _target_problems(config: Config) -> list[str]:
-    """Negative targets taken as 0 on a scale that does not take 0."""
+    """Negative targets taken as 0 on a scale that does not take 0; rows that one would know before to be cut short."""
+    roles = config.availability
+    known = {*config.series, config.date, *roles.known_in_advance, *roles.static}
+    if config.target.censored_where and {*config.target.censored_where} <= known:
+        names = ", ".join(config.target.censored_where)
+        return [f"target.censored_where: {names} known in advance; nobody knows before which targets will be cut short"]
     if config.target.nonpositive == "clip" and config.target.transform != "log1p":
         return [
             f"target.nonpositive: clip is for transform: log1p, which takes zeros, not for {config.target.transform}"

@@ -238,11 +238,16 @@ class Target(Section):
     *log1p* takes zeros too, *identity* any number. `nonpositive` says what happens to targets that it does not take,
     and to missing ones: *refuse* the table, *drop* the rows, or *clip*: *log1p* takes a negative one as 0. `no_row`:
     *zero* gives a series a row with the target 0 on each date, from its first one on, on which another series has one.
+
+    `censored_where`: rows whose target was cut short, as where a shop was sold out: what was wanted is at least what
+    was sold. They are learned as lower bounds, and are in no statistic, no past of the target and no score. One of its
+    columns must be past only: nobody knows before which rows these will be.
     """
 
     column: Annotated[str, Reads("target")]
     transform: Transform = "log"
     drop_where: Annotated[Condition, Reads("past")] = {}
+    censored_where: Annotated[Condition, Reads("past")] = {}
     nonpositive: Literal["refuse", "drop", "clip"] = "refuse"
     no_row: Literal["unknown", "zero"] = "unknown"
 

@@ -15,6 +15,7 @@ from tabcli.pipeline.apply import Applied
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.kinds import require_columns
+from tabcli.tables.rows import matches
 
 YEAR_DAYS = 364
 """A year before, on the same weekday."""
@@ -51,6 +52,8 @@ def known_targets(run: Run, data: DataSource, applied: Applied) -> KnownTargets:
     table = load_tables(config, data, ["train"])["train"]
     require_columns(table, [target], where)
     usable = ~TargetTransform.refused(config.target.transform, table[target].to_numpy(dtype="float64", na_value=np.nan))
+    if config.target.censored_where and {*config.target.censored_where} <= {*table.columns}:
+        usable &= ~matches(table, config.target.censored_where, "target.censored_where")
     table = table[usable & (table[config.date] <= fitted.split.valid_end).to_numpy()]
     table = fitted.contract.conform(table.reset_index(drop=True), "train", where)
     ahead, all_series = series_codes(applied.rows[list(config.series)], fitted.calendar.series)

@@ -88,6 +88,8 @@ class JoinedData:
     availability: dict[str, Availability]
     kept: BoolArray
     """Which train rows have a target to learn from or to be scored on, bool (n_train,)."""
+    censored: BoolArray
+    """Which train rows have a lower bound of it instead, bool (n_train,)."""
     holidays: PublicHolidays
     frequency: Frequency
     horizon: int
@@ -151,11 +153,23 @@ def join(source: SourceTables) -> JoinedData:
     calendar = EventCalendar.empty(config.series, config.features.events)
     features = build_features(rows, lookups, config, calendar, holidays, frequency, left)
     check_columns(features.table.head(len(dates)), config, ["row", "input", "past"])
-    kept, dropped = scored_rows(features.table.head(len(dates)), config, source.where)
+    kept, censored, dropped = scored_rows(features.table.head(len(dates)), config, source.where)
     counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
     groups = series_groups(config, features, lookups, len(dates), source.where)
     return JoinedData(
-        config, features, contract, availability, kept, holidays, frequency, horizon, split, known_until, counts, groups
+        config,
+        features,
+        contract,
+        availability,
+        kept,
+        censored,
+        holidays,
+        frequency,
+        horizon,
+        split,
+        known_until,
+        counts,
+        groups,
     )
 
 

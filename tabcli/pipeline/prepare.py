@@ -35,7 +35,8 @@ class RowSplit:
     """Which rows belong to which part.
 
     `kept`: the train rows with a target to learn from or to be scored on; of these `train` and `valid`; all bool
-    (n_train,). `parts`: part (train, valid, gap, future) → the numbers of its rows in the feature table, int64.
+    (n_train,). `parts`: part (train, valid, gap, censored, future) → the numbers of its rows in the feature table,
+    int64.
     """
 
     split: Split
@@ -56,6 +57,8 @@ def _cut(source: JoinedData) -> RowSplit:
     parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
     if gap.any():
         parts["gap"] = np.flatnonzero(gap)
+    if source.censored.any():
+        parts["censored"] = np.flatnonzero(source.censored)
     if len(source.features.table) > len(dates):
         parts["future"] = np.arange(len(dates), len(source.features.table))
     return RowSplit(split, kept, train, valid, parts)

@@ -10,7 +10,7 @@ from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.kinds import is_number
 from tabcli.tables.levels import rows_text
-from tabcli.tables.rows import matches, with_columns
+from tabcli.tables.rows import condition_text, matches, with_columns
 from tabcli.tables.texts import not_numeric_error
 
 
@@ -23,8 +23,9 @@ def clip_targets(train: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, int
     return with_columns(train, {name: train[name].mask(negative, 0)}), int(negative.sum())
 
 
-def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, dict[str, int]]:
-    """Which rows have a target to learn from or to be scored on, bool (n,); and reason → how many were left out.
+def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[BoolArray, BoolArray, dict[str, int]]:
+    """Which rows have a target to learn from or to be scored on, bool (n,); which a lower bound of it, bool (n,); and
+    reason → how many were left out.
 
     Raises `DataError` where the target holds no numbers, where it has values that its transform does not take (and
     `target.nonpositive` is not *drop*), or where no row is left. `where`: what messages call the table.
@@ -40,6 +41,8 @@ def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[Bool
         hit = matches(rows, config.target.drop_where, "target.drop_where")
         left_out[", ".join(f"{c} = {v}" for c, v in config.target.drop_where.items())] = int(hit.sum())
         kept &= ~hit
+    censored = kept & _censored(rows, config)
+    kept &= ~censored
     values = target.to_numpy(dtype="float64")
     refused = TargetTransform.refused(config.target.transform, values)
     finite = np.isfinite(values)
@@ -63,7 +66,16 @@ def scored_rows(rows: FactorizedTable, config: Config, where: str) -> tuple[Bool
         kept[found] = False
     if not kept.any():
         raise DataError(f"{where}: no row with a target that can be learned is left")
-    return kept, left_out
+    empty = int((censored & refused).sum())
+    if empty:
+        left_out[f"{condition_text(config.target.censored_where)}, without a bound"] = empty
+    return kept, censored & ~refused, left_out
+
+
+def _censored(rows: FactorizedTable, config: Config) -> BoolArray:
+    """Which rows have a target that was cut short, bool (n,)."""
+    condition = config.target.censored_where
+    return matches(rows, condition, "target.censored_where") if condition else np.zeros(len(rows), dtype=bool)
 
 
 def _ways_out(config: Config, reason: str) -> str:

@@ -17,7 +17,7 @@ from tabcli.pipeline.prepare import baseline_columns
 from tabcli.selection.trees import TREES, fit_lightgbm
 from tabcli.training.dataset import Dataset
 from tabcli.training.ensemble import window_errors
-from tabcli.training.inputs import Inputs, history_of, make_inputs, n_past_windows
+from tabcli.training.inputs import Inputs, exact, history_of, make_inputs, n_past_windows
 
 PEERS = ("seasonal_naive", "median", *TREES)
 
@@ -92,11 +92,12 @@ def _with_base(config: Config) -> Config:
 def _tree_outputs(peer: str, inputs: Inputs, config: Config, level: float | None = None) -> FloatArray:
     """The outputs of trees for the rows of `inputs.valid`, on the learned scale, float64 (n,).
 
-    They learn from the network's own inputs, each training row with one draw. `level`: of a quantile, for *lightgbm*.
+    They learn from the network's own inputs, each training row with one draw, but not from bounds. `level`: of a
+    quantile, for *lightgbm*.
     """
     (x, base), (scored, scored_base) = _matrix(inputs.train), _matrix(inputs.valid)
     categorical = list(range(inputs.train.x_cat.shape[1]))
-    y = inputs.train.y.numpy() - base
+    x, y = exact(inputs.train, x), exact(inputs.train, inputs.train.y.numpy() - base)
     if level is not None:
         return fit_lightgbm(x, y, categorical, config.seed, level)(scored) + scored_base
     return TREES[peer](x, y, categorical, config.seed)(scored) + scored_base

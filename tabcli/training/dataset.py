@@ -20,12 +20,16 @@ BLOCK_ROWS = 32768  # rows that are gathered at a time
 
 
 class Batch(NamedTuple):
-    """B rows of a `Dataset`: int32 (B, n_cat), float32 (B, n_cont) with the columns of the history, (B,) and (B,)."""
+    """B rows of a `Dataset`: int32 (B, n_cat), float32 (B, n_cont) with the columns of the history, (B,) and (B,).
+
+    `bound`: bool (B,), or None where no row of the dataset is one.
+    """
 
     x_cat: Tensor
     x_cont: Tensor
     base: Tensor
     y: Tensor
+    bound: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ class Dataset:
     """`x_cat`: int32 (n, n_cat). `x_cont`: float32 (n, n_cont). `y`: float32 (n,), empty for rows without a target.
 
     `base`: float32 (n,), what the network's output is added to; 0 where there is no history. With `drawn`, each batch
-    gets a new draw of the history's columns, the bases, and the inputs that look ahead.
+    gets a new draw of the history's columns, the bases, and the inputs that look ahead. `bound`: of which rows y is a
+    lower bound of the target, bool (n,); None where it is of none.
     """
 
     x_cat: Tensor
@@ -100,6 +105,7 @@ class Dataset:
     y: Tensor
     base: Tensor
     drawn: Drawn | None = None
+    bound: Tensor | None = None
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, categorical: Sequence[str], continuous: Sequence[str]) -> "Dataset":
@@ -124,7 +130,8 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         """The same rows, their tensors on another device."""
         names = ("x_cat", "x_cont", "y", "base")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        bound = None if self.bound is None else self.bound.to(device)
+        return replace(self, bound=bound, **{name: getattr(self, name).to(device) for name in names})
 
     def check_codes(self, cardinalities: Sequence[int]) -> None:
         """Raises `BundleError` where a code lies outside its embedding (which torch would call an index error)."""
@@ -151,8 +158,10 @@ class Dataset:
                 x_cont, drawn_base = self.drawn.inputs(x_cat, x_cont, rows.numpy(), draws)
                 base = base if drawn_base is None else drawn_base
             x_cat, x_cont, base = (t.to(device) for t in (x_cat, x_cont, base))
+            bound = None if self.bound is None else self.bound.index_select(0, there)
             for i in range(0, len(rows), batch_size):
-                yield Batch(*(t[i : i + batch_size] for t in (x_cat, x_cont, base, y)))
+                part = slice(i, i + batch_size)
+                yield Batch(x_cat[part], x_cont[part], base[part], y[part], None if bound is None else bound[part])
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

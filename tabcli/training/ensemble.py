@@ -8,7 +8,8 @@
 
 No network has seen the rows of the window that it is scored on. The floor of a window's forecast is fitted to the
 other windows, its calibration to older windows alone. Floor and calibration of the forecast to come are fitted to all
-windows; without a refit the calibration leaves out window 0.
+windows; without a refit the calibration leaves out window 0. Where more than a few rows are bounds (`MOST_BOUNDS`)
+there is neither: the others are rows on which little was wanted, and floor and calibration would learn just that.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,9 +88,10 @@ def fit_ensemble(
     trained = run_tasks(tasks, prepared, settings, inputs, callbacks, job)
     members = trained[:n]
     by_window = [[t for t in trained if t.task.rows == k] for k in range(n_windows + 1)]
-    floors = fit_floors(prepared, settings, [_mean_of(networks) for networks in by_window])
-    errors = [window_errors(prepared, settings, k, floors.past[k](_mean_of(n))) for k, n in enumerate(by_window)]
-    older = [_calibration(prepared, settings, errors[k + 1 :]) for k in range(n_windows + 1)]
+    decided = _decided_by_past(prepared, settings)
+    floors = fit_floors(prepared, decided, [_mean_of(networks) for networks in by_window])
+    errors = [window_errors(prepared, decided, k, floors.past[k](_mean_of(n))) for k, n in enumerate(by_window)]
+    older = [_calibration(prepared, decided, errors[k + 1 :]) for k in range(n_windows + 1)]
     scores = _scores(prepared, members, floors.past[0], older[0])
     windows = _window_scores(prepared, by_window, errors, floors.past[0], older)
     if refit:
@@ -99,13 +101,28 @@ def fit_ensemble(
     records = [replace(record, network=t.task.name) for t in trained for record in t.fit.epochs]
     snapshot = next((inputs(m.task).snapshot for m in members if m.spec.history != "none"), None)
     judging = errors if refit else errors[1:]
-    calibration = _calibration(prepared, settings, judging)
+    n_judging = len(judging) if decided is settings else 0
+    calibration = _calibration(prepared, decided, judging)
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
     past = pd.concat([past_forecast(prepared, k, e.outputs) for k, e in enumerate(errors)], ignore_index=True)
     return Ensemble(
-        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, len(judging), past
+        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, n_judging, past
     )
+
+
+MOST_BOUNDS = 0.02
+"""Of so many of the rows to learn from the target may be cut short before past windows decide on nothing."""
+
+
+def _decided_by_past(prepared: Prepared, settings: Config) -> Config:
+    """The settings, without floor and calibration where too many rows are bounds for past windows to decide on them."""
+    n_bounds = len(prepared.tables.get("censored", ()))
+    if n_bounds <= MOST_BOUNDS * (n_bounds + len(prepared.tables["train"]) + len(prepared.tables["valid"])):
+        return settings
+    forecast = settings.forecast.model_copy(update={"floor": "off"})
+    calibration = settings.calibration.model_copy(update={"metric": "none"})
+    return settings.model_copy(update={"forecast": forecast, "calibration": calibration})
 
 
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
@@ -203,6 +220,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         floor=ensemble.floors.coming,
         better=ensemble.floors.better,
         held=held_by_windows(prepared.fitted, ensemble.past),
+        bounds=len(window_of(prepared, "refit" if ensemble.refitted else 0).bounds),
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)

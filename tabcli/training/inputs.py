@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from tabcli.arrays import Float32Array, IntArray
@@ -72,7 +73,7 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
     categorical, continuous = preprocessor.inputs(settings.model.without)
     cardinalities = {c: n for c, n in preprocessor.categorify.cardinalities().items() if c in categorical}
     parts = []
-    for table in (window.learned, window.scored):
+    for table in (window.shown, window.scored):
         data = Dataset.from_table(table, categorical, continuous)
         data.check_codes(list(cardinalities.values()))
         parts.append(data)
@@ -80,12 +81,14 @@ def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: Histo
     outlook = OutlookInputs.of(window.scored, prepared.fitted, categorical, continuous)
     if outlook is not None:
         outlook.write(valid.x_cat, valid.x_cont, window.steps_left)
-        outlook = OutlookInputs.of(window.learned, prepared.fitted, categorical, continuous)
+        outlook = OutlookInputs.of(window.shown, prepared.fitted, categorical, continuous)
     drawn = Drawn(prepared.fitted.horizon, _gap(prepared), None, outlook)
-    y, n_history, snapshot = train.y.numpy(), 0, None
+    if len(window.bounds):
+        train = replace(train, bound=torch.arange(len(train)) >= len(window.learned))
+    y, n_history, snapshot = exact(train, train.y.numpy()), 0, None
     if history is not None:
         use_base = settings.model.history == "base"
-        train, drawn, y = _with_past(history, train, drawn, _places(window.learned), use_base=use_base)
+        train, drawn, y = _with_past(history, train, drawn, _places(window.shown), use_base=use_base)
         assert drawn.history is not None
         valid = _seen_from(drawn.history, valid, window)
         n_history = len(history.spec.names)
@@ -120,8 +123,14 @@ def _with_past(
     base, columns = history.columns(places, np.maximum(places.step - steps_ahead + 1, history.first))
     past = DrawnHistory(history, places, *scale_of(columns), use_base)
     drawn = replace(drawn, history=past, outlook=None if drawn.outlook is None else drawn.outlook.take(late))
-    kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late])
-    return kept, drawn, kept.y.numpy() - base * np.float32(use_base)
+    bound = None if train.bound is None else train.bound[late]
+    kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], bound=bound)
+    return kept, drawn, exact(kept, kept.y.numpy() - base * np.float32(use_base))
+
+
+def exact(data: Dataset, values: Float32Array) -> Float32Array:
+    """The values (n, …) of the rows whose target is known, and not only a bound of it."""
+    return values if data.bound is None else values[~data.bound.numpy()]
 
 
 def _too_short(history: History, places: Positions) -> DataError:
@@ -148,19 +157,27 @@ class Window:
     """A past window as encoded tables: the rows to learn from, up to a cutoff, and the scored rows after the gap.
 
     `origin`: the step after the cutoff on the history's grid, 0 without a history. `steps_left`: how many steps of
-    known calendar lie behind each scored row, int64 (n_scored,).
+    known calendar lie behind each scored row, int64 (n_scored,). `bounds`: rows up to the cutoff of whose target only a
+    lower bound is known; none are scored, and naive forecasts do not see them.
     """
 
     learned: pd.DataFrame
     scored: pd.DataFrame
     origin: int
     steps_left: IntArray
+    bounds: pd.DataFrame
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The rows that a network is shown: those to learn from and, behind them, the bounds."""
+        return pd.concat([self.learned, self.bounds], ignore_index=True) if len(self.bounds) else self.learned
 
 
 def window_of(prepared: Prepared, rows: Rows) -> Window:
     """The rows that a network learns from and is scored on; a refit is scored on rows that it has seen."""
     fitted, tables, date = prepared.fitted, prepared.tables, row_column(prepared.fitted.config.date)
     known = [tables[part] for part in ("train", "gap", "valid") if part in tables]
+    bounds = tables.get("censored", tables["train"].iloc[:0])
     end, horizon, gap = fitted.split.valid_end, fitted.horizon, _gap(prepared)
     if rows == "refit":
         learned, scored = pd.concat(known, ignore_index=True), tables["valid"]
@@ -171,11 +188,13 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
         ago = [fitted.frequency.ago(table[date], end) for table in known]
         learned = pd.concat([t[a >= horizon + gap] for t, a in zip(known, ago, strict=True)], ignore_index=True)
         scored = pd.concat([t[(a >= 0) & (a < horizon)] for t, a in zip(known, ago, strict=True)], ignore_index=True)
+    if rows != "refit" and len(bounds):
+        bounds = bounds[fitted.frequency.ago(bounds[date], end) >= horizon + gap]
     left = np.clip(fitted.frequency.ago(scored[date], end), 0, horizon - 1)
     origin = 0
     if fitted.grid is not None:
         origin = int(fitted.grid.step_of(pd.Series([end]))[0]) + 1 - horizon - gap
-    return Window(learned, scored, origin, left)
+    return Window(learned, scored, origin, left, bounds)
 
 
 def n_past_windows(prepared: Prepared, wanted: int) -> int:

@@ -71,14 +71,21 @@ def mask_categories(x_cat: Tensor, share: float) -> Tensor:
     return x_cat
 
 
-def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
+def loss_of(outputs: Tensor, y: Tensor, settings: Train, bound: Tensor | None = None) -> Tensor:
     """The mean loss of outputs (B,), or (B, heads), for y (B,), all on the learned scale.
 
     `rmspe` is the squared percentage error itself, (exp(output − y) − 1)², for a target learned as its log; the log
     error is held within ±1 so that an early step cannot explode.
+
+    `bound`: where y is a lower bound, bool (B,): learned is what the target is expected to be above it; with *pinball*
+    an output above it costs nothing.
     """
     if outputs.ndim == 2:
         y = y.unsqueeze(1).expand_as(outputs)
+    if bound is not None:
+        bound = bound.unsqueeze(1).expand_as(outputs) if outputs.ndim == 2 else bound
+        made = outputs.detach()
+        y = torch.where(bound, torch.maximum(y, made), y) if settings.loss == "pinball" else _expected(made, y, bound)
     match settings.loss:
         case "mse":
             return F.mse_loss(outputs, y)
@@ -89,6 +96,19 @@ def loss_of(outputs: Tensor, y: Tensor, settings: Train) -> Tensor:
         case "pinball":
             above = y - outputs
             return torch.maximum(settings.quantile * above, (settings.quantile - 1) * above).mean()
+
+
+def _expected(outputs: Tensor, y: Tensor, bound: Tensor) -> Tensor:
+    """What is learned of rows (B,) whose y is a bound: the mean of a normal target that is known to be above it.
+
+    Around the output, with the standard deviation of the batch's other errors; so the squared error's gradient is that
+    of the likelihood of a censored regression (Tobin 1958), by the steps of expectation and maximisation.
+    """
+    errors = (outputs - y)[~bound]
+    spread = errors.square().mean().sqrt().clamp(min=1e-4) if errors.numel() else torch.ones_like(y[:1]).mean()
+    below = ((y - outputs) / spread).clamp(max=6.0)  # beyond, the ratio of two numbers near 0
+    hazard = torch.exp(-below.square() / 2) * math.sqrt(2 / math.pi) / torch.erfc(below / math.sqrt(2))
+    return torch.where(bound, torch.maximum(outputs + spread * hazard, y), y)
 
 
 def uses_bfloat16(settings: Train) -> bool:
@@ -207,7 +227,10 @@ class Trainer:
         mix = no_mixup if alpha is None else Mix(float(torch.distributions.Beta(alpha, alpha).sample()))
         with torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext():
             outputs = self.model(mask_categories(batch.x_cat, self.settings.category_dropout), batch.x_cont, mix)
-        loss = loss_of(outputs, mix(batch.y - batch.base), self.settings)
+        bound = batch.bound
+        if bound is not None and isinstance(mix, Mix) and mix.share < 0.5:
+            bound = bound.roll(1, 0)  # a mixture is what most of it is
+        loss = loss_of(outputs, mix(batch.y - batch.base), self.settings, bound)
         self.optimizer.zero_grad(set_to_none=False)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()

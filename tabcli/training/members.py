@@ -39,7 +39,7 @@ class MemberSpec:
 class TrainedMember:
     """A trained network: its weights in `fit`, and its outputs for the n scored rows, float32 (n,), learned scale.
 
-    `n_rows`: how many rows it learned from.
+    `n_rows`: how many rows it learned from, bounds not counted.
     """
 
     task: MemberSpec
@@ -99,7 +99,8 @@ def run_task(
         resume=resume,
     )
     model = loop.load_model(made.spec, fit.weights)
-    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), len(made.train))
+    n_exact = len(made.train) if made.train.bound is None else int((~made.train.bound).sum())
+    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), n_exact)
     if done is not None:
         _save_trained(done, trained)
     return trained
