@@ -12,7 +12,7 @@ FEV     ?= fev
 WORLD   ?= tables
 ARGS    ?=
 
-.PHONY: help install test laws coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
+.PHONY: help install test browser laws coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -25,6 +25,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: $(STAMP)  ## set up and pass the tests
 	$(BIN)/python -m pytest -n 2
+
+browser: $(STAMP)  ## what opens pages in a browser, for `make test`; a browser itself: apt-get install chromium
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
 
 LAWS ?= tests/test_law*.py
 laws: $(STAMP)  ## the generated laws, or LAWS="tests…", on fifty times as many cases as in make test (an hour; one process)

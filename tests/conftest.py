@@ -1,6 +1,9 @@
 """A small dataset with names of its own, and what every test has: no network, no change of the global random state."""
 
 import copy
+import importlib.util
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +126,23 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a test tried to reach the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser without a window, one for all tests. Without one tests are skipped; with TABCLI_BROWSER=needed they fail."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    missing = "" if path else "no browser: apt-get install chromium"
+    if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:
+        missing = "no playwright: make browser"
+    if missing:
+        (pytest.fail if os.environ.get("TABCLI_BROWSER") == "needed" else pytest.skip)(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
