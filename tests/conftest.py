@@ -130,7 +130,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A browser without a window, one for all tests. Without one tests are skipped; with TABCLI_BROWSER=needed they fail."""
+    """A browser without a window. Where there is none tests are skipped; with TABCLI_BROWSER=needed they fail."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     missing = "" if path else "no browser: apt-get install chromium"
     if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("axe_playwright_python") is None:

@@ -26,7 +26,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def opened(browser: Any, pages: dict[str, Path]) -> Any:
-    """Opens a page in a context of its own; what it says and asks for is told by the page's `said`, `asked` and `got`."""
+    """Opens a page in a context of its own; the page's `said`, `asked` and `got` keep what it says and asks for."""
     contexts = []
 
     def open_page(name: str, width: int = DESKTOP, **options: Any) -> Any:
