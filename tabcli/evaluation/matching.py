@@ -36,7 +36,11 @@ def match(
     extra = [c for c in forecast.columns if c not in truth.columns and c not in made]
     place = _free("place", forecast, truth)
     wanted = plain_keys(forecast[[*keys, *extra]], keys).assign(**{place: np.arange(len(forecast))})
-    merged = plain_keys(truth, keys).merge(wanted, on=list(keys), how="left")
+    mixed = [k for k in keys if _kind(forecast[k]) != _kind(truth[k])]  # whole numbers beside others
+    known, wanted = (with_columns(t, {k: t[k].astype("float64") for k in mixed}) for t in (truth, wanted))
+    merged = with_columns(
+        plain_keys(known, keys).merge(wanted, on=list(keys), how="left"), {k: truth[k].to_numpy() for k in mixed}
+    )
     places = merged.pop(place)
     alone = places.isna().to_numpy()
     if alone.any():
