@@ -16,12 +16,12 @@ from tabcli.artifacts.records import TrainMetrics
 from tabcli.artifacts.summary import PrepSummary
 from tabcli.cli.render import (
     changes_text,
-    echo_table,
     print_json,
     render_inspection,
     render_prep,
     render_train,
 )
+from tabcli.cli.terminal import echo_table
 from tabcli.reports.inspection import ColumnFacts, Inspection
 from tests.conftest import examples
 
@@ -186,10 +186,10 @@ def train_result(**changes: Any) -> Any:
 
 def test_train_word_for_word() -> None:
     assert list(render_train(train_result())) == [
-        "validation RMSPE 10.00 % on 43,065 rows (epoch 7)",
+        "validation     RMSPE 10.00 % on 43,065 rows (epoch 7)",
         "calibration    forecasts × 0.9859, which lowers the error of past windows that it was not fitted to",
         "37.5 % better than the best naive forecast: the median by shop (16.00 %)",
-        "past window    2015-05-03 … 2015-06-19: RMSPE 11.00 %, WAPE 7.00 %, bias 1.00 %",
+        "past window    2015-05-03 … 2015-06-19: RMSPE 11.00 %, WAPE 7.00 %, bias  1.00 %",
         "past window    2015-06-20 … 2015-08-06: RMSPE 13.00 %, WAPE 8.00 %, bias -2.00 %",
         "expected       RMSPE 12.00 % ± 1.00 %, as in 2 past windows",
         "written: run",
@@ -201,7 +201,7 @@ def test_train_word_for_word() -> None:
     [
         (
             {"members": [0.1, 0.12]},
-            "validation RMSPE 10.00 % on 43,065 rows (mean of 2 members, alone 11.00 % on average)",
+            "validation     RMSPE 10.00 % on 43,065 rows (mean of 2 members, alone 11.00 % on average)",
         ),
         (
             {"calibration": {"factor": 1.0, "shift": -12.5}},

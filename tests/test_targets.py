@@ -67,7 +67,7 @@ def test_the_whole_job(tmp_path: Path, transform: str, change: Any, metric: str,
     made = run("prep", "--config", tmp_path / "config.yaml", "--data", tmp_path / "data", "--out", tmp_path / "prep")
     assert f"to beat        {metric.upper()} " in made.stdout
     done = run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run")
-    assert f"validation {metric.upper()} " in done.stdout
+    assert f"validation     {metric.upper()} " in done.stdout
     assert f"{metric.upper()} " in done.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["metric"] == metric

@@ -164,6 +164,7 @@ def _predict(
         beside.get("review"),
         made.overridden,
         beside.get("overrides"),
+        made.by_date,
     )
 
 

@@ -92,6 +92,7 @@ class PredictResult(Shown):
     by rule. `warnings`: what a reader of the forecast should know. `seconds`: how long it took. `totals`: a row for
     each sum that was asked for, see `forecasting.totals`, and the file with them. `target`: what is forecast. `review`:
     the rows that most deserve a look. `overridden`: a person's numbers, which stand in `table`, beside the model's.
+    `by_date`: the sum of each date's forecasts.
     """
 
     path: Path | None
@@ -106,6 +107,7 @@ class PredictResult(Shown):
     review_path: Path | None = None
     overridden: pd.DataFrame | None = None
     overrides_path: Path | None = None
+    by_date: pd.Series | None = None
 
     @property
     def bounds(self) -> pd.DataFrame:

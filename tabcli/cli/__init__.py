@@ -2,6 +2,7 @@
 
 Results go to stdout (`--json` for machines), everything else to stderr.
 
+    terminal         how lines look: colours, columns, bars
     boundary         every exception → one message and an exit code
     options          options that several commands share
     render           results → the lines that prep, train, … print

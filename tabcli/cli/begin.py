@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import typer
 
 import tabcli
-from tabcli.cli.boundary import say
-from tabcli.cli.options import AsJson, Force, Reading, reading_options, split_names
+from tabcli.cli.options import AsJson, Force, Quiet, Reading, reading_options, split_names
 from tabcli.cli.render import print_json
+from tabcli.cli.terminal import say, show
 from tabcli.errors import UsageError
 from tabcli.evaluation.naming import score_text
 
@@ -41,6 +41,7 @@ def synth(
     ] = None,
     start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD.")] = None,
     force: Force = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Make sales tables from a known process, whose noise floor is therefore known.
@@ -69,10 +70,16 @@ def synth(
     if as_json:
         print_json({**facts, f"noise_floor_{made.metric}": made.noise_floor})
         return
+    if quiet:
+        return
     floor = f"{made.metric.upper()} {score_text(made.metric, made.noise_floor)}"
-    typer.echo(f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast")
-    typer.echo(f"noise floor: {floor}; no forecast of these rows is better, except by chance")
-    typer.echo(f"written: {made.path}")
+    show(
+        [
+            f"{made.n_train:,} rows to learn from, {made.n_test:,} to forecast",
+            f"noise floor: {floor}; no forecast of these rows is better, except by chance",
+            f"written: {made.path}",
+        ]
+    )
 
 
 def _at_terminal() -> bool:
@@ -112,6 +119,7 @@ def init(
     wide: Annotated[bool, typer.Option("--wide", help="Each column of numbers is a series of its own.")] = False,
     read: Reading = None,
     force: Force = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Look at a folder of tables and write a commented config that runs as it is.
@@ -139,9 +147,9 @@ def init(
     if as_json:
         print_json({"path": str(out), "config": result.config.dump(), "reasons": result.reasons})
         return
-    for line in result.reasons:
-        typer.echo(line)
-    typer.echo(f"written: {out}")
+    if quiet:
+        return
+    show([*result.reasons, f"written: {out}"])
     ahead = f" --horizon {result.horizon}" if result.horizon else ""
     typer.echo("next:")
     typer.echo(f"  tabcli prep --config {quote(str(out))} --data {quote(str(directory))} --out prep")

@@ -11,6 +11,7 @@ from typer._click.core import Context
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from tabcli.cli.terminal import say
 from tabcli.errors import TabcliError, UsageError, full_error
 
 # -------------------------------------------------------------------------------- the error boundary
@@ -45,11 +46,6 @@ def _as_expected(error: BaseException) -> TabcliError | None:
             f"{path.with_name(name)}: {error.strerror}", hint="give another path, or make this one usable"
         )
     return None
-
-
-def say(text: str) -> None:
-    """Writes a line to stderr."""
-    typer.echo(text, err=True)
 
 
 def _report_bug(error: Exception) -> None:

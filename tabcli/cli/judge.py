@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import tabcli
-from tabcli.cli.boundary import say
 from tabcli.cli.options import (
     AsJson,
     ConfigOption,
@@ -15,13 +14,15 @@ from tabcli.cli.options import (
     Intervals,
     Overrides,
     Quantiles,
+    Quiet,
     Reading,
     levels_of,
     reading_options,
     split_names,
 )
-from tabcli.cli.render import changes_text, echo_table, print_json, progress_bar, render_inspection
-from tabcli.cli.render_scores import evaluation_json, main_scores, render_evaluation
+from tabcli.cli.render import changes_text, print_json, progress_bar, render_inspection
+from tabcli.cli.render_scores import evaluation_json, main_scores, metric_lines, render_evaluation
+from tabcli.cli.terminal import echo_table, say, show
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def backtest(
         str | None, typer.Option(metavar="COLUMN", help="Also by step, a series column, the date or one of baseline.")
     ] = None,
     overrides: Overrides = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score the whole pipeline on rolling-origin folds of the past, beside peers that it must beat.
@@ -56,9 +58,10 @@ def backtest(
     def on_fold(name: str, scores: "Scores") -> None:
         metric = next(iter(next(iter(scores.values()))))  # the config's stands first
         shown = ", ".join(f"{forecast} {score_text(metric, s[metric])}" for forecast, s in scores.items())
-        say(f"fold {name}: {metric.upper()} {shown}")
+        if not quiet:
+            say(f"fold {name}: {metric.upper()} {shown}")
 
-    with progress_bar() as callbacks:
+    with progress_bar(quiet) as callbacks:
         result = tabcli.backtest(
             config,
             data,
@@ -79,11 +82,13 @@ def backtest(
         grouped = {} if groups is None else {"by": groups.to_dict("records")}
         print_json({"folds": result.folds, "summary": summary.to_dict("records"), **grouped, "path": str(out)})
         return
-    echo_table(summary)
+    if quiet:
+        return
+    echo_table(summary, bars=result.metric)
     if groups is not None:
-        typer.echo("")
+        show([""])
         echo_table(main_scores(groups))
-    typer.echo(f"written: {out}")
+    show([f"written: {out}"])
 
 
 def tune(
@@ -94,6 +99,7 @@ def tune(
     folds: Annotated[int, typer.Option(help="How many folds judge each trial.")] = 2,
     end: Annotated[list[str] | None, typer.Option(help="Add a fold that ends on this date; may be repeated.")] = None,
     overrides: Overrides = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Search the config's tune.space for better settings, judged by rolling-origin folds (needs optuna).
@@ -102,9 +108,10 @@ def tune(
     """
 
     def on_trial(trial: "Trial") -> None:
-        say(f"trial {trial.number}: {trial.score:.5f} with {changes_text(trial.changes)}")
+        if not quiet:
+            say(f"trial {trial.number}: {trial.score:.5f} with {changes_text(trial.changes)}")
 
-    with progress_bar() as callbacks:
+    with progress_bar(quiet) as callbacks:
         result = tabcli.tune(
             config,
             data,
@@ -120,8 +127,10 @@ def tune(
     if as_json:
         print_json({"best": asdict(best), "trials": [asdict(t) for t in result.trials], "path": str(result.path)})
         return
-    typer.echo(f"best           {result.metric} {score_text(result.metric, best.score)}: {changes_text(best.changes)}")
-    typer.echo(f"written: {result.path}")
+    if quiet:
+        return
+    score = score_text(result.metric, best.score)
+    show([f"best           {result.metric} {score}: {changes_text(best.changes)}", f"written: {result.path}"])
 
 
 def evaluate(
@@ -155,6 +164,7 @@ def evaluate(
         typer.Option(metavar="TABLE", help="What predict --overrides wrote beside the forecast: did a person help?"),
     ] = None,
     reading: Reading = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a forecast: RMSPE, RMSE, MAPE, WAPE, MAE, RMSLE and bias, overall and by a column.
@@ -192,8 +202,7 @@ def evaluate(
     if as_json:
         print_json(evaluation_json(result))
         return
-    for line in render_evaluation(result):
-        typer.echo(line)
+    show(metric_lines(result) if quiet else render_evaluation(result))
 
 
 def inspect(
@@ -210,5 +219,4 @@ def inspect(
     if as_json:
         print_json(result.to_dict())
         return
-    for line in render_inspection(result):
-        typer.echo(line)
+    show(render_inspection(result))

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 import tabcli
-from tabcli.cli.boundary import say
 from tabcli.cli.options import AsJson, Force
 from tabcli.cli.render import print_json
 from tabcli.cli.render_maps import render_embeddings
+from tabcli.cli.terminal import say, show
 
 
 def embeddings(
@@ -69,7 +69,6 @@ def embeddings(
     if as_json:
         print_json(result.to_dict())
     else:
-        for line in render_embeddings(result):
-            typer.echo(line)
+        show(render_embeddings(result))
     if out is not None:
         say(f"written: {out}")

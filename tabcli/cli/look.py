@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import tabcli
-from tabcli.cli.boundary import say
+from tabcli.cli.options import Quiet
+from tabcli.cli.terminal import say, show
 
 
 def report(
@@ -26,6 +27,7 @@ def report(
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="A file for all numbers of the report.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="A folder for each chart as SVG and PNG.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Show a forecast in one page: the sum and how sure it is, what deserves a look, how far past forecasts were off.
 
@@ -38,8 +40,7 @@ def report(
     result = tabcli.report(run, data, out, forecast=forecast, horizon=horizon, json=json, plots=plots)
     for note in result.numbers.findings.notes:
         say(f"warning: {note}")
-    typer.echo(result.sentence)
-    typer.echo(f"written: {out}, {len(result.html.encode()) / 1e6:.2f} MB")
-    for path in (json, plots):
-        if path is not None:
-            typer.echo(f"written: {path}")
+    if quiet:
+        return
+    show([result.sentence, f"written: {out}, {len(result.html.encode()) / 1e6:.2f} MB"])
+    show(f"written: {path}" for path in (json, plots) if path is not None)

@@ -7,7 +7,6 @@ import typer
 
 import tabcli
 from tabcli import memory
-from tabcli.cli.boundary import say
 from tabcli.cli.options import (
     AsJson,
     ConfigOption,
@@ -17,11 +16,13 @@ from tabcli.cli.options import (
     OptionalConfig,
     Overrides,
     Quantiles,
+    Quiet,
     levels_of,
     split_names,
 )
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
 from tabcli.cli.render_forecast import person_json, records_of, render_predict
+from tabcli.cli.terminal import say, show
 
 
 def prep(
@@ -31,6 +32,7 @@ def prep(
     sample: Annotated[int | None, typer.Option(help="Keep whole series worth about this many rows.")] = None,
     overrides: Overrides = None,
     force: Force = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Read and join the tables, make features, split by time and encode the rows.
@@ -43,8 +45,8 @@ def prep(
     if as_json:
         print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary.to_state()})
         return
-    for line in render_prep(result):
-        typer.echo(line)
+    if not quiet:
+        show(render_prep(result))
 
 
 def train(
@@ -64,6 +66,7 @@ def train(
         typer.Option("--precision", help="Of matrix products; auto takes bfloat16 where the processor has it."),
     ] = None,
     force: Force = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the networks on a prep, judge them on the validation rows and past windows, and write a run.
@@ -72,7 +75,7 @@ def train(
     """
 
     changes = [*(overrides or ()), *([f"train.precision={precision}"] if precision else [])]
-    with progress_bar() as callbacks:
+    with progress_bar(quiet) as callbacks:
         result = tabcli.train(
             prep_dir,
             out,
@@ -86,8 +89,8 @@ def train(
     if as_json:
         print_json({"path": str(result.path), "unchanged": result.unchanged, **result.metrics.to_state()})
         return
-    for line in render_train(result):
-        typer.echo(line)
+    if not quiet:
+        show(render_train(result))
 
 
 def lr_find(
@@ -95,6 +98,7 @@ def lr_find(
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG file for the curve.")] = Path("lr-find.png"),
     config: OptionalConfig = None,
     overrides: Overrides = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Suggest a learning rate: raise it batch by batch until the loss explodes.
@@ -106,8 +110,11 @@ def lr_find(
     if as_json:
         print_json({"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "plot": str(out)})
         return
-    typer.echo(f"suggested learning rate: {found.suggestion:.1e}   (tabcli train … -S train.lr={found.suggestion:.1e})")
-    typer.echo(f"written: {out}")
+    if quiet:
+        show([f"{found.suggestion:.1e}"])
+        return
+    rate = f"{found.suggestion:.1e}"
+    show([f"suggested learning rate: {rate}   (tabcli train … -S train.lr={rate})", f"written: {out}"])
 
 
 def predict(
@@ -147,6 +154,7 @@ def predict(
             help="A person's numbers, which replace forecasts: the id, or series and date; the target; who, why, when.",
         ),
     ] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the rows of the table `future`, each id once, in their order; or the next steps of every series.
@@ -172,5 +180,5 @@ def predict(
         sums = {} if result.totals is None else {"totals": records_of(result.totals)}
         print_json({"path": str(out), **result.counts, **sums, **person_json(result), "warnings": result.warnings})
         return
-    for line in render_predict(result):
-        typer.echo(line)
+    if not quiet:
+        show(render_predict(result))

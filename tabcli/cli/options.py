@@ -34,6 +34,8 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors, and nothing else.")]
+
 Reading = Annotated[
     list[str] | None,
     typer.Option(

@@ -3,18 +3,17 @@
 import json
 import math
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 import typer
 
-from tabcli.evaluation.naming import METRIC_NAMES, is_share, score_text
+from tabcli.cli.terminal import can_show
+from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tabcli.api.results import PrepResult, TrainResult
     from tabcli.artifacts.records import TrainMetrics
     from tabcli.artifacts.summary import PrepSummary
@@ -115,6 +114,16 @@ def _why_none(result: "TrainResult") -> str:
     return f"no {what} lowers the error of past windows that it was not fitted to"
 
 
+def _aligned(texts: list[str]) -> list[str]:
+    """Texts of several parts, such as "WAPE 7.00 %, bias -1.00 %", with the numbers of all below each other."""
+    parts = [text.split(", ") for text in texts]
+    if len({len(p) for p in parts}) > 1:
+        return texts
+    words = [[part.split(" ", 1) for part in p] for p in parts]
+    widths = [max(len(w[i][-1]) for w in words) for i in range(len(words[0]))] if words else []
+    return [", ".join(f"{name} {number:>{n}}" for (name, number), n in zip(w, widths, strict=True)) for w in words]
+
+
 def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     """How the forecasts of past windows came out, and what to expect of the forecast to come."""
     n, name = len(metrics.windows), metrics.metric
@@ -125,8 +134,9 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
         of_name = "" if name == "wape" else f"WAPE {score_text('wape', wape)}, "
         return f"{name.upper()} {score_text(name, score)}, {of_name}bias {score_text('bias', bias)}"
 
-    for w in metrics.windows:
-        yield f"past window    {w.start.date()} … {w.end.date()}: {shown(w.score, w.wape, w.bias)}"
+    told = [shown(w.score, w.wape, w.bias) for w in metrics.windows]
+    for w, text in zip(metrics.windows, _aligned(told), strict=True):
+        yield f"past window    {w.start.date()} … {w.end.date()}: {text}"
     if metrics.better:
         gains = (
             f"{100 * abs(g):.1f} % {'less' if g >= 0 else 'more'} by {m.upper()}" for m, g in metrics.better.items()
@@ -160,7 +170,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
     if len(singles) > 1:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
-    yield f"validation {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
+    yield f"validation     {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
     if metrics.floor.mixture:
         yield f"floor          {_floor_text(metrics.floor)}"
     if calibration.factor != 1 or calibration.shift:
@@ -185,10 +195,17 @@ def render_train(result: "TrainResult") -> Iterator[str]:
 
 
 @contextmanager
-def progress_bar() -> Iterator["Callbacks"]:
-    """`tabcli.progress()`, whose bar is cleared whatever happens, so that an error has a line of its own."""
-    from tabcli.api.progress import Bar, callbacks_of
+def progress_bar(quiet: bool = False) -> Iterator["Callbacks"]:
+    """`tabcli.progress()`, whose bar is cleared whatever happens, so that an error has a line of its own.
 
+    `quiet`: nothing is shown.
+    """
+    from tabcli.api.progress import Bar, callbacks_of
+    from tabcli.training.loop import Callbacks
+
+    if quiet:
+        yield Callbacks()
+        return
     bar = Bar(sys.stderr)
     try:
         yield callbacks_of(bar)
@@ -201,41 +218,11 @@ def changes_text(changes: Mapping[str, object]) -> str:
     return ", ".join(f"{path} = {value}" for path, value in changes.items())
 
 
-def echo_table(table: "pd.DataFrame") -> None:
-    """Prints the lines of a table."""
-    for line in table_lines(table):
-        typer.echo(line)
-
-
-def table_lines(table: "pd.DataFrame") -> Iterator[str]:
-    """The lines of a table with right-aligned columns, metrics as `score_text` writes them."""
-    rows = [[c.upper() if c in METRIC_NAMES and c != "bias" else c for c in table.columns]]
-    metric = next((c for c in table.columns if c in METRIC_NAMES), "")  # of which the spreads are
-    rows += [[_cell(str(c), v, metric) for c, v in record.items()] for record in table.to_dict("records")]
-    yield from columns_lines(rows)
-
-
-def columns_lines(rows: Sequence[Sequence[str]], left: Collection[int] = ()) -> Iterator[str]:
-    """Rows of texts as lines whose columns stand below each other, those at `left` left-aligned, the others right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        yield "  ".join(cells).rstrip()
-
-
-def _cell(column: str, value: object, metric: str) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    if column in METRIC_NAMES or is_share(column) or column.startswith("std "):
-        return score_text(metric if column.startswith("std ") else column, value)
-    return f"{value:.6g}"
-
-
 def render_inspection(result: "Inspection") -> Iterator[str]:
     """The lines that inspect prints: facts, then a line per column; in plain ASCII where stdout cannot show blocks."""
     from tabcli.reports.inspection import ASCII_BLOCKS, BLOCKS, sparkline
 
-    rich = _can_show(f"{BLOCKS}…×")
+    rich = can_show(f"{BLOCKS}…×")
     blocks, dots = (BLOCKS, "…") if rich else (ASCII_BLOCKS, "..")
     yield f"{result.what} {result.path}"
     for name, fact in result.facts.items():
@@ -252,15 +239,6 @@ def render_inspection(result: "Inspection") -> Iterator[str]:
     for row in rows:
         cells = [row[i].rjust(widths[i]) if 3 <= i <= 5 else row[i].ljust(widths[i]) for i in used]
         yield "  ".join(cells).rstrip()
-
-
-def _can_show(text: str) -> bool:
-    """Whether stdout's encoding has these characters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def _fact(value: object) -> str:

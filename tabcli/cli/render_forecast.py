@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tabcli.cli.render import columns_lines
+from tabcli.cli.terminal import LABEL_WIDTH, bars_of, can_show, columns_lines, squeezed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,17 +17,36 @@ MOST_TOTALS = 12
 MOST_ROWS = 5
 """So many rows to look at are shown."""
 
+WIDEST = 60
+"""So many characters has the curve at most."""
+
 
 def render_predict(result: "PredictResult") -> Iterator[str]:
     """The lines that predict prints: how many rows, totals, what deserves a look, and the files."""
     zero = result.counts["zero"]
     yield f"{result.counts['rows']:,} rows forecast, {zero:,} of them 0 by rule, in {result.seconds:.1f} s"
+    yield from _curve_lines(result)
     if result.totals is not None:
         yield from _totals_lines(result.totals, str(result.totals_path))
     if result.review is not None:
         yield from _review_lines(result.review, result.counts["rows"], result.target)
     written = [result.path, result.totals_path, result.review_path, result.overrides_path]
     yield f"written: {', '.join(str(path) for path in written if path is not None)}"
+
+
+def _curve_lines(result: "PredictResult") -> Iterator[str]:
+    """The sum of all rows and, of several dates, what it is made of as a small curve."""
+    from tabcli.reports.inspection import ASCII_BLOCKS, BLOCKS, sparkline
+
+    sums = result.by_date
+    if sums is None or len(sums) < 2:
+        return
+    span = f"{_plain(sums.index[0])} … {_plain(sums.index[-1])}" if can_show("…") else "all dates"
+    yield f"{result.target} in all".ljust(LABEL_WIDTH) + f"{_plain(float(sums.sum()))}, {span}"
+    if sums.min() >= 0 and sums.max() > 0:
+        parts = squeezed(sums.to_list(), WIDEST)
+        curve = sparkline([round(1000 * v / max(parts)) for v in parts], BLOCKS if can_show(BLOCKS) else ASCII_BLOCKS)
+        yield "by date".ljust(LABEL_WIDTH) + curve.rstrip()
 
 
 def _totals_lines(totals: "pd.DataFrame", path: str) -> Iterator[str]:
@@ -43,10 +62,16 @@ def _totals_lines(totals: "pd.DataFrame", path: str) -> Iterator[str]:
 
 def _review_lines(review: "Review", n_rows: int, target: str) -> Iterator[str]:
     """How many rows have a reason, the reasons by how often they hold, and the first rows."""
+    if review.table.empty:
+        yield f"to look at     none: no row of {n_rows:,} has a reason"
+        return
     yield f"to look at     {len(review.table):,} of {review.n_reasons:,} rows that have a reason, of {n_rows:,}"
-    for name, n in sorted(review.counts.items(), key=lambda item: -item[1]):
-        if n:
-            yield f"               {name:<15} {n:>7,}"
+    counts = sorted(((n, name) for name, n in review.counts.items() if n), key=lambda item: -item[0])
+    told = [
+        [name, f"{n:,}", bar] for (n, name), bar in zip(counts, bars_of([float(n) for n, _ in counts]), strict=True)
+    ]
+    for line in columns_lines(told, left=(0, 2)) if told else ():
+        yield " " * LABEL_WIDTH + line
     keys = [str(c) for c in review.table.columns]
     shown = [*keys[: keys.index(target)], target, "why"]
     rows = [shown, *([_plain(r[c]) for c in shown] for r in review.table.head(MOST_ROWS).to_dict("records"))]
@@ -56,7 +81,7 @@ def _review_lines(review: "Review", n_rows: int, target: str) -> Iterator[str]:
 
 def _plain(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:,.6g}"
     return str(value.date()) if hasattr(value, "date") else str(value)
 
 

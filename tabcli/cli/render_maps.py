@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tabcli.cli.render import table_lines
+from tabcli.cli.terminal import table_lines
 
 if TYPE_CHECKING:
     from tabcli.api.embeddings import EmbeddingsResult

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tabcli.cli.render import columns_lines, table_lines
+from tabcli.cli.terminal import columns_lines, table_lines
 from tabcli.evaluation.naming import score_text
 from tabcli.evaluation.quantiles import is_quantile, percent_text
 
@@ -56,8 +56,7 @@ def render_evaluation(result: "Evaluation") -> Iterator[str]:
         yield f"{result.n_zero:,} rows with an actual value of 0 are left out of RMSPE and MAPE"
     if result.n_unused:
         yield f"{result.n_unused:,} predictions have no actual row"
-    for name, value in result.metrics.items():
-        yield f"{name.upper() if name != 'bias' else name:<6} {score_text(name, value)}"
+    yield from metric_lines(result)
     if result.is_biased:
         off, chance = (score_text("bias", abs(v)) for v in (result.metrics["bias"], result.bias_error or 0.0))
         way = "high" if result.metrics["bias"] > 0 else "low"
@@ -76,6 +75,12 @@ def render_evaluation(result: "Evaluation") -> Iterator[str]:
             if table is not None:
                 yield ""
                 yield from table_lines(_shown_groups(table, result.quantiles))
+
+
+def metric_lines(result: "Evaluation") -> Iterator[str]:
+    """A line for each metric over all rows."""
+    for name, value in result.metrics.items():
+        yield f"{name.upper() if name != 'bias' else name:<6} {score_text(name, value)}"
 
 
 def _overrides_lines(found: "ValueAdded") -> Iterator[str]:

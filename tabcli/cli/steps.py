@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 import tabcli
-from tabcli.cli.boundary import say
-from tabcli.cli.options import Names, Reading, reading_options, split_names
+from tabcli.cli.options import Names, Quiet, Reading, reading_options, split_names
 from tabcli.cli.render import counts_text
+from tabcli.cli.terminal import say, show
 from tabcli.errors import UsageError
 
 TableIn = Annotated[Path, typer.Argument(help="The table to read.")]
@@ -34,6 +34,7 @@ def _step(
     state: Path | None,
     columns: str,
     reading: list[str] | None,
+    quiet: bool,
 ) -> None:
 
     from tabcli.tables.writing import require_no_input, write_table
@@ -45,6 +46,8 @@ def _step(
         step, table, fit=fit, state=state, columns=split_names(columns), reading=reading_options(reading)
     )
     write_table(result.table, out)
+    if quiet:
+        return
     for column, counts in result.counts.items():
         if isinstance(counts, Mapping):
             text = counts_text(counts) if any(counts.values()) else ""
@@ -52,7 +55,7 @@ def _step(
             text = f"{counts:,} filled" if counts else ""
         if text:
             say(f"{column}: {text}")
-    typer.echo(f"written: {out}")
+    show([f"written: {out}"])
 
 
 def add_datepart(
@@ -65,6 +68,7 @@ def add_datepart(
     time_of_day: Annotated[bool, typer.Option("--time", help="Also hour, minute and second.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the date column.")] = False,
     reading: Reading = None,
+    quiet: Quiet = False,
 ) -> None:
     """Add fastai's 13 date parts (16 with --time), such as Year, Week and Dayofweek.
 
@@ -77,9 +81,11 @@ def add_datepart(
     require_no_input(out, [table])
     result = tabcli.add_datepart(table, column, prefix=prefix, time=time_of_day, drop=not keep, reading=options)
     write_table(result.table, out)
+    if quiet:
+        return
     for name, n in result.counts.items():
         say(f"{name}: {n:,} missing")
-    typer.echo(f"written: {out}")
+    show([f"written: {out}"])
 
 
 def categorify(
@@ -89,12 +95,13 @@ def categorify(
     state: StateOption = None,
     columns: Names = "",
     reading: Reading = None,
+    quiet: Quiet = False,
 ) -> None:
     """Replace values by codes: 0 missing, 1 unknown, 2… the levels seen with --fit. By default text and bool columns.
 
     Example: tabcli categorify train.csv out.csv --fit state.json --columns store,promo
     """
-    _step("categorify", table, out, fit, state, columns, reading)
+    _step("categorify", table, out, fit, state, columns, reading, quiet)
 
 
 def fill_missing(
@@ -104,12 +111,13 @@ def fill_missing(
     state: StateOption = None,
     columns: Names = "",
     reading: Reading = None,
+    quiet: Quiet = False,
 ) -> None:
     """Fill missing numbers with the median learned with --fit, and add flag columns. By default all numbers.
 
     Example: tabcli fill-missing train.csv out.csv --fit state.json
     """
-    _step("fill-missing", table, out, fit, state, columns, reading)
+    _step("fill-missing", table, out, fit, state, columns, reading, quiet)
 
 
 def normalize(
@@ -119,9 +127,10 @@ def normalize(
     state: StateOption = None,
     columns: Names = "",
     reading: Reading = None,
+    quiet: Quiet = False,
 ) -> None:
     """Centre numbers and divide by their standard deviation, both learned with --fit. By default all numbers.
 
     Example: tabcli normalize train.csv out.csv --fit state.json --columns distance
     """
-    _step("normalize", table, out, fit, state, columns, reading)
+    _step("normalize", table, out, fit, state, columns, reading, quiet)

@@ -37,7 +37,8 @@ class Prediction:
     `table`: the id (where the config has one), series, date, the columns that were asked for, and the forecast under
     the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
     `warnings`: one sentence each. `applied`: the rows as they were encoded. `totals`: see `totals.totals_of`; `review`:
-    see `review.review_of`; `overridden`: see `overrides.Overrides.record`; None where none were asked for.
+    see `review.review_of`; `overridden`: see `overrides.Overrides.record`; None where none were asked for. `by_date`:
+    the sum of the forecasts of each date, in their order.
     """
 
     table: pd.DataFrame
@@ -48,6 +49,7 @@ class Prediction:
     totals: pd.DataFrame | None = None
     review: Review | None = None
     overridden: pd.DataFrame | None = None
+    by_date: pd.Series | None = None
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def forecast(
         review = review_of(Reviewed(run, applied, outputs, values, kept, before), named, wanted.review)
     overridden = None if overrides is None else overrides.record(table[keys_of(run, table)], target, values)
     counts = {"rows": len(rows), "zero": int(zero.sum())}
+    by_date = table.groupby(config.date)[target].sum()
     columns_there = [*rows.columns, target, *([] if overrides is None else [model_column(target)])]
-    return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden)
+    return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date)
 
 
 NO_PAST = "no train table was given: no row is looked at for being far from its series' own past"
