@@ -18,6 +18,7 @@ from tabcli.version import __version__
 if TYPE_CHECKING:
     from tabcli.api.backtest import backtest, tune
     from tabcli.api.begin import InitResult, init, synth
+    from tabcli.api.compare import CompareResult, compare
     from tabcli.api.embeddings import EmbeddingsResult, embeddings
     from tabcli.api.evaluate import evaluate
     from tabcli.api.inspect import inspect
@@ -42,6 +43,7 @@ _HOME = {
     "Backtest": "selection.folds",
     "BundleError": "errors",
     "Callbacks": "training.loop",
+    "CompareResult": "api.compare",
     "Config": "config.schema",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -66,6 +68,7 @@ _HOME = {
     "add_datepart": "api.steps",
     "backtest": "api.backtest",
     "embeddings": "api.embeddings",
+    "compare": "api.compare",
     "evaluate": "api.evaluate",
     "forecaster": "api.predict",
     "init": "api.begin",
@@ -87,6 +90,7 @@ __all__ = [
     "Backtest",
     "BundleError",
     "Callbacks",
+    "CompareResult",
     "Config",
     "ConfigError",
     "DataError",
@@ -111,6 +115,7 @@ __all__ = [
     "__version__",
     "add_datepart",
     "backtest",
+    "compare",
     "embeddings",
     "evaluate",
     "forecaster",

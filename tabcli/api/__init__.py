@@ -8,6 +8,7 @@ prep      prep
 train     train, lr_find, model_summary
 predict   predict, forecaster
 report    report
+compare   compare
 embeddings  embeddings
 backtest  backtest, tune
 evaluate  evaluate

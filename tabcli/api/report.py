@@ -80,7 +80,7 @@ def report(
     """
     started = time.perf_counter()
     loaded = loaded_run(run)
-    page = _pages(loaded, data, forecast, out, json)
+    page = require_page(loaded, data, out, json, forecast)
     given = None if forecast is None else read_any(forecast, "forecast", [loaded.fitted.config.date])
     rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
     numbers = _numbers(rows)
@@ -95,8 +95,12 @@ def report(
     return ReportResult(page, html, numbers, charts, time.perf_counter() - started)
 
 
-def _pages(
-    run: Run, data: DataSource | None, forecast: TableSource | None, out: Path | str | None, json: Path | str | None
+def require_page(
+    run: Run,
+    data: DataSource | None,
+    out: Path | str | None,
+    json: Path | str | None,
+    forecast: TableSource | None = None,
 ) -> Path | None:
     """The page's path. Raises `UsageError` for files that cannot be written, or that are read."""
     page = None if out is None else Path(out)

@@ -8,10 +8,11 @@ import typer
 import tabcli
 from tabcli.cli.options import Quiet
 from tabcli.cli.terminal import say, show
+from tabcli.errors import UsageError
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The directory that train wrote.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN_B]", help="The directory that train wrote; or two.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .html file to write.")],
     data: Annotated[
         Path | None,
@@ -32,15 +33,25 @@ def report(
     """Show a forecast in one page: the sum and how sure it is, what deserves a look, how far past forecasts were off.
 
     The page asks for nothing from outside and needs no script but to search for a series. With the train table in
-    --data the forecast is compared with the same days last year.
+    --data the forecast is compared with the same days last year. Of two runs it says which is better and how sure
+    that is, by the past windows that both forecast, which settings differ, and where their forecasts do.
 
     Example: tabcli report run --data data --out report.html
     """
 
-    result = tabcli.report(run, data, out, forecast=forecast, horizon=horizon, json=json, plots=plots)
-    for note in result.numbers.findings.notes:
+    if len(runs) > 2:
+        raise UsageError(f"report: {len(runs)} runs were given", hint="give one run, or two to compare them")
+    if len(runs) == 2:
+        if forecast is not None or horizon is not None:
+            raise UsageError("--forecast and --horizon are for the report of one run, and two were given")
+        both = tabcli.compare(runs[0], runs[1], data, out, json=json, plots=plots)
+        notes, sentence, html = both.numbers.notes, both.sentence, both.html
+    else:
+        result = tabcli.report(runs[0], data, out, forecast=forecast, horizon=horizon, json=json, plots=plots)
+        notes, sentence, html = result.numbers.findings.notes, result.sentence, result.html
+    for note in notes:
         say(f"warning: {note}")
     if quiet:
         return
-    show([result.sentence, f"written: {out}, {len(result.html.encode()) / 1e6:.2f} MB"])
+    show([sentence, f"written: {out}, {len(html.encode()) / 1e6:.2f} MB"])
     show(f"written: {path}" for path in (json, plots) if path is not None)

@@ -47,24 +47,22 @@ class ReportNumbers:
         """Plain values for JSON; what is not finite is None."""
         made = asdict(self)
         del made["drawable"]["numbers"], made["drawable"]["units"], made["drawable"]["weeks"]
-        return {name: _finite(part) for name, part in made.items()}
+        return {name: finite(part) for name, part in made.items()}
 
 
 def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
     """The page, the same bytes for the same numbers and charts."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     script, findings = template("report.js"), numbers.findings
+    head = findings.headline
     named = {chart.key: chart for chart in charts}
     by = [chart for chart in charts if chart.key.startswith("by-")]
-    return environment.from_string(template("report.html")).render(
-        **_helpers(),
+    return rendered(
+        "report.html",
+        title=f"{findings.target}: {'past windows' if head is None else f'forecast {head.first} … {head.last}'}",
         policy=policy_of(script),
-        css=template("report.css"),
         script=script,
         series_json=json_for_page(asdict(numbers.drawable)),
-        head=findings.headline,
+        head=head,
         findings=findings,
         numbers=numbers,
         planned_rows=[_planned_row(p) for p in numbers.planned],
@@ -88,6 +86,15 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
     )
 
 
+def rendered(name: str, **values: object) -> str:
+    """A page by its template."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    loader = FunctionLoader(template)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=loader)
+    return environment.get_template(name).render(**_helpers(), css=template("report.css"), **values)
+
+
 def _helpers() -> dict[str, object]:
     """What the template calls, and numbers that it names."""
     return {
@@ -102,7 +109,9 @@ def _helpers() -> dict[str, object]:
 
 
 def policy_of(script: str) -> str:
-    """The content-security policy of a page with this script."""
+    """The content-security policy of a page with this script, or without one."""
+    if not script:
+        return "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
@@ -123,11 +132,12 @@ def json_for_page(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> object:
+    """Plain values with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
+        return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
