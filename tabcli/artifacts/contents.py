@@ -105,3 +105,5 @@ class Run:
     """Rows of past windows with what was forecast, which intervals are made from: see `training.past`."""
     summary: PrepSummary | None = None
     """What the prep found; None in a run of an older version."""
+    naive_errors: pd.DataFrame | None = None
+    """What naive forecasts erred by as far back as there is a past: see `training.yearly`."""

@@ -10,10 +10,10 @@
       train.parquet    encoded rows                history.safetensors   target history as of the last known step
       valid.parquet, gap.parquet,                  floor.safetensors     naive forecasts beside the networks
       censored.parquet, future.parquet             past.parquet          past windows with their forecasts
-      past.parquet     the target's past           groups.parquet, summary.json: as in PREP
-      groups.parquet   series by kinds             loss.png, manifest.json
-      summary.json     what prep printed           MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
-      manifest.json    sizes and hashes, last
+      past.parquet     the target's past           naive_errors.parquet  how uncertain each time of the year is
+      groups.parquet   series by kinds             groups.parquet, summary.json: as in PREP
+      summary.json     what prep printed           loss.png, manifest.json
+      manifest.json    sizes and hashes, last      MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
 
 An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
 learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.
@@ -169,6 +169,8 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
         (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
     if run.past is not None:
         _write_table(run.past, directory / "past.parquet")
+    if run.naive_errors is not None:
+        _write_table(run.naive_errors, directory / "naive_errors.parquet")
     if run.summary is not None:
         files.write_json(directory / "summary.json", run.summary.to_state())
     files.write_json(directory / "model.json", model)
@@ -204,10 +206,13 @@ def load_run(directory: Path) -> Run:
             floor = replace(floor, models=from_arrays(floor.mixture, load_file(file("floor.safetensors"))))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
-        past = pd.read_parquet(file("past.parquet")) if (directory / "past.parquet").exists() else None
+        past, yearly = (
+            pd.read_parquet(file(name)) if (directory / name).exists() else None
+            for name in ("past.parquet", "naive_errors.parquet")
+        )
         found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
         summary = None if found is None else PrepSummary.from_state(found)
-        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary)
+        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary, yearly)
     except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):

@@ -6,6 +6,7 @@ metrics          what a forecast is judged by
 quantile_scores  what quantiles and intervals are worth
 calibration      the factor or shift that is best for a metric
 experience       how errors fall with what networks had learned from
+time_of_year     how uncertain a time of the year is
 scatter          how widely what happens scatters around a forecast
 naive            naive forecasts from raw tables: medians, last values
 matching         the rows of a forecast and of what happened, matched by key

@@ -11,7 +11,8 @@ standardised errors of all rows together then have the quantiles that are wanted
 prediction for a finite sample (Vovk et al. 2005; Lei et al. 2018). Not rows are counted for it but the independent
 errors that they are worth, since series err together on a date: as many as there are dates where all of the error is
 common to a date, and as many as there are rows where nothing is (the design effect, Kish 1965). Before all that, the
-errors of windows whose networks had learned from less are made smaller: see `experience`.
+errors of windows whose networks had learned from less are made smaller (see `experience`), and those of times of the
+year that are always uncertain (see `time_of_year`).
 """
 
 from collections.abc import Sequence
@@ -48,19 +49,27 @@ class RowPlaces:
     """What n rows are, int64 (n,) each.
 
     `series`: its number, −1 for one that training never saw. `season`: the place in the season, from 0 on. `ahead`: how
-    many steps after the cutoff, from 1 on.
+    many steps after the cutoff, from 1 on. `time_of_year`: how much more uncertain than usual it is, float64 (n,), see
+    the module of that name; None: as usual.
     """
 
     series: IntArray
     season: IntArray
     ahead: IntArray
+    time_of_year: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.series)
 
     def take(self, index: BoolArray) -> "RowPlaces":
         """The rows where `index`, (n,), is true."""
-        return RowPlaces(self.series[index], self.season[index], self.ahead[index])
+        time_of_year = None if self.time_of_year is None else self.time_of_year[index]
+        return RowPlaces(self.series[index], self.season[index], self.ahead[index], time_of_year)
+
+    @property
+    def unusual(self) -> FloatArray:
+        """`time_of_year`, or 1 for all, float64 (n,)."""
+        return np.ones(len(self)) if self.time_of_year is None else self.time_of_year
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,8 @@ class Scatter:
 
     def quantiles(self, places: RowPlaces, levels: Sequence[float]) -> FloatArray:
         """What is added to the outputs of n rows for each level, on the learned scale, float64 (n, q), rising."""
-        quantiles: FloatArray = self.shift + self.scale(places)[:, None] * self.offsets(levels)
+        shift = self.shift * places.unusual[:, None]
+        quantiles: FloatArray = shift + self.scale(places)[:, None] * self.offsets(levels)
         return quantiles
 
     def scale(self, places: RowPlaces) -> FloatArray:
@@ -112,7 +122,7 @@ class Scatter:
         within = np.minimum(places.ahead, self.horizon).clip(1)
         beyond = np.maximum(places.ahead / self.horizon, 1.0) ** max(self.growth, LEAST_BEYOND)
         known = np.where(places.series < 0, NEW, _of(self.series, places.series))
-        scale: FloatArray = within**self.growth * beyond * _of(self.season, places.season) * known
+        scale: FloatArray = within**self.growth * beyond * _of(self.season, places.season) * known * places.unusual
         return scale
 
     def offsets(self, levels: Sequence[float]) -> FloatArray:
@@ -144,7 +154,7 @@ def fit_scatter(past: PastErrors, *, apart: bool = True) -> Scatter:
     `apart`: whether the median errors of windows are looked at apart from the errors around them, for which a window
     needs many rows.
     """
-    past = _by_experience(past, apart=apart)
+    past = _by_experience(replace(past, error=past.error / past.places.unusual), apart=apart)
     middles = _medians(past.error, past.window) * apart
     left = past.error - middles[past.window]
     growth = _growth(_held(left), past.places.ahead)

@@ -15,6 +15,7 @@ from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.training.past import known_steps, past_errors, row_places
+from tabcli.training.yearly import yearly_factors
 
 _FITTED: WeakKeyDictionary[Run, Scatter] = WeakKeyDictionary()
 
@@ -49,7 +50,9 @@ def quantiles_of(run: Run, applied: Applied, outputs: FloatArray, levels: Sequen
     """
     fitted, scatter = run.fitted, scatter_of(run)
     series = np.where(unknown_rows(run, applied), -1, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
-    places = row_places(fitted, series, applied.rows[fitted.config.date], steps_ahead(run, applied))
+    dates = applied.rows[fitted.config.date]
+    time_of_year = yearly_factors(fitted, run.naive_errors, dates)
+    places = row_places(fitted, series, dates, steps_ahead(run, applied), time_of_year)
     order = np.argsort(levels)
     added = scatter.quantiles(places, [levels[i] for i in order])
     found = significant(fitted.target.inverse((outputs[:, None] + added).ravel())).reshape(added.shape)

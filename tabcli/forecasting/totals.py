@@ -20,7 +20,8 @@ from tabcli.evaluation.scatter import PastErrors, RowPlaces, Scatter, fit_scatte
 from tabcli.forecasting.bounds import coming_steps, past_of
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied
-from tabcli.training.past import learned_by
+from tabcli.training.past import learned_by, time_of_year
+from tabcli.training.yearly import yearly_factors
 
 PERIODS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "day": lambda dates: dates.dt.normalize(),
@@ -113,8 +114,9 @@ def totals_by(
     A group is made of whole series; `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
     the order of the groups, then of time.
     """
-    target = run.fitted.config.target.column
-    sums = _sums(total, groups, rows.dates, rows.values)
+    fitted, target = run.fitted, run.fitted.config.target.column
+    time = yearly_factors(fitted, run.naive_errors, rows.dates)
+    sums = _sums(total, groups, rows.dates, rows.values, time)
     past = _past_sums(run, total, dict(zip(rows.series.tolist(), groups.tolist(), strict=True)))
     scatter = fit_scatter(_errors_of(run, past, total), apart=False)
     scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
@@ -161,14 +163,20 @@ def _starts(dates: pd.Series, period: str | None) -> pd.Series:
     return weeks_from(dates) if period == SEVEN_DAYS else PERIODS[period](dates)
 
 
-def _sums(total: Total, groups: AnyArray, dates: pd.Series, values: AnyArray) -> pd.DataFrame:
-    """The sum of each group and period: *group*, *start*, *value*, *rows*."""
-    table = pd.DataFrame({"group": groups, "start": _starts(dates, total.period), "value": values})
-    return table.groupby(["group", "start"])["value"].agg(value="sum", rows="size").reset_index()
+def _sums(
+    total: Total, groups: AnyArray, dates: pd.Series, values: FloatArray, time_of_year: FloatArray
+) -> pd.DataFrame:
+    """The sum of each group and period: *group*, *start*, *value*, *rows*, and *time_of_year*, the mean by value."""
+    columns = {"value": values, "size": np.abs(values), "time_of_year": np.abs(values) * time_of_year}
+    table = pd.DataFrame({"group": groups, "start": _starts(dates, total.period), **columns})
+    found = table.groupby(["group", "start"])
+    made = found[[*columns]].sum()
+    mean = (made["time_of_year"] / made["size"]).where(made["size"] > 0, 1.0)
+    return made.assign(time_of_year=mean, rows=found.size()).drop(columns="size").reset_index()
 
 
 def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame:
-    """The same totals in each past window: *group*, *start*, *window*, *actual* and *forecast*.
+    """The same totals in each past window: *group*, *start*, *window*, *actual*, *forecast* and *time_of_year*.
 
     Of series that are forecast; `group_of`: a series' number → its group.
     """
@@ -179,8 +187,9 @@ def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame
     for window, part in rows.groupby("window"):
         of_row = group[part.index].to_numpy(dtype="int64")
         forecast = run.calibration.forecasts(run.fitted.target, part["output"].to_numpy())
-        made = _sums(total, of_row, part["date"], forecast).rename(columns={"value": "forecast"})
-        made["actual"] = _sums(total, of_row, part["date"], part["actual"].to_numpy())["value"]
+        time = time_of_year(part)
+        made = _sums(total, of_row, part["date"], forecast, time).rename(columns={"value": "forecast"})
+        made["actual"] = _sums(total, of_row, part["date"], part["actual"].to_numpy(), time)["value"]
         found.append(made.assign(window=window))
     made = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     made = made[made["forecast"] != 0] if found else made
@@ -198,7 +207,8 @@ def _places(sums: pd.DataFrame, total: Total) -> RowPlaces:
     season = (
         sums["start"].dt.day_of_week.to_numpy(dtype="int64") if total.period == "day" else np.zeros(n, dtype="int64")
     )
-    return RowPlaces(sums["group"].to_numpy(dtype="int64"), season, np.ones(n, dtype="int64"))
+    group, ahead = sums["group"].to_numpy(dtype="int64"), np.ones(n, dtype="int64")
+    return RowPlaces(group, season, ahead, sums["time_of_year"].to_numpy(dtype="float64"))
 
 
 def _errors_of(run: Run, past: pd.DataFrame, total: Total) -> PastErrors:

@@ -10,8 +10,9 @@ optimizer    the optimiser, the schedule of the learning rate (where it rises an
 loop         the training loop, checkpoints
 lr_find      the learning-rate finder
 inputs       which rows a network learns from and is scored on
-past         rows of past windows with what was forecast
 floors       the floor: naive forecasts of past windows, and their share beside the networks
+yearly       what naive forecasts erred by at each time of the year
+past         rows of past windows with what was forecast
 members      one network of an ensemble, with its checkpoints
 workers      several networks at once, each in a process of its own
 worker       such a process: `python -m tabcli.training.worker`

@@ -31,8 +31,9 @@ from tabcli.training.inputs import Inputs, n_network_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
-from tabcli.training.past import held_by_windows, past_forecast
+from tabcli.training.past import held_by_windows, past_forecasts
 from tabcli.training.workers import TrainingJob, run_tasks
+from tabcli.training.yearly import naive_errors
 
 FEW = 2
 """At most so many networks forecast a window before the validation rows; `_window_scores` makes up for the others."""
@@ -46,6 +47,7 @@ class Ensemble:
     the n validation rows, and `outputs` each member's for them, float64 (n,). `windows`: past windows, the newest
     first, which say what to expect of the forecast. `epochs`: a record per epoch of all networks. `judged_on`: how many
     windows decided on the calibration. `past`: all rows of past windows, see `training.past`.
+    `naive_errors`: see `training.yearly`.
     """
 
     snapshot: Snapshot | None
@@ -60,6 +62,7 @@ class Ensemble:
     refitted: bool
     judged_on: int
     past: pd.DataFrame
+    naive_errors: pd.DataFrame | None
 
 
 def fit_ensemble(
@@ -105,9 +108,11 @@ def fit_ensemble(
     calibration = _calibration(prepared, decided, judging)
     outputs = [m.outputs.astype("float64") for m in by_window[0]]
     scored = prepared.tables["valid"]
-    past = pd.concat([past_forecast(prepared, k, e.outputs) for k, e in enumerate(errors)], ignore_index=True)
+    yearly = naive_errors(prepared)
+    past = past_forecasts(prepared, [e.outputs for e in errors], yearly)
     return Ensemble(
-        snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, n_judging, past
+        *(snapshot, members, floors, calibration, scores, windows, scored, outputs, records, refit, n_judging),
+        *(past, yearly),
     )
 
 
@@ -237,4 +242,5 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         floor,
         ensemble.past,
         prepared.summary,
+        ensemble.naive_errors,
     )

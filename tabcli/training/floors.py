@@ -88,7 +88,7 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
 
     `networks`: the mean outputs for the newest windows, as many as networks were trained for, float64 (n,) each.
     """
-    every, found, prepared = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), [], _slim(prepared)
+    every, found, prepared = -(-len(prepared.fitted.calendar.series) // MOST_SERIES), [], slim(prepared)
     for k in range(max(len(networks), n_past_windows(prepared, N_WINDOWS - 1) + 1)):
         window = window_of(prepared, k)
         n_learned = len(window.learned)
@@ -125,7 +125,7 @@ def fit_floors(prepared: Prepared, settings: Config, networks: Sequence[FloatArr
     return Floors(fit_floor(windows, target), past, better_than_naive(windows, apart, target))
 
 
-def _slim(prepared: Prepared) -> Prepared:
+def slim(prepared: Prepared) -> Prepared:
     """The prep with only the columns that naive forecasts need, so that windows of large tables are quickly cut."""
     fitted = prepared.fitted
     used = ["y", ROW + "series", *(row_column(c) for c in (fitted.config.date, fitted.config.target.column))]
@@ -135,7 +135,7 @@ def _slim(prepared: Prepared) -> Prepared:
 
 
 def _blending(prepared: Prepared, k: int, floor: Floor) -> Blending:
-    naive = naive_of(prepared, window_of(_slim(prepared), k), floor.mixture) if floor.share else {}
+    naive = naive_of(prepared, window_of(slim(prepared), k), floor.mixture) if floor.share else {}
     return partial(floor.blended, naive=naive)
 
 
@@ -143,5 +143,5 @@ def at_end(floor: Floor, prepared: Prepared) -> Floor:
     """The floor with its naive forecasts fitted to all known rows, as the forecast to come needs them."""
     if floor.share == 0:
         return floor
-    known = known_rows(prepared.fitted, window_of(_slim(prepared), "refit").learned)
+    known = known_rows(prepared.fitted, window_of(slim(prepared), "refit").learned)
     return replace(floor, models=naive_forecasts(known, floor.mixture))

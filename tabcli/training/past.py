@@ -1,8 +1,12 @@
 """Rows of past windows with what happened and what was forecast, as a run keeps them for its intervals.
 
-window  series  date        ahead  actual   output
-0       17      2015-06-13     48  5263.0   8.54     the newest window, its last day; output: on the learned scale
+window  series  date        ahead  actual   output  time_of_year
+0       17      2015-06-13     48  5263.0   8.54            0.97  the newest window, its last day
+
+`output`: on the learned scale. `time_of_year`: how much more uncertain than usual it is, see `evaluation.time_of_year`.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,9 +19,25 @@ from tabcli.evaluation.quantiles import interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
 from tabcli.features.frequency import season_of, year_steps
 from tabcli.training.inputs import window_of
+from tabcli.training.yearly import yearly_factors
 
 HELD = 0.8
 """Of which interval it is told how often past windows lay within it."""
+
+
+TIME_OF_YEAR = "time_of_year"
+"""The column of that name; runs of older versions have none."""
+
+
+def past_forecasts(
+    prepared: Prepared, outputs: Sequence[FloatArray], naive_errors: pd.DataFrame | None
+) -> pd.DataFrame:
+    """The rows of all past windows, the newest first. `outputs`: for each window's n scored rows, float64 (n,).
+
+    `naive_errors`: of the function of that name.
+    """
+    past = pd.concat([past_forecast(prepared, k, output) for k, output in enumerate(outputs)], ignore_index=True)
+    return past.assign(**{TIME_OF_YEAR: yearly_factors(prepared.fitted, naive_errors, past["date"])})
 
 
 def past_forecast(prepared: Prepared, window: int, output: FloatArray) -> pd.DataFrame:
@@ -37,9 +57,11 @@ def past_forecast(prepared: Prepared, window: int, output: FloatArray) -> pd.Dat
     )
 
 
-def row_places(fitted: FittedPipeline, series: IntArray, dates: pd.Series, ahead: IntArray) -> RowPlaces:
+def row_places(
+    fitted: FittedPipeline, series: IntArray, dates: pd.Series, ahead: IntArray, time_of_year: FloatArray | None
+) -> RowPlaces:
     """What decides how widely n rows scatter; `series`: −1 for one that training never saw."""
-    return RowPlaces(series, season_of(dates, fitted.frequency).to_numpy(dtype="int64"), ahead)
+    return RowPlaces(series, season_of(dates, fitted.frequency).to_numpy(dtype="int64"), ahead, time_of_year)
 
 
 def past_errors(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None = None) -> PastErrors:
@@ -49,10 +71,15 @@ def past_errors(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None =
     """
     series, ahead = (rows[c].to_numpy(dtype="int64") for c in ("series", "ahead"))
     error = fitted.target.scaled(rows["actual"]) - rows["output"].to_numpy()
-    places = row_places(fitted, series, rows["date"], ahead)
+    places = row_places(fitted, series, rows["date"], ahead, time_of_year(rows))
     window = np.unique(rows["window"], return_inverse=True)[1].astype("int64")  # from 0 on, also without the newest
     date = pd.factorize(rows["date"])[0].astype("int64")
     return PastErrors(places, window, date, error, learned_by(fitted, rows, coming))
+
+
+def time_of_year(rows: pd.DataFrame) -> FloatArray:
+    """How much more uncertain than usual the time of year of n rows is, float64 (n,); 1 in runs of older versions."""
+    return rows[TIME_OF_YEAR].to_numpy(dtype="float64") if TIME_OF_YEAR in rows else np.ones(len(rows))
 
 
 def learned_by(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None) -> Learned:
