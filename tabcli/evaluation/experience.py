@@ -15,7 +15,7 @@ import numpy as np
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
 
-EXPONENT, DOUBT = 0.15, 0.15
+EXPONENT, DOUBT = 0.2, 0.1
 """What is believed of the exponent before windows are looked at: its mean and standard deviation."""
 
 MOST = 0.6
