@@ -25,7 +25,6 @@ import pandas as pd
 import tabcli
 
 CONFIG = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
-SOLD_OUT = 0.2
 SETTINGS = ["metric=wape", "validation.last=28d", "availability.past_only=[customers, SoldOut]"]
 WAYS = {
     "known": [],
@@ -35,15 +34,15 @@ WAYS = {
 }
 
 
-def cut_short(train: pd.DataFrame, stock: str, rng: np.random.Generator) -> pd.DataFrame:
-    """The train table with sales cut at the stock, and a column SoldOut; `stock`: *plan* or *shelf*."""
+def cut_short(train: pd.DataFrame, stock: str, share: float, rng: np.random.Generator) -> pd.DataFrame:
+    """The train table with sales cut at the stock on a share of the open days, and a column SoldOut."""
     demand = train["sales"].to_numpy(dtype="float64")
     opened = demand > 0
     by = ["store", "day_of_week", "promo"] if stock == "plan" else ["store"]
     usual = train["sales"].where(opened).groupby([train[c] for c in by]).transform("median").to_numpy()
     noise = np.exp(rng.normal(0, 0.1 if stock == "plan" else 0.0, len(train)))
     ratio = demand / (usual * noise)
-    factor = np.quantile(ratio[opened], 1 - SOLD_OUT)
+    factor = np.quantile(ratio[opened], 1 - share)
     level = np.floor(usual * noise * factor)
     sold_out = opened & (demand > level)
     return train.assign(sales=np.where(sold_out, level, demand).astype("int64"), SoldOut=sold_out.astype("int64"))
@@ -64,7 +63,7 @@ def one_seed(seed: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     shutil.rmtree(work, ignore_errors=True)
     tabcli.synth(data, stores=arguments.stores, days=arguments.days, seed=seed, noise=arguments.noise)
     demand = pd.read_csv(data / "train.csv", dtype={"state_holiday": str})
-    cut = cut_short(demand, arguments.stock, np.random.default_rng(seed))
+    cut = cut_short(demand, arguments.stock, arguments.share, np.random.default_rng(seed))
     truth = pd.read_csv(data / "truth.csv").set_index("id")["sales"]
     found = []
     for way in arguments.ways:
@@ -90,6 +89,7 @@ def main() -> None:
     parser.add_argument("--stores", type=int, default=30)
     parser.add_argument("--days", type=int, default=600)
     parser.add_argument("--noise", type=float, default=0.15)
+    parser.add_argument("--share", type=float, default=0.2, help="of the open days that sell out")
     parser.add_argument("--stock", choices=("plan", "shelf"), default="plan")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--set", nargs="*", default=["train.epochs=6", "calibration.windows=1"])

@@ -176,7 +176,10 @@ def test_the_odd_rows_are_found_and_the_reason_is_said(run: Path, odd: dict[str,
     assert below["why"].str.contains("above its last 4 of this weekday").all()
     assert (below["last_season"] > 2).all()
     assert rows["score"].is_monotonic_decreasing
-    assert (rows["score"] > 0).all()
+    has = rows["score"] >= 1
+    assert (has == (rows["reason"] != "")).all()
+    assert has.any()
+    assert rows.loc[~has, "why"].str.startswith("no reason by itself; least usual: ").all()
     assert (rows["units"] > 0).all()  # none of the rows that are 0 by rule
 
 

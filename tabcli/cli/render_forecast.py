@@ -62,10 +62,7 @@ def _totals_lines(totals: "pd.DataFrame", path: str) -> Iterator[str]:
 
 def _review_lines(review: "Review", n_rows: int, target: str) -> Iterator[str]:
     """How many rows have a reason, the reasons by how often they hold, and the first rows."""
-    if review.table.empty:
-        yield f"to look at     none: no row of {n_rows:,} has a reason"
-        return
-    yield f"to look at     {len(review.table):,} of {review.n_reasons:,} rows that have a reason, of {n_rows:,}"
+    yield f"to look at     {len(review.table):,} of {n_rows:,} rows; {review.n_reasons:,} have a reason"
     counts = sorted(((n, name) for name, n in review.counts.items() if n), key=lambda item: -item[0])
     told = [
         [name, f"{n:,}", bar] for (n, name), bar in zip(counts, bars_of([float(n) for n, _ in counts]), strict=True)

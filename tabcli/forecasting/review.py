@@ -76,26 +76,29 @@ def review_of(rows: Reviewed, table: pd.DataFrame, how_many: HowMany) -> Review:
     """The rows of a forecast that most deserve a look.
 
     `table`: the n rows as they are written; each gets a *score*, the main *reason*, *why* in words, and a column for
-    each reason that holds for any row, empty where it does not. Rows without a reason, and such as are not to be looked
-    at, are not among them. The score is the sum of the strengths of all reasons, times `AGAIN` for each row of the same
-    series that has more: a person who has seen one knows the series. Of rows of one score the larger forecast, then the
-    earlier row, comes first, so that fewer rows are always the first of more.
+    each reason that holds for any row, empty where it does not. From a score of 1 on a row has reasons: it is the sum
+    of their strengths. Behind them come rows that have none, by what is least usual of them. What a score is above 1
+    (or, without a reason, above 0) counts `AGAIN` times as much for each row of the same series before: a person who
+    has seen one knows the series. Of rows of one score the larger forecast, then the earlier row, comes first, so that
+    fewer rows are always the first of more.
     """
     reasons = _reasons_of(rows)
-    strengths = np.stack([np.where(r.holds & rows.open, np.clip(r.strength, 0, MOST), 0.0) for r in reasons])
-    score = _discounted(strengths.sum(axis=0), rows)
+    every = np.stack([np.where(rows.open, np.nan_to_num(np.clip(r.strength, 0, MOST)), 0.0) for r in reasons])
+    strengths = np.where(every >= 1, every, 0.0)
+    score = _scores(strengths.sum(axis=0), every.max(axis=0), rows)
     order = _order(score, rows)
     chosen = order[: min(how_many.of(len(score)), int((score > 0).sum()))]
     made = table.iloc[chosen].reset_index(drop=True)
     made["score"] = score[chosen]
-    made["reason"] = np.array([r.name for r in reasons], dtype=object)[strengths[:, chosen].argmax(axis=0)]
-    made["why"] = [_words(reasons, strengths[:, i], i) for i in chosen]
+    names = np.array([r.name for r in reasons], dtype=object)[strengths[:, chosen].argmax(axis=0)]
+    made["reason"] = np.where(score[chosen] >= 1, names, "")
+    made["why"] = [_words(reasons, strengths[:, i], i) or _least_usual(reasons, every[:, i], i) for i in chosen]
     counts = {r.name: int((s > 0).sum()) for r, s in zip(reasons, strengths, strict=True)}
     for reason, strength in zip(reasons, strengths[:, chosen], strict=True):
         if counts[reason.name]:
             column = pd.Series(reason.values[chosen]).astype(object)
             made[reason.name] = column.where(strength > 0, None).infer_objects()
-    return Review(made, counts, int((score > 0).sum()))
+    return Review(made, counts, int((score >= 1).sum()))
 
 
 def _reasons_of(rows: Reviewed) -> list[Reason]:
@@ -116,16 +119,24 @@ def _order(score: FloatArray, rows: Reviewed) -> IntArray:
     return found
 
 
-def _discounted(score: FloatArray, rows: Reviewed) -> FloatArray:
-    """Scores (n,), each times `AGAIN` for each row of the same series before it."""
-    order = _order(score, rows)
+def _scores(sums: FloatArray, soft: FloatArray, rows: Reviewed) -> FloatArray:
+    """The scores of n rows with these sums of strengths, and these largest ones where no reason holds."""
+    has = sums >= 1
+    first = np.where(has, sums, np.minimum(soft, 0.99))
+    order = _order(first, rows)
     series = pd.Series(rows.applied.features.series[order])
-    made = np.empty(len(score))
-    made[order] = score[order] * AGAIN ** series.groupby(series).cumcount().to_numpy()
-    return np.where(score > 0, np.maximum(np.round(made, 4), 1e-4), 0.0)
+    again = np.empty(len(first))
+    again[order] = AGAIN ** series.groupby(series).cumcount().to_numpy()
+    scores = np.where(has, 1 + (first - 1) * again, first * again)
+    rounded: FloatArray = np.where(has, np.round(scores, 4), np.minimum(np.round(scores, 4), 0.9999))
+    return rounded
 
 
 def _words(reasons: Sequence[Reason], strength: FloatArray, row: int) -> str:
     """All reasons of a row, the strongest first."""
     order = sorted((i for i in range(len(reasons)) if strength[i] > 0), key=lambda i: -strength[i])
     return "; ".join(reasons[i].words(row) for i in order)
+
+
+def _least_usual(reasons: Sequence[Reason], strength: FloatArray, row: int) -> str:
+    return f"no reason by itself; least usual: {reasons[int(strength.argmax())].words(row)}"
