@@ -67,6 +67,7 @@ rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folde
 	$(BIN)/tabcli prep --config $(CONFIG) --data $(DATA) --out $(OUT)/prep
 	$(BIN)/tabcli train --prep $(OUT)/prep --out $(OUT)/run --refit --resume -S train.members=$(MEMBERS)
 	$(BIN)/tabcli predict $(OUT)/run --data $(DATA) --out $(OUT)/submission.csv
+	@echo "where it is weak, and against whom: $(OUT)/run/MODEL_CARD.md; what only you know: tabcli card $(OUT)/run --check"
 	@$(BIN)/python -c "import json; m = json.load(open('$(OUT)/run/metrics.json')); \
 	print(f'expected RMSPE {m[\"expected\"]:.4f} ± {m[\"expected_std\"]:.4f}: the mean and the spread of {len(m[\"windows\"])} past windows, each forecast as from its own cutoff')"
 

@@ -18,6 +18,7 @@ from tabcli.version import __version__
 if TYPE_CHECKING:
     from tabcli.api.backtest import backtest, tune
     from tabcli.api.begin import InitResult, init, synth
+    from tabcli.api.card import CardResult, card
     from tabcli.api.compare import CompareResult, compare
     from tabcli.api.embeddings import EmbeddingsResult, embeddings
     from tabcli.api.evaluate import evaluate
@@ -43,6 +44,7 @@ _HOME = {
     "Backtest": "selection.folds",
     "BundleError": "errors",
     "Callbacks": "training.loop",
+    "CardResult": "api.card",
     "CompareResult": "api.compare",
     "Config": "config.schema",
     "ConfigError": "errors",
@@ -67,6 +69,7 @@ _HOME = {
     "WorkerError": "errors",
     "add_datepart": "api.steps",
     "backtest": "api.backtest",
+    "card": "api.card",
     "embeddings": "api.embeddings",
     "compare": "api.compare",
     "evaluate": "api.evaluate",
@@ -90,6 +93,7 @@ __all__ = [
     "Backtest",
     "BundleError",
     "Callbacks",
+    "CardResult",
     "CompareResult",
     "Config",
     "ConfigError",
@@ -115,6 +119,7 @@ __all__ = [
     "__version__",
     "add_datepart",
     "backtest",
+    "card",
     "compare",
     "embeddings",
     "evaluate",

@@ -45,8 +45,14 @@ FORMATS = ("prep", "run", "fold", "synth", "embeddings")
 """The kinds of directories that tabcli writes. A file in each, its marker, names the kind."""
 
 
+BESIDE = ("MODEL_CARD.md", "DATASHEET.md", "former.json")
+"""Files that tabcli writes into a run beside those that its marker lists, since they are written again later."""
+
+
 def own_files(path: Path, marker: str) -> set[str] | None:
-    """The files that a directory's marker lists, and the marker; None where tabcli did not write the directory."""
+    """The files that a directory's marker lists, the marker, and for a run `BESIDE`; None where the directory is not
+    one that tabcli wrote.
+    """
     try:
         facts = read_json(path / marker)
     except (OSError, ValueError):
@@ -54,7 +60,8 @@ def own_files(path: Path, marker: str) -> set[str] | None:
     if not isinstance(facts, dict) or facts.get("format") not in FORMATS or "format_version" not in facts:
         return None
     listed = facts.get("files")
-    return {marker, *map(str, listed)} if isinstance(listed, dict | list) else None
+    beside = BESIDE if facts["format"] == "run" else ()
+    return {marker, *beside, *map(str, listed)} if isinstance(listed, dict | list) else None
 
 
 def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json") -> None:

@@ -5,6 +5,7 @@ sources   what the verbs share: reading options, lengths of time, fingerprints
 progress  progress for terminals and notebooks
 begin     init, synth
 prep      prep
+card      card
 train     train, lr_find, model_summary
 predict   predict, forecaster
 report    report

@@ -67,5 +67,6 @@ def prep(
         return PrepResult(path, directories.load_prep(path), True)
     with files.atomic_directory(path, replace=force) as temporary:
         prepared = prepare.fit(settings, data, sample=sample)
-        directories.save_prep(temporary, prepared, fingerprint, {"versions": versions()})
+        typed = {"config": str(config)} if isinstance(config, Path | str) else {}
+        directories.save_prep(temporary, prepared, fingerprint, {"versions": versions(), **typed})
     return PrepResult(path, prepared, False)

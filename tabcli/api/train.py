@@ -1,18 +1,21 @@
 """train, lr_find, model_summary: a prep → a run directory, a learning rate, the network as text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 
 from tabcli import files
+from tabcli.api.card import first_cards, replaced_run
 from tabcli.api.prep import prep_sections
 from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories, manifest
 from tabcli.config import loading
+from tabcli.config.card import answers_path, read_answers
 from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
@@ -28,17 +31,26 @@ from tabcli.training.workers import TrainingJob, n_cores
 # ----------------------------------------------------------------------------------------------- train
 
 
-def _open_prep(prep: PrepResult | Prepared | Path | str) -> tuple[Prepared, str]:
-    """A prep, and the hash of its manifest; empty for a prep that is in memory only."""
+@dataclass(frozen=True)
+class _Prep:
+    """A prep, the hash of its manifest, and the config's file as it was typed; both empty for one in memory only."""
+
+    prepared: Prepared
+    identity: str = ""
+    config: str = ""
+
+
+def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
     if isinstance(prep, Prepared):
-        return prep, ""
+        return _Prep(prep)
     if isinstance(prep, PrepResult):
         if prep.path is None:
-            return prep.prepared, ""
+            return _Prep(prep.prepared)
         prep = prep.path
     path = Path(prep)
     prepared = directories.load_prep(path)
-    return prepared, files.sha256(path / manifest.MANIFEST)
+    config = manifest.read_manifest(path, "prep").get("config", "")
+    return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config)
 
 
 def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Sequence[str]) -> Config:
@@ -91,8 +103,11 @@ def train(
     force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     """
-    prepared, prep_id = _open_prep(prep)
+    opened = _open_prep(prep)
+    prepared, prep_id = opened.prepared, opened.identity
     settings = _train_config(prepared, config, overrides)
+    config_file = str(config) if isinstance(config, Path | str) else opened.config
+    answers = read_answers(answers_path(Path(config_file) if config_file else None, settings.card.answers))
     refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
     if out is None:
         ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
@@ -104,6 +119,7 @@ def train(
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)
+    replaced = replaced_run(path)
     partial = path.parent / f"{path.name}.partial"
     files.open_working(partial)
     try:
@@ -118,8 +134,10 @@ def train(
                     "versions": versions(),
                     "threads": settings.train.threads or n_cores(),
                     "prep": prep_id,
+                    **({"config": config_file} if config_file else {}),
                 }
                 directories.save_run(temporary, run, fingerprint, facts)
+                first_cards(temporary, run, answers, replaced)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None
     files.close_working(partial)
@@ -164,7 +182,7 @@ def model_summary(
     config: a config that differs from the prep's in how to train; by default the prep's own.
     overrides: keys of the config with other values, such as "model.layers=[64, 32]".
     """
-    prepared, _ = _open_prep(prep)
+    prepared = _open_prep(prep).prepared
     return describe(_inputs(prepared, _train_config(prepared, config, overrides).of_member(0)).spec)
 
 
@@ -189,7 +207,7 @@ def lr_find(
     """
     if plot is not None:
         require_no_input(Path(plot))
-    prepared, _ = _open_prep(prep)
+    prepared = _open_prep(prep).prepared
     settings = _train_config(prepared, config, overrides).of_member(0)
     inputs = _inputs(prepared, settings)
     found = run_lr_find(inputs.spec, settings.train, inputs.train, seed=settings.seed)

@@ -16,11 +16,14 @@ MANIFEST = "manifest.json"
 
 
 class Manifest(TypedDict):
-    """What is read of a manifest. `files`: name → size in bytes and SHA-256; `members`: how many networks a run has."""
+    """What is read of a manifest. `files`: name → size in bytes and SHA-256; `members`: how many networks a run has;
+    `config`: the config's file as it was typed.
+    """
 
     fingerprint: str
     files: dict[str, tuple[int, str]]
     members: NotRequired[int]
+    config: NotRequired[str]
 
 
 # ---------------------------------------------------------------------------------------- the manifest
@@ -88,6 +91,8 @@ def read_manifest(directory: Path, kind: str) -> Manifest:
     whole: Manifest = {"fingerprint": fingerprint, "files": listed}
     if kind == "run" and isinstance(manifest.get("members"), int):
         whole["members"] = manifest["members"]
+    if isinstance(manifest.get("config"), str):
+        whole["config"] = manifest["config"]
     return whole
 
 

@@ -133,6 +133,15 @@ def texts_of(column: pd.Series) -> pd.Series:
 
 
 def coded(texts: pd.Series) -> tuple[IntArray, list[str]]:
-    """Texts (n,) as groups, int64 (n,), −1 where there is none; and the groups' names in order."""
-    codes, names = pd.factorize(texts, sort=True)
-    return codes.astype("int64"), [str(n) for n in names]
+    """Texts (n,) as groups, int64 (n,), −1 where there is none; and the groups' names in order,
+    numbers by their size.
+    """
+    codes, found = pd.factorize(texts)
+    names = [str(n) for n in found]
+    try:
+        order = sorted(range(len(names)), key=lambda k: float(names[k]))
+    except ValueError:
+        order = sorted(range(len(names)), key=lambda k: names[k])
+    place = np.empty(len(names) + 1, dtype="int64")
+    place[order], place[-1] = np.arange(len(names)), -1
+    return place[codes], [names[k] for k in order]

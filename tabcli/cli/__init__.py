@@ -13,6 +13,7 @@ Results go to stdout (`--json` for machines), everything else to stderr.
     main_job         prep, train, lr-find, predict: the commands; what they print is in render
     look             report
     learned          embeddings
+    card             card
     judge            backtest, tune, evaluate, inspect
     steps            add-datepart, categorify, fill-missing, normalize
     configs          config check, show, schema

@@ -57,6 +57,20 @@ def inline_yaml(value: object) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+def block_yaml(value: object) -> str:
+    """Keys and values as YAML, a line each, quoted where they must be.
+
+    >>> print(block_yaml({"tags": ["a", "1"], "name": "x: y"}), end="")
+    tags:
+    - a
+    - '1'
+    name: 'x: y'
+    """
+    return yaml.dump(
+        value, Dumper=_InlineDumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=10**6
+    )
+
+
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     text = str(loader.construct_scalar(node))
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)  # 007 is seven, not octal
