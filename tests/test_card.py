@@ -1,4 +1,4 @@
-"""The model card and the datasheet of a run: valid, the same bytes each time, true, and blank where a person must speak."""
+"""The model card and the datasheet of a run: valid, the same bytes each time, true, blank where a person must speak."""
 
 import json
 import re
