@@ -10,7 +10,6 @@ many groups were named, by column: with nothing planted (it must be none), and o
 
 import argparse
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ def drawn_past(
 
 def trained_past(seed: int, stores: int, work: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The same of networks that were trained on generated sales of stores."""
-    tabcli.synth(work / "data", stores=stores, days=700, seed=seed)
+    tabcli.synth(work / "data", stores=stores, days=700, seed=seed, replace=True)
     prep = tabcli.prep("configs/quickstart.yaml", work / "data", work / "prep")
     tabcli.train(prep, work / "run", overrides=[*FAST, f"seed={seed}"])
     run = load_run(work / "run")
@@ -127,8 +126,7 @@ def main() -> None:
     args = parser.parse_args()
     found = {}
     for seed in range(args.seeds):
-        with tempfile.TemporaryDirectory() as work:
-            past, groups = drawn_past(seed) if args.drawn else trained_past(seed, args.stores, Path(work))
+        past, groups = drawn_past(seed) if args.drawn else trained_past(seed, args.stores, args.out / str(seed))
         found[str(seed)] = judged(past, groups, seed)
         print(seed, json.dumps(found[str(seed)]), flush=True)
     plants = [p for one in found.values() for p in one["planted"].values()]

@@ -6,12 +6,15 @@
 
 A group is compared with all other rows of the same windows, so that what was too high everywhere speaks against no
 group. Errors of a series last, and so do those of a date: the standard error counts series and blocks of dates as what
-is drawn, by the two-way cluster variance of Cameron, Gelbach and Miller (2011). The intervals are those of Student's t,
-at a level that holds for all groups together, since one of forty groups looks odd by chance alone.
+is drawn, by the two-way cluster variance of Cameron, Gelbach and Miller (2011). How much series differ from others of
+their group is taken from all groups of a column together, or from the group's own series where these differ more: of
+few series nobody knows it. The intervals are those of Student's t, at a level that holds for all groups together, since
+one of forty groups looks odd by chance alone. Of a column the group that is furthest off is named first; another one
+that is hardly off itself is named only if it also stands out from those that are not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +28,7 @@ LEVEL = 0.95
 """All intervals together hold with this probability."""
 
 LEAST = 0.02
-"""A bias below 2 % is shown and never named."""
+"""A difference below 2 % is shown and never named; nor is a group that is itself off by less than half of that."""
 
 WORSE = 1.25
 """A group is forecast worse from so many times the error of the others on."""
@@ -109,13 +112,50 @@ def bias_of(past: pd.DataFrame, groups: pd.DataFrame, frequency: Frequency) -> B
         for k, name in enumerate(names)
     ]
     looked = [(column, name, mask) for column, name, mask in looked if mask.any()]
-    able = [_able(mask, there, cells) for *_, mask in looked]
-    chance = (1 - LEVEL) / max(1, sum(able)) / 2
-    made = [
-        _group(column, name, mask, there & ~mask, cells, chance if judged else None)
-        for (column, name, mask), judged in zip(looked, able, strict=True)
-    ]
+    enough = [_able(mask, there, cells) for *_, mask in looked]
+    chance = (1 - LEVEL) / max(1, sum(enough)) / 2
+    freedom = min(cells.size.shape[1], int(there.sum()) - max(len(names) for _, names in coded_by.values())) - 1
+    quantile = float(stats.t.ppf(1 - chance, max(1, freedom)))
+    spreads = {column: _spreads(cells, codes) for column, (codes, _) in coded_by.items()}
+    made: list[GroupBias] = []
+    for column in coded_by:
+        by = (quantile, *spreads[column])
+        own = [(name, mask, able) for (c, name, mask), able in zip(looked, enough, strict=True) if c == column]
+        scored = [
+            _group(column, name, mask, there & ~mask, cells, by if judged else None) for name, mask, judged in own
+        ]
+        made += _standing_out(scored, [mask for _, mask, _ in own], there, cells, by)
     return Bias(tuple(made), cells.actual.shape[1], len(np.unique(cells.window)))
+
+
+def _standing_out(
+    groups: Sequence[GroupBias],
+    masks: Sequence[BoolArray],
+    there: BoolArray,
+    cells: _Cells,
+    judged_by: tuple[float, float, float],
+) -> list[GroupBias]:
+    """The groups of a column. With a side are only those that are off by `LEAST` themselves, the one that is furthest
+    off, and those that also stand out from the groups that have none.
+
+    Where one of two groups is too high, the other is too low beside it, and not by itself.
+    """
+    kept, odd = list(groups), np.zeros_like(there)
+    for k in sorted((k for k, g in enumerate(groups) if g.side), key=lambda k: -abs(groups[k].bias or 0)):
+        others = there & ~odd & ~masks[k]
+        stands = (
+            abs(kept[k].bias or 0) >= LEAST
+            or not odd.any()
+            or (
+                _able(masks[k], there & ~odd, cells)
+                and _group(kept[k].column, kept[k].name, masks[k], others, cells, judged_by).side == kept[k].side
+            )
+        )
+        if stands:
+            odd |= masks[k]
+        else:
+            kept[k] = replace(kept[k], side="")
+    return kept
 
 
 def _cells(past: pd.DataFrame, n_series: int, frequency: Frequency) -> _Cells:
@@ -153,10 +193,32 @@ def _able(mask: BoolArray, there: BoolArray, cells: _Cells) -> bool:
     return min(n, others) >= FEWEST_SERIES and cells.size.shape[1] >= BLOCKS and min(sums) > 0
 
 
+def _spreads(cells: _Cells, codes: IntArray) -> tuple[float, float]:
+    """The variance of the bias, and of the error, of series around those of their group, as shares of what happened."""
+    found = []
+    for above, below in ((cells.forecast, cells.actual), (cells.error, cells.size)):
+        table = pd.DataFrame({"above": above.sum(axis=1), "below": below.sum(axis=1)})
+        sums = table.groupby(codes).transform("sum")
+        apart = table["above"] - sums["above"] / sums["below"].where(sums["below"] != 0) * table["below"]
+        n = int((cells.rows.sum(axis=1) > 0).sum())
+        squares = float((table["below"] ** 2).sum())
+        share = float((apart**2).sum()) / squares if squares else 0.0
+        found.append(share * n / max(1, n - len(np.unique(codes))))
+    return found[0], found[1]
+
+
 def _group(
-    column: str, name: str, mask: BoolArray, others: BoolArray, cells: _Cells, chance: float | None
+    column: str,
+    name: str,
+    mask: BoolArray,
+    others: BoolArray,
+    cells: _Cells,
+    judged_by: tuple[float, float, float] | None,
 ) -> GroupBias:
-    """A group's own scores; with `chance`, of each side of its intervals, also how it stands beside the others."""
+    """A group's own scores; with `judged_by` also how it stands beside the others.
+
+    `judged_by`: the quantile of the intervals, and what `_spreads` gives.
+    """
     actual, size = float(cells.actual[mask].sum()), float(cells.size[mask].sum())
     own = GroupBias(
         column,
@@ -166,18 +228,20 @@ def _group(
         float(cells.error[mask].sum()) / size if size else None,
         float(cells.forecast[mask].sum()) / actual - 1 if actual else None,
     )
-    if chance is None or own.bias is None or not own.wape or not cells.error[others].any():
+    if judged_by is None or own.bias is None or not own.wape or not cells.error[others].any():
         return own
     if not cells.actual[others].sum():
         return own
     parts = (mask, others)
-    quantile = float(stats.t.ppf(1 - chance, min(cells.size.shape[1], *(int(p.sum()) for p in parts)) - 1))
+    quantile, of_bias, of_error = judged_by
     ratios = [_influence(cells.forecast, cells.actual, part) for part in parts]
-    apart, reach = ratios[0][0] - ratios[1][0], quantile * _standard_error([r[1] for r in ratios], parts)
+    least = [of_bias * _weight(cells.actual, part) for part in parts]
+    apart, reach = ratios[0][0] - ratios[1][0], quantile * _standard_error([r[1] for r in ratios], parts, least)
     errors = [_influence(cells.error, cells.size, part) for part in parts]
     relative = [influence / ratio for ratio, influence in errors]
-    log_times, log_reach = np.log(errors[0][0] / errors[1][0]), quantile * _standard_error(relative, parts)
-    named = min(abs(apart), abs(own.bias)) >= LEAST and apart * own.bias > 0 and abs(apart) > reach
+    least = [of_error * _weight(cells.size, part) / r[0] ** 2 for part, r in zip(parts, errors, strict=True)]
+    log_times, log_reach = np.log(errors[0][0] / errors[1][0]), quantile * _standard_error(relative, parts, least)
+    named = min(abs(apart), 2 * abs(own.bias)) >= LEAST and apart * own.bias > 0 and abs(apart) > reach
     named = named and _in_each_window(cells, parts, float(np.sign(apart)))
     return GroupBias(
         column,
@@ -202,11 +266,23 @@ def _influence(above: FloatArray, below: FloatArray, part: BoolArray) -> tuple[f
     return ratio, np.where(part[:, None], (above - ratio * below) / total, 0.0)
 
 
-def _standard_error(influences: Sequence[FloatArray], parts: Sequence[BoolArray]) -> float:
-    """Of the difference of two ratios, with series and blocks of dates as what is drawn."""
+def _weight(below: FloatArray, part: BoolArray) -> float:
+    """The sum of the squared shares of the part's series: 1 ÷ how many series there are, if all are alike."""
+    own = below[part].sum(axis=1)
+    return float((own**2).sum() / own.sum() ** 2)
+
+
+def _standard_error(influences: Sequence[FloatArray], parts: Sequence[BoolArray], least: Sequence[float]) -> float:
+    """Of the difference of two ratios, with series and blocks of dates as what is drawn.
+
+    `least`: what the series of each part make at least of the variance.
+    """
     both = influences[0] - influences[1]
     n_blocks = both.shape[1]
-    by_series = sum(float((part.sum() / (part.sum() - 1)) * (both[part].sum(axis=1) ** 2).sum()) for part in parts)
+    by_series = sum(
+        max(float(part.sum() / (part.sum() - 1) * (both[part].sum(axis=1) ** 2).sum()), at_least)
+        for part, at_least in zip(parts, least, strict=True)
+    )
     by_block = n_blocks / (n_blocks - 1) * float((both.sum(axis=0) ** 2).sum())
     return float(np.sqrt(max(by_series + by_block - float((both**2).sum()), by_series, by_block)))
 
