@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tabcli.api.compare import CompareResult, compare
     from tabcli.api.embeddings import EmbeddingsResult, embeddings
     from tabcli.api.evaluate import evaluate
+    from tabcli.api.explain import ExplainResult, explain
     from tabcli.api.inspect import inspect
     from tabcli.api.predict import Forecaster, forecaster, predict
     from tabcli.api.prep import prep
@@ -51,6 +52,7 @@ _HOME = {
     "DataError": "errors",
     "EmbeddingsResult": "api.embeddings",
     "Evaluation": "evaluation.comparison",
+    "ExplainResult": "api.explain",
     "Forecaster": "api.predict",
     "InitResult": "api.begin",
     "Inspection": "reports.inspection",
@@ -73,6 +75,7 @@ _HOME = {
     "embeddings": "api.embeddings",
     "compare": "api.compare",
     "evaluate": "api.evaluate",
+    "explain": "api.explain",
     "forecaster": "api.predict",
     "init": "api.begin",
     "inspect": "api.inspect",
@@ -100,6 +103,7 @@ __all__ = [
     "DataError",
     "EmbeddingsResult",
     "Evaluation",
+    "ExplainResult",
     "Forecaster",
     "InitResult",
     "Inspection",
@@ -123,6 +127,7 @@ __all__ = [
     "compare",
     "embeddings",
     "evaluate",
+    "explain",
     "forecaster",
     "init",
     "inspect",

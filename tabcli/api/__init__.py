@@ -10,6 +10,7 @@ train     train, lr_find, model_summary
 predict   predict, forecaster
 report    report
 compare   compare
+explain   explain
 embeddings  embeddings
 backtest  backtest, tune
 evaluate  evaluate

@@ -42,7 +42,7 @@ def versions() -> dict[str, str]:
     }
 
 
-WITHOUT_EFFECT = ("cards", "cli", "maps", "onboarding", "reports", "synthetic")
+WITHOUT_EFFECT = ("cards", "cli", "explanation", "maps", "onboarding", "reports", "synthetic")
 """Packages that change nothing of what prep and training write, except plots and cards."""
 
 

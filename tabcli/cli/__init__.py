@@ -8,10 +8,12 @@ Results go to stdout (`--json` for machines), everything else to stderr.
     render           results → the lines that prep, train, … print
     render_forecast  what predict prints
     render_scores    what evaluate prints
+    render_explain   what explain prints
     render_maps      what embeddings prints
     begin            synth, init
     main_job         prep, train, lr-find, predict: the commands; what they print is in render
     look             report
+    why              explain
     learned          embeddings
     card             card
     judge            backtest, tune, evaluate, inspect

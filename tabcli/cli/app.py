@@ -5,7 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tabcli.cli import begin, card, configs, judge, learned, look, main_job, steps
+from tabcli.cli import begin, card, configs, judge, learned, look, main_job, steps, why
 from tabcli.cli.boundary import Boundary, on_sigterm
 from tabcli.cli.options import EPILOG, HELP_NAMES
 from tabcli.leaving import leave
@@ -58,6 +58,7 @@ for _command in (
     main_job.lr_find,
     main_job.predict,
     look.report,
+    why.explain,
     learned.embeddings,
     card.card,
     judge.backtest,

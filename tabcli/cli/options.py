@@ -88,3 +88,20 @@ def reading_options(given: Sequence[str] | None) -> dict[str, str]:
     if wrong:
         raise UsageError(f"--read {wrong[0]}: expected OPTION=VALUE, such as decimal=,")
     return dict(g.split("=", 1) for g in given or ())
+
+
+def assignments(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """Texts such as promo=0 → column → value. Raises `UsageError` for a text without =, and a column that comes twice.
+
+    >>> assignments("--set", ["promo=0", "note=a=b"])
+    {'promo': '0', 'note': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} {text}: expected COLUMN=VALUE, such as promo=0")
+        if name.strip() in found:
+            raise UsageError(f"{option} {text}: {name.strip()} is set twice")
+        found[name.strip()] = value
+    return found

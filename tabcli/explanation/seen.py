@@ -57,17 +57,20 @@ class SeenRows:
 
         `past`: rows of the train table, if at hand: they tell better which columns the date alone tells.
         """
+        seen = cls.of_plan(run, applied, applied.rows if past is None else past)
+        return seen.take(np.flatnonzero(~zero_rows(applied, run.fitted.config)))
+
+    @classmethod
+    def of_plan(cls, run: Run, applied: Applied, known: pd.DataFrame) -> "SeenRows":
+        """All rows that were encoded; `known`: rows that tell which columns the date alone tells."""
         config = run.fitted.config
-        at = np.flatnonzero(~zero_rows(applied, config))
         encoded, dates = applied.encoded.table, applied.rows[config.date]
         naive = None
         if run.floor.share:
             places = places_of(run.fitted, encoded, dates)
             naive = mixed({n: run.floor.models[n].forecast(places) for n in run.floor.mixture}, run.floor.mixture)
-        known = applied.rows if past is None else past
         told = told_by_date(known[_known(run, known)], known[config.date])
-        seen = cls(run, encoded, dates, run.snapshot, naive, None, None, sources_of(run.fitted, told))
-        return seen.take(at)
+        return cls(run, encoded, dates, run.snapshot, naive, None, None, sources_of(run.fitted, told))
 
     @classmethod
     def of_validation(cls, run: Run, prepared: Prepared) -> "SeenRows":
@@ -75,11 +78,7 @@ class SeenRows:
 
         Raises `BundleError` where the prep is another one.
         """
-        if prepared.fitted.preprocessor.to_state() != run.fitted.preprocessor.to_state():
-            raise BundleError(
-                "the run was trained on another prep: their codes, means or medians differ",
-                hint="give the prep that the run was trained on, or the tables that it was made from",
-            )
+        require_same_prep(run, prepared)
         window = window_of(prepared, 0)
         table, config, snapshot, naive = window.scored, run.fitted.config, None, None
         if run.snapshot is not None and (history := history_of(prepared)) is not None:
@@ -201,6 +200,15 @@ class SeenRows:
             return self.places is not None and (differ(self.places.series) or differ(self.places.step))
         return any(differ(self.encoded[input_column(c)].to_numpy()) for c in source.inputs) or (
             self.cells is not None and self.places is not None and bool(source.effects) and differ(self.places.cell)
+        )
+
+
+def require_same_prep(run: Run, prepared: Prepared) -> None:
+    """Raises `BundleError` where a run was trained on another prep."""
+    if prepared.fitted.preprocessor.to_state() != run.fitted.preprocessor.to_state():
+        raise BundleError(
+            "the run was trained on another prep: their codes, means or medians differ",
+            hint="give the prep that the run was trained on, or the tables that it was made from",
         )
 
 

@@ -45,6 +45,7 @@ class Source:
     name: str
     kind: Kind
     inputs: tuple[str, ...]
+    columns: tuple[str, ...]
     effects: tuple[str, ...]
     parts: Mapping[str, str]
 
@@ -67,9 +68,10 @@ def sources_of(fitted: FittedPipeline, told: Iterable[str] = ()) -> list[Source]
         own = tuple(c for c, base in inputs.items() if of_column[base] == group)
         kind = next(iter(group))[0]
         parts = {c: wording.get(inputs[c], _usual(kind, name, inputs[c], config)) for c in own}
-        found.append(Source(name, kind, own, tuple(c for c in effects if of_column[c] == group), parts))
+        columns = tuple(sorted(column for of, column in group if of == "known in advance"))
+        found.append(Source(name, kind, own, columns, tuple(c for c in effects if of_column[c] == group), parts))
     if fitted.grid is not None:
-        found.append(Source(_apart(f"history of {config.target.column}", names.values()), "history", (), (), {}))
+        found.append(Source(_apart(f"history of {config.target.column}", names.values()), "history", (), (), (), {}))
     return found
 
 

@@ -58,10 +58,12 @@ def apply(
     *,
     rows: pd.DataFrame | None = None,
     lookups: Sequence[LookupTable] | None = None,
+    until: pd.Timestamp | None = None,
 ) -> Applied:
     """Encodes rows to forecast by what was fitted: `rows`, or else the table `future`.
 
     `data` may have a `future` though the config names no such table. `lookups`: what `lookup_tables` gave, if at hand.
+    `until`: the end of the calendar that the rows see, by default the last date that is known in advance.
     No target is needed; columns that prep did not see are ignored. Raises `DataError` for missing columns, values of
     another kind and repeated keys, `ConfigError` where there are no rows.
     """
@@ -79,7 +81,7 @@ def apply(
     if lookups is None:
         lookups = _lookups(fitted, tables, data)
     rows, filled = fill_rows(rows, config)
-    calendar, left = fitted.calendar.of_series(rows), _steps_left(rows[config.date], fitted)
+    calendar, left = fitted.calendar.of_series(rows), _steps_left(rows[config.date], fitted, until)
     features = build_features(rows, lookups, config, calendar, fitted.holidays, fitted.frequency, left)
     encoded = fitted.preprocessor.transform(features.table)
     series = known_series(fitted.calendar, features.series)
@@ -110,9 +112,9 @@ def _with_given_rows(config: Config, data: DataSource) -> Config:
     return config.model_copy(update={"tables": {**config.tables, "future": Table(file="", **written)}})
 
 
-def _steps_left(dates: pd.Series, fitted: FittedPipeline) -> IntArray:
+def _steps_left(dates: pd.Series, fitted: FittedPipeline, until: pd.Timestamp | None) -> IntArray:
     """How many steps of known calendar lie behind each row to forecast, int64 (n,), at most as many as in training."""
-    end = max(fitted.known_until, pd.Timestamp(dates.max()))
+    end = until or max(fitted.known_until, pd.Timestamp(dates.max()))
     return np.clip(fitted.frequency.ago(dates, end), 0, fitted.horizon - 1)
 
 

@@ -186,15 +186,26 @@ class TabularMLP(nn.Module):
 
     def forward(self, x_cat: Tensor, x_cont: Tensor, mix: Callable[[Tensor], Tensor] = no_mixup) -> Tensor:
         """int32 (B, n_cat), float32 (B, n_cont) → float32 (B,); from `tabm` in training (B, heads)."""
-        n = self.spec.n_continuous
-        inputs = [self.periodic(self.continuous_norm(x_cont[:, :n]))]
+        return self.of_vectors(*self.embedded(x_cat), x_cont, mix)
+
+    def embedded(self, x_cat: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """int32 (B, n_cat) → the embedded codes float32 (B, sum of widths), and the series' own head vectors (B, d)."""
+        vectors = torch.empty(len(x_cat), 0, device=x_cat.device)
         if self.embeddings is not None:
-            embedded = self.embedding_dropout(self.embeddings(x_cat))
-            inputs = [embedded, inputs[0].to(embedded.dtype)]
-        x = mix(torch.cat(inputs, dim=1))
+            vectors = self.embedding_dropout(self.embeddings(x_cat))
+        heads = zip(self.series_positions, self.series_heads, strict=True)
+        return vectors, [F.embedding(x_cat[:, position], own) for position, own in heads]
+
+    def of_vectors(
+        self, vectors: Tensor, own: list[Tensor], x_cont: Tensor, mix: Callable[[Tensor], Tensor] = no_mixup
+    ) -> Tensor:
+        """What `forward` gives for embedded codes, head vectors and continuous inputs: all that is differentiable."""
+        n = self.spec.n_continuous
+        numbers = self.periodic(self.continuous_norm(x_cont[:, :n]))
+        x = mix(torch.cat([vectors, numbers.to(vectors.dtype)], dim=1) if vectors.shape[1] else numbers)
         if self.spec.kind == "tabm":
             x = (x.unsqueeze(1) * self.scales).flatten(0, 1)
-        out = self._head(self.blocks(x).float(), x_cat, mix)  # sums that are not to be rounded to bfloat16
+        out = self._head(_whole(self.blocks(x)), own, mix)
         if self.side is not None:
             history = self.side(mix(x_cont[:, n:]))
             out = out + (history if out.ndim == 2 else history[:, 0])
@@ -205,18 +216,23 @@ class TabularMLP(nn.Module):
         low, high = self.spec.output_range
         return torch.sigmoid(out) * (high - low) + low
 
-    def _head(self, h: Tensor, x_cat: Tensor, mix: Callable[[Tensor], Tensor]) -> Tensor:
+    def _head(self, h: Tensor, own: list[Tensor], mix: Callable[[Tensor], Tensor]) -> Tensor:
         """What the last layer gives, float32 (B, d) → (B,); of several heads (B · heads, d) → (B, heads)."""
         heads = self.spec.heads
         if heads == 1:
             out = torch.mv(h, self.head.weight[0]) + self.head.bias
         else:
-            h = h.view(len(x_cat), heads, -1)
+            h = h.view(len(h) // heads, heads, -1)
             out = (h * self.head.weight).sum(-1) + self.head.bias
-        for position, vectors in zip(self.series_positions, self.series_heads, strict=True):
-            own = mix(F.embedding(x_cat[:, position], vectors))
-            out = out + (h * (own if heads == 1 else own.unsqueeze(1))).sum(-1)
+        for vectors in own:
+            mixed = mix(vectors)
+            out = out + (h * (mixed if heads == 1 else mixed.unsqueeze(1))).sum(-1)
         return out
+
+
+def _whole(x: Tensor) -> Tensor:
+    """Sums are not to be rounded to bfloat16."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def _side_path(spec: ModelSpec) -> nn.Sequential:

@@ -1,0 +1,92 @@
+"""Explanations → the lines that explain prints."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tabcli.cli.terminal import bars_of, columns_lines
+from tabcli.evaluation.naming import FRACTIONS, score_text
+
+if TYPE_CHECKING:
+    from tabcli.api.explain import ExplainResult
+    from tabcli.explanation.importance import Importance
+    from tabcli.explanation.what_if import WhatIf
+
+BAR = 24
+"""The longest bar, in characters."""
+
+MOST_ROWS = 20
+"""So many rows are explained on the terminal; --json has them all."""
+
+
+def render_explain(result: "ExplainResult") -> Iterator[str]:
+    """What was asked for: the importance of sources, rows in words, or two plans side by side."""
+    if result.importance is not None:
+        yield from _importance(result.importance)
+        for check in result.retrained:
+            metric = result.importance.metric
+            yield (
+                f"trained without {check.source}: {metric.upper()} {score_text(metric, check.score)}, with all inputs "
+                f"{score_text(metric, check.with_all)} (one network each)"
+            )
+    elif result.what_if is not None:
+        yield from _what_if(result.what_if, result.run.fitted.config.target.column)
+    else:
+        yield from result.sentences(MOST_ROWS)
+        n = sum(len(block.table) for block in result.rows)
+        if n > MOST_ROWS:
+            yield f"… and {n - MOST_ROWS:,} more rows; --json prints them all"
+
+
+def _importance(found: "Importance") -> Iterator[str]:
+    share = found.score is None or found.metric in FRACTIONS
+    if found.score is not None:
+        yield f"{found.metric.upper()} {score_text(found.metric, found.score)} on {found.rows:,} validation rows."
+        yield "With the values of a source exchanged between rows it is"
+        yield ""
+    bars = bars_of([s.worth for s in found.sources], BAR)
+    rows = [["source", found.metric.upper(), "rise", "networks", "exchanged within", ""]]
+    for s, bar in zip(found.sources, bars, strict=True):
+        alone = (
+            f"{_rise(min(s.members), share=share)} … {_rise(max(s.members), share=share)}" if len(s.members) > 1 else ""
+        )
+        within = f"a {s.within if s.within == 'date' else 'series'}" if s.within else "–"
+        score = "" if found.score is None else score_text(found.metric, found.score + s.worth)
+        rows.append([s.name, score, _rise(s.worth, share=share), alone, within, bar])
+    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
+    yield from columns_lines(
+        [[row[i] for i in used] for row in rows], [k for k, i in enumerate(used) if i in (0, 4, 5)]
+    )
+
+
+def _rise(value: float, *, share: bool) -> str:
+    text = f"{100 * value:+.1f}" if share else f"{value:+.3g}"
+    return (text if float(text) else text[1:]).replace("-", "−")
+
+
+def _what_if(made: "WhatIf", target: str) -> Iterator[str]:
+    own, beside = made.table[made.table["own"]], made.table[~made.table["own"]]
+    rows = [["series", "date", *made.changes, "planned", "changed", ""]]
+    for record in own.head(MOST_ROWS).to_dict("records"):
+        moved = [f"{_cell(record[f'{c} planned'])} → {_cell(record[f'{c} changed'])}" for c in made.changes]
+        planned, changed = record["planned"], record["changed"]
+        ratio = f"{_rise(changed / planned - 1, share=True)} %" if planned else ""
+        day = str(record["date"].date() if record["date"] == record["date"].normalize() else record["date"])
+        rows.append([str(record["series"]), day, *moved, f"{planned:,.5g}", f"{changed:,.5g}", ratio])
+    yield from columns_lines(rows)
+    if len(own) > MOST_ROWS:
+        yield f"… and {len(own) - MOST_ROWS:,} more rows; --json prints them all"
+    if len(beside):
+        change = beside["changed"].sum() - beside["planned"].sum()
+        yield f"{len(beside):,} other rows of these series change with them, by {_signed(change)} together"
+    apart = made.changed - made.planned
+    share = f" ({100 * apart / made.planned:+.2f} %)".replace("-", "−") if made.planned else ""
+    sums = f"{target} {made.planned:,.0f} as planned, {made.changed:,.0f} changed"
+    yield f"all rows to forecast: {sums}: {_signed(apart)}{share}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}".replace("-", "−")
+
+
+def _cell(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
