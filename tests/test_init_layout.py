@@ -135,6 +135,10 @@ def test_a_column_for_each_series_is_melted_where_it_is_said_or_plain(tmp_path: 
     assert config["tables"]["train"]["melt"] == {"keep": ["date"], "names": "store", "values": "sold"}
     assert config["series"] == ["store"]
     assert "6 columns store_0 … store_5 are series: melted to 540 rows of sold" in said
+    lettered = plain.iloc[:, :4].rename(columns=lambda c: c.replace("_", " ").replace("0", "A").replace("1", "B"))
+    config, said = begun(folder_of(tmp_path, lettered.to_csv(index=False)), "--target", "sold")
+    assert config["tables"]["train"]["melt"] == {"keep": ["date"], "names": "store", "values": "sold"}
+    assert "3 columns store A … store 2 are series: melted to 270 rows of sold" in said
     named = plain.rename(
         columns={f"store_{i}": name for i, name in enumerate(["Bern", "Basel", "Chur", "Genf", "Zug", "Thun"])}
     )
@@ -183,6 +187,14 @@ def test_lines_of_sale_are_added_up_on_request(tmp_path: Path) -> None:
     assert f"rows read      train {sum((dates >= d).sum() for d in first)}" in done.replace(",", "")
     total, _ = begun(folder, "--target", "pieces", "--aggregate", "--series", "shop")
     assert total["tables"]["train"]["aggregate"]["by"] == ["shop", "moment"]
+
+
+def test_pieces_of_a_line_are_the_target_though_they_are_few(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    table = lines().rename(columns={"pieces": "qty"}).assign(price=rng.choice([2.5, 9.99], 4000))
+    table["qty"] = rng.integers(1, 5, len(table))
+    said = run("init", folder_of(tmp_path, table.to_csv(index=False)), "--out", tmp_path / "c.yaml", code=2).stderr
+    assert f"qty {table['qty'].sum():,} in all" in said
 
 
 def test_lines_are_added_up_by_weeks_in_a_config(tmp_path: Path) -> None:

@@ -69,11 +69,21 @@ def spread_of(folder: Path, config: dict[str, Any]) -> tuple[str, str]:
         ("%G-W%V", "W-MON", {"date_format": "week"}),
         ("%YM%m", "MS", {"date_format": "%YM%m"}),
         ("%Y-%m-%dT%H:%M:%SZ", "h", {"timezone": "UTC"}),
+        ("%m/%d/%Y %I:%M %p", "6h", {"day_first": False}),
+        ("%d.%m.%y %I:%M:%S%p", "6h", {"day_first": True}),
+        ("%A, %d %B %Y", "D", {"date_format": "%A, %d %B %Y"}),
+        ("%a %d.%m.%Y", "D", {"date_format": "%a %d.%m.%Y"}),
+        ("%G%V", "W-MON", {"date_format": "%G%V"}),
+        ("Q%q/%y", "QS", {"date_format": "quarter"}),
+        ("%qQ%Y", "QS", {"date_format": "quarter"}),
+        ("%Y:Q%q", "QS", {"date_format": "quarter"}),
     ],
 )
 def test_dates_as_others_write_them(tmp_path: Path, written: str, freq: str, option: dict[str, Any]) -> None:
-    table = sales(freq=freq)
-    folder = folder_of(tmp_path, table.assign(date=table["date"].dt.strftime(written)).to_csv(index=False))
+    table = sales(freq=freq, n=60 if freq == "QS" else N)
+    quarters = table["date"].dt.quarter.astype("str")
+    texts = [d.strftime(written.replace("%q", q)) for d, q in zip(table["date"], quarters, strict=True)]
+    folder = folder_of(tmp_path, table.assign(date=texts).to_csv(index=False))
     config, said = begun(folder)
     assert {k: v for k, v in config["tables"]["train"].items() if k != "file"} == option
     assert config["date"] == "date"
@@ -108,6 +118,8 @@ def test_quarters_and_days_and_seconds_since_a_day(tmp_path: Path) -> None:
         ("QS", {"year": "YEAR", "quarter": "Qtr"}),
         ("W-MON", {"year": "year", "week": "week"}),
         ("h", {"date": "day", "hour": "hr"}),
+        ("h", {"date": "day", "hour": "Time"}),
+        ("30min", {"date": "day", "hour": "time_of_day"}),
     ],
 )
 def test_a_date_in_several_columns(tmp_path: Path, freq: str, parts: dict[str, str]) -> None:
@@ -120,7 +132,7 @@ def test_a_date_in_several_columns(tmp_path: Path, freq: str, parts: dict[str, s
         "month": date.strftime("%b") if freq == "MS" else date.month,
         "week": iso["week"],
         "day": date.day,
-        "hour": date.hour,
+        "hour": date.strftime("%I:%M %p" if freq == "h" else "%H:%M:%S") if "hr" not in parts.values() else date.hour,
     }
     for part, column in parts.items():
         table[column] = values[part]

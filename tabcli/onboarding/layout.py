@@ -172,6 +172,9 @@ def _named_by_series(source: FolderTable, hints: InitHints) -> Wide | None:
         return None
     parts = pd.Series(numbers, dtype="str").str.extract(r"^(.*\D)(\d+)$")
     alike = len(numbers) >= FEWEST and parts[0].nunique() == 1 and bool(parts[1].notna().all())
+    things = pd.Series(numbers, dtype="str").str.extract(r"^([^\W_]+)[ _-]+[^\W_]+$")[0]
+    if not alike and things.nunique() == 1 and things.notna().all() and THINGS.search(snake_case(things.iloc[0])):
+        alike, parts[0] = True, things  # store_A, store_B
     alike = alike and not any(is_flag(table[c]) for c in numbers)
     if not (hints.wide or alike) or hints.target in numbers:
         return None

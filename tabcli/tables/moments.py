@@ -25,7 +25,7 @@ ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$"
 
 ZONE = r"\d\d:\d\d\S*\s*(Z|UTC|[+-]\d\d:?\d\d)$"
 
-_DAY_MONTH = r"^\d{1,2}([./-])\d{1,2}[./-](\d{4}|\d{2})([T ]\d{1,2}:\d\d(:\d\d)?)?$"
+_DAY_MONTH = r"^\d{1,2}([./-])\d{1,2}[./-](\d{4}|\d{2})([T ]\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?)?$"
 
 _DIGITS = r"^\d+([.]\d+)?$"
 
@@ -33,6 +33,8 @@ FORMATS = (
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%d %B %Y", "%d. %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y"),
     *("%b-%Y", "%b %Y", "%b-%y", "%b %y", "%b/%Y", "%B-%Y", "%B %Y", "%B, %Y", "%Y-%b", "%Y %b", "%Y-%B", "%Y %B"),
     *("%a %d %b %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%a %b %d %Y", "%d%b%Y", "%Y%b", "%YM%m", "%Y-M%m", "%Y M%m"),
+    *("%A, %d %B %Y", "%A %d %B %Y", "%A, %d. %B %Y", "%a, %b %d, %Y", "%a %d.%m.%Y", "%a, %d.%m.%Y", "%A, %d.%m.%Y"),
+    *("%d %b %y", "%d-%B-%Y", "%d.%b.%Y", "%B %d %Y", "%Y-%b-%d", "%Y %b %d"),
     *("%m/%Y", "%m-%Y", "%m.%Y", "%Y/%m", "%Y.%m", "%y/%m/%d", "%y-%m-%d", "%y.%m.%d"),
 )
 """How dates are written elsewhere; each also with a time of the day."""
@@ -67,8 +69,8 @@ def numbers_error(column: Column, where: str) -> DataError:
     """The error for a column of numbers where dates are needed: what kind of date they look like, if any."""
     values = pd.to_numeric(column.dropna().astype("str"), errors="coerce")
     looks = number_dates(values)
-    ways = {"%Y%m%d": '"%Y%m%d"', "%Y%m": '"%Y%m"', "%Y": '"%Y"'}
-    hint = f"for these set `date_format: {ways.get(looks, looks)}` for this table" if looks else None
+    form = f'"{looks}"' if looks and looks.startswith("%") else looks
+    hint = f"for these set `date_format: {form}` for this table" if looks else None
     return DataError(
         f"{where}: column {column.name!r} holds numbers ({column.dropna().iloc[:1].tolist()}), not dates",
         hint=hint or 'for dates like 20150731 set `date_format: "%Y%m%d"` for this table',
@@ -81,11 +83,11 @@ def number_dates(values: Column) -> str | None:
         return None
     low, high = float(values.min()), float(values.max())
     unique = pd.Series(values.unique())
-    for name, first, last in (("%Y%m%d", 19500101, 21001231), ("%Y%m", 195001, 210012), ("%Y", 1950, 2100)):
-        if first <= low and high <= last and bool((unique == unique.round()).all()):
-            texts = unique.astype("int64").astype("str")
-            if pd.to_datetime(texts, format=name, errors="coerce").notna().all():
-                return name
+    forms = (("%Y%m%d", 19500101, 21001231), ("%Y%m", 195001, 210012), ("%G%V", 195001, 210053), ("%Y", 1950, 2100))
+    for name, first, last in forms:
+        whole = first <= low and high <= last and bool((unique == unique.round()).all())
+        if whole and _formatted(unique.astype("int64").astype("str"), name).notna().all():
+            return name
     for name, since, until in (("excel", 18264, 73415), ("seconds", 6e8, 4.2e9), ("milliseconds", 6e11, 4.2e12)):
         if since <= low and high <= until:
             return name
@@ -142,33 +144,48 @@ def _counted(texts: pd.Series, form: str) -> pd.Series:
     return pd.Series(moments, index=texts.index).where(whole)
 
 
+_YEAR, _BETWEEN = r"(?P<{}>\d{{4}}|\d\d)", r"[ /:._'-]?"
+
+QUARTER = (
+    rf"^\s*(?:{_YEAR.format('a')}{_BETWEEN}[Qq](?P<b>[1-4])|[Qq](?P<c>[1-4]){_BETWEEN}{_YEAR.format('d')}"
+    rf"|(?P<e>[1-4])[Qq]{_BETWEEN}{_YEAR.format('f')})\s*$"
+)
+
+WEEK = (
+    r"^\s*(?:(?P<a>\d{4})[ /-]?(?:[KkCc]?[Ww])(?P<b>\d{1,2})(?:-(?P<g>[1-7]))?"
+    r"|(?:[KkCc]?[Ww]) ?(?P<c>\d{1,2})[ /-]?(?P<d>\d{4}))\s*$"
+)
+
+
 def _quarters(texts: pd.Series) -> pd.Series:
-    """2019 Q1, 2019-Q1, 2019Q1, Q1 2019, Q1/2019 → the quarter's first day."""
-    found = texts.str.extract(r"^\s*(?:(?P<a>\d{4})[ /-]?[Qq](?P<b>[1-4])|[Qq](?P<c>[1-4])[ /-]?(?P<d>\d{4}))\s*$")
-    year, quarter = (pd.to_numeric(found[x].fillna(found[y])) for x, y in (("a", "d"), ("b", "c")))
+    """2019 Q1, 2019-Q1, 2019Q1, Q1 2019, Q1/19, 1Q19 → the quarter's first day."""
+    found = texts.str.extract(QUARTER)
+    year = pd.to_numeric(found["a"].fillna(found["d"]).fillna(found["f"]))
+    quarter = pd.to_numeric(found["b"].fillna(found["c"]).fillna(found["e"]))
+    year = year.mask(year < 100, year + np.where(year < 69, 2000, 1900))  # as %y takes them
     return pd.to_datetime(pd.DataFrame({"year": year, "month": 3 * quarter - 2, "day": 1}), errors="coerce")
 
 
 def _weeks(texts: pd.Series) -> pd.Series:
-    """2019-W05, 2019W05, 2019 W5, W05 2019, 2019-W05-3 → the Monday of the ISO week, or that day of it."""
-    pattern = r"^\s*(?:(?P<a>\d{4})[ /-]?[Ww](?P<b>\d{1,2})(?:-(?P<e>[1-7]))?|[Ww](?P<c>\d{1,2})[ /-]?(?P<d>\d{4}))\s*$"
-    found = texts.str.extract(pattern)
+    """2019-W05, 2019W05, 2019 W5, W05 2019, KW 5/2019, 2019-W05-3 → the Monday of the ISO week, or that day of it."""
+    found = texts.str.extract(WEEK)
     year, week = found["a"].fillna(found["d"]), found["b"].fillna(found["c"])
-    whole = year + "-" + week.str.zfill(2) + "-" + found["e"].fillna("1")
+    whole = year + "-" + week.str.zfill(2) + "-" + found["g"].fillna("1")
     return pd.to_datetime(whole, format="%G-%V-%u", errors="coerce")
 
 
 def _day_month(texts: pd.Series, *, day_first: bool) -> pd.Series:
-    """31.12.2015, 31/12/2015 and 31-12-2015, or with the month first; NaT for any other text.
+    """31.12.2015, 31/12/2015 and 31-12-2015 2:30 PM, or with the month first; NaT for any other text.
 
     Years of two digits are taken where all have two.
     """
     plain = texts.where(texts.str.match(_DAY_MONTH)).str.replace(r"[./-]", "/", regex=True).str.replace("T", " ")
+    plain = plain.str.replace(r" ?([AaPp][Mm])$", r" \1", regex=True)
     year = "%y" if texts.str.match(r"^\d{1,2}\D\d+\D\d\d(?!\d)").all() else "%Y"
     day = f"%d/%m/{year}" if day_first else f"%m/%d/{year}"
     parsed = pd.to_datetime(plain, format=day, errors="coerce")
-    for time in ("%H:%M", "%H:%M:%S"):
-        parsed = parsed.fillna(pd.to_datetime(plain, format=f"{day} {time}", errors="coerce"))
+    for time in TIMES[1:]:
+        parsed = parsed.fillna(pd.to_datetime(plain, format=f"{day}{time}", errors="coerce"))
     return parsed
 
 
@@ -271,9 +288,7 @@ def _date_hint(column: Column, levels: pa.Array, spec: Table, *, at_end: bool) -
 
 def date_of_columns(table: pd.DataFrame, made: DateColumns, name: str, where: str) -> Column:
     """A column of dates made of several, datetime64[us]. Raises `DataError` with the rows that are no date."""
-    numbers = {c: _number(table[column]) for c, column in made.columns_by_part.items() if c not in ("date", "month")}
-    if made.month is not None:
-        numbers["month"] = _month(table[made.month])
+    numbers = {part: _part(part, table[column]) for part, column in made.columns_by_part.items() if part != "date"}
     if made.date is not None:
         day: Column = table[made.date].dt.normalize()
     elif made.week is not None:
@@ -284,7 +299,7 @@ def date_of_columns(table: pd.DataFrame, made: DateColumns, name: str, where: st
         month = 3 * numbers["quarter"] - 2 if "quarter" in numbers else numbers.get("month", 1)
         parts_of_day = {"year": numbers["year"], "month": month, "day": numbers.get("day", 1)}
         day = pd.to_datetime(pd.DataFrame(parts_of_day, index=table.index), errors="coerce")
-    moments = day + pd.to_timedelta(numbers["hour"], unit="h") if "hour" in numbers else day
+    moments = day + pd.to_timedelta(numbers["hour"], unit="h").dt.round("s") if "hour" in numbers else day
     bad = np.flatnonzero(moments.isna().to_numpy())
     if len(bad):
         row = table[made.columns].iloc[bad[0]].to_dict()
@@ -297,11 +312,25 @@ def date_of_columns(table: pd.DataFrame, made: DateColumns, name: str, where: st
     return moments.astype("datetime64[us]").rename(name)
 
 
-def _number(column: Column) -> Column:
-    """A part of a date as a number; 24:00 or 7:00 is an hour, Q3 a quarter, W05 a week."""
+def _part(part: str, column: Column) -> Column:
+    """A part of a date as a number; Q3 is a quarter, W05 a week."""
+    if part in ("month", "hour"):
+        return _month(column) if part == "month" else _hour(column)
     if column.dtype.kind in "iuf":
         return column
-    return pd.to_numeric(column.astype("str").str.replace(r"^[QqWw]|:00(:00)?$", "", regex=True), errors="coerce")
+    return pd.to_numeric(column.astype("str").str.replace("^[QqWw]", "", regex=True), errors="coerce")
+
+
+def _hour(column: Column) -> Column:
+    """A time of the day in hours: 7, 7:30, 07:30:00, 7:30 AM, 24:00."""
+    if column.dtype.kind in "iuf":
+        return column
+    found = column.astype("str").str.extract(r"^\s*(\d{1,2})(?::(\d\d))?(?::(\d\d))?\s*([AaPp][Mm])?\s*$")
+    hour, minute, second = (pd.to_numeric(found[i]) for i in range(3))
+    half = found[3].str.lower()
+    hour = hour.mask(half.notna(), hour % 12 + np.where(half == "pm", 12, 0))
+    time: Column = hour + minute.fillna(0) / 60 + second.fillna(0) / 3600
+    return time
 
 
 def _month(column: Column) -> Column:
@@ -325,14 +354,14 @@ def parts_named(columns: Mapping[str, Column]) -> dict[str, str]:
         "month": "month|mon|mnth|monat",
         "week": "week|wk|kw|woche|week_?of_?year",
         "day": "day|day_?of_?month|tag",
-        "hour": "hour|hr|stunde",
+        "hour": "hour|hr|stunde|time|time_?of_?day|hour_?of_?day|uhrzeit",
     }
     found: dict[str, str] = {}
     for part, (low, high) in ranges.items():
         for name, column in columns.items():
             if not re.fullmatch(rf"(?i)({words[part]})s?(_?(nr|no|num|number))?", name.strip().replace(" ", "_")):
                 continue
-            numbers = _month(column) if part == "month" else _number(column)
+            numbers = _part(part, column)
             if numbers.dtype.kind in "iuf" and numbers.notna().all() and bool(numbers.between(low, high).all()):
                 found.setdefault(part, name)
     return found

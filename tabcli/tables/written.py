@@ -6,6 +6,7 @@ A way of writing is taken only if it gives back every text of the owner's table,
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from tabcli.config.data import Table, counted_from
 from tabcli.errors import DataError
 from tabcli.tables.kinds import as_text
 from tabcli.tables.levels import MISSING_NUMBERS, set_missing
-from tabcli.tables.moments import to_dates
+from tabcli.tables.moments import TIMES, to_dates
 
 Write = Callable[[pd.Series], pd.Series]
 """Dates (n,) → texts (n,)."""
@@ -44,10 +45,12 @@ def _read_as(texts: pd.Series, dates: pd.Series, spec: Table) -> bool:
 
 def _ways(spec: Table) -> Iterator[Write]:
     """The ways of writing that the table's options read."""
-    form, times = spec.date_format, ("", " %H:%M", " %H:%M:%S")
+    form, times = spec.date_format, (*TIMES, " %I:%M%p", " %I:%M:%S%p")
     if form in ("week", "quarter"):
-        for separator in ("-", " ", "", "/"):
-            yield from (partial(_numbered, form=form, separator=separator, way=way) for way in range(3))
+        for separator, year, way in product(
+            ("-", " ", "", "/", ":", "'"), ("%G" if form == "week" else "%Y", "%y"), WAYS
+        ):
+            yield partial(_numbered, form=form, separator=separator, year=year, way=way)
     elif form in ("excel", "seconds", "milliseconds"):
         yield partial(_counted, form=form)
     elif form is not None and " since " in form:
@@ -63,9 +66,10 @@ def _ways(spec: Table) -> Iterator[Write]:
 
 
 def _formats(form: str) -> Iterator[Write]:
-    """A format of `strftime`, and the same with 1 for 01."""
+    """A format of `strftime`, the same with 1 for 01 in the date, and in its time as well."""
     yield lambda dates: dates.dt.strftime(form)
     yield lambda dates: dates.dt.strftime(form).map(_without_zeros)
+    yield lambda dates: dates.dt.strftime(form).map(partial(re.sub, r"(?<![\d:])0(?=\d)", ""))
 
 
 def _without_zeros(text: str) -> str:
@@ -73,14 +77,18 @@ def _without_zeros(text: str) -> str:
     return re.sub(r"(?<![\d:])0(?=\d(?![\d:]))", "", text)
 
 
-def _numbered(dates: pd.Series, *, form: str, separator: str, way: int) -> pd.Series:
-    """2016-W30 or 2016 W5 (`way` 1: without zeros), W30 2016 (`way` 2); the same with quarters."""
-    calendar = dates.dt.isocalendar()
-    year = (calendar["year"] if form == "week" else dates.dt.year).astype("str")
-    number = (calendar["week"] if form == "week" else dates.dt.quarter).astype("str")
+WAYS = ("2016-W05", "2016-W5", "W05-2016", "W5-2016", "5W-2016")
+"""How a year and the number of a week or quarter are put together."""
+
+
+def _numbered(dates: pd.Series, *, form: str, separator: str, year: str, way: str) -> pd.Series:
+    """The week or the quarter of dates with its year, `%G`, `%Y` or `%y`, put together as one of `WAYS`."""
+    years = dates.dt.strftime(year)
+    number = (dates.dt.isocalendar()["week"] if form == "week" else dates.dt.quarter).astype("str")
+    number = number.str.zfill(2) if form == "week" and "05" in way else number
     mark = "W" if form == "week" else "Q"
-    number = mark + (number.str.zfill(2) if form == "week" and way != 1 else number)
-    made: pd.Series = number + separator + year if way == 2 else year + separator + number
+    number = number + mark if way.startswith("5") else mark + number
+    made: pd.Series = number + separator + years if way.endswith("2016") else years + separator + number
     return made
 
 
