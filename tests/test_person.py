@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import tabcli
 from tabcli.cli.app import app
 from tabcli.errors import DataError, UsageError
 from tabcli.forecasting.review import HowMany
-from tests.conftest import CONFIG, make_tables, write_folder
+from tests.conftest import CONFIG, examples, make_tables, write_folder
 
 FEW = ("train.epochs=3", "calibration.windows=1", "calibration.metric=none", "train.members=2")
 
@@ -58,9 +60,9 @@ def override(folder: Path, name: str, **columns: Any) -> Path:
 
 def test_an_override_changes_its_rows_and_no_others(run: Path, folder: Path, plain: pd.DataFrame) -> None:
     chosen = plain[plain["open"] != 0].iloc[[3, 40]]
-    given = override(folder, "o.csv", row=chosen["row"], units=[7.5, 999], who=["Ana", "Ben"], why=["works", "fair"])
+    own = override(folder, "o.csv", row=chosen["row"], units=[7.5, 999], who=["Ana", "Ben"], why=["works", "fair"])
     out = folder.parent / "changed.csv"
-    text = predict(run, "--data", folder, "--out", out, "--overrides", given, "--interval", 0.8)
+    text = predict(run, "--data", folder, "--out", out, "--overrides", own, "--interval", 0.8)
     made, beside = pd.read_csv(out), pd.read_csv(folder.parent / "changed.overrides.csv")
     assert list(made) == ["row", "units", "units_lo80", "units_hi80"]
     assert str(folder.parent / "changed.overrides.csv") in text
@@ -76,11 +78,11 @@ def test_an_override_changes_its_rows_and_no_others(run: Path, folder: Path, pla
 
 
 def test_a_submission_of_two_columns_stays_one(run: Path, folder: Path, plain: pd.DataFrame) -> None:
-    given = override(folder, "two.csv", row=plain["row"].iloc[[0]], units=[1])
+    own = override(folder, "two.csv", row=plain["row"].iloc[[0]], units=[1])
     out = folder.parent / "two-columns.csv"
-    predict(run, "--data", folder, "--out", out, "--overrides", given)
+    predict(run, "--data", folder, "--out", out, "--overrides", own)
     assert list(pd.read_csv(out)) == ["row", "units"]
-    predict(run, "--data", folder, "--out", out, "--overrides", given, "--columns", "units_model")
+    predict(run, "--data", folder, "--out", out, "--overrides", own, "--columns", "units_model")
     both = pd.read_csv(out)
     assert list(both) == ["row", "units_model", "units"]
     assert both["units_model"].tolist() == plain["units"].tolist()
@@ -89,8 +91,8 @@ def test_a_submission_of_two_columns_stays_one(run: Path, folder: Path, plain: p
 
 def test_totals_are_of_the_persons_numbers(run: Path, folder: Path, plain: pd.DataFrame) -> None:
     chosen = plain[plain["open"] != 0].iloc[[5]]
-    given = chosen[["shop", "day"]].assign(units=chosen["units"] + 1000)
-    with_person = tabcli.predict(run, folder, totals=["chain"], overrides=given)
+    own = chosen[["shop", "day"]].assign(units=chosen["units"] + 1000)
+    with_person = tabcli.predict(run, folder, totals=["chain"], overrides=own)
     assert with_person.totals is not None
     assert with_person.totals["units"][0] == pytest.approx(plain["units"].sum() + 1000, rel=1e-5)
     assert with_person.overridden is not None
@@ -121,20 +123,20 @@ def test_overrides_that_cannot_be_are_refused(
     run: Path, folder: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     columns = {k: v for k, v in {"row": [1001, 1002], "units": [3, 4], **changes}.items() if v is not None}
-    given = tmp_path / "wrong.csv"
-    pd.DataFrame(columns).to_csv(given, index=False)
-    said = predict(run, "--data", folder, "--out", tmp_path / "f.csv", "--overrides", given, fails=4)
+    own = tmp_path / "wrong.csv"
+    pd.DataFrame(columns).to_csv(own, index=False)
+    said = predict(run, "--data", folder, "--out", tmp_path / "f.csv", "--overrides", own, fails=4)
     assert "wrong.csv" in said
     assert message in said
     assert sorted(p.name for p in tmp_path.iterdir()) == ["wrong.csv"]
 
 
 def test_the_persons_file_is_never_written_over(run: Path, folder: Path, tmp_path: Path) -> None:
-    given = tmp_path / "f.overrides.csv"
-    given.write_text("row,units\n1001,5\n")
-    said = predict(run, "--data", folder, "--out", tmp_path / "f.csv", "--overrides", given, fails=2)
+    own = tmp_path / "f.overrides.csv"
+    own.write_text("row,units\n1001,5\n")
+    said = predict(run, "--data", folder, "--out", tmp_path / "f.csv", "--overrides", own, fails=2)
     assert "is read here, and would be replaced" in said
-    assert given.read_text() == "row,units\n1001,5\n"
+    assert own.read_text() == "row,units\n1001,5\n"
     assert "no such file" in predict(
         run, "--data", folder, "--out", tmp_path / "g.csv", "--overrides", "x.csv", fails=4
     )
@@ -211,7 +213,7 @@ def test_the_command_line_writes_the_rows_beside_the_forecast(run: Path, odd: di
 
 def test_without_a_train_table_nothing_is_compared_with_the_past(run: Path, odd: dict[str, pd.DataFrame]) -> None:
     made = tabcli.predict(run, {k: v for k, v in odd.items() if k != "train"}, review=1000)
-    assert any("no train table was given" in w for w in made.warnings)
+    assert any("no row is looked at for being far from its series' own past" in w for w in made.warnings)
     assert made.review is not None
     assert "last_season" not in made.review.counts
 
@@ -245,3 +247,65 @@ def test_how_many_is_a_count_or_a_share(text: str, run: Path, folder: Path, tmp_
 def test_python_refuses_what_the_command_line_refuses(run: Path, folder: Path) -> None:
     with pytest.raises(DataError, match="table overrides: 1 of 1 rows are of no row"):
         tabcli.predict(run, folder, overrides=pd.DataFrame({"row": [-5], "units": [1.0]}))
+
+
+# ----------------------------------------------------------------------------------------------------- laws
+
+
+@examples(12)
+@given(
+    chosen=st.dictionaries(st.integers(0, 119), st.floats(0, 1e5, width=32), min_size=1, max_size=30), data=st.data()
+)
+def test_whatever_rows_a_person_changes_no_other_changes(
+    run: Path, folder: Path, plain: pd.DataFrame, chosen: dict[int, float], data: st.DataObject
+) -> None:
+    """By id or by series and date, in any order of the rows; bounds enclose as before."""
+    by = data.draw(st.sampled_from([["row"], ["shop", "day"]]))
+    order = data.draw(st.permutations(list(chosen)))
+    own = plain.iloc[order][by].assign(units=[chosen[i] for i in order])
+    made = tabcli.predict(run, folder, intervals=[0.8], columns=["shop", "day", "open"], overrides=own)
+    of_person = plain.index.isin(list(chosen))
+    pd.testing.assert_frame_equal(made.table[~of_person], plain[~of_person])
+    assert made.table["units"].iloc[sorted(chosen)].tolist() == [chosen[i] for i in sorted(chosen)]
+    assert (made.table["units_lo80"] <= made.table["units_hi80"]).all()
+    assert (made.table.loc[of_person, "units_lo80"] >= 0).all()
+    assert made.overridden is not None
+    assert made.overridden["units_model"].tolist() == plain["units"].iloc[sorted(chosen)].tolist()
+
+
+def test_one_series_with_dates_of_its_own_writing_and_no_table_of_the_rows(tmp_path: Path) -> None:
+    days = pd.date_range("2020-01-06", periods=500)
+    rng = np.random.default_rng(0)
+    units = np.round(100 * (1 + 0.3 * (days.day_of_week == 4)) * np.exp(rng.normal(0, 0.1, 500)))
+    units[-28:] *= 3
+    pd.DataFrame({"day": days.strftime("%d.%m.%Y"), "units": units}).to_csv(tmp_path / "past.csv", index=False)
+    config = {
+        "format_version": 1,
+        "tables": {"train": {"file": "past.csv", "date_format": "%d.%m.%Y"}},
+        "series": [],
+        "date": "day",
+        "target": {"column": "units"},
+        "features": {"date_parts": ["day"]},
+        "categorical": ["dayDayofweek"],
+        "continuous": [],
+        "validation": {"last": "14d"},
+        "model": {"layers": [8]},
+        "train": {"epochs": 2, "batch_size": 64},
+        "calibration": {"windows": 1, "metric": "none"},
+        "forecast": {"floor": "off"},
+    }
+    trained = tabcli.train(tabcli.prep(config, tmp_path, tmp_path / "prep"), tmp_path / "run")
+    del trained
+    own = tmp_path / "ours.csv"
+    own.write_text("day,units,when\n21.05.2021,77,today\n")
+    out = tmp_path / "f.csv"
+    text = predict(
+        tmp_path / "run", "-d", tmp_path, "-o", out, "--horizon", "14d", "--overrides", own, "--review", "100%"
+    )
+    made, both = pd.read_csv(out), pd.read_csv(tmp_path / "f.overrides.csv")
+    assert made.loc[made["day"] == "21.05.2021", "units"].tolist() == [77]
+    assert both[["day", "units", "when"]].to_numpy().tolist() == [["21.05.2021", 77, "today"]]
+    rows = pd.read_csv(tmp_path / "f.review.csv")
+    assert "21.05.2021" not in set(rows["day"])
+    assert "last_season" in text
+    assert rows["why"].str.contains("below its last 4 of this weekday").any()

@@ -128,8 +128,9 @@ def forecast(
     review = None
     if wanted.review is not None:
         kept = ~zero if overrides is None else ~zero & overrides.untouched(len(zero))
-        before = known_targets(run, data, applied) if has_train(run, data) else None
-        notes += [] if before is not None else [NO_PAST]
+        compared = has_train(run, data) and config.forecast.start == "common"
+        before = known_targets(run, data, applied) if compared else None
+        notes += [] if compared else [NO_PAST]
         named = table[[*keys_of(run, table), target, *bounds]]
         review = review_of(Reviewed(run, applied, outputs, values, kept, before), named, wanted.review)
     overridden = None if overrides is None else overrides.record(table[keys_of(run, table)], target, values)
@@ -139,7 +140,10 @@ def forecast(
     return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date)
 
 
-NO_PAST = "no train table was given: no row is looked at for being far from its series' own past"
+NO_PAST = (
+    "no row is looked at for being far from its series' own past: no train table was given, or series are moved to a "
+    "common end"
+)
 
 
 def forecast_applied(run: Run, applied: Applied) -> FloatArray:

@@ -97,7 +97,9 @@ def _own_codes(run: Run, applied: Applied) -> Iterator[tuple[str, BoolArray]]:
 
 
 def _texts(applied: Applied, column: str) -> pd.Series:
-    return pd.Series(plain_values(applied.features.table[column])).astype("str").fillna("(missing)")
+    """The values of a column with its name, (n,)."""
+    texts = column + "=" + pd.Series(plain_values(applied.features.table[column])).astype("str")
+    return texts.fillna(f"{column} missing")
 
 
 def unseen(rows: Reviewed) -> Reason:
@@ -106,7 +108,7 @@ def unseen(rows: Reviewed) -> Reason:
     texts, count = np.full(n, "", dtype=object), np.zeros(n)
     for column, unknown in _own_codes(rows.run, rows.applied):
         if unknown.any():
-            _append(texts, unknown, column + "=" + _texts(rows.applied, column)[unknown])
+            _append(texts, unknown, _texts(rows.applied, column)[unknown])
             count += unknown
     strength = np.where(count > 0, UNSEEN + 0.25 * (count - 1), 0.0)
     return Reason("unseen_value", strength, texts, lambda i: f"{texts[i]}, which training never saw")
