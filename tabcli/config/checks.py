@@ -1,6 +1,7 @@
 """What is wrong with a config beyond the types of its keys: each problem with its path."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,9 +16,15 @@ REMOVED = {"train.date_effect": (0.0, "a random effect of each date never paid; 
 """Keys that older versions had: the value that left them without effect, and what to say of another one."""
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    """The JSON schema of a config, made once: each key that is wrong is looked up in it."""
+    return Config.model_json_schema()
+
+
 def _fields_at(location: Sequence[str | int]) -> list[str]:
     """The keys that a config may have at a path, found by walking the JSON schema."""
-    schema = Config.model_json_schema()
+    schema = _schema()
     definitions = schema.get("$defs", {})
 
     def options(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
