@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import tabcli
 from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.maps.known import known_of
-from tabcli.maps.spaces import learned_of, series_space
+from tabcli.maps.patterns import followed
+from tabcli.maps.spaces import Space, learned_of, series_names, series_space, unit
 from tabcli.training.network import ModelSpec, TabularMLP
 from tests.conftest import CONFIG, N_SHOPS, make_tables, write_folder
 
@@ -164,6 +166,37 @@ def test_a_run_with_past_windows_knows_the_level_without_tables(tables: dict[str
     assert np.corrcoef(known.level, known_of(run, tables).level)[0, 1] > 0.99
 
 
+def test_the_usual_week_of_a_shop_is_its_mean_by_weekday(run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    known = known_of(load_run(run), tables)
+    assert known.sums is not None
+    assert known.counts is not None
+    sold = tables["train"][tables["train"]["units"] > 0]
+    y = np.log(sold["units"].astype("float64"))
+    y -= y.groupby(sold["shop"]).transform("mean")
+    of_days = pd.DataFrame({"shop": sold["shop"], "weekday": sold["day"].dt.day_of_week, "y": y})
+    theirs = of_days.pivot_table(index="shop", columns="weekday", values="y")
+    series = load_run(run).fitted.calendar.series["shop"]
+    assert (known.sums / known.counts) == pytest.approx(theirs.loc[series].to_numpy())
+
+
+def test_a_planted_week_is_found_in_the_space_and_noise_is_not(run: Path, tables: dict[str, pd.DataFrame]) -> None:
+    loaded = load_run(run)
+    known = known_of(loaded, tables)
+    rng = np.random.default_rng(0)
+    weeks = rng.normal(size=(N_SHOPS, 6))
+    planted = replace(known, sums=weeks, counts=np.ones((N_SHOPS, 6)))
+    names = tuple(series_names(loaded.fitted.calendar.series))
+    standard = (weeks - weeks.mean(0)) / weeks.std(0)
+    places = np.arange(N_SHOPS)
+    found = list(followed(loaded, {}, (Space("shop", names, (unit(standard),)), places), planted, 0))
+    assert [(f.column, f.of, f.levels) for f in found] == [("shop", "usual units by weekday", N_SHOPS)]
+    assert found[0].rho == pytest.approx(1)
+    assert found[0].p < 0.01
+    noise = Space("shop", names, (unit(rng.normal(size=(N_SHOPS, 4))),))
+    assert next(followed(loaded, {}, (noise, places), planted, 0)).p > 0.05
+    assert list(followed(loaded, {}, (noise, places), known_of(loaded, None), 0)) == []
+
+
 # ------------------------------------------------------------------------------------ the command line
 
 
@@ -212,6 +245,7 @@ def test_places_beside_and_labels(run: Path, tmp_path: Path) -> None:
     assert found["labels"]["separation"]["judged"] == 4
     words = command(run, "--beside", tmp_path / "places.csv", "--label", tmp_path / "labels.csv").stdout
     assert "5 levels of shop: what is near in the networks and in great circles" in words
+    assert re.search(r"shop +5 +great circles between lat and lon +-?\d\.\d\d ", words)
     assert "Each set aside in turn" in words
 
 
@@ -332,4 +366,4 @@ def test_other_formats_of_given_tables(run: Path, tmp_path: Path) -> None:
     found = tabcli.embeddings(run, beside=[table]).besides[0]
     assert found.of == "distances of size"
     table.to_parquet(tmp_path / "t.parquet")
-    assert tabcli.embeddings(run, beside=[tmp_path / "t.parquet"]).besides[0] == found
+    assert tabcli.embeddings(run, beside=[tmp_path / "t.parquet"]).besides[0].to_dict() == found.to_dict()

@@ -19,13 +19,14 @@ from tabcli.artifacts.contents import Run
 from tabcli.bundle.manifest import FORMAT_VERSION
 from tabcli.errors import UsageError, did_you_mean
 from tabcli.maps.agreement import Agreement, agreement
-from tabcli.maps.atlas import maps_of
+from tabcli.maps.atlas import beside_maps, maps_of
 from tabcli.maps.beside import Beside, column_of, compare
 from tabcli.maps.drawing import Map, svg_and_png
 from tabcli.maps.known import known_of
 from tabcli.maps.labels import Labelled, labelled, read_labels
 from tabcli.maps.neighbours import Neighbour, neighbours_of
 from tabcli.maps.page import MapsNumbers, page_of
+from tabcli.maps.patterns import followed
 from tabcli.maps.projection import METHODS
 from tabcli.maps.spaces import VIEWS, Space, View, file_names, learned_of, series_space
 from tabcli.maps.words import counted
@@ -44,7 +45,8 @@ class EmbeddingsResult(Shown):
     """What `embeddings` returns.
 
     `path`: the directory, or None. `tables`: column → its embeddings, see `maps.spaces.Learned.table`. `agreements`: of
-    each column with a level. `near`: what was asked for → its nearest. `besides`, `labelled`: of the tables given.
+    each column with a level. `near`: what was asked for → its nearest. `besides`: of the tables given, and of how
+    series and static columns sell. `labelled`: of the labels given.
     `maps`: of the series and the other columns, and `html`: the page; none and "" where no directory was asked for.
     """
 
@@ -74,7 +76,7 @@ class EmbeddingsResult(Shown):
             "members": self.members,
             "agreements": [asdict(a) for a in self.agreements],
             "near": {name: [asdict(n) for n in found] for name, found in self.near.items()},
-            "beside": [asdict(b) for b in self.besides],
+            "beside": [b.to_dict() for b in self.besides],
             "labels": asdict(self.labelled) if self.labelled else None,
             "maps": {
                 of.key: {
@@ -112,7 +114,7 @@ def embeddings(
     out: a directory to write: a Parquet file for each column, maps as SVG and PNG, the page embeddings.html, and all
         numbers as embeddings.json; by default none is written and nothing is drawn.
     data: the folder with the tables, or table names → DataFrames or files: maps are then coloured by static columns,
-        too, and the series' level is that of all their rows.
+        too, the series' level is that of all their rows, and their spaces are compared with how they sell.
     near: series, by the values of their key columns with commas between them, or levels as "State=BY".
     neighbours: how many nearest to give of each.
     method: *pca*, *tsne* or *umap* (an extra).
@@ -137,17 +139,20 @@ def embeddings(
     spaces = {of.column: of.space(seen) for of in learned}
     series = series_space(loaded, learned, seen)
     found = {text: _near(text, spaces, series, loaded, neighbours) for text in near}
-    besides = tuple(_beside(source, spaces, seed) for source in beside)
+    given = [_beside(source, spaces, seed) for source in beside]
     judged = None if labels is None else labelled(_series_of(series), _labels(labels, loaded), seed)
     several = [series[0]] if series is not None and series[0].column not in spaces else []
     agreements = tuple(agreement(space, seed) for space in [*several, *spaces.values()] if len(space.names) > 1)
     tables = {of.column: of.table() for of in learned}
     maps: tuple[Map, ...] = ()
     html = ""
-    if directory is not None:
-        known = known_of(loaded, data)
+    known = known_of(loaded, data) if directory is not None or data is not None else None
+    besides = (*given, *(followed(loaded, spaces, series, known, seed) if known is not None else ()))
+    if directory is not None and known is not None:
+        pictures = [beside_maps(of, spaces[of.column], i) for i, of in enumerate(given, 1)]
         maps = maps_of(loaded, learned, spaces, series, known, drawn_by, seed)
-        html = page_of(_numbers(loaded, seen, agreements, besides, judged, maps, series))
+        html = page_of(_numbers(loaded, seen, agreements, besides, judged, maps, pictures, series))
+        maps = (*maps, *(of for pair in pictures for of in pair))
     result = EmbeddingsResult(
         directory, tables, len(loaded.members), agreements, found, besides, judged, maps, html, 0.0
     )
@@ -220,6 +225,7 @@ def _numbers(
     besides: tuple[Beside, ...],
     judged: Labelled | None,
     maps: tuple[Map, ...],
+    pictures: Sequence[tuple[Map, Map]],
     series: tuple[Space, IntArray] | None,
 ) -> MapsNumbers:
     first = maps[0] if maps and maps[0].key == "series" and series is not None else None
@@ -236,6 +242,7 @@ def _numbers(
         series[0] if series is not None else None,
         keys,
         maps[1:] if first is not None else maps,
+        tuple(pictures),
     )
 
 

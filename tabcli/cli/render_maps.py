@@ -21,9 +21,14 @@ def render_embeddings(result: "EmbeddingsResult") -> Iterator[str]:
         rows: list[tuple[str, ...]] = [(n.name, f"{n.distance:.2f}", f"{n.members} of {result.members}") for n in found]
         yield from table_lines(pd.DataFrame(rows, columns=["name", "distance", "near in networks"]))
         yield ""
-    for of in result.besides:
-        yield words.beside_sentence(of)
+    if result.besides:
+        rows = [words.beside_row(of) for of in result.besides]
+        yield from table_lines(pd.DataFrame(rows, columns=list(words.BESIDE_HEADER)))
         yield ""
+    for of in result.besides:
+        if of.lost or of.without:
+            yield words.beside_sentence(of)
+            yield ""
     if result.labelled is not None:
         yield words.labels_sentence(result.labelled)
         rows = words.similar_rows(result.labelled, words.MOST_SIMILAR)

@@ -7,9 +7,10 @@ import pandas as pd
 
 from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import Run
+from tabcli.maps.beside import Beside, flat, turned
 from tabcli.maps.drawing import Map, map_of
 from tabcli.maps.known import Colouring, Known, by_numbers, colourings, texts_of
-from tabcli.maps.projection import Method, project
+from tabcli.maps.projection import Method, Projection, project
 from tabcli.maps.spaces import Learned, Space, file_names
 
 MOST_POINTS = 3_000
@@ -83,3 +84,31 @@ def _colours_of_levels(of: Learned, at: IntArray, run: Run, known: Known) -> lis
     if pd.api.types.is_numeric_dtype(numbers):
         found.append(by_numbers(column, numbers.to_numpy(dtype="float64")[at]))
     return [c for c in found if len(c.labels) > 1]
+
+
+def beside_maps(of: Beside, space: Space, i: int) -> tuple[Map, Map]:
+    """Given numbers as a map, and beside it the map of what was learned, turned onto it; both in the same colours."""
+    names = [space.names[at] for at in of.places]
+    given = flat(of)
+    learned = project(space.together()[of.places], "pca", 0)
+    colours = [c for k, name in enumerate(of.names[:2]) if len((c := by_numbers(name, of.numbers[:, k])).labels) > 1]
+    what = "their places" if of.geographic else "the given numbers"
+    pictures = (
+        (
+            "given",
+            Projection(given, "pca", None),
+            f"{space.column}: {what}",
+            f"{len(names):,} levels by their {' and '.join(of.names)}",
+        ),
+        (
+            "learned",
+            Projection(turned(learned.points, given), "pca", learned.shown),
+            f"{space.column}: what networks learned",
+            f"The same levels by what networks learned, turned onto {what}",
+        ),
+    )
+    made = [
+        map_of(f"beside-{i}-{part}", space.column, names, of.places, shown, colours, COLUMN_WIDTH, title, about)
+        for part, shown, title, about in pictures
+    ]
+    return made[0], made[1]

@@ -4,8 +4,8 @@ The agreement is Spearman's correlation of the two distances over all pairs of l
 is told by shuffling the levels (Mantel's test): all orders of up to seven levels, drawn ones of more.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import permutations
 
 import numpy as np
@@ -14,7 +14,8 @@ import pandas as pd
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.errors import DataError, did_you_mean
 from tabcli.maps.neighbours import distances
-from tabcli.maps.spaces import Space
+from tabcli.maps.projection import project
+from tabcli.maps.spaces import Space, unit
 
 FEWEST = 4
 """Of three levels all six orders happen often by chance."""
@@ -28,13 +29,14 @@ EARTH = 6371.0
 LATITUDES, LONGITUDES = ("lat", "latitude"), ("lon", "lng", "long", "longitude")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Beside:
     """Of one column. `of`: the columns of numbers, and how they were compared. `levels`: how many have numbers.
 
     `rho`: Spearman's correlation, −1 … 1, of all networks together; `members`: of each alone. `p`: the share of orders
-    with as high a correlation. `lost`: levels of the given table that the run does not know. `nearest`, `farthest`: the
-    pairs whose distances agree best with, and depart most from, the numbers.
+    with as high a correlation. `lost`: levels of the given table that the run does not know; `without`: levels of
+    the run that have no numbers. `names`: of the columns of numbers. `places`: of the compared levels in the space,
+    int64 (n,); `numbers`: theirs, float64 (n, k).
     """
 
     column: str
@@ -46,13 +48,26 @@ class Beside:
     members: tuple[float, ...]
     lost: tuple[str, ...]
     without: tuple[str, ...]
+    names: tuple[str, ...]
+    places: IntArray
+    numbers: FloatArray
+
+    @property
+    def geographic(self) -> bool:
+        """Whether the numbers are places on Earth."""
+        return _degrees(self.names) is not None
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON: all but the numbers themselves."""
+        return {k: v for k, v in asdict(self).items() if k not in ("names", "places", "numbers")}
 
 
-def compare(space: Space, table: pd.DataFrame, where: str, seed: int) -> Beside:
+def compare(space: Space, table: pd.DataFrame, where: str, seed: int, what: str | None = None) -> Beside:
     """Compares a space with the numbers of a table, whose column of the space's name holds the levels.
 
     All other columns must be numbers. Two of them called lat and lon are places on Earth, compared by great circles;
-    others are brought to a standard deviation of 1. `where`: what messages call the table. Raises `DataError`.
+    others are brought to a standard deviation of 1. `where`: what messages call the table; `what`: what the numbers are
+    called, by default by their columns. Raises `DataError`.
     """
     keys = table[space.column].astype("str")
     if keys.duplicated().any():
@@ -83,7 +98,10 @@ def compare(space: Space, table: pd.DataFrame, where: str, seed: int) -> Beside:
     own = tuple(_correlation(_ranks(distances(v[at])), _ranks(apart)) for v in space.vectors)
     lost = tuple(keys[~keys.isin(place).to_numpy()])
     without = tuple(sorted(set(space.names) - set(keys)))
-    return Beside(space.column, how, len(chosen), rho, p, n, own, lost, without)
+    given = tuple(names)
+    return Beside(
+        space.column, what or how, len(chosen), rho, p, n, own, lost, without, given, at, numbers[chosen]
+    )  # fmt: skip
 
 
 def mantel(a: FloatArray, b: FloatArray, rng: np.random.Generator) -> tuple[float, float, int]:
@@ -119,14 +137,38 @@ def great_circle(lat: FloatArray, lon: FloatArray) -> FloatArray:
     return made
 
 
-def _apart(numbers: FloatArray, names: list[str]) -> tuple[FloatArray, str]:
+def _apart(numbers: FloatArray, names: Sequence[str]) -> tuple[FloatArray, str]:
     """The distances of the numbers (n, k), and how they were taken."""
-    folded = [name.casefold() for name in names]
-    lat, lon = (next((i for i, f in enumerate(folded) if f in wanted), None) for wanted in (LATITUDES, LONGITUDES))
-    if len(names) == 2 and lat is not None and lon is not None:
-        return great_circle(numbers[:, lat], numbers[:, lon]), "great circles between lat and lon"
+    degrees = _degrees(names)
+    if degrees is not None:
+        return great_circle(*numbers[:, degrees].T), "great circles between lat and lon"
     spread = numbers.std(axis=0)
     return distances(numbers / np.where(spread > 0, spread, 1.0)), f"distances of {', '.join(names)}"
+
+
+def _degrees(names: Sequence[str]) -> list[int] | None:
+    """Which columns hold latitude and longitude, where there are these two alone; else None."""
+    folded = [name.casefold() for name in names]
+    found = [next((i for i, f in enumerate(folded) if f in wanted), -1) for wanted in (LATITUDES, LONGITUDES)]
+    return found if len(names) == 2 and min(found) >= 0 else None
+
+
+def flat(of: Beside) -> FloatArray:
+    """The numbers in two dimensions, float64 (n, 2): east and north of places, else directions of most variance."""
+    degrees = _degrees(of.names)
+    if degrees is not None:
+        lat, lon = of.numbers[:, degrees].T
+        return np.stack([lon * np.cos(np.deg2rad(lat.mean())), lat], axis=1)
+    spread = of.numbers.std(axis=0)
+    return project((of.numbers - of.numbers.mean(axis=0)) / np.where(spread > 0, spread, 1.0), "pca", 0).points
+
+
+def turned(points: FloatArray, onto: FloatArray) -> FloatArray:
+    """Points (n, 2) rotated, mirrored maybe, so that they lie as near to others (n, 2) as they can."""
+    a, b = unit(points), unit(onto)
+    left, _, right = np.linalg.svd(a.T @ b)
+    made: FloatArray = a @ left @ right
+    return made
 
 
 def _ranks(apart: FloatArray) -> FloatArray:

@@ -47,20 +47,8 @@ class Map:
     points: FloatArray
     size: tuple[float, float]
     beside: tuple[tuple[float, float, str], ...] | None
-
-    @property
-    def title(self) -> str:
-        return f"Map of {self.column}"
-
-    @property
-    def description(self) -> str:
-        """What is drawn, and how much of it two dimensions show."""
-        what = (
-            f"{len(self.names):,} {'series' if self.key == 'series' else 'levels'} by {NAMES[self.projection.method]}"
-        )
-        if self.projection.shown is not None:
-            return f"{what}: two dimensions show {100 * self.projection.shown:.0f} % of the variance"
-        return f"{what}: what lies close is alike, distances further apart mean little"
+    title: str
+    description: str
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """The header and the rows of the map's numbers: name, x, y, and what each colouring says."""
@@ -81,11 +69,25 @@ def map_of(
     projection: Projection,
     colourings: Sequence[Colouring],
     width: float,
+    title: str = "",
+    description: str = "",
 ) -> Map:
     """Lays out a map: points fill it with one scale for both directions; names stand where they hide least."""
     points, size = _laid_out(projection.points, width)
     beside = _names_beside(points, names, size) if len(names) <= MOST_NAMED else None
-    return Map(key, column, tuple(names), places, projection, tuple(colourings), points, size, beside)
+    title = title or f"Map of {column}"
+    description = description or _description(projection, f"{len(names):,} {'series' if key == 'series' else 'levels'}")
+    return Map(
+        key, column, tuple(names), places, projection, tuple(colourings), points, size, beside, title, description
+    )
+
+
+def _description(projection: Projection, what: str) -> str:
+    """What is drawn, and how much of it two dimensions show."""
+    what = f"{what} by {NAMES[projection.method]}"
+    if projection.shown is not None:
+        return f"{what}: two dimensions show {100 * projection.shown:.0f} % of the variance"
+    return f"{what}: what lies close is alike, distances further apart mean little"
 
 
 def svg_and_png(of: Map, colouring: Colouring | None) -> tuple[str, bytes]:
@@ -99,7 +101,7 @@ def svg_and_png(of: Map, colouring: Colouring | None) -> tuple[str, bytes]:
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[], aspect="equal")
         axes.set_title(_plain(f"{of.title}\n{of.description}"), fontsize=9, color=INK, loc="left")
         axes.spines[:].set_color(LINE)
-        radius = 5 if of.beside else 3
+        radius = 5 if of.beside else 4
         labels = [""] if colouring is None else [*colouring.labels, UNKNOWN]
         codes = np.zeros(len(of.points), dtype="int64") if colouring is None else colouring.codes
         for code, label in enumerate(labels):

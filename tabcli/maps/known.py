@@ -13,6 +13,7 @@ from tabcli.artifacts.contents import Run
 from tabcli.config.schema import ONE_SERIES, Config
 from tabcli.errors import DataError
 from tabcli.features.events import series_codes
+from tabcli.features.frequency import season_of
 from tabcli.pipeline.scored import clip_targets
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.contract import DataSource, describe, load_tables
@@ -45,11 +46,15 @@ class Known:
     """Of the run's series. `level`: the mean target on its learned scale, float64 (n_series,), NaN where unknown.
 
     `source`: what the level was made from; "" without one. `columns`: the static columns, a row for each series.
+    `sums`, `counts`: of the target on its learned scale, less the level, at each place in the season, float64
+    (n_series, n); None without tables.
     """
 
     level: FloatArray
     source: str
     columns: pd.DataFrame
+    sums: FloatArray | None = None
+    counts: FloatArray | None = None
 
 
 def known_of(run: Run, data: DataSource | None) -> Known:
@@ -64,8 +69,12 @@ def known_of(run: Run, data: DataSource | None) -> Known:
         codes = series_codes(rows[list(run.fitted.config.series)], series)[0]
         learned = _learned_from(rows, run.fitted.config)
         target = rows[run.fitted.config.target.column].to_numpy(dtype="float64")
-        level = _means(codes[learned], run.fitted.target.scaled(target[learned]), len(series))
-        return Known(level, "the training rows", _static_columns(run, data, rows, codes))
+        learned &= codes < len(series)
+        codes_learned, scaled = codes[learned], run.fitted.target.scaled(target[learned])
+        level = _means(codes_learned, scaled, len(series))
+        season = season_of(rows[run.fitted.config.date], run.fitted.frequency).to_numpy(dtype="int64")[learned]
+        sums, counts = _by_season(codes_learned, scaled - level[codes_learned], season, len(series))
+        return Known(level, "the training rows", _static_columns(run, data, rows, codes), sums, counts)
     columns = pd.DataFrame(index=range(len(series)))
     if run.snapshot is not None:
         level = run.snapshot.arrays["levels"][: len(series), 0].astype("float64")
@@ -158,6 +167,15 @@ def _means(codes: IntArray, values: FloatArray, n: int) -> FloatArray:
     with np.errstate(invalid="ignore"):
         made: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return made
+
+
+def _by_season(codes: IntArray, values: FloatArray, season: IntArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Sums and counts of each series at each place in the season that has rows, float64 (n, n_places)."""
+    places, found = np.unique(season, return_inverse=True)
+    at, size = codes * len(places) + found, n * len(places)
+    sums = np.bincount(at, values, size).astype("float64")
+    counts = np.bincount(at, minlength=size).astype("float64")
+    return sums.reshape(n, -1), counts.reshape(n, -1)
 
 
 def _static_columns(run: Run, data: DataSource, rows: pd.DataFrame, codes: IntArray) -> pd.DataFrame:

@@ -12,15 +12,16 @@ from tabcli.maps.neighbours import nearest
 from tabcli.maps.spaces import Space, View
 from tabcli.maps.words import (
     AGREEMENT_HEADER,
-    MOST_SIMILAR,
+    BESIDE_HEADER,
     agreement_row,
     agreement_sentence,
     agreement_words,
+    beside_row,
     beside_sentence,
     counted,
     labels_sentence,
     meaning,
-    similar_rows,
+    similar_by_label,
 )
 from tabcli.reports.page import json_for_page, policy_of, template
 
@@ -31,7 +32,7 @@ NEAR = 5
 @dataclass(frozen=True)
 class MapsNumbers:
     """What a page shows. `series`: the map of the series, if networks learned of them; `keys`: its key columns, a row
-    for each point. `others`: maps of the other columns.
+    for each point. `others`: maps of the other columns. `pictures`: given numbers and what was learned, as two maps.
     """
 
     members: int
@@ -43,6 +44,7 @@ class MapsNumbers:
     space: Space | None
     keys: pd.DataFrame
     others: tuple[Map, ...]
+    pictures: tuple[tuple[Map, Map], ...]
 
 
 def page_of(numbers: MapsNumbers) -> str:
@@ -54,7 +56,9 @@ def page_of(numbers: MapsNumbers) -> str:
     series, space = numbers.series, numbers.space
     verdicts = {a.column: a.verdict for a in numbers.agreements}
     others = [(f"m{i}", of, verdicts.get(of.column, "")) for i, of in enumerate(numbers.others, 1)]
+    pictures = [(f"p{i}a", f"p{i}b", *pair) for i, pair in enumerate(numbers.pictures)]
     drawn = [*([("m0", series)] if series else []), *((ident, of) for ident, of, _ in others)]
+    drawn += [found for a, b, given, learned in pictures for found in ((a, given), (b, learned))]
     near, far = _near(series, space)
     return environment.from_string(template("maps.html", "tabcli.maps")).render(
         policy=policy_of(script),
@@ -74,9 +78,12 @@ def page_of(numbers: MapsNumbers) -> str:
         agreement_words=agreement_words(numbers.members),
         agreement_header=AGREEMENT_HEADER,
         agreement_rows=[agreement_row(a) for a in numbers.agreements],
-        besides=[_Shown(of.column, of.of, beside_sentence(of)) for of in numbers.besides],
+        beside_header=BESIDE_HEADER,
+        beside_rows=[beside_row(of) for of in numbers.besides],
+        beside_sentences=[beside_sentence(of) for of in numbers.besides[: len(pictures)]],
+        pictures=pictures,
         labelled=numbers.labelled and {"sentence": labels_sentence(numbers.labelled)},
-        similar_rows=similar_rows(numbers.labelled, MOST_SIMILAR) if numbers.labelled else [],
+        similar=similar_by_label(numbers.labelled) if numbers.labelled else {},
         others=others,
         inline=inline_svg,
         letter=letter,
@@ -85,17 +92,6 @@ def page_of(numbers: MapsNumbers) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- parts
-
-
-@dataclass(frozen=True)
-class _Shown:
-    column: str
-    of: str
-    sentence: str
-
-    @property
-    def of_short(self) -> str:
-        return "places" if self.of.startswith("great") else self.of.removeprefix("distances of ")
 
 
 def _dots() -> str:

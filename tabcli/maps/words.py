@@ -76,6 +76,15 @@ def agreement_row(a: Agreement) -> tuple[str, ...]:
     return (a.column, f"{a.levels:,}", *overlap, percent(a.shape), percent(a.shape_by_chance), a.verdict)
 
 
+BESIDE_HEADER = ("column", "levels", "compared with", "agreement", "of single networks", "p")
+
+
+def beside_row(of: Beside) -> tuple[str, ...]:
+    """The cells under `BESIDE_HEADER`."""
+    own = f"{min(of.members):.2f} … {max(of.members):.2f}" if len(of.members) > 1 else "–"
+    return (of.column, f"{of.levels:,}", of.of, f"{of.rho:.2f}", own, f"{of.p:.2g}")
+
+
 def beside_sentence(of: Beside) -> str:
     """The agreement of a space with given numbers in words."""
     own = ""
@@ -105,6 +114,13 @@ def labels_sentence(of: Labelled) -> str:
         f"Labels: {given}. Each set aside in turn, {percent(s.accuracy)} of {s.judged} are told right "
         f"({percent(s.low)} … {percent(s.high)}), by chance {percent(s.chance)}: {word} (p = {s.p:.3g}).{alone}{lost}"
     )
+
+
+def similar_by_label(of: Labelled) -> dict[str, list[tuple[str, ...]]]:
+    """The most similar series of each label that has any: series, distance, distance of the next label, lead."""
+    rows = similar_rows(of, MOST_SIMILAR)
+    found = {label: [(name, *cells) for name, own, *cells in rows if own == label] for label in of.given}
+    return {label: own for label, own in found.items() if own}
 
 
 def similar_rows(of: Labelled, most: int) -> list[tuple[str, ...]]:

@@ -29,8 +29,8 @@
 
   function about(i) {
     const near = data.near[i].map((j, k) => data.all[j] + " (" + data.far[i][k].toFixed(2) + ")").join("; ");
-    const title = points[i].querySelector("title").textContent;
-    return title + (near ? ". Nearest: " + near : "");
+    const facts = points[i].querySelector("title").textContent.slice(data.names[i].length + 2);
+    return data.names[i] + (near ? ". Nearest: " + near : "") + (facts ? ". " + facts : "");
   }
 
   function toggle(i) {
@@ -152,6 +152,6 @@
   svg.setAttribute("tabindex", "0");
   svg.setAttribute("role", "application");
   svg.setAttribute("aria-roledescription", "map");
-  byId("label-by-looking").hidden = false;
+  for (const id of ["label-by-looking", "what-is-chosen"]) byId(id).hidden = false;
   told();
 })();
