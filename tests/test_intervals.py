@@ -12,9 +12,13 @@ from typer.testing import CliRunner
 
 import tabcli
 from tabcli.api.results import TrainResult
+from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.errors import BundleError, UsageError
+from tabcli.forecasting.groups import groups_of
 from tabcli.forecasting.totals import Total
+from tabcli.pipeline.apply import apply
+from tabcli.training.past import kept_inputs
 from tests.conftest import CONFIG, make_tables, write_folder
 
 FEW = ("train.epochs=15", "calibration.windows=3", "calibration.metric=none")
@@ -159,7 +163,8 @@ def test_a_run_without_past_windows_says_how_to_get_them(run: Path, folder: Path
         (("--interval", "80"), "--interval 80: expected a number from 0.001 to 0.999"),
         (("--total", "week,day"), "--total 'week,day': expected chain, columns, and at most one of day, week, month"),
         (("--total", "kinds"), "--total kinds: the rows have no column 'kinds'; did you mean 'kind'?"),
-        (("--total", "promo"), "--total promo: promo changes within 6 of 6 series"),
+        (("--total", "open"), "--total open: open changes within a series, and the run keeps no values of its past"),
+        (("--total", "open"), "same within a series, by promo, holiday, and by day, week or month"),
         (("--columns", "open", "--total", " "), "expected chain, columns"),
     ],
 )
@@ -190,6 +195,54 @@ def test_totals_are_sums_of_the_forecast_with_intervals_of_their_own(run: Path, 
     one = np.log(rows["units_hi80"] / rows["units_lo80"])[rows["units"] > 0].mean()
     whole = float(np.log(by_name["chain"]["units_hi80"] / by_name["chain"]["units_lo80"]).item())
     assert whole < one  # what shops do not have in common cancels
+
+
+def test_totals_go_by_columns_that_change_within_a_series(
+    run: Path, folder: Path, tables: dict[str, pd.DataFrame]
+) -> None:
+    """By promotion, which the run keeps of its past windows, and by it and the kind of the shop."""
+    made = tabcli.predict(run, folder, columns=["day", "shop"], totals=["promo,week", "kind,promo"], intervals=[0.8])
+    ahead = made.table.merge(tables["future"].rename(columns={"promo": "now"})[["row", "now"]], on="row")
+    assert made.totals is not None
+    by_name = dict(tuple(made.totals.groupby("total")))
+    monday = ahead["day"] - pd.to_timedelta(ahead["day"].dt.day_of_week, unit="D")
+    expected = ahead.groupby([ahead["now"].astype(str), monday])["units"].sum()
+    found = by_name["promo,week"].set_index(["group", "start"])["units"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert sorted(by_name["kind,promo"]["group"]) == [f"{k}, {p}" for k in ("(missing)", "x", "y") for p in (0, 1)]
+    assert (made.totals["units_lo80"] < made.totals["units"]).all()
+    assert (made.totals["units"] < made.totals["units_hi80"]).all()
+
+
+def test_past_rows_are_in_the_group_of_what_they_held(run: Path, folder: Path, tables: dict[str, pd.DataFrame]) -> None:
+    kept = load_run(run)
+    assert kept.past is not None
+    assert kept_inputs(kept.past) == ["promo", "holiday"]
+    groups = groups_of(apply(kept.fitted, folder), kept.past, ("promo", "kind"))
+    names = groups.names[groups.past[groups.past >= 0]]
+    shop = kept.fitted.calendar.series["shop"].to_numpy()[kept.past["series"]]
+    known = kept.past.assign(shop=shop)[["shop", "date"]].merge(
+        tables["train"].merge(tables["shops"], on="shop"),
+        left_on=["shop", "date"],
+        right_on=["shop", "day"],
+        how="left",
+    )
+    true = known["promo"].astype(str) + ", " + known["kind"].fillna("(missing)")
+    assert (groups.past >= 0).all()
+    assert (names == true).all()
+
+
+def test_totals_by_what_scatters_more_are_wider(tmp_path: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """A total by promotion has an interval from the errors of such totals, not from those of all rows."""
+    rng, train = np.random.default_rng(3), tables["train"].copy()
+    common = pd.Series(rng.normal(0, 0.4, 400), pd.date_range(train["day"].min(), periods=400))
+    train["units"] = (train["units"] * np.exp(train["promo"] * train["day"].map(common))).round()
+    quick = tabcli.train(tabcli.prep(CONFIG, {**tables, "train": train}), overrides=FEW)
+    made = tabcli.predict(quick, {**tables, "train": train}, totals=["promo,day"], intervals=[0.8]).totals
+    assert made is not None
+    made = made[made["units"] > 0]
+    width = ((made["units_hi80"] - made["units_lo80"]) / made["units"]).groupby(made["group"]).mean()
+    assert width["1"] > 1.5 * width["0"]
 
 
 def test_a_columns_name_never_matters_for_totals(run: Path, folder: Path) -> None:

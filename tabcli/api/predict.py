@@ -58,7 +58,7 @@ def predict(
     quantiles: levels such as 0.1, each a column such as `Sales_q10`; by default the config's `forecast.quantiles`.
     intervals: shares such as 0.8 of the rows that a central interval holds, each the columns `Sales_lo80` and
         `Sales_hi80`; by default the config's `forecast.intervals`.
-    totals: sums of rows with intervals of their own: "chain" (all rows), columns that stay the same within a series,
+    totals: sums of rows with intervals of their own: "chain" (all rows), columns of the rows,
         "day", "week" or "month"; several with commas, such as "State,week".
     review: how many rows a person should look at, as "2%" or 50: they are written, the first of them first, with the
         reasons for each, into a file beside it, such as forecast.review.csv.

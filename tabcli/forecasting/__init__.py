@@ -6,6 +6,7 @@ raw rows ─ pipeline.apply ─▶ encoded rows ─ outputs ─▶ learned scale
 outputs      what the networks and the floor give for encoded rows
 notes        what a reader of a forecast should know
 bounds       quantiles and intervals of each row
+groups       rows in groups by their columns, and the past rows of each
 totals       sums of rows, with intervals of their own
 overrides    a person's numbers in place of forecasts
 known        what the series had before

@@ -14,10 +14,11 @@ from scipy.special import stdtrit
 from tabcli.arrays import AnyArray, FloatArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW
-from tabcli.errors import DataError, UsageError, did_you_mean
+from tabcli.errors import DataError, UsageError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, Scatter, fit_scatter
 from tabcli.forecasting.bounds import coming_steps, past_of
+from tabcli.forecasting.groups import ALL, by_series, groups_of
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied
 from tabcli.training.past import learned_by, time_of_year
@@ -40,12 +41,6 @@ def weeks_from(dates: pd.Series) -> pd.Series:
     weeks: pd.Series = first + pd.to_timedelta((dates - first).dt.days // 7 * 7, unit="D")
     return weeks
 
-
-ALL = "chain"
-"""The total of all rows."""
-
-MISSING = "(missing)"
-"""The group of rows without a value."""
 
 ENOUGH = 20
 """From so many blocks on the errors of past totals have quantiles; fewer have a spread, and Student's t."""
@@ -82,16 +77,19 @@ def totals_of(
     """A row for each total: *total*, *group*, *start*, *rows*, the target's sum, and bounds for each of the shares.
 
     `values`: the forecast of every row, (n,). `shares`: of the intervals, such as 0.8. Raises `UsageError` for a column
-    that the rows do not have or that changes within a series, `BundleError` for a run without past windows.
+    that the rows do not have or whose past the run does not keep, `BundleError` for a run without past windows.
     """
     return pd.concat([_total(run, applied, values, total, shares) for total in totals], ignore_index=True)
 
 
 def _total(run: Run, applied: Applied, values: FloatArray, total: Total, shares: Sequence[float]) -> pd.DataFrame:
     series = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
-    groups, names = _groups(applied, total, series)
     rows = ForecastRows(series, applied.rows[run.fitted.config.date].reset_index(drop=True), values)
-    return totals_by(run, rows, total, groups, names, shares)
+    try:
+        groups = groups_of(applied, past_of(run), total.columns)
+    except UsageError as error:
+        raise UsageError(f"--total {total.name}: {error}", hint=error.hint) from None
+    return totals_by(run, rows, total, groups.rows, groups.names, shares, groups.past)
 
 
 @dataclass(frozen=True)
@@ -107,17 +105,26 @@ class ForecastRows:
 
 
 def totals_by(
-    run: Run, rows: ForecastRows, total: Total, groups: IntArray, names: AnyArray, shares: Sequence[float]
+    run: Run,
+    rows: ForecastRows,
+    total: Total,
+    groups: IntArray,
+    names: AnyArray,
+    shares: Sequence[float],
+    past_groups: IntArray | None = None,
 ) -> pd.DataFrame:
     """As `totals_of`, for groups that the caller made: each row's, int64 (n,), and what *group* holds for each.
 
-    A group is made of whole series; `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
+    `past_groups`: the group of each row of past windows, −1 for none, int64; None: groups are made of whole series.
+    `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
     the order of the groups, then of time.
     """
     fitted, target = run.fitted, run.fitted.config.target.column
     time = yearly_factors(fitted, run.naive_errors, rows.dates)
     sums = _sums(total, groups, rows.dates, rows.values, time)
-    past = _past_sums(run, total, dict(zip(rows.series.tolist(), groups.tolist(), strict=True)))
+    if past_groups is None:
+        past_groups = by_series(past_of(run), rows.series, groups)
+    past = _past_sums(run, total, past_groups)
     scatter = fit_scatter(_errors_of(run, past, total), apart=False)
     scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
     made = {
@@ -133,27 +140,6 @@ def totals_by(
             bound = value + np.abs(value) * scale * _offset(scatter, level)
             made[column] = significant(np.maximum(bound, 0.0) if positive else bound)
     return pd.DataFrame(made)
-
-
-def _groups(applied: Applied, total: Total, series: IntArray) -> tuple[IntArray, AnyArray]:
-    """Each row's group, int64 (n,), and the groups' names. Raises `UsageError`."""
-    stored = applied.features.table.stored
-    for column in total.columns:
-        if column not in stored:
-            raise UsageError(f"--total {total.name}: the rows have no column {column!r}{did_you_mean(column, stored)}")
-    if not total.columns:
-        return np.zeros(len(series), dtype="int64"), np.array([ALL], dtype=object)
-    rows = applied.features.table.frame(total.columns).astype("str").fillna(MISSING)
-    groups = np.asarray(rows.groupby(list(total.columns), sort=True).ngroup(), dtype="int64")
-    names = rows.iloc[np.unique(groups, return_index=True)[1]].agg(", ".join, axis=1).to_numpy(dtype=object)
-    of_series = pd.Series(groups).groupby(series).nunique()
-    changing = int((of_series[of_series.index >= 0] > 1).sum())
-    if changing:
-        raise UsageError(
-            f"--total {total.name}: {', '.join(total.columns)} changes within {changing} of {len(of_series)} series",
-            hint=f"totals are by columns that stay the same within a series, and by one of {', '.join(PERIODS)}",
-        )
-    return groups, np.asarray(names, dtype=object)
 
 
 def _starts(dates: pd.Series, period: str | None) -> pd.Series:
@@ -175,17 +161,15 @@ def _sums(
     return made.assign(time_of_year=mean, rows=found.size()).drop(columns="size").reset_index()
 
 
-def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame:
+def _past_sums(run: Run, total: Total, groups: IntArray) -> pd.DataFrame:
     """The same totals in each past window: *group*, *start*, *window*, *actual*, *forecast* and *time_of_year*.
 
-    Of series that are forecast; `group_of`: a series' number → its group.
+    `groups`: of each row of past windows, −1 for none, (n,).
     """
-    past = past_of(run)
-    group = past["series"].map(group_of)
-    rows = past[group.notna()]
+    past = past_of(run).reset_index(drop=True)
     found = []
-    for window, part in rows.groupby("window"):
-        of_row = group[part.index].to_numpy(dtype="int64")
+    for window, part in past[groups >= 0].groupby("window"):
+        of_row = groups[part.index.to_numpy()]
         forecast = run.calibration.forecasts(run.fitted.target, part["output"].to_numpy())
         time = time_of_year(part)
         made = _sums(total, of_row, part["date"], forecast, time).rename(columns={"value": "forecast"})
@@ -195,7 +179,7 @@ def _past_sums(run: Run, total: Total, group_of: dict[int, int]) -> pd.DataFrame
     made = made[made["forecast"] != 0] if found else made
     if made.empty:
         raise DataError(
-            f"--total {total.name}: no series that is forecast has rows in a past window",
+            f"--total {total.name}: nothing of what is forecast has rows in a past window",
             hint="totals have intervals where the same series were forecast before",
         )
     return made

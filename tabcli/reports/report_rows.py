@@ -17,8 +17,9 @@ from tabcli.evaluation.quantiles import interval_columns
 from tabcli.features.events import series_codes
 from tabcli.features.frequency import DAY, WEEK
 from tabcli.forecasting.bounds import steps_ahead, unknown_rows
+from tabcli.forecasting.groups import ALL
 from tabcli.forecasting.points import Prediction, Wanted, forecast
-from tabcli.forecasting.totals import ALL, SEVEN_DAYS, ForecastRows, Total, totals_by
+from tabcli.forecasting.totals import SEVEN_DAYS, ForecastRows, Total, totals_by
 from tabcli.pipeline.apply import zero_rows
 from tabcli.tables.contract import DataSource, describe, load_tables
 from tabcli.tables.kinds import require_columns

@@ -4,6 +4,7 @@ window  series  date        ahead  actual   output  time_of_year
 0       17      2015-06-13     48  5263.0   8.54            0.97  the newest window, its last day
 
 `output`: on the learned scale. `time_of_year`: how much more uncertain than usual it is, see `evaluation.time_of_year`.
+`input.NAME`: what the tables held of a column that changes within a series, as it was encoded: totals may be by it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Prepared
-from tabcli.artifacts.encoded_names import ROW, row_column
+from tabcli.artifacts.encoded_names import ROW, input_column, row_column
 from tabcli.evaluation.experience import Learned
 from tabcli.evaluation.quantiles import interval_levels
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
@@ -29,6 +30,41 @@ TIME_OF_YEAR = "time_of_year"
 """The column of that name; runs of older versions have none."""
 
 
+INPUT = "input."
+
+MOST_VALUES = 100
+"""Inputs with more values are not kept: they make no groups."""
+
+
+def kept_input(column: str) -> str:
+    """The column of past rows that holds an input of this name, as it was encoded."""
+    return INPUT + column
+
+
+def kept_inputs(rows: pd.DataFrame) -> list[str]:
+    """The inputs that past rows hold."""
+    return [name.removeprefix(INPUT) for name in map(str, rows) if name.startswith(INPUT)]
+
+
+def _own_inputs(prepared: Prepared) -> list[str]:
+    """The inputs that the tables hold; features make the others."""
+    fitted = prepared.fitted
+    own = {c for columns in fitted.contract.tables.values() for c in columns}
+    inputs = (*fitted.preprocessor.categorical, *fitted.preprocessor.continuous)
+    return [c for c in inputs if c in own and input_column(c) in prepared.tables["valid"]]
+
+
+def _making_groups(past: pd.DataFrame) -> pd.DataFrame:
+    """Past rows without the inputs that stay the same within each series, or have more than `MOST_VALUES` values."""
+    first, of_row = np.unique(past["series"], return_index=True, return_inverse=True)[1:]
+    useless = []
+    for name in map(kept_input, kept_inputs(past)):
+        values = past[name].to_numpy()
+        if (values == values[first[of_row]]).all() or len(np.unique(values)) > MOST_VALUES:
+            useless.append(name)
+    return past.drop(columns=useless)
+
+
 def past_forecasts(
     prepared: Prepared, outputs: Sequence[FloatArray], naive_errors: pd.DataFrame | None
 ) -> pd.DataFrame:
@@ -36,7 +72,8 @@ def past_forecasts(
 
     `naive_errors`: of the function of that name.
     """
-    past = pd.concat([past_forecast(prepared, k, output) for k, output in enumerate(outputs)], ignore_index=True)
+    parts = [past_forecast(prepared, k, output) for k, output in enumerate(outputs)]
+    past = _making_groups(pd.concat(parts, ignore_index=True))
     return past.assign(**{TIME_OF_YEAR: yearly_factors(prepared.fitted, naive_errors, past["date"])})
 
 
@@ -53,6 +90,7 @@ def past_forecast(prepared: Prepared, window: int, output: FloatArray) -> pd.Dat
             "ahead": (gap + fitted.horizon - found.steps_left).astype("int32"),
             "actual": scored[row_column(config.target.column)].to_numpy(dtype="float64"),
             "output": output,
+            **{kept_input(c): scored[input_column(c)].to_numpy() for c in _own_inputs(prepared)},
         }
     )
 
