@@ -1,5 +1,6 @@
 """What a careful reader of a forecast must know: unknown series and values, filled gaps, joins without match."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,24 +123,37 @@ def _far(applied: Applied, run: Run) -> list[str]:
 
 def _gaps(applied: Applied, run: Run) -> list[str]:
     """Warnings of values that training never saw, and of missing values in columns that had none in training."""
-    config, encoded, n_rows, notes = run.fitted.config, applied.encoded, len(applied.rows), []
+    config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
+    found: list[tuple[str, str]] = []
     for column, counts in encoded.codes.items():
         if counts["unknown"] and column not in config.series:
-            notes.append(f"column {column}: {counts['unknown']} of {n_rows} rows hold a value that training never saw")
+            found.append((column, f"{counts['unknown']} of {n_rows} rows hold a value that training never saw"))
     with_missing = run.fitted.preprocessor.categorify.with_missing_
     for column, counts in encoded.codes.items():
         if counts["missing"] and column not in with_missing:
-            notes.append(
-                f"column {column}: {counts['missing']} of {n_rows} values are missing, none were in training; "
-                "taken as a value that training never saw"
-            )
+            text = f"{counts['missing']} of {n_rows} values are missing, none were in training; "
+            found.append((column, text + "taken as a value that training never saw"))
     flagged = run.fitted.preprocessor.fill_missing.flagged_
     for column, n in encoded.filled.items():
         if n and column not in flagged:
-            notes.append(
-                f"column {column}: {n} of {n_rows} values are missing, none were in training; median filled in"
-            )
-    return notes
+            text = f"{n} of {n_rows} values are missing, none were in training; median filled in"
+            found.append((column, text))
+    return _together(found)
+
+
+def _together(found: Sequence[tuple[str, str]]) -> list[str]:
+    """Columns and what is said of each → one sentence for all columns of which the same is said.
+
+    >>> _together([("state", "1 is missing"), ("size", "2 are missing"), ("kind", "1 is missing")])
+    ['columns state, kind, each: 1 is missing', 'column size: 2 are missing']
+    """
+    columns: dict[str, list[str]] = {}
+    for column, text in found:
+        columns.setdefault(text, []).append(column)
+    return [
+        f"column {names[0]}: {text}" if len(names) == 1 else f"columns {', '.join(names)}, each: {text}"
+        for text, names in columns.items()
+    ]
 
 
 def _unseen_plan(applied: Applied, run: Run) -> list[str]:
