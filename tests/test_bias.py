@@ -156,7 +156,7 @@ def test_prep_says_what_the_past_does_not_show(config: dict[str, Any], tables: T
     seen = fit(config, tables).summary.seen
     assert seen is not None
     assert (seen.gappy, seen.missing) == (1, 10)
-    assert seen.longest == "3: 10 steps, 2021-02-03 … 2021-02-12"
+    assert seen.longest == "10 steps of series 3, 2021-02-03 … 2021-02-12"
     assert (seen.new, seen.short, seen.ended) == (1, 0, 0)
     assert seen.months == (1, 2, 3, 4, 5, 6, 7, 12)
     assert seen.weekdays == (0, 1, 2, 3, 4, 5)

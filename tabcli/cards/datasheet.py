@@ -7,6 +7,7 @@ from tabcli.cards.made import day_of
 from tabcli.cards.markdown import answered, code, front_matter, plain, table
 from tabcli.cards.model_card import by_text, title_of
 from tabcli.cards.segments import span_text
+from tabcli.config.values import Condition, Not, Scalar
 from tabcli.tables.contract import ColumnProfile
 
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
@@ -61,7 +62,8 @@ def _range(profile: ColumnProfile) -> str:
         return f"{profile['levels']:,} different"
     if "min" not in profile:
         return "none"
-    return " … ".join(plain(day_of(v) if isinstance(v, str) else f"{v:g}") for v in (profile["min"], profile["max"]))
+    low, high = (day_of(v) if isinstance(v, str) else f"{v:,.10g}" for v in (profile["min"], profile["max"]))
+    return plain(f"{low} … {high}")
 
 
 def _role(known: Known, column: str) -> str:
@@ -96,9 +98,26 @@ def _left_out(known: Known) -> list[str]:
     found += [f"- Without a match in {code(t)}: {n:,} rows." for t, n in summary.unmatched.items() if n]
     if counts.sampled:
         found.append(f"- Only {summary.series:,} series were kept: a sample.")
-    wheres = [f"- Of {code(t)} only rows with {plain(s.where)} were read." for t, s in config.tables.items() if s.where]
+    wheres = [
+        f"- Of {code(name)} only rows were read in which {plain(_condition(table.where))}."
+        for name, table in config.tables.items()
+        if table.where
+    ]
     kept = ", ".join(f"{n:,} {part}" for part, n in summary.rows.items())
     return [*lines, *(found + wheres or ["- None."]), "", f"Kept: {kept} rows.", ""]
+
+
+def _condition(condition: Condition) -> str:
+    """A condition in words: `kind is one of a, b and size is not 3`."""
+
+    def words(value: Scalar | tuple[Scalar, ...]) -> str:
+        return f"one of {', '.join(map(str, value))}" if isinstance(value, tuple) else str(value)
+
+    parts = [
+        f"{column} is {f'not {words(value.not_)}' if isinstance(value, Not) else words(value)}"
+        for column, value in condition.items()
+    ]
+    return " and ".join(parts)
 
 
 def _time(known: Known) -> list[str]:
@@ -125,8 +144,9 @@ def _time(known: Known) -> list[str]:
             f"{fitted.horizon} steps; {seen.short:,} have less than a season to learn from."
         )
         rows = [[plain(name), f"{n:,}"] for name, n in seen.occasions.items()]
-        lines += ["", "How often events, and values known in advance, were seen (stretches of at most a week):", ""]
-        lines += table(["event or value", "occasions"], rows)
+        if rows:
+            lines += ["", "How often events, and values known in advance, were seen (stretches of at most a week):", ""]
+            return [*lines, *table(["event or value", "occasions"], rows)]
     return [*lines, ""]
 
 

@@ -86,9 +86,11 @@ def _of_rows(column: pd.Series, series: np.ndarray) -> tuple[np.ndarray, list[st
 def _by_event(past: pd.DataFrame, fitted: FittedPipeline) -> dict[str, tuple[GroupScore, ...]]:
     """Rows on which an event took place, and all others."""
     keys = moment_keys(past["series"].to_numpy(dtype="int64"), seconds_of(past["date"]))
-    found = {}
+    order, found = np.argsort(keys, kind="stable"), {}
+    past, keys = past.iloc[order], keys[order]
     for name, moments in fitted.calendar.moments.items():
-        at = np.isin(keys, moments)
+        place = np.searchsorted(moments, keys)  # both rise
+        at = np.append(moments, -1)[place] == keys
         if at.any() and not at.all():
             found[f"{EVENT}{name}"] = scores_by(past, at.astype("int64"), ["without", ON_IT])
     return found

@@ -28,9 +28,9 @@ def limits_of(known: Known) -> list[str]:
     found += _weak(known)
     assumed = [j.table for j in run.fitted.config.joins if j.known_in_advance]
     if assumed:
-        names = " and ".join(f"`{name}`" for name in dict.fromkeys(assumed))
+        names = " and ".join(dict.fromkeys(assumed))
         found.append(
-            f"What {names} tells of a day is taken as known in advance. Past windows saw what really happened; a "
+            f"What is joined from {names} is taken as known in advance. Past windows saw what really happened; a "
             "forecast that is made of a forecast of it is less sure than they say."
         )
     if run.summary is not None and run.summary.counts.sampled:

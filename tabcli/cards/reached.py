@@ -91,7 +91,8 @@ def segments(known: Known) -> list[str]:
         return []
     lines = ["## Error and bias by segment", ""]
     lines += [
-        f"Of all past rows ({past_span(known)}): WAPE {percent(known.whole.wape)}, bias "
+        f"Of all past rows ({past_span(known)}): WAPE (the sum of all absolute errors ÷ the sum of what happened) "
+        f"{percent(known.whole.wape)}, bias (the sum of the forecasts ÷ that sum, − 1) "
         f"{percent(known.whole.bias, signed=True)}. *Times* is a segment's WAPE ÷ that of all rows; from {NAMED} on it "
         "is **named**.",
         "",
@@ -140,14 +141,17 @@ def bias_lines(bias: Bias) -> list[str]:
             percent(g.wape),
             f"{g.times:.2f}" if g.times is not None else "–",
             percent(g.bias, signed=True),
-            percent(g.apart, signed=True) if g.apart is not None else "too few series",
+            percent(g.apart, signed=True),
             _range(g.apart_within),
             f"**{g.side or 'worse'}**" if g.side or g.worse else "",
         ]
         for g in bias.groups
+        if g.apart is not None
     ]
+    few = [f"{g.column}: {g.name} ({g.series})" for g in bias.groups if g.apart is None]
+    silent = [f"Too few series, or rows, to say anything: {plain('; '.join(few))}.", ""] if few else []
     header = ["group", "series", "WAPE", "times", "bias", "beside others", "range", "named"]
-    return [*(named or [none]), "", *table(header, rows)]
+    return [*(named or [none]), "", *table(header, rows), *silent]
 
 
 def _named(g: GroupBias) -> str:

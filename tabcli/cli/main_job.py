@@ -91,6 +91,7 @@ def train(
         return
     if not quiet:
         show(render_train(result))
+        show([f"its card: {out / 'MODEL_CARD.md'}; what only a person knows: tabcli card {out} --check"])
 
 
 def lr_find(

@@ -63,7 +63,7 @@ def _gaps(source: JoinedData, series: IntArray, steps: IntArray, dates: pd.Serie
     key = source.features.calendar.series.iloc[int(series[order[at]])]
     first, last = source.frequency.after(before, 1), source.frequency.after(after, -1)
     name = " · ".join(map(str, key))
-    longest = f"{name}: {int(holes[at])} steps, {first.date()} … {last.date()}"
+    longest = f"{int(holes[at])} steps of series {name}, {first.date()} … {last.date()}"
     return len(np.unique(series[order][:-1][holes > 0])), int(holes.sum()), longest
 
 
