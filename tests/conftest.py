@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tabcli.training import workers
+from tabcli.training import engines
 
 # No deadlines: on a busy machine any example may take long.
 settings.register_profile("usual", deadline=None)
@@ -152,14 +152,14 @@ def _one_process() -> Iterator[None]:
     Tests of the workers ask for `two_cores`.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "n_cores", lambda: 1)
+        patch.setattr(engines, "n_cores", lambda: 1)
         yield
 
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several networks are trained side by side, in a process each."""
-    monkeypatch.setattr(workers, "n_cores", lambda: 2)
+    monkeypatch.setattr(engines, "n_cores", lambda: 2)
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ import torch
 import tabcli
 from tabcli.config.loading import load
 from tabcli.errors import ConfigError, ResourceError, WorkerError, error_of
-from tabcli.training import workers
+from tabcli.training import engines, workers
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec
-from tabcli.training.workers import TrainingJob, order_line, read_order
+from tabcli.training.orders import TrainingJob, order_line, read_order
 from tests.conftest import CONFIG, make_tables, write_folder
 
 FAST = ["train.epochs=2", "train.batch_size=64", "calibration.windows=0"]
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("two_cores")
 @pytest.fixture(autouse=True)
 def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short the training."""
-    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT + 1)
+    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT + 1)
 
 
 def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_same_bits(
@@ -38,12 +38,12 @@ def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_
 ) -> None:
     prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep")
     apart = tabcli.train(prep, out=tmp_path / "apart", overrides=TWO).run
-    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT)
+    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT)
     monkeypatch.setattr(workers, "Worker", None)  # no process can start
     torch.set_num_threads(2)
     here = tabcli.train(prep, out=tmp_path / "here", overrides=TWO).run
     assert torch.get_num_threads() == 2
-    monkeypatch.setattr(workers, "n_steps", lambda *args: workers.SHORT + 1)
+    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT + 1)
     in_turn = tabcli.train(prep, out=tmp_path / "in turn", overrides=[*TWO, "train.threads=1"]).run
     for one, *others in zip(apart.members, here.members, in_turn.members, strict=True):
         for other in others:
@@ -73,8 +73,8 @@ def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Pa
     script = tmp_path / "x.py"
     script.write_text(f"""
 import tabcli
-from tabcli.training import workers
-workers.n_cores, workers.SHORT = lambda: 2, -1
+from tabcli.training import engines
+engines.n_cores, engines.SHORT = lambda: 2, -1
 open("runs.txt", "a").write("run\\n")
 prep = tabcli.prep("config.json", data={str(folder)!r}, out="prep")
 epochs = []
@@ -129,7 +129,7 @@ def test_an_unexpected_end_names_the_network_the_reason_and_the_log(tmp_path: Pa
     tasks = [MemberSpec(f"member-{i}", 0, i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
     job = TrainingJob(tmp_path / "prep", settings, tmp_path)
     with pytest.raises(WorkerError, match=r"1 of 2 .* member-1 \(exit code 1: TypeError: .*; see .*member-1\.log\)"):
-        workers.run_tasks(tasks, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
+        engines.run_tasks(tasks, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
     assert "Traceback" in (tmp_path / "member-1.log").read_text()
     assert not (tmp_path / "member-0.log").exists()
     assert (tmp_path / "member-0.done.safetensors").exists(), "the other one is trained to its end first"

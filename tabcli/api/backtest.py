@@ -19,7 +19,9 @@ from tabcli.selection.peers import PEERS
 from tabcli.selection.scores import Scores, ensemble_name
 from tabcli.selection.search import Trial, Tuning, search
 from tabcli.tables.contract import DataSource
+from tabcli.training.engines import opened
 from tabcli.training.loop import Callbacks
+from tabcli.training.orders import Engine
 
 # -------------------------------------------------------------------------------------------- backtest
 
@@ -40,6 +42,7 @@ def backtest(
     peers: Sequence[str] = ("seasonal_naive", "median", "histgb"),
     quantiles: Sequence[float] | None = None,
     intervals: Sequence[float] | None = None,
+    on: Engine = "processes",
     callbacks: Callbacks | None = None,
     on_fold: Callable[[str, Scores], None] = lambda name, scores: None,
 ) -> Backtest:
@@ -61,6 +64,7 @@ def backtest(
     quantiles: levels such as 0.1 that are forecast and scored too; by default the config's `forecast.quantiles`. Of the
         peers, the median has quantiles of the same groups, and lightgbm learns each level.
     intervals: shares such as 0.8 of the rows, likewise, of central intervals; by default `forecast.intervals`.
+    on: where networks are trained: *here*, *processes* or *ray*, as in `train`.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     on_fold: called with each fold's name and scores when it is done.
     """
@@ -76,18 +80,20 @@ def backtest(
     fingerprint = _fold_fingerprint(settings, data, [*peers, bounds])
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
-    result = run_folds(
-        joined.load(settings, data),
-        path,
-        fingerprint,
-        folds=folds,
-        step=apart,
-        ends=ends,
-        peers=peers,
-        bounds=bounds,
-        callbacks=callbacks or Callbacks(),
-        on_fold=on_fold,
-    )
+    with opened(on):
+        result = run_folds(
+            joined.load(settings, data),
+            path,
+            fingerprint,
+            folds=folds,
+            step=apart,
+            ends=ends,
+            peers=peers,
+            bounds=bounds,
+            on=on,
+            callbacks=callbacks or Callbacks(),
+            on_fold=on_fold,
+        )
     save_summary(result)
     return result
 
@@ -107,6 +113,7 @@ def tune(
     trials: int = 20,
     folds: int = 2,
     ends: Sequence[str] = (),
+    on: Engine = "processes",
     callbacks: Callbacks | None = None,
     on_trial: Callable[[Trial], None] = lambda trial: None,
 ) -> Tuning:
@@ -122,6 +129,7 @@ def tune(
     trials: how many settings are tried, those of earlier calls included.
     folds: how many folds judge each.
     ends: dates, such as "2015-06-13", on which further folds end.
+    on: where networks are trained: *here*, *processes* or *ray*, as in `train`.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     on_trial: called with each trial when it is done.
     """
@@ -145,10 +153,12 @@ def tune(
             ends=ends,
             peers=(),
             bounds={},
+            on=on,
             callbacks=callbacks or Callbacks(),
             on_fold=lambda name, scores: None,
         )
         ours = result.scores["forecast"] == ensemble_name(candidate.train.members)
         return float(result.scores.loc[ours, settings.metric].mean())
 
-    return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)
+    with opened(on):
+        return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)

@@ -20,13 +20,14 @@ from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.tables.writing import require_no_input
+from tabcli.training.engines import n_cores, opened
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
-from tabcli.training.workers import TrainingJob, n_cores
+from tabcli.training.orders import Engine, TrainingJob
 
 # ----------------------------------------------------------------------------------------------- train
 
@@ -85,6 +86,7 @@ def train(
     refit: bool | None = None,
     resume: bool = False,
     force: bool = False,
+    on: Engine = "processes",
     callbacks: Callbacks | None = None,
 ) -> TrainResult:
     """A prep → a trained run.
@@ -101,6 +103,8 @@ def train(
         the config's `train.refit` says. The metrics stay those of the networks before, which had not seen these rows.
     resume: go on from the checkpoints of an interrupted run; the result has the same bits as without the interruption.
     force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
+    on: where networks are trained, always to the same bits: *here*, in this process; *processes*, one beside the other;
+        *ray*, on the Ray cluster that the environment variable RAY_ADDRESS names, or on one started here.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     """
     opened = _open_prep(prep)
@@ -123,9 +127,9 @@ def train(
     partial = path.parent / f"{path.name}.partial"
     files.open_working(partial)
     try:
-        with FileLock(partial / "lock", timeout=0):
+        with FileLock(partial / "lock", timeout=0), opened(on):
             _open_partial(partial, fingerprint, resume, force)
-            job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial)
+            job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial, on)
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
             run = run_of(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:

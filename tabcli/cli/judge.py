@@ -12,6 +12,7 @@ from tabcli.cli.options import (
     ConfigOption,
     DataOption,
     Intervals,
+    On,
     Overrides,
     Quantiles,
     Quiet,
@@ -47,6 +48,7 @@ def backtest(
         str | None, typer.Option(metavar="COLUMN", help="Also by step, a series column, the date or one of baseline.")
     ] = None,
     overrides: Overrides = None,
+    on: On = "processes",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -74,6 +76,7 @@ def backtest(
             peers=split_names(peers),
             quantiles=levels_of("--quantiles", quantiles),
             intervals=levels_of("--interval", intervals),
+            on=on,
             callbacks=callbacks,
             on_fold=on_fold,
         )
@@ -99,6 +102,7 @@ def tune(
     folds: Annotated[int, typer.Option(help="How many folds judge each trial.")] = 2,
     end: Annotated[list[str] | None, typer.Option(help="Add a fold that ends on this date; may be repeated.")] = None,
     overrides: Overrides = None,
+    on: On = "processes",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,6 +124,7 @@ def tune(
             trials=trials,
             folds=folds,
             ends=end or (),
+            on=on,
             callbacks=callbacks,
             on_trial=on_trial,
         )

@@ -13,6 +13,7 @@ from tabcli.cli.options import (
     DataOption,
     Force,
     Intervals,
+    On,
     OptionalConfig,
     Overrides,
     Quantiles,
@@ -65,6 +66,7 @@ def train(
         Literal["auto", "float32", "bfloat16"] | None,
         typer.Option("--precision", help="Of matrix products; auto takes bfloat16 where the processor has it."),
     ] = None,
+    on: On = "processes",
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -84,6 +86,7 @@ def train(
             refit=refit,
             resume=resume,
             force=force,
+            on=on,
             callbacks=callbacks,
         )
     if as_json:

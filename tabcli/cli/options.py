@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,11 @@ Overrides = Annotated[
 ]
 
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands there already.")]
+
+On = Annotated[
+    Literal["here", "processes", "ray"],
+    typer.Option(help="Where networks are trained: in this process, in several, or on the Ray cluster of RAY_ADDRESS."),
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 

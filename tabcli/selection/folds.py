@@ -10,7 +10,8 @@ function here makes a feature, a split or a forecast of its own.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,7 +39,10 @@ from tabcli.shown import Shown, first_few
 from tabcli.tables.rows import frame_of
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
-from tabcli.training.workers import TrainingJob
+from tabcli.training.orders import Engine, TrainingJob
+
+AT_A_TIME = 4
+"""So many folds are prepared at a time where a cluster trains their networks."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,27 +133,45 @@ def run_folds(
     ends: Sequence[str],
     peers: Sequence[str],
     bounds: Mapping[str, float],
+    on: Engine,
     callbacks: Callbacks,
     on_fold: Callable[[str, Scores], None],
 ) -> Backtest:
     """Trains and scores every fold that `out` does not hold yet; a fold's directory appears there when it is whole.
 
     `fingerprint`: of config, tables and code; raises `UsageError` where `out` holds a fold of others. `bounds`: columns
-    of quantiles and intervals with their levels, which are forecast and scored too. `on_fold`: called with the name and
-    scores of each fold. Raises what prep and train raise.
+    of quantiles and intervals with their levels, which are forecast and scored too. `on`: where networks are trained.
+    `on_fold`: called with the name and scores of each fold. Raises what prep and train raise.
     """
     levels = bounds_in(bounds, source.config.target.column)
     wanted, usable = fold_ends(source, folds, step, ends), join(source).kept
-    rows = []
-    for end in wanted:
-        name = end.isoformat()[:10] if end == end.normalize() else end.isoformat().replace(":", "")
-        done = out / f"fold-{name}"
+
+    def scores_of(end: pd.Timestamp) -> Scores:
+        done = out / f"fold-{_name(end)}"
         scores = _finished(done, fingerprint)
-        if scores is None:
-            scores = _run_fold(source, usable, end, done, fingerprint, peers, levels, callbacks)
-        on_fold(name, scores)
-        rows += [{"fold": name, "forecast": forecast, **values} for forecast, values in scores.items()]
+        return scores or _run_fold(source, usable, end, done, fingerprint, peers, levels, on, callbacks)
+
+    rows = []
+    for end, scores in zip(wanted, _each(scores_of, wanted, on), strict=True):
+        on_fold(_name(end), scores)
+        rows += [{"fold": _name(end), "forecast": forecast, **values} for forecast, values in scores.items()]
     return Backtest(out, [str(e.date()) for e in wanted], pd.DataFrame(rows), source.config.metric)
+
+
+def _each(scores_of: Callable[[pd.Timestamp], Scores], ends: Sequence[pd.Timestamp], on: Engine) -> Iterator[Scores]:
+    """The scores of each fold; on a cluster no fold's networks wait for another fold's."""
+    if on != "ray":
+        yield from map(scores_of, ends)
+        return
+    pool = ThreadPoolExecutor(AT_A_TIME)
+    try:
+        yield from pool.map(scores_of, ends)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _name(end: pd.Timestamp) -> str:
+    return end.isoformat()[:10] if end == end.normalize() else end.isoformat().replace(":", "")
 
 
 def _finished(directory: Path, fingerprint: str) -> Scores | None:
@@ -180,6 +202,7 @@ def _run_fold(
     fingerprint: str,
     peers: Sequence[str],
     levels: dict[str, float],
+    on: Engine,
     callbacks: Callbacks,
 ) -> Scores:
     """Trains and scores one fold.
@@ -194,7 +217,7 @@ def _run_fold(
     data = join(past)
     prepared = prepare.encode(data)
     files.require_writable(done, replace=True)
-    job = _open_fold(done, prepared, fingerprint)
+    job = _open_fold(done, prepared, fingerprint, on)
     started = time.perf_counter()
     ensemble = fit_ensemble(prepared, config, callbacks, refit=True, job=job)
     seconds = time.perf_counter() - started
@@ -241,7 +264,7 @@ def _of_peer(peer: str, data: JoinedData, prepared: Prepared, future: pd.DataFra
     return Made(points, peer_bounds(peer, data, prepared, future, list(levels.values())) if levels else None)
 
 
-def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
+def _open_fold(done: Path, prepared: Prepared, fingerprint: str, on: Engine) -> TrainingJob:
     """Opens the directory beside `done` in which a fold is trained, with its prep; a fold goes on there."""
     partial = done.parent / f"{done.name}.partial"
     files.open_working(partial)
@@ -250,7 +273,7 @@ def _open_fold(done: Path, prepared: Prepared, fingerprint: str) -> TrainingJob:
         files.begin_working(partial, fingerprint)  # networks of another config must not be taken for this one's
         with files.atomic_directory(prep, replace=True) as temporary:
             directories.save_prep(temporary, prepared, fingerprint, {})
-    return TrainingJob(prep, prepared.fitted.config, partial)
+    return TrainingJob(prep, prepared.fitted.config, partial, on)
 
 
 def as_of_fold(source: SourceTables, end: pd.Timestamp) -> tuple[SourceTables, BoolArray]:

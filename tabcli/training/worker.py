@@ -19,7 +19,7 @@ from tabcli.errors import TabcliError, full_error
 from tabcli.leaving import leave
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import input_maker, run_task
-from tabcli.training.workers import Message, error_message, read_order
+from tabcli.training.orders import Message, error_message, read_order
 
 STEP_SECONDS = 0.2  # between two reports of progress
 

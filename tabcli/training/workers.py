@@ -1,12 +1,12 @@
-"""Networks side by side: a process for each, `train.threads` at a time; every finished network is kept.
+"""Networks side by side on this machine: a process for each.
 
     this process            python -m tabcli.training.worker, one per network
     ─────────────────       ─────────────────────────────────────────────────
-    Order, one line ──────▶ stdin     stays open: when it closes, the parent is gone and the worker ends
+    order, one line ──────▶ stdin     stays open: when it closes, the parent is gone and the worker ends
     Message per line ◀───── stdout    the share that is done, an epoch's record, an error
                             stderr    NAME.log beside the checkpoints
 
-The lines are JSON. A worker does not import the script that called `train`, so a script needs no `__main__` guard.
+A worker does not import the script that called `train`, so a script needs no `__main__` guard.
 """
 
 import json
@@ -15,127 +15,18 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
 
-from tabcli.artifacts.contents import Prepared
 from tabcli.artifacts.records import EpochRecord
-from tabcli.config.loading import parse
-from tabcli.config.schema import Config
-from tabcli.errors import TabcliError, WorkerError, error_of
-from tabcli.training.inputs import Inputs
-from tabcli.training.loop import Callbacks, one_thread
-from tabcli.training.members import MemberSpec, TrainedMember, run_task
+from tabcli.errors import error_of
+from tabcli.training.loop import Callbacks
+from tabcli.training.members import MemberSpec
+from tabcli.training.orders import Message, TrainingJob, lost_error, order_line
 
 WORKER = "tabcli.training.worker"
-
-SHORT = 1000
-"""So many batches take about as long as a process takes to start."""
-
-
-def n_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What a worker process needs: the prep directory, the settings, and the directory `partial` for checkpoints."""
-
-    prep: Path
-    settings: Config
-    partial: Path
-
-
-def run_tasks(
-    tasks: Sequence[MemberSpec],
-    prepared: Prepared,
-    settings: Config,
-    inputs: Callable[[MemberSpec], Inputs],
-    callbacks: Callbacks,
-    job: TrainingJob | None = None,
-) -> list[TrainedMember]:
-    """Trains several networks, each in a process, `train.threads` at a time (null: as many as there are cores).
-
-    In this process, one after the other: a single task, without a job, or where training takes less time than starting
-    processes. Raises `WorkerError` where a process died; the others are trained to their end first, and every finished
-    network stays in the job's `partial`.
-    """
-    partial = job.partial if job else None
-    open_tasks = [t for t in tasks if partial is None or not (partial / f"{t.name}.done.safetensors").exists()]
-    at_a_time = min(settings.train.threads or n_cores(), len(open_tasks))
-    if job is not None and at_a_time > 1 and n_steps(open_tasks, prepared, settings) > SHORT:
-        _run_processes(open_tasks, at_a_time, job, callbacks)
-    results = []
-    with one_thread():
-        for i, task in enumerate(tasks):
-            part = _part(callbacks, i, len(tasks), task.name if len(tasks) > 1 else "")
-            results.append(run_task(task, prepared, settings, inputs, part, partial))
-    return results
-
-
-def n_steps(tasks: Sequence[MemberSpec], prepared: Prepared, settings: Config) -> int:
-    """How many batches the networks of all tasks will see."""
-    n_rows = len(prepared.tables["train"])
-    return sum(t.epochs * -(-n_rows // settings.of_member(t.member).train.batch_size) for t in tasks)
-
-
-def _part(callbacks: Callbacks, i: int, n: int, label: str) -> Callbacks:
-    """The callbacks of the i-th of n networks that are trained one after the other."""
-    return replace(
-        callbacks,
-        on_model=callbacks.on_model if i == 0 else lambda text: None,
-        on_step=lambda done, total: callbacks.on_step(i * total + done, n * total),
-        on_epoch=lambda record: callbacks.on_epoch(replace(record, network=label)),
-    )
-
-
-# ------------------------------------------------------------------------------------- the protocol
-
-
-class ErrorMessage(TypedDict):
-    """A `TabcliError` by the name of its class."""
-
-    kind: str
-    message: str
-    hint: str | None
-
-
-class Message(TypedDict, total=False):
-    """A line from a worker; one of these keys. `step`: the share of the training that is done, 0 to 1."""
-
-    step: float
-    epoch: dict[str, str | float]
-    error: ErrorMessage
-
-
-def order_line(task: MemberSpec, job: TrainingJob) -> str:
-    """What a worker is to do, as one line of JSON."""
-    order = {
-        "task": asdict(task),
-        "prep": str(job.prep),
-        "settings": job.settings.dump(),
-        "partial": str(job.partial),
-    }
-    return json.dumps(order) + "\n"
-
-
-def read_order(line: str) -> tuple[MemberSpec, TrainingJob]:
-    """What `order_line` wrote."""
-    order = json.loads(line)
-    settings = parse(order["settings"], source="the settings of the training")
-    return MemberSpec(**order["task"]), TrainingJob(Path(order["prep"]), settings, Path(order["partial"]))
-
-
-def error_message(error: TabcliError) -> Message:
-    """The message that reports an error to the parent, which raises it again."""
-    return {"error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}}
-
-
-# ---------------------------------------------------------------------------------------- processes
 
 
 class Worker:
@@ -199,7 +90,8 @@ def _ended(running: list[Worker]) -> Iterator[None]:
             worker.end()
 
 
-def _run_processes(tasks: Sequence[MemberSpec], at_a_time: int, job: TrainingJob, callbacks: Callbacks) -> None:
+def run_processes(tasks: Sequence[MemberSpec], at_a_time: int, job: TrainingJob, callbacks: Callbacks) -> None:
+    """Trains each network in a process, so many at a time. Raises `WorkerError` as `run_tasks` says."""
     waiting, running, failed = list(tasks), list[Worker](), list[str]()
     progress = dict.fromkeys((t.name for t in tasks), 0.0)
     lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
@@ -223,11 +115,7 @@ def _run_processes(tasks: Sequence[MemberSpec], at_a_time: int, job: TrainingJob
                 progress[name] = message["step"]
                 callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
     if failed:
-        shown = ", ".join(failed[:3]) + (", …" if len(failed) > 3 else "")
-        raise WorkerError(
-            f"{len(failed)} of {len(tasks)} networks could not be trained: {shown}; the others are kept",
-            hint="--resume trains the missing ones; if memory is short, one at a time: -S train.threads=1",
-        )
+        raise lost_error(failed, len(tasks))
 
 
 def _reason(code: int, log: Path) -> str:

@@ -1,0 +1,86 @@
+"""doctor: whether this machine, and a Ray cluster, can do what is asked of them; and if not, why."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabcli.api.sources import versions
+from tabcli.errors import UsageError
+from tabcli.shown import Shown
+from tabcli.training import cluster
+from tabcli.training.engines import n_cores
+from tabcli.training.orders import Engine
+
+FREE_GIGABYTES = 1.0
+"""With less of the disk free, a prep of real tables may not fit."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fact that was checked. `advice`: what to do, where something is wrong; else empty."""
+
+    name: str
+    found: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Checkup(Shown):
+    """What `doctor` returns: its findings in order."""
+
+    findings: list[Finding]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not any(f.advice for f in self.findings)
+
+    def brief(self) -> dict[str, str]:
+        return {f.name: f"{f.found}: {f.advice}" if f.advice else f.found for f in self.findings}
+
+
+def doctor(on: Engine = "processes") -> Checkup:
+    """Looks at this machine and, with `on="ray"`, at the cluster of RAY_ADDRESS. Raises nothing: it says what is wrong.
+
+    on: where networks are to be trained, as in `train`.
+    """
+    own = versions()
+    libraries = ", ".join(f"{name} {own[name]}" for name in own if name != "tabcli")
+    gigabytes = shutil.disk_usage(Path.cwd()).free / 1e9
+    full = "" if gigabytes >= FREE_GIGABYTES else "free some space: preps and runs are written here"
+    findings = [
+        Finding("tabcli", own["tabcli"]),
+        Finding("libraries", libraries),
+        Finding("cores", str(n_cores())),
+        Finding("disk", f"{gigabytes:.1f} GB free in {Path.cwd()}", full),
+    ]
+    return Checkup([*findings, *(_of_cluster() if on == "ray" else [])])
+
+
+def _of_cluster() -> list[Finding]:
+    address = os.environ.get(cluster.ADDRESS)
+    found = [Finding("address", address or f"none: Ray is started on this machine; {cluster.ADDRESS} names a cluster")]
+    if address:
+        found.append(_token())
+    try:
+        wanted, nodes = cluster.versions_with_ray(), cluster.nodes()
+    except UsageError as error:
+        return [*found, Finding("Ray", error.message, error.hint or "")]
+    for node in nodes:
+        size = f"{node.cores} cores, {node.gigabytes:.1f} GB"
+        other = [f"{name} {node.versions[name]}" for name in node.versions if node.versions[name] != wanted[name]]
+        advice = f"it has {', '.join(other)}; here are {', '.join(wanted.values())}: install the same" if other else ""
+        found.append(Finding(f"node {node.address}", size, node.said or advice))
+    return found
+
+
+def _token() -> Finding:
+    """Whether this process has a token to show to the cluster; clusters since Ray 2.61 demand one."""
+    mode = os.environ.get("RAY_AUTH_MODE", "")
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
+    if os.environ.get("RAY_AUTH_TOKEN") or path.is_file():
+        advice = "" if mode == "token" else "set RAY_AUTH_MODE=token here and on every node, or they refuse each other"
+        return Finding("token", "there", advice)
+    wrong = mode == "token"
+    return Finding("token", "none", f"copy {path} from the head: RAY_AUTH_MODE is token" if wrong else "")
