@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tabcli.api.begin import InitResult, init, synth
     from tabcli.api.card import CardResult, card
     from tabcli.api.compare import CompareResult, compare
+    from tabcli.api.doctor import Checkup, doctor
     from tabcli.api.embeddings import EmbeddingsResult, embeddings
     from tabcli.api.evaluate import evaluate
     from tabcli.api.explain import ExplainResult, explain
@@ -47,6 +48,7 @@ _HOME = {
     "Callbacks": "training.loop",
     "CardResult": "api.card",
     "CompareResult": "api.compare",
+    "Checkup": "api.doctor",
     "Config": "config.schema",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -72,6 +74,7 @@ _HOME = {
     "add_datepart": "api.steps",
     "backtest": "api.backtest",
     "card": "api.card",
+    "doctor": "api.doctor",
     "embeddings": "api.embeddings",
     "compare": "api.compare",
     "evaluate": "api.evaluate",
@@ -98,6 +101,7 @@ __all__ = [
     "Callbacks",
     "CardResult",
     "CompareResult",
+    "Checkup",
     "Config",
     "ConfigError",
     "DataError",
@@ -125,6 +129,7 @@ __all__ = [
     "backtest",
     "card",
     "compare",
+    "doctor",
     "embeddings",
     "evaluate",
     "explain",

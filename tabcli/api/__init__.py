@@ -15,5 +15,6 @@ embeddings  embeddings
 backtest  backtest, tune
 evaluate  evaluate
 inspect   inspect
+doctor    doctor
 steps     each step of prep alone
 """

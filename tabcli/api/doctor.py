@@ -64,7 +64,7 @@ def _of_cluster() -> list[Finding]:
     if address:
         found.append(_token())
     try:
-        wanted, nodes = cluster.versions_with_ray(), cluster.nodes()
+        nodes, wanted = cluster.nodes(), cluster.versions()
     except UsageError as error:
         return [*found, Finding("Ray", error.message, error.hint or "")]
     for node in nodes:

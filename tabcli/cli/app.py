@@ -65,6 +65,7 @@ for _command in (
     judge.tune,
     judge.evaluate,
     judge.inspect,
+    judge.doctor,
     steps.add_datepart,
     steps.categorify,
     steps.fill_missing,

@@ -1,4 +1,4 @@
-"""Commands that judge: backtest, tune, evaluate, inspect."""
+"""Commands that judge: backtest, tune, evaluate, inspect, doctor."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +21,7 @@ from tabcli.cli.options import (
     reading_options,
     split_names,
 )
-from tabcli.cli.render import changes_text, print_json, progress_bar, render_inspection
+from tabcli.cli.render import changes_text, print_json, progress_bar, render_checkup, render_inspection
 from tabcli.cli.render_scores import evaluation_json, main_scores, metric_lines, render_evaluation
 from tabcli.cli.terminal import echo_table, say, show
 from tabcli.evaluation.naming import score_text
@@ -225,3 +225,20 @@ def inspect(
         print_json(result.to_dict())
         return
     show(render_inspection(result))
+
+
+def doctor(on: On = "processes", as_json: AsJson = False) -> None:
+    """Say whether this machine, and with --on ray a Ray cluster, can do what is asked of them; and if not, why.
+
+    Ends with exit code 6 where something is to be done.
+
+    Example: tabcli doctor --on ray
+    """
+
+    checkup = tabcli.doctor(on)
+    if as_json:
+        print_json({"healthy": checkup.healthy, "findings": [asdict(f) for f in checkup.findings]})
+    else:
+        show(render_checkup(checkup))
+    if not checkup.healthy:
+        raise typer.Exit(6)

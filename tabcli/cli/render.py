@@ -14,6 +14,7 @@ from tabcli.cli.terminal import can_show
 from tabcli.evaluation.naming import score_text
 
 if TYPE_CHECKING:
+    from tabcli.api.doctor import Checkup
     from tabcli.api.results import PrepResult, TrainResult
     from tabcli.artifacts.records import TrainMetrics
     from tabcli.artifacts.summary import PrepSummary
@@ -239,6 +240,15 @@ def render_inspection(result: "Inspection") -> Iterator[str]:
     for row in rows:
         cells = [row[i].rjust(widths[i]) if 3 <= i <= 5 else row[i].ljust(widths[i]) for i in used]
         yield "  ".join(cells).rstrip()
+
+
+def render_checkup(checkup: "Checkup") -> Iterator[str]:
+    """A line for each finding, and below it what is to be done."""
+    width = max(len(f.name) for f in checkup.findings)
+    for finding in checkup.findings:
+        yield f"{finding.name:<{width}}  {finding.found}"
+        if finding.advice:
+            yield f"{'to do':>{width}}  {finding.advice}"
 
 
 def _fact(value: object) -> str:

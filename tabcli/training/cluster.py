@@ -15,6 +15,7 @@ import hashlib
 import importlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ from tabcli.version import __version__
 
 RETRIES = 3
 """So many times a task is tried again whose worker or node was lost."""
+
+PATIENCE = 10
+"""So many seconds a cluster has to answer."""
 
 ADDRESS = "RAY_ADDRESS"
 """The environment variable that names a cluster; without it Ray is started on this machine alone, for one command."""
@@ -58,6 +62,7 @@ def connected() -> Iterator[Any]:
     address = os.environ.get(ADDRESS)
     try:
         if address:
+            _require_listener(address)
             ray.init(address=address, **quiet)
         else:
             os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15: behind everything else on this machine
@@ -70,6 +75,13 @@ def connected() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raises `OSError` where nothing listens at HOST:PORT, to which Ray would try to connect for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
 
 
 def _first_line(error: Exception) -> str:
