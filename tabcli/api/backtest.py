@@ -19,7 +19,7 @@ from tabcli.selection.peers import PEERS
 from tabcli.selection.scores import Scores, ensemble_name
 from tabcli.selection.search import Trial, Tuning, search
 from tabcli.tables.contract import DataSource
-from tabcli.training.engines import opened
+from tabcli.training.engines import engine
 from tabcli.training.loop import Callbacks
 from tabcli.training.orders import Engine
 
@@ -80,7 +80,7 @@ def backtest(
     fingerprint = _fold_fingerprint(settings, data, [*peers, bounds])
     path = Path(out)
     path.mkdir(parents=True, exist_ok=True)
-    with opened(on):
+    with engine(on):
         result = run_folds(
             joined.load(settings, data),
             path,
@@ -160,5 +160,5 @@ def tune(
         ours = result.scores["forecast"] == ensemble_name(candidate.train.members)
         return float(result.scores.loc[ours, settings.metric].mean())
 
-    with opened(on):
+    with engine(on):
         return search(settings, path, identity, trials=trials, judge=judge, on_trial=on_trial)

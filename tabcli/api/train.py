@@ -20,7 +20,7 @@ from tabcli.config.schema import Config
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.tables.writing import require_no_input
-from tabcli.training.engines import n_cores, opened
+from tabcli.training.engines import engine, n_cores
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
@@ -127,7 +127,7 @@ def train(
     partial = path.parent / f"{path.name}.partial"
     files.open_working(partial)
     try:
-        with FileLock(partial / "lock", timeout=0), opened(on):
+        with FileLock(partial / "lock", timeout=0), engine(on):
             _open_partial(partial, fingerprint, resume, force)
             job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial, on)
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)

@@ -19,7 +19,7 @@ SHORT = 1000
 
 
 @contextmanager
-def opened(on: Engine) -> Iterator[None]:
+def engine(on: Engine) -> Iterator[None]:
     """With *ray* one connection to the cluster for all that is trained within the block."""
     if on != "ray":
         yield
