@@ -55,7 +55,8 @@ def compare(
 
     Raises `UsageError` where they forecast other targets, series or steps, and what `predict` raises.
 
-    run, other: what `train` returned, or its directory.
+    run: what `train` returned, or its directory.
+    other: the run that it is compared with, likewise.
     data: the folder with the tables, or the config's table names → DataFrames or files; without them runs are compared
         by what they keep, and by what they forecast by their own rules.
     out: the .html file to write; by default none is written.
