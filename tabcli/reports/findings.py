@@ -12,7 +12,7 @@ from tabcli.forecasting.totals import PERIODS, weeks_from
 from tabcli.reports.before import Before, before_of
 from tabcli.reports.report_rows import ReportRows
 from tabcli.reports.series import SeriesTotal, series_of
-from tabcli.reports.words import change_text, plural, short, signed, unit_of
+from tabcli.reports.words import change_text, plural, short, side, signed, unit_of
 from tabcli.training.past import HELD
 
 MOST_LOOKS = 8
@@ -261,7 +261,4 @@ def _erred(rows: ReportRows) -> tuple[Look, ...]:
     scores = scores_by(past, past["series"].to_numpy(dtype="int64"), rows.names)
     known = [s for s in scores if s.wape is not None and s.wape >= (1 + LEAST) * whole]
     worst = sorted(known, key=lambda s: (-(s.wape or 0), s.name))[:MOST_LOOKS]
-    return tuple(
-        Look(s.name, f"past forecasts were off by {100 * (s.wape or 0):.0f} % (bias {signed(s.bias or 0)})")
-        for s in worst
-    )
+    return tuple(Look(s.name, f"past forecasts were off by {100 * (s.wape or 0):.0f} %, {side(s.bias)}") for s in worst)

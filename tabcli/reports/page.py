@@ -21,7 +21,7 @@ from tabcli.reports.inspection import ColumnFacts
 from tabcli.reports.judged import NAMED, Judged
 from tabcli.reports.planned import Planned
 from tabcli.reports.series import SeriesTotal
-from tabcli.reports.words import percent_or_dash, short, value_text
+from tabcli.reports.words import percent_or_dash, short, side, value_text
 
 MOST_SERIES = 3000
 """So many series stand in the table."""
@@ -104,7 +104,8 @@ def _helpers() -> dict[str, object]:
         "score_header": SCORE_HEADER,
         "score_rows": lambda scores: [score_row(s) for s in scores],
         "short": short,
-        "percent": lambda value, sign=False: percent_or_dash(value, sign=sign),
+        "side": side,
+        "percent": lambda value, sign=False: _together(percent_or_dash(value, sign=sign)),
     }
 
 

@@ -38,6 +38,16 @@ def signed(share: float, digits: int = 0) -> str:
     return f"{text[1:] if not float(text) else text.replace('-', '−')} %"
 
 
+def side(bias: float | None) -> str:
+    """A bias in words.
+
+    >>> side(0.19), side(-0.031), side(0.001)
+    ('19 % too high in sum', '3 % too low in sum', 'right in sum')
+    """
+    percent = round(100 * abs(bias or 0))
+    return f"{percent} % too {'high' if (bias or 0) > 0 else 'low'} in sum" if percent else "right in sum"
+
+
 def percent_or_dash(value: float | None, *, sign: bool = False) -> str:
     """A share in percent with one digit after the point; a dash for None."""
     if value is None:

@@ -67,6 +67,13 @@
     }
   }
 
+  function round(bottom, top) {
+    const rough = (top - bottom) / 4, size = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].find((s) => s * size >= rough) * size, values = [];
+    for (let i = Math.ceil(bottom / step - 1e-9); i * step <= top + 1e-9 * step; i++) values.push(i * step);
+    return values;
+  }
+
   function chart(k, n) {
     const all = [...n.actual, ...n.past, ...n.forecast, ...n.low, ...n.high].filter((v) => v !== null);
     const top = Math.max(...all, 0) || 1, bottom = Math.min(...all, 0);
@@ -76,8 +83,7 @@
     const svg = element(out, "svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-labelledby": "one-title one-desc" });
     element(svg, "title", { id: "one-title" }, "Series " + data.names[k]);
     element(svg, "desc", { id: "one-desc" }, "What happened and what was forecast of it, then the forecast with its 80 % interval; the numbers follow.");
-    for (let i = 0; i <= 4; i++) {
-      const value = bottom + ((top - bottom) * i) / 4;
+    for (const value of round(bottom, top)) {
       element(svg, "path", { class: "axis", d: `M${left} ${y(value)}H${w - 12}` });
       element(svg, "text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, shown(value));
     }
@@ -108,9 +114,10 @@
     const rows = data.week_starts.map((start, i) => {
       const [value, low, high] = weeks[i], then = i ? weeks[i - 1][0] : before, days = data.week_days[i];
       const change = value !== null && then && days === 7 ? percent(value / then - 1) : "–";
-      return [start + (days < 7 ? `, ${days} days` : ""), shown(value), shown(low), shown(high), change];
+      const within = low === null ? "–" : `${shown(low)} … ${shown(high)}`;
+      return [start + (days < 7 ? `, ${days} days` : ""), shown(value), within, change];
     });
-    table(out, "Seven days each", ["from", "forecast", "80 % from", "80 % to", "on the week before"], rows);
+    table(out, "Seven days each", ["from", "forecast", "80 % interval", "on the week before"], rows);
     const [start, value, low, high] = there[0], days = data.week_days[data.week_starts.indexOf(start)];
     const sure = low === null ? "" : ` (80 times of 100 within ${shown(low)} … ${shown(high)})`;
     const change = before && days === 7 ? `, ${percent(value / before - 1)} on the seven days before (${shown(before)})` : "";
