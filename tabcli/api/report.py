@@ -15,6 +15,7 @@ from tabcli.reports.charts import charts_of
 from tabcli.reports.drawable import drawable
 from tabcli.reports.drawing import Chart
 from tabcli.reports.drift import drift_of
+from tabcli.reports.drives import drives_of
 from tabcli.reports.facts import facts_of
 from tabcli.reports.findings import find
 from tabcli.reports.judged import judge
@@ -83,8 +84,8 @@ def report(
     page = require_page(loaded, data, out, json, forecast)
     given = None if forecast is None else read_any(forecast, "forecast", [loaded.fitted.config.date])
     rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
-    numbers = _numbers(rows)
-    charts = charts_of(numbers.findings, numbers.judged)
+    numbers = _numbers(rows, data)
+    charts = charts_of(numbers.findings, numbers.judged, numbers.drives)
     html = page_of(numbers, charts)
     if json is not None:
         files.write_json(Path(json), {"schema_version": 1, **numbers.to_dict()})
@@ -114,16 +115,17 @@ def require_page(
     return page
 
 
-def _numbers(rows: ReportRows) -> ReportNumbers:
-    findings = find(rows)
+def _numbers(rows: ReportRows, data: DataSource | None) -> ReportNumbers:
+    findings, drives = find(rows), drives_of(rows, data)
     return ReportNumbers(
         findings=findings,
         planned=planned_of(rows),
         judged=judge(rows),
+        drives=drives,
         baselines=baselines_of(rows.run),
         facts=facts_of(rows),
         drift=drift_of(rows),
-        drawable=drawable(rows, findings.series),
+        drawable=drawable(rows, findings.series, None if drives is None else drives.why),
     )
 
 

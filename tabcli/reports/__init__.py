@@ -15,6 +15,8 @@ planned      what is already in the number: promotions, holidays, closing days
 drift        which inputs of the rows to forecast training saw otherwise
 series       each single series: its sum and its weeks
 findings     what a report says in numbers: its sentence, all series together, what deserves a look
+why          what next week has more than the week before, by source
+drives       what drives the forecast: importance by source, and the week against the one before
 facts        the data, how the run was validated, the baselines, versions
 drawable     single series as integers that the page's script draws
 drawing      how a chart is drawn: SVG and PNG, each with its table

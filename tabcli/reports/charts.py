@@ -7,7 +7,9 @@ import numpy as np
 
 from tabcli.arrays import FloatArray
 from tabcli.cards.segments import GroupScore
+from tabcli.explanation.importance import Importance
 from tabcli.reports.drawing import DIM, FORECAST, INK, LINE, PAST, Chart, chart_of, dated, days_of
+from tabcli.reports.drives import Drives
 from tabcli.reports.findings import Findings, Step
 from tabcli.reports.judged import Judged
 from tabcli.reports.words import percent_or_dash, value_text
@@ -15,13 +17,16 @@ from tabcli.reports.words import percent_or_dash, value_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_SOURCES = 12
+"""So many sources are drawn, the largest first."""
+
 NEWEST = 2
 """So many past windows are drawn on a narrow screen."""
 
 
-def charts_of(findings: Findings, judged: Judged | None) -> list[Chart]:
+def charts_of(findings: Findings, judged: Judged | None, drives: Drives | None) -> list[Chart]:
     """The sum of all series, by week and by its period; where there are past windows, errors by place in the season and
-    by steps ahead.
+    by steps ahead; what drives the forecast.
     """
     charts = []
     if findings.weeks:
@@ -32,6 +37,8 @@ def charts_of(findings: Findings, judged: Judged | None) -> list[Chart]:
         for what, scores in judged.by.items():
             if what in ("weekday", "month", "hour of the day", "steps ahead") and len(scores) > 1:
                 charts.append(_by(what, scores, judged.whole))
+    if drives is not None and len(drives.importance.sources) > 1:
+        charts.append(_drives(drives.importance))
     return charts
 
 
@@ -147,3 +154,27 @@ def score_row(score: GroupScore) -> tuple[str, ...]:
         percent_or_dash(score.bias, sign=True),
         percent_or_dash(score.held),
     )
+
+
+# ------------------------------------------------------------------------------------------- what drives it
+
+
+def _drives(importance: Importance) -> Chart:
+    sources = importance.sources[:MOST_SOURCES][::-1]
+
+    def draw(axes: "Axes", wide: bool) -> None:
+        values = [100 * s.change for s in sources]
+        axes.barh(range(len(sources)), values, color=FORECAST, height=0.6)
+        for i, source in enumerate(sources):
+            axes.text(values[i] + 0.01 * max(values), i, f"{values[i]:.1f}", va="center", fontsize=8)
+            if len(source.members) > 1:
+                axes.plot([100 * m for m in source.members], [i] * len(source.members), "o", ms=3, color=PAST)
+        axes.set_yticks(range(len(sources)), [s.name if wide else s.name[:14] for s in sources])
+        axes.grid(visible=False)
+        axes.xaxis.set_visible(False)
+        axes.margins(x=0.12)
+
+    words = "How much the forecast rests on each source"
+    about = f"{words}: by how many percent it changes where rows exchange what the source tells"
+    rows = tuple((s.name, ", ".join(s.inputs), f"{100 * s.change:.1f} %") for s in importance.sources)
+    return chart_of("drives", words, f"{about}.", ("source", "inputs", "change"), rows, draw)

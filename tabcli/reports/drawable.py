@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from tabcli.cards.segments import moment_text
 from tabcli.config.schema import ONE_SERIES
 from tabcli.reports.report_rows import ReportRows
 from tabcli.reports.series import SeriesTotal
+from tabcli.reports.why import Why
 
 MOST_NUMBERS = 800_000
 """So many numbers are embedded, of the largest series first; each takes 2.7 bytes."""
@@ -33,7 +35,8 @@ class Drawable:
     `names`: of the series, the largest first. `dates`: of all steps, of which the first `n_past` are known. `units`:
     what an integer of each series is worth. `by`: what tells series apart. `week_starts`: the first days of the weeks
     to come, `week_days` how many days each has; `weeks`: those of each series; `week_before`: what the seven days
-    before them had.
+    before them had. `why`: what makes the difference between the two, a number for each of the `why_parts`; None for a
+    series that is not explained; `why_days`: see `Why.days`.
     """
 
     names: list[str]
@@ -46,9 +49,12 @@ class Drawable:
     week_days: list[int]
     weeks: list[list[Week]]
     week_before: list[float | None]
+    why_parts: list[str]
+    why: list[list[float] | None]
+    why_days: list[list[tuple[int, int]] | None]
 
 
-def drawable(rows: ReportRows, series: tuple[SeriesTotal, ...]) -> Drawable:
+def drawable(rows: ReportRows, series: tuple[SeriesTotal, ...], why: Why | None) -> Drawable:
     """The largest series, as many as `MOST_NUMBERS` allow; where nothing is forecast, those of past windows."""
     fitted = rows.run.fitted
     end, frequency = fitted.split.valid_end, fitted.frequency
@@ -77,6 +83,7 @@ def drawable(rows: ReportRows, series: tuple[SeriesTotal, ...]) -> Drawable:
         week_days=list(starts.values()),
         weeks=[_weeks(own[k], list(starts)) for k in kept if k in own],
         week_before=[own[k].week_before for k in kept if k in own],
+        **_why(why, kept),
     )
 
 
@@ -130,6 +137,16 @@ def _weeks(series: SeriesTotal, starts: list[str]) -> list[Week]:
     """The weeks of a series, six digits each; None where it has no row."""
     of = {w.first: (_digits(w.value), _digits(w.low), _digits(w.high)) for w in series.weeks}
     return [of.get(start, (None, None, None)) for start in starts]
+
+
+def _why(why: Why | None, kept: list[int]) -> dict[str, Any]:
+    """The parts of each series' change, six digits each."""
+    if why is None:
+        return {"why_parts": [], "why": [], "why_days": []}
+    at = {int(k): i for i, k in enumerate(why.series)}
+    values = [None if k not in at else [float(f"{v:.6g}") for v in why.values[at[k]]] for k in kept]
+    days = [None if k not in at else [(int(a), int(b)) for a, b in why.days[at[k]]] for k in kept]
+    return {"why_parts": list(why.parts), "why": values, "why_days": days}
 
 
 def _digits(value: float | None) -> float | None:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files as resources
 
 import numpy as np
@@ -15,13 +15,14 @@ from tabcli.reports.charts import SCORE_HEADER, score_row
 from tabcli.reports.drawable import Drawable
 from tabcli.reports.drawing import Chart
 from tabcli.reports.drift import Moved
+from tabcli.reports.drives import Drives, Part
 from tabcli.reports.facts import RunFacts
 from tabcli.reports.findings import Findings
 from tabcli.reports.inspection import ColumnFacts
 from tabcli.reports.judged import NAMED, Judged
 from tabcli.reports.planned import Planned
 from tabcli.reports.series import SeriesTotal
-from tabcli.reports.words import percent_or_dash, short, side, value_text
+from tabcli.reports.words import percent_or_dash, short, side, signed, value_text
 
 MOST_SERIES = 3000
 """So many series stand in the table."""
@@ -38,6 +39,7 @@ class ReportNumbers:
     findings: Findings
     planned: tuple[Planned, ...]
     judged: Judged | None
+    drives: Drives | None
     baselines: Baselines
     facts: RunFacts
     drift: tuple[Moved, ...] | None
@@ -45,9 +47,25 @@ class ReportNumbers:
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON; what is not finite is None."""
-        made = asdict(self)
-        del made["drawable"]["numbers"], made["drawable"]["units"], made["drawable"]["weeks"]
+        made = asdict(replace(self, drives=None))
+        for name in ("numbers", "units", "weeks", "why", "why_parts", "why_days"):
+            del made["drawable"][name]
+        if self.drives is not None:
+            made["drives"] = asdict(replace(self.drives, why=None)) | {"why": _why(self)}
         return {name: finite(part) for name, part in made.items()}
+
+
+def _why(numbers: ReportNumbers) -> list[dict[str, object]]:
+    """What the change of each explained series on the week before is made of."""
+    why = None if numbers.drives is None else numbers.drives.why
+    if why is None:
+        return []
+    names = {s.number: s.name for s in numbers.findings.series}
+    made = zip(why.series.tolist(), why.before.tolist(), why.values.tolist(), strict=True)
+    return [
+        {"series": names[k], "before": before, "parts": dict(zip(why.parts, values, strict=True))}
+        for k, before, values in made
+    ]
 
 
 def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
@@ -68,6 +86,9 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
         planned_rows=[_planned_row(p) for p in numbers.planned],
         then=any(p.rows_then is not None for p in numbers.planned),
         judged=numbers.judged,
+        drives=numbers.drives,
+        part_rows=[] if numbers.drives is None else [_part_row(p) for p in numbers.drives.parts],
+        drive_chart=named.get("drives"),
         baselines=numbers.baselines,
         facts=numbers.facts,
         drawable=numbers.drawable,
@@ -104,6 +125,7 @@ def _helpers() -> dict[str, object]:
         "score_header": SCORE_HEADER,
         "score_rows": lambda scores: [score_row(s) for s in scores],
         "short": short,
+        "signed": signed,
         "side": side,
         "percent": lambda value, sign=False: _together(percent_or_dash(value, sign=sign)),
     }
@@ -162,6 +184,11 @@ def _planned_row(planned: Planned) -> tuple[str, ...]:
         f"{planned.rows:,}",
         short(planned.value),
     )
+
+
+def _part_row(part: Part) -> tuple[str, ...]:
+    amount = short(abs(part.value))
+    return (part.name, f"{'−' if part.value < 0 else '+'}{amount}", signed(part.share, 1))
 
 
 def _drift_row(moved: Moved) -> tuple[str, ...]:

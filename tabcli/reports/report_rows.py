@@ -34,7 +34,7 @@ NOTHING = pd.DataFrame(
     {
         **{c: np.empty(0, dtype="int64") for c in ("series", "ahead")},
         "date": np.empty(0, dtype="datetime64[us]"),
-        **{c: np.empty(0) for c in ("value", "low", "high")},
+        **{c: np.empty(0) for c in ("value", "own", "low", "high")},
         **{c: np.empty(0, dtype=bool) for c in ("unknown", "zero")},
     }
 )
@@ -46,14 +46,15 @@ class ReportRows:
     """All rows of a report.
 
     `prediction`: what the run forecasts; None where it cannot, for want of tables. `names`: the name of each series by
-    its number, those that only the forecast has last. `forecast`: *series*, *date*, *ahead*, *value*, *low*, *high*
-    (NaN for a run without past windows), *unknown*, *zero* (by rule); empty where nothing is forecast. `known`: rows
-    with a target up to the last known date: *series*, *date*, *actual*, *open* (neither left out of learning nor 0 by
-    rule), and the columns known in advance, each after `COLUMN`; None where no train table was given. `past`: rows of
-    past windows: *window*, *series*, *date*, *ahead*, *season*, *actual*, *forecast*, *held* (NaN with a single
-    window); None for a run that keeps none. `totals`: of *all* rows, by *period*, by *series* and, for steps shorter
-    than a week, by series and *week* (of seven days) and of all by *weeks*, as `totals_by` gives them, by number;
-    empty where no totals have intervals. `notes`: what a reader should know.
+    its number, those that only the forecast has last. `forecast`: *series*, *date*, *ahead*, *value*, *own* (the run's
+    number, where another forecast stands for it), *low*, *high* (NaN for a run without past windows), *unknown*, *zero*
+    (by rule); empty where nothing is forecast. `known`: rows with a target up to the last known date: *series*, *date*,
+    *actual*, *open* (neither left out of learning nor 0 by rule), and the columns known in advance, each after
+    `COLUMN`; None where no train table was given. `past`: rows of past windows: *window*, *series*, *date*, *ahead*,
+    *season*, *actual*, *forecast*, *held* (NaN with a single window); None for a run that keeps none. `totals`: of
+    *all* rows, by *period*, by *series* and, for steps shorter than a week, by series and *week* (of seven days) and of
+    all by *weeks*, as `totals_by` gives them, by number; empty where no totals have intervals. `notes`: what a reader
+    should know.
     """
 
     run: Run
@@ -154,6 +155,7 @@ def _forecast_rows(
         "date": applied.rows[config.date].to_numpy(),
         "ahead": steps_ahead(run, applied),
         "value": value,
+        "own": own,
         "low": low,
         "high": high,
         "unknown": unknown_rows(run, applied),
@@ -190,6 +192,7 @@ def _rows_of_given(run: Run, given: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
         "date": rows[config.date].to_numpy(),
         "ahead": np.maximum(-frequency.ago(rows[config.date], run.fitted.split.valid_end), 1),
         "value": bounds[0],
+        "own": bounds[0],
         "low": bounds[1],
         "high": bounds[2],
         "unknown": codes >= len(run.fitted.calendar.series),

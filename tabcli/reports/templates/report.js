@@ -124,11 +124,31 @@
     return `the ${days} days from ${start}: ${shown(value)}${sure}${change}`;
   }
 
+  function why(k) {
+    const values = data.why[k], before = data.week_before[k];
+    if (!values || !before) return;
+    const parts = values.map((value, i) => ({ value, name: data.why_parts[i], days: data.why_days[k][i] }));
+    parts.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+    const small = parts.filter((p) => Math.abs(p.value) < 0.005 * before);
+    const rest = small.reduce((sum, p) => sum + p.value, 0);
+    const rows = parts.filter((p) => !small.includes(p)).map((p) => [p.name + told(p.days), p.value]);
+    if (small.length) rows.push([`${small.length} smaller parts together`, rest]);
+    const all = values.reduce((sum, v) => sum + v, 0);
+    element(out, "h3", {}, `Why ${percent(all / before)} on the seven days before`);
+    const sign = (v) => (v < 0 ? "\u2212" : "+") + shown(Math.abs(v));
+    table(out, "What makes the difference", ["", "amount", "of the week before"], rows.map(([name, v]) => [name, sign(v), percent(v / before)]));
+  }
+
+  function told(days) {
+    return days[0] < 0 ? "" : ` (on ${days[0]} days, ${days[1]} the week before)`;
+  }
+
   function draw(k) {
     const n = numbersOf(k);
     out.replaceChildren();
     chart(k, n);
     const week = weekly(k);
+    why(k);
     const more = element(out, "details");
     element(more, "summary", {}, "Numbers of " + data.names[k]);
     const rows = [];
