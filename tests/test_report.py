@@ -236,7 +236,7 @@ def test_the_command_writes_page_numbers_and_plots(run: Path, tables: dict[str, 
     numbers = json.loads((tmp_path / "r.json").read_text())
     assert done.stdout.splitlines()[0] == numbers["findings"]["sentence"]
     assert numbers["schema_version"] == 1
-    assert sorted(p.suffix for p in (tmp_path / "plots").iterdir()) == sorted([".png", ".svg"] * 4)
+    assert sorted(p.suffix for p in (tmp_path / "plots").iterdir()) == sorted([".png", ".svg"] * 5)
     assert (tmp_path / "plots" / "chain.svg").read_text().startswith("<?xml")
     for wrong, code in (
         ([run, "--data", tmp_path, "--out", tmp_path / "r.txt"], 2),
@@ -455,3 +455,53 @@ def test_what_moved_is_named_and_nothing_else(run: Path, tables: dict[str, pd.Da
     assert named["promo"].index == pytest.approx(((p - q) * np.log(p / q)).sum())
     assert now > (named["promo"].usual or 0)
     assert "2 of " in html[html.index('id="drift"') :]
+
+
+# ---------------------------------------------------------------------------------------------- what drives it
+
+
+def test_the_change_on_the_week_before_is_made_of_its_parts(
+    made: ReportResult, run: Path, tables: dict[str, Any]
+) -> None:
+    drives = made.numbers.drives
+    assert drives is not None
+    assert drives.why is not None
+    series = {s.number: s for s in made.numbers.findings.series}
+    assert sorted(drives.why.series) == sorted(series)
+    for number, values, before in zip(drives.why.series, drives.why.values, drives.why.before, strict=True):
+        week = series[number].weeks[0]
+        assert before == series[number].week_before
+        assert before + values.sum() == pytest.approx(week.value, rel=1e-5)
+    assert drives.week == pytest.approx(sum(s.weeks[0].value for s in series.values()), rel=1e-5)
+    promo = drives.why.parts.index("promo")
+    first, train, future = tables["future"]["day"].min(), tables["train"], tables["future"]
+    for k, number in enumerate(drives.why.series):
+        shop = made.numbers.findings.series[[s.number for s in made.numbers.findings.series].index(number)].name
+        days = future[(future["shop"] == shop) & (future["day"] < first + pd.Timedelta(days=7)) & (future["open"] != 0)]
+        then = train[(train["shop"] == shop) & (train["day"] >= first - pd.Timedelta(days=7)) & (train["open"] == 1)]
+        assert drives.why.days[k, promo].tolist() == [days["promo"].sum(), then["promo"].sum()]
+    sources = [s.name for s in drives.importance.sources]
+    assert {"shop", "promo", "calendar"} <= set(sources)
+    assert [r[0] for c in made.charts if c.key == "drives" for r in c.rows] == sources
+    json_of = made.numbers.to_dict()["drives"]
+    assert isinstance(json_of, dict)
+    assert len(json_of["why"]) == 6
+    assert made.numbers.drawable.why_parts == list(drives.why.parts)
+
+
+def test_what_a_person_changed_and_closed_days_are_parts_of_their_own(
+    run: Path, tables: dict[str, pd.DataFrame]
+) -> None:
+    rows = tabcli.predict(run, tables).table
+    changed = tabcli.report(run, tables, forecast=rows.assign(units=2 * rows["units"])).numbers.drives
+    shut = {name: table.copy() for name, table in tables.items()}
+    first = shut["future"]["day"].min()
+    monday = first + pd.Timedelta(days=(7 - first.day_of_week) % 7)
+    shut["future"].loc[shut["future"]["day"] == monday, "open"] = 0
+    closed = tabcli.report(run, shut).numbers.drives
+    assert changed is not None
+    assert closed is not None
+    parts = {p.name: p.value for p in changed.parts}
+    assert parts["changed by hand"] == pytest.approx(changed.week / 2, rel=1e-4)
+    then = tables["train"][tables["train"]["day"] == monday - pd.Timedelta(days=7)]["units"].sum()
+    assert {p.name: p.value for p in closed.parts}["days open or closed"] == pytest.approx(-then, rel=1e-3)

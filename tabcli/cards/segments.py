@@ -126,10 +126,9 @@ def by_steps(past: pd.DataFrame) -> tuple[GroupScore, ...]:
 
 def texts_of(column: pd.Series) -> pd.Series:
     """Values as text, whole numbers without a point; NaN where there is none."""
-    if column.dtype.kind == "f":
-        texts = pd.Series([f"{v:g}" for v in column], index=column.index, dtype="object")
-        return texts.where(column.notna())
-    return column.astype("object").map(str, na_action="ignore")
+    codes, values = pd.factorize(column)
+    texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+    return pd.Series(np.array([*texts, np.nan], dtype=object)[codes], index=column.index, dtype="object")
 
 
 def coded(texts: pd.Series) -> tuple[IntArray, list[str]]:

@@ -160,7 +160,7 @@ def score_row(score: GroupScore) -> tuple[str, ...]:
 
 
 def _drives(importance: Importance) -> Chart:
-    sources = importance.sources[:MOST_SOURCES][::-1]
+    sources = [s for s in importance.sources if s.within is not None][:MOST_SOURCES][::-1]
 
     def draw(axes: "Axes", wide: bool) -> None:
         values = [100 * s.change for s in sources]

@@ -89,10 +89,18 @@ def _against_past(rows: ReportRows) -> dict[str, Moved]:
         if column in table.stored and not is_weekday(texts_of(table[column]), rows.forecast["date"]):
             made[column] = _moved(column, rows.known[COLUMN + column], table[column], stretch)
     forecast = rows.known["series"].isin(rows.forecast["series"]).to_numpy()
-    numbers = rows.known["series"][forecast]
+    numbers = [s.astype("category") for s in (rows.known["series"][forecast], rows.forecast["series"])]
     for column, text_of in static_texts(rows).items():
-        made[column] = _moved(column, numbers.map(text_of), rows.forecast["series"].map(text_of), stretch[forecast])
+        past, now = (_values(s, text_of) for s in numbers)
+        made[column] = _moved(column, past, now, stretch[forecast])
     return made
+
+
+def _values(numbers: pd.Series, text_of: pd.Series) -> pd.Series:
+    """The text of each row's series, as categories: there are few series and many rows."""
+    texts = text_of.reindex(numbers.cat.categories)
+    codes, values = pd.factorize(texts)
+    return pd.Series(pd.Categorical.from_codes(codes[numbers.cat.codes], values), index=numbers.index)
 
 
 def _outside(rows: ReportRows, column: str, profile: ColumnProfile) -> float | None:
@@ -127,7 +135,7 @@ def _moved(column: str, past: pd.Series, now: pd.Series, stretch: IntArray) -> M
         codes, new = (_binned(column, edges) for column in (past, now))
         n_values = len(edges) + 2
     else:
-        codes, new, n_values, outside = _coded(texts_of(past), texts_of(now))
+        codes, new, n_values, outside = _coded(past, now)
     counts = np.zeros((MOST + 1, n_values))
     np.add.at(counts, (np.where(stretch < 0, MOST, stretch), codes), 1)
     whole, own = counts.sum(axis=0), np.bincount(new, minlength=n_values).astype("float64")
@@ -157,12 +165,21 @@ def _beyond(values: FloatArray, low: float, high: float) -> float:
 
 
 def _coded(past: pd.Series, now: pd.Series) -> tuple[IntArray, IntArray, int, float]:
-    """Codes of texts then and now, int64 (n,), how many there are, and which share of the texts now the past lacks."""
-    frequent = past.value_counts().index[:MOST_VALUES]
-    place = pd.Series(np.arange(len(frequent)), index=frequent)
-    other, missing = len(frequent), len(frequent) + 1
-    codes = [np.where(texts.isna(), missing, texts.map(place).fillna(other)).astype("int64") for texts in (past, now)]
-    seen = set(past.dropna().unique())
-    there = now.dropna()
-    outside = float((~there.isin(seen)).mean()) if len(there) else 0.0
-    return codes[0], codes[1], missing + 1, outside
+    """Codes of values then and now, int64 (n,), how many there are, and which share of those now the past lacks."""
+    (codes, names), (own, own_names) = (_named(column) for column in (past, now))
+    frequent = np.argsort(-np.bincount(codes[codes >= 0], minlength=len(names)), kind="stable")[:MOST_VALUES]
+    place = {names[k]: i for i, k in enumerate(frequent.tolist())}
+    other, missing = len(place), len(place) + 1
+    made = [
+        np.array([*(place.get(name, other) for name in several), missing], dtype="int64")[of]
+        for of, several in ((codes, names), (own, own_names))
+    ]
+    seen, there = set(names), own[own >= 0]
+    unseen = np.array([name not in seen for name in own_names], dtype=bool)
+    return made[0], made[1], missing + 1, float(unseen[there].mean()) if len(there) else 0.0
+
+
+def _named(column: pd.Series) -> tuple[IntArray, list[str]]:
+    """The code of each value, int64 (n,), −1 where it is missing, and the codes' names."""
+    codes, values = pd.factorize(column)
+    return codes.astype("int64"), texts_of(pd.Series(values)).tolist()

@@ -1,4 +1,4 @@
-"""What drives a forecast: how much it changes without what a source tells, and why next week is not like the last one."""
+"""What drives a forecast: how much it changes without what a source tells, and why next week is not like the last."""
 
 from dataclasses import dataclass
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.config.card import FEW_VALUES
 from tabcli.errors import DataError
 from tabcli.explanation.compared import MOST_ROWS, Explained, explain_rows
 from tabcli.explanation.plan import plan_of
@@ -37,8 +38,8 @@ class Why:
 
     `parts`: sources, then `OPEN`, `ITSELF` and, where there is such a thing, `BY_HAND`. `series`: the numbers of the
     series, (n,). `values`: in the target's unit, float64 (n, p); a row's sum is what next week has more than the week
-    before. `before`: what the week before had, float64 (n,). `days`: on how many days a part that is one column of 0
-    and 1 is 1, now and the week before, int64 (n, p, 2); −1 for other parts.
+    before. `before`: what the week before had, float64 (n,). `days`: on how many days a part that is one column
+    with few values is not 0, now and the week before, int64 (n, p, 2); −1 for other parts.
     """
 
     parts: tuple[str, ...]
@@ -83,8 +84,8 @@ def _made(rows: ReportRows, explained: Explained, number_of: pd.Series, first: p
     parts = np.column_stack([by_source[s][paired] for s in sources]) * _unit(rows, explained)[paired, None]
     assert rows.known is not None
     then = rows.known[(rows.known["date"] < first) & (rows.known["date"] >= first - WEEK)]
-    keys = {"left_on": ["series", "against"], "right_on": ["series", "date"]}
-    actual = table.merge(then, how="left", **keys)["actual"].fillna(0.0).to_numpy()
+    asked = table[["series", "against"]].rename(columns={"against": "date"})
+    actual = asked.merge(then, how="left", on=["series", "date"])["actual"].fillna(0.0).to_numpy()
     found = np.zeros((len(series), len(sources) + 1))
     np.add.at(found, place, np.column_stack([parts, table["reference"].to_numpy() - actual]))
     now = rows.forecast[rows.forecast["date"] < first + WEEK]
@@ -126,7 +127,7 @@ def _days(
         if len(own) != 1:
             continue
         texts = [np.asarray(t)[paired] for t in explained.values[own[0]]]
-        if all(np.isin(t, ["0", "1"]).all() for t in texts):
+        if 1 < len(values := {v for t in texts for v in np.unique(t)}) <= FEW_VALUES and "0" in values:
             for k, text in enumerate(texts):
-                days[:, i, k] = np.bincount(place, text == "1", minlength=n_series).astype("int64")
+                days[:, i, k] = np.bincount(place, text != "0", minlength=n_series).astype("int64")
     return days

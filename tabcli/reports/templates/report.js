@@ -70,7 +70,7 @@
   function round(bottom, top) {
     const rough = (top - bottom) / 4, size = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].find((s) => s * size >= rough) * size, values = [];
-    for (let i = Math.ceil(bottom / step - 1e-9); i * step <= top + 1e-9 * step; i++) values.push(i * step);
+    for (let i = Math.ceil(bottom / step - 1e-9); i * step <= top + 1e-9 * step; i++) values.push(i * step || 0);
     return values;
   }
 
@@ -129,14 +129,14 @@
     if (!values || !before) return;
     const parts = values.map((value, i) => ({ value, name: data.why_parts[i], days: data.why_days[k][i] }));
     parts.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-    const small = parts.filter((p) => Math.abs(p.value) < 0.005 * before);
+    const small = parts.filter((p) => p.value && Math.abs(p.value) < 0.005 * before);
     const rest = small.reduce((sum, p) => sum + p.value, 0);
-    const rows = parts.filter((p) => !small.includes(p)).map((p) => [p.name + told(p.days), p.value]);
+    const rows = parts.filter((p) => p.value && !small.includes(p)).map((p) => [p.name + told(p.days), p.value]);
     if (small.length) rows.push([`${small.length} smaller parts together`, rest]);
     const all = values.reduce((sum, v) => sum + v, 0);
     element(out, "h3", {}, `Why ${percent(all / before)} on the seven days before`);
     const sign = (v) => (v < 0 ? "\u2212" : "+") + shown(Math.abs(v));
-    table(out, "What makes the difference", ["", "amount", "of the week before"], rows.map(([name, v]) => [name, sign(v), percent(v / before)]));
+    table(out, "What makes the difference", ["part", "amount", "of the week before"], rows.map(([name, v]) => [name, sign(v), percent(v / before)]));
   }
 
   function told(days) {
@@ -147,8 +147,8 @@
     const n = numbersOf(k);
     out.replaceChildren();
     chart(k, n);
-    const week = weekly(k);
     why(k);
+    const week = weekly(k);
     const more = element(out, "details");
     element(more, "summary", {}, "Numbers of " + data.names[k]);
     const rows = [];
