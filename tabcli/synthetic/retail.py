@@ -191,6 +191,15 @@ def _check(stores: int, days: int, horizon: int, noise: float) -> None:
         raise UsageError(f"--noise {noise:g}: expected a sigma from 0 to 1")
 
 
+def check_sold(actual: AnyArray) -> None:
+    """Raises `UsageError` where nothing is sold in the rows to forecast, (n,): they have no score."""
+    if not actual.any():
+        raise UsageError(
+            "nothing is sold in the rows to forecast, so that no forecast of them has a score",
+            hint="make more series, a longer --horizon, or others with --seed",
+        )
+
+
 def write_tables(directory: Path, tables: Tables, facts: Mapping[str, object], *, replace: bool = False) -> None:
     """Writes each table as a CSV and the facts as `truth.json`, all or none. Raises `UsageError` for a taken path."""
     with files.atomic_directory(directory, replace=replace, marker="truth.json") as temporary:
@@ -215,7 +224,7 @@ def synth(
     """Writes the tables, `truth.csv` (the actual sales of the test days, apart) and `truth.json` (the noise floor).
 
     `days`: in all, the horizon included. The same arguments give the same bytes. Raises `UsageError` for arguments
-    that make no sense.
+    that make no sense, or where nothing is sold in the test rows.
     """
     _check(stores, days, horizon, noise)
     if start.year < 1600 or start + timedelta(days) > date(2200, 1, 1):
@@ -224,6 +233,7 @@ def synth(
     stream = Streams.of(seed).files
     tables = _row_tables(world, stream, noise) | _store_tables(world)
     tables |= {"weather": _weather_table(world), "trend": _trend_table(world, stream)}
+    check_sold(tables["truth"]["sales"])
     floor = _noise_floor(tables["truth"], noise, tables["truth"]["best"])
     facts = {
         "format_version": 1,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tabcli.arrays import FloatArray
 from tabcli.errors import UsageError
 from tabcli.evaluation.metrics import wape
-from tabcli.synthetic.retail import Columns, SynthResult, Tables, write_tables
+from tabcli.synthetic.retail import Columns, SynthResult, Tables, check_sold, write_tables
 
 MIN_TRAIN_WEEKS = 52
 
@@ -70,7 +70,7 @@ def synth_weekly(
     """Writes train, test, products, stores and `truth.csv` with the actual units of the test weeks, and `truth.json`.
 
     `weeks`: in all, the horizon included. The same arguments give the same bytes. Raises `UsageError` for arguments
-    that make no sense.
+    that make no sense, or where nothing is sold in the test rows.
     """
     _check(stores, products, weeks, horizon, noise)
     rng = np.random.default_rng(seed)
@@ -103,6 +103,7 @@ def synth_weekly(
     regions = REGIONS[rng.integers(0, len(REGIONS), stores)]
     tables["stores"] = {"store": np.arange(1, stores + 1), "region": regions, "area": rng.integers(3, 40, stores) * 50}
     truth = tables["truth"]
+    check_sold(truth["units"])
     floor = wape(truth["units"], truth["median"])
     arguments = {"stores": stores, "products": products, "weeks": weeks, "horizon": horizon, "seed": seed}
     facts = _facts({"kind": "weekly", **arguments, "noise": noise, "start": str(start)}, floor)
