@@ -45,7 +45,7 @@ FORMATS = ("prep", "run", "fold", "synth", "embeddings")
 """The kinds of directories that tabcli writes. A file in each, its marker, names the kind."""
 
 
-BESIDE = ("MODEL_CARD.md", "DATASHEET.md", "former.json")
+BESIDE = ("MODEL_CARD.md", "DATASHEET.md", "card.yaml", "former.json")
 """Files that tabcli writes into a run beside those that its marker lists, since they are written again later."""
 
 

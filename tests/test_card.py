@@ -239,6 +239,25 @@ def test_answers_beside_the_config_are_kept_by_the_next_run(tmp_path: Path, monk
     assert "- rotas\n- bonuses" in Path("run", MODEL_CARD).read_text("utf-8")
 
 
+def test_a_run_that_was_moved_keeps_its_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(Path())
+    Path("card.yaml").write_text("owner: |\n  The planners\n  of the north\n", encoding="utf-8")
+    tabcli.prep("shops.yaml", make_tables(), "prep")
+    tabcli.train("prep", "run", overrides=[*FEW, "calibration.windows=0"])
+    before = Path("run", MODEL_CARD).read_bytes()
+    moved = Path(shutil.move("run", tmp_path / "elsewhere"))
+    Path("card.yaml").unlink()
+    made = tabcli.card(moved)
+    assert "The planners\nof the north" in made.model_card
+    assert (moved / MODEL_CARD).read_bytes() == before
+
+
+def test_answers_that_are_named_must_be_there(own: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
+        tabcli.card(own, answers="nowhere.yaml")
+
+
 def test_the_config_may_name_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_config(Path(), card={"answers": "people.yaml"})

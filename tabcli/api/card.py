@@ -13,7 +13,7 @@ from tabcli.cards.datasheet import datasheet
 from tabcli.cards.known import Known, known_of
 from tabcli.cards.made import FORMER, Former, Made, former_of, made_of, read_former
 from tabcli.cards.model_card import model_card
-from tabcli.config.card import QUESTIONS, Answers, answers_path, blanks_of, questions_yaml, read_answers
+from tabcli.config.card import ANSWERS, QUESTIONS, Answers, answers_path, blanks_of, questions_yaml, read_answers
 from tabcli.errors import BundleError, ConfigError, UsageError
 from tabcli.features.events import series_codes
 from tabcli.pipeline import joined
@@ -86,7 +86,8 @@ def card(
     Raises `ConfigError` for a file of answers that cannot be read, `BundleError` for a run that is corrupt.
 
     run: what `train` returned, or its directory.
-    answers: the YAML file with a person's answers; by default the one beside the config, as its `card.answers` says.
+    answers: the YAML file with a person's answers; by default the one beside the config, as its `card.answers` says, or
+        where that is gone the answers that the run kept.
     since: an older run's directory, to say what changed; kept in the run. By default the run that this one replaced.
     data: the tables, for a run of an older version, which keeps no groups of series.
     write: whether to write the files; else they are only returned.
@@ -96,21 +97,32 @@ def card(
         raise UsageError("this run was not written to a directory", hint="train it with an `out`")
     loaded = directories.load_run(path)
     made = made_of(path)
+    if answers is not None and not Path(answers).is_file():
+        raise ConfigError(f"{answers}: no such file", hint="`tabcli card RUN --questions FILE` writes one to fill in")
     given = Path(answers) if answers is not None else _answers_of(loaded, made)
+    kept = path / ANSWERS
     if data is not None:
         loaded = _with_groups(loaded, data)
     former = read_former(path) if since is None else _former(Path(since))
-    known = known_of(loaded, made, read_answers(given), former)
+    known = known_of(loaded, made, read_answers(given if given is not None and given.exists() else kept), former)
     if write and since is not None and former is not None:
         files.write_json(path / FORMER, former.to_state())
+    if given is None:
+        given = kept if kept.exists() else None
     texts = write_cards(path, known) if write else (model_card(known), datasheet(known))
     return CardResult(*texts, blanks_of(known.answers), given, known.answers, known.bias, path)
 
 
 def write_cards(directory: Path, known: Known) -> tuple[str, str]:
-    """Writes both files into a run's directory where they are not the same already, and returns them."""
+    """Writes both files into a run's directory where they are not the same already, and returns them.
+
+    The answers are kept beside them, for a run that somebody moves away from its config.
+    """
     texts = model_card(known), datasheet(known)
-    for name, text in zip((MODEL_CARD, DATASHEET), texts, strict=True):
+    files_of = {MODEL_CARD: texts[0], DATASHEET: texts[1]}
+    if known.answers != Answers():
+        files_of[ANSWERS] = questions_yaml(known.answers)
+    for name, text in files_of.items():
         file = directory / name
         if not file.is_file() or file.read_bytes() != text.encode():
             files.write_text(file, text)

@@ -13,7 +13,7 @@
       past.parquet     the target's past           naive_errors.parquet  how uncertain each time of the year is
       groups.parquet   series by kinds             groups.parquet, summary.json: as in PREP
       summary.json     what prep printed           loss.png, manifest.json
-      manifest.json    sizes and hashes, last      MODEL_CARD.md, DATASHEET.md, former.json: see `api.card`
+      manifest.json    sizes and hashes, last      and beside the manifest the files of `api.card`
 
 An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
 learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.

@@ -137,6 +137,8 @@ def _uses(known: Known) -> list[str]:
         "**What it is not for.**",
         "",
         *answered(answers, "not_for"),
+        "And in any case:",
+        "",
         *(f"- {line}" for line in fixed),
         "",
         "## Who decides",

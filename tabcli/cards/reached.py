@@ -24,10 +24,9 @@ def validation(known: Known) -> list[str]:
     else:
         windows = [(w.start, w.end) for w in metrics.windows]
     ahead = fitted.frequency.after(fitted.split.valid_end, fitted.horizon) - fitted.split.valid_end
-    judged = f"It judged {metrics.valid_rows:,} rows; {metrics.train_rows:,} rows were learned from."
     text = (
         "Each window was forecast by networks that learned only from rows before it, with what was known then. "
-        f"Window 0 is the validation rows. {judged}"
+        f"Window 0 is the {metrics.valid_rows:,} validation rows; {metrics.train_rows:,} rows were learned from for it."
     )
     refit = ["After that all networks were trained anew on all rows.", ""] if metrics.refitted else []
     drawn = drawn_windows(fitted.split.train_start, fitted.split.valid_end, windows, ahead)
@@ -59,12 +58,13 @@ def results(known: Known) -> list[str]:
     lines += table(
         ["past window", "rows", *([name] if other else []), "WAPE", "bias", f"held of {HELD * 100:.0f} %"], shown
     )
+    silent = f" A window without a {name} only decided on the calibration." if other else ""
     if shown:
         lines += [
             f"What to expect of the next window: {name} {score_text(metrics.metric, metrics.expected)} ± "
             f"{score_text(metrics.metric, metrics.expected_std)}, the mean and the spread of "
             f"{len(metrics.windows)} windows, each calibrated by older ones alone. The interval of a window comes from "
-            "the errors of the others.",
+            f"the errors of the others.{silent}",
             "",
         ]
     return lines
