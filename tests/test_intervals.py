@@ -122,6 +122,30 @@ def test_a_shop_that_training_never_saw_has_wider_intervals_and_it_is_said(
     assert any("rows hold what training never saw: their intervals are 1.5 times as wide" in w for w in result.warnings)
 
 
+def test_a_value_that_training_never_saw_has_wider_intervals_and_it_is_said(
+    run: Path, folder: Path, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Through the command line: the holiday of a day that no year had, beside the same days without it."""
+    new = tables["future"].copy()
+    new.loc[new["day"] == new["day"].iloc[0], "holiday"] = "eclipse"
+    data, out, known = (
+        write_folder(tmp_path / "data", {**tables, "future": new}),
+        tmp_path / "f.csv",
+        tmp_path / "k.csv",
+    )
+    done = CliRunner().invoke(app, [*map(str, ("predict", run, "--data", data, "--out", out, "--interval", 0.8))])
+    assert done.exit_code == 0, done.output
+    n = int(((new["holiday"] == "eclipse") & (new["open"] != 0)).sum())
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"{n} rows hold what training never saw: their intervals are 1.5 times as wide" in said
+    predict(run, "--data", folder, "--out", known, "--interval", 0.8)
+    width = [np.log(t["units_hi80"] / t["units_lo80"]) for t in (pd.read_csv(out), pd.read_csv(known))]
+    ratio = (width[0] / width[1])[pd.read_csv(known)["units"] > 0].to_numpy()
+    strange = (new["holiday"] == "eclipse").to_numpy()[pd.read_csv(known)["units"] > 0]
+    assert ratio[strange].mean() == pytest.approx(1.5, rel=0.05)  # of a target whose logarithm of 1 + y is learned
+    np.testing.assert_allclose(ratio[~strange], 1.0, rtol=1e-3)
+
+
 def test_the_config_says_which_bounds_are_written_unless_others_are_asked_for(tables: dict[str, pd.DataFrame]) -> None:
     config = {**CONFIG, "forecast": {**CONFIG["forecast"], "quantiles": [0.25], "intervals": [0.5]}}
     run = tabcli.train(tabcli.prep(config, tables), overrides=["train.epochs=1", "calibration.windows=0"])

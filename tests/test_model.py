@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -236,3 +238,17 @@ def test_dropout_drops_each_value_with_probability_p_and_keeps_the_mean(p: float
     assert torch.equal(x.grad, out)
     drop.eval()
     assert torch.equal(drop(x), x)
+
+
+def test_a_network_is_described_without_the_compiler_of_torch() -> None:
+    """Its import takes a second of every `tabcli train`."""
+    code = (
+        "import json, sys\n"
+        "from tabcli.training.network import ModelSpec, describe\n"
+        "describe(ModelSpec.from_dict(json.loads(sys.argv[1])))\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(make_spec().to_dict())], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

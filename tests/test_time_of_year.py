@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import tabcli
 from tabcli.bundle.directories import load_run
+from tabcli.cli.app import app
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
 from tabcli.evaluation.time_of_year import PRIOR, YearlyErrors
 from tabcli.training.past import TIME_OF_YEAR
@@ -129,6 +131,42 @@ def test_a_run_keeps_what_naive_forecasts_erred_by_as_prep_tells_it(run: Path) -
     assert kept.naive_errors is not None
     by_place = (kept.naive_errors["size"] / kept.naive_errors["rows"]).set_axis(kept.naive_errors["place"])
     assert by_place.loc[340:360].mean() > 3 * by_place.loc[200:320].mean()
+
+
+def test_steps_beyond_the_horizon_have_wider_bounds_and_it_is_said(run: Path, tmp_path: Path) -> None:
+    """Through the command line: 60 days by a run of 30; day 60 is at least as much wider as a random walk would be."""
+    sales("2023-11-30").to_csv(tmp_path / "sales.csv", index=False)
+    out = tmp_path / "f.csv"
+    options = ("--data", tmp_path, "--out", out, "--horizon", "60d", "--interval", "0.8")
+    done = CliRunner().invoke(app, ["predict", *map(str, (run, *options))])
+    assert done.exit_code == 0, done.output
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "180 rows lie beyond the 30 steps of past windows: their intervals grow with the distance" in said
+    rows, kept = pd.read_csv(out, parse_dates=["day"]), load_run(run)
+    width = np.log(rows["units_hi80"] / rows["units_lo80"]).groupby(rows["day"]).mean()
+    calm = width / yearly_factors(kept.fitted, kept.naive_errors, width.index.to_series())
+    assert calm.iloc[-4:].mean() > 1.3 * calm.iloc[26:30].mean()
+    assert calm.iloc[-4:].mean() < 2.2 * calm.iloc[26:30].mean()
+
+
+@pytest.mark.parametrize(
+    ("freq", "step", "last", "n"), [("h", "1h", "10d", 24 * 450), ("W-MON", "1w", "6w", 150), ("MS", "1mo", "3mo", 60)]
+)
+def test_hours_weeks_and_months_have_times_of_the_year(freq: str, step: str, last: str, n: int) -> None:
+    """December is wild in every year: rows of the next are less sure than those of spring."""
+    rng, when = (
+        np.random.default_rng(4),
+        pd.date_range("2019-01-07" if freq != "MS" else "2019-01-01", periods=n, freq=freq),
+    )
+    table = pd.DataFrame({"shop": np.repeat(["a", "b"], n), "day": np.tile(when, 2)})
+    wild = np.where(table["day"].dt.month == 12, 0.8, 0.1)
+    table["units"] = 100 * np.exp(wild * rng.normal(size=len(table)))
+    config = {**CONFIG, "frequency": step, "validation": {"last": last}, "features": {}, "categorical": ["shop"]}
+    prepared = tabcli.prep({**config, "continuous": []}, {"train": table}).prepared
+    year = when[-1].year + (when[-1].month == 12)
+    ahead = pd.Series(pd.to_datetime([f"{year}-12-16", f"{year + 1}-04-16"]))
+    december, spring = yearly_factors(prepared.fitted, naive_errors(prepared), ahead)
+    assert december > 1.1 * spring
 
 
 def test_a_past_shorter_than_a_year_tells_nothing_of_times_of_the_year() -> None:

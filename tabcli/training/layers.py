@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,16 +49,17 @@ class EntityEmbeddings(nn.Module):
         self.weights = nn.Parameter(torch.empty(sum(self.lengths)))
         for table in self.split(self.weights.detach()):
             nn.init.trunc_normal_(table, std=std, a=-2 * std, b=2 * std)
-        width, length = torch.tensor(self.widths), torch.tensor(self.lengths)
-        column = torch.repeat_interleave(torch.arange(len(width)), width, output_size=sum(self.widths))
+        # With numpy: on the device "meta", where networks are described, torch would import its compiler for this.
+        width, length = np.array(self.widths, dtype="int64"), np.array(self.lengths, dtype="int64")
+        column = np.repeat(np.arange(len(width)), width)
         places = {
-            "start": length.cumsum(0) - length,
+            "start": length.cumsum() - length,
             "width": width,
             "column": column,
-            "within": torch.arange(len(column)) - (width.cumsum(0) - width)[column],
+            "within": np.arange(len(column)) - (width.cumsum() - width)[column],
         }
         for name, values in places.items():
-            self.register_buffer(name, values, persistent=False)
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     def split(self, weights: Tensor) -> list[Tensor]:
         """The flat weights → each column's table (codes, width), without a copy."""
