@@ -49,27 +49,27 @@ class RowPlaces:
     """What n rows are, int64 (n,) each.
 
     `series`: its number, −1 for one that training never saw. `season`: the place in the season, from 0 on. `ahead`: how
-    many steps after the cutoff, from 1 on. `time_of_year`: how much more uncertain than usual it is, float64 (n,), see
-    the module of that name; None: as usual.
+    many steps after the cutoff, from 1 on. `factor`: how much wider they scatter than that for what these do not tell,
+    such as the time of year, float64 (n,); None: 1.
     """
 
     series: IntArray
     season: IntArray
     ahead: IntArray
-    time_of_year: FloatArray | None = None
+    factor: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.series)
 
     def take(self, index: BoolArray) -> "RowPlaces":
         """The rows where `index`, (n,), is true."""
-        time_of_year = None if self.time_of_year is None else self.time_of_year[index]
-        return RowPlaces(self.series[index], self.season[index], self.ahead[index], time_of_year)
+        factor = None if self.factor is None else self.factor[index]
+        return RowPlaces(self.series[index], self.season[index], self.ahead[index], factor)
 
     @property
-    def unusual(self) -> FloatArray:
-        """`time_of_year`, or 1 for all, float64 (n,)."""
-        return np.ones(len(self)) if self.time_of_year is None else self.time_of_year
+    def factors(self) -> FloatArray:
+        """`factor`, or 1 for all, float64 (n,)."""
+        return np.ones(len(self)) if self.factor is None else self.factor
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Scatter:
 
     def quantiles(self, places: RowPlaces, levels: Sequence[float]) -> FloatArray:
         """What is added to the outputs of n rows for each level, on the learned scale, float64 (n, q), rising."""
-        shift = self.shift * places.unusual[:, None]
+        shift = self.shift * places.factors[:, None]
         quantiles: FloatArray = shift + self.scale(places)[:, None] * self.offsets(levels)
         return quantiles
 
@@ -122,7 +122,7 @@ class Scatter:
         within = np.minimum(places.ahead, self.horizon).clip(1)
         beyond = np.maximum(places.ahead / self.horizon, 1.0) ** max(self.growth, LEAST_BEYOND)
         known = np.where(places.series < 0, NEW, _of(self.series, places.series))
-        scale: FloatArray = within**self.growth * beyond * _of(self.season, places.season) * known * places.unusual
+        scale: FloatArray = within**self.growth * beyond * _of(self.season, places.season) * known * places.factors
         return scale
 
     def offsets(self, levels: Sequence[float]) -> FloatArray:
@@ -154,7 +154,7 @@ def fit_scatter(past: PastErrors, *, apart: bool = True) -> Scatter:
     `apart`: whether the median errors of windows are looked at apart from the errors around them, for which a window
     needs many rows.
     """
-    past = _by_experience(replace(past, error=past.error / past.places.unusual), apart=apart)
+    past = _by_experience(replace(past, error=past.error / past.places.factors), apart=apart)
     middles = _medians(past.error, past.window) * apart
     left = past.error - middles[past.window]
     growth = _growth(_held(left), past.places.ahead)

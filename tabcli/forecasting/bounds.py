@@ -49,10 +49,10 @@ def quantiles_of(run: Run, applied: Applied, outputs: FloatArray, levels: Sequen
     `BundleError` where the run keeps no past windows.
     """
     fitted, scatter = run.fitted, scatter_of(run)
-    series = np.where(unknown_rows(run, applied), -1, applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"))
-    dates = applied.rows[fitted.config.date]
-    time_of_year = yearly_factors(fitted, run.naive_errors, dates)
-    places = row_places(fitted, series, dates, steps_ahead(run, applied), time_of_year)
+    series, dates = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64"), applied.rows[fitted.config.date]
+    factor = yearly_factors(fitted, run.naive_errors, dates)
+    factor = np.where(unknown_rows(run, applied) & (series >= 0), NEW * factor, factor)  # new series have NEW anyway
+    places = row_places(fitted, series, dates, steps_ahead(run, applied), factor)
     order = np.argsort(levels)
     added = scatter.quantiles(places, [levels[i] for i in order])
     found = significant(fitted.target.inverse((outputs[:, None] + added).ravel())).reshape(added.shape)

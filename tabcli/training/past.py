@@ -96,10 +96,10 @@ def past_forecast(prepared: Prepared, window: int, output: FloatArray) -> pd.Dat
 
 
 def row_places(
-    fitted: FittedPipeline, series: IntArray, dates: pd.Series, ahead: IntArray, time_of_year: FloatArray | None
+    fitted: FittedPipeline, series: IntArray, dates: pd.Series, ahead: IntArray, factor: FloatArray
 ) -> RowPlaces:
-    """What decides how widely n rows scatter; `series`: −1 for one that training never saw."""
-    return RowPlaces(series, season_of(dates, fitted.frequency).to_numpy(dtype="int64"), ahead, time_of_year)
+    """What decides how widely n rows scatter; `series`: −1 for one that training never saw; `factor`: see there."""
+    return RowPlaces(series, season_of(dates, fitted.frequency).to_numpy(dtype="int64"), ahead, factor)
 
 
 def past_errors(fitted: FittedPipeline, rows: pd.DataFrame, coming: int | None = None) -> PastErrors:
