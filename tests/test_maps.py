@@ -119,6 +119,17 @@ def test_more_noise_means_less_agreement() -> None:
     assert kept[-1] < 0.25
 
 
+def test_of_very_many_levels_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabcli.maps.agreement.MOST", 50)
+    vectors = drawn(400, 4, 12)
+    found = agreement(space_of(vectors, turned(vectors, 1)), 0)
+    assert (found.levels, found.verdict) == (400, "stable")
+    assert found.overlap == pytest.approx(1)
+    assert found.overlap_by_chance == pytest.approx(10 / 49)
+    other = agreement(space_of(vectors, drawn(400, 4, 13)), 0)
+    assert other.verdict == "unstable"
+
+
 def test_what_cannot_be_judged_is_said() -> None:
     alone = agreement(space_of(drawn(30, 3, 1)), 0)
     assert alone.verdict == "one network: cannot be judged"
@@ -354,7 +365,7 @@ def test_names_do_not_hide_each_other() -> None:
 
 
 def test_pictures_are_the_same_twice_and_hold_names_that_look_like_formulas() -> None:
-    names = ["$x_1$", "<b>", "a & b"]
+    names = ["$x_1$", "<b>", "\N{CJK UNIFIED IDEOGRAPH-661F} & b"]
     made = map_of("k", "kind", names, np.arange(3), project(drawn(3, 2, 0), "pca", 0), [], 420)
     first, second = svg_and_png(made, None), svg_and_png(made, None)
     assert first == second

@@ -22,8 +22,8 @@ FEWEST = 5
 """With fewer levels too few orders are possible to tell agreement from chance."""
 
 N_SHUFFLES, N_SHAPES = 99, 20
-LARGE = 5_000
-"""With more levels fewer shuffles are drawn, since chance then varies little."""
+MOST = 3_000
+"""Of more levels so many are drawn by the seed, and neighbours are those among them."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,21 @@ def agreement(space: Space, seed: int) -> Agreement:
         why = "one network: cannot be judged" if members < 2 else "too few levels to tell"
         return Agreement(space.column, n, members, k, None, None, None, None, None, why)
     rng = np.random.default_rng(seed)
-    near = [nearest(vectors, k)[0] for vectors in space.vectors]
+    spaces = space.vectors
+    if n > MOST:
+        drawn = np.sort(rng.choice(n, MOST, replace=False))
+        n, spaces = MOST, tuple(vectors[drawn] for vectors in spaces)
+    near = [nearest(vectors, k)[0] for vectors in spaces]
     overlap = _overlap(near)
-    shuffled = [_overlap([_shuffled(places, rng) for places in near]) for _ in range(N_SHUFFLES if n < LARGE else 19)]
+    shuffled = [_overlap([_shuffled(places, rng) for places in near]) for _ in range(N_SHUFFLES)]
     p = (1 + sum(other >= overlap for other in shuffled)) / (1 + len(shuffled))
     chance = k / (n - 1)
-    shape = float(np.mean([shared_shape(a, b) for a, b in combinations(space.vectors, 2)]))
-    shapes = [
-        shared_shape(space.vectors[a], space.vectors[b][rng.permutation(n)])
-        for a, b in _drawn_pairs(members, N_SHAPES if n < LARGE else 3, rng)
-    ]
+    shape = float(np.mean([shared_shape(a, b) for a, b in combinations(spaces, 2)]))
+    shapes = [shared_shape(spaces[a], spaces[b][rng.permutation(n)]) for a, b in _drawn_pairs(members, N_SHAPES, rng)]
     verdict = _verdict(n, (overlap - chance) / (1 - chance) if chance < 1 else 0.0, p)
-    return Agreement(space.column, n, members, k, overlap, chance, p, shape, float(np.mean(shapes)), verdict)
+    return Agreement(
+        space.column, len(space.names), members, k, overlap, chance, p, shape, float(np.mean(shapes)), verdict
+    )
 
 
 def shared_shape(a: FloatArray, b: FloatArray) -> float:

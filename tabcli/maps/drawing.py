@@ -5,6 +5,7 @@ the page's style alone changes what points are coloured by.
 """
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -121,8 +122,10 @@ def svg_and_png(of: Map, colouring: Colouring | None) -> tuple[str, bytes]:
                 title_fontsize=8,
             )  # fmt: skip
         svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # the SVG keeps the text, a PNG shows boxes
+            figure.savefig(svg, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+            figure.savefig(png, format="png", dpi=130, facecolor="white", metadata={"Software": None})
     return svg.getvalue(), png.getvalue()
 
 

@@ -33,7 +33,7 @@ def distances(vectors: FloatArray, rows: IntArray | None = None) -> FloatArray:
 def nearest(vectors: FloatArray, k: int, rows: IntArray | None = None) -> tuple[IntArray, FloatArray]:
     """The k nearest of each of `rows` among the vectors (n, d) without itself: their places and distances (n_rows, k).
 
-    At equal distances the lower place comes first.
+    Of these, at equal distances the lower place comes first.
     """
     wanted = np.arange(len(vectors)) if rows is None else rows
     k = min(k, len(vectors) - 1)
@@ -44,9 +44,11 @@ def nearest(vectors: FloatArray, k: int, rows: IntArray | None = None) -> tuple[
         part = wanted[start : start + size]
         apart = distances(vectors, part)
         apart[np.arange(len(part)), part] = np.inf
-        order = np.argsort(apart, axis=1, kind="stable")[:, :k]
-        places[start : start + size] = order
-        found[start : start + size] = np.take_along_axis(apart, order, axis=1)
+        near = np.sort(np.argpartition(apart, k - 1, axis=1)[:, :k], axis=1) if k > 0 else places[:0]
+        own = np.take_along_axis(apart, near, axis=1)
+        order = np.argsort(own, axis=1, kind="stable")
+        places[start : start + size] = np.take_along_axis(near, order, axis=1)
+        found[start : start + size] = np.take_along_axis(own, order, axis=1)
     return places, found
 
 
