@@ -223,7 +223,7 @@ def test_a_run_directory_holds_what_the_docs_say(job: Path) -> None:
     assert names == {
         *("config.json", "contract.json", "state.json", "series.parquet", "events.parquet", "model.json"),
         *("member-0.safetensors", "metrics.jsonl", "metrics.json", "loss.png", "manifest.json"),
-        *("tail.parquet", "past.parquet", "groups.parquet", "summary.json"),
+        *("tail.parquet", "past.parquet", "groups.parquet", "summary.json", "MODEL_CARD.md", "DATASHEET.md"),
     }
     records = [json.loads(line) for line in (job / "run" / "metrics.jsonl").read_text().splitlines()]
     networks = ("member-0", "window-1-0", "window-2-0", "window-3-0")
