@@ -156,8 +156,18 @@ def test_a_weak_segment_is_named_and_is_a_limit(own: Path, monkeypatch: pytest.M
     monkeypatch.setattr("tabcli.cards.known.past_rows", worse)
     text = tabcli.card(own, write=False).model_card
     assert re.search(r"Named: \*\*Fridays\*\* \(200\.0 %\)", text)
-    assert "- Weak, Fridays: the error is 200.0 %" in text
+    assert "- Weak, with 1.5 times the error of all past rows or more: Fridays (200.0 %)." in text
     assert "| **Friday** |" in text
+
+
+def test_what_intervals_did_not_hold_is_a_limit(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def narrow(run: Any) -> pd.DataFrame:
+        past = past_rows(run)
+        return past.assign(held=np.where(past["date"].dt.day_of_week == 1, 0.5, 0.8))
+
+    monkeypatch.setattr("tabcli.cards.known.past_rows", narrow)
+    text = tabcli.card(own, write=False).model_card
+    assert "- Intervals of 80 % held less than 70 % here: Tuesdays (50 %)." in text
 
 
 def test_limits_are_found_without_help(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tabcli.artifacts.summary import Seen
 from tabcli.cards.known import EVENT, NAMED, ON_IT, Known
-from tabcli.cards.segments import MONTHS, WEEKDAYS, GroupScore, span_text
+from tabcli.cards.segments import FEWEST_ROWS, MONTHS, WEEKDAYS, GroupScore, span_text
 from tabcli.features.frequency import WEEK
 from tabcli.training.past import HELD
 
@@ -55,11 +55,14 @@ def _windows(known: Known) -> Iterator[str]:
         yield f"No past window lies in {other}: how far off forecasts of these months are was not measured."
     if fitted.split.valid_end - fitted.split.train_start < pd.Timedelta(730, unit="D"):
         yield "The rows span less than two years: no season of the year was seen twice."
+    bias, sure = known.run.metrics.bias
+    if sure:
+        side = "high" if bias > 0 else "low"
+        yield f"The sum was {100 * abs(bias):.1f} % too {side} on average, on the same side in every past window."
     for score in known.by.get("past window", ()):
         if score.held is not None and score.held < HELD - FAR:
-            yield (
-                f"In the window {score.name} the intervals of {HELD:.0%} held {score.held:.0%} of the rows only."
-            ).replace("%", " %")
+            held = f"{100 * score.held:.0f} % of the rows only"
+            yield f"In the window {score.name} the intervals of {HELD * 100:.0f} % held {held}."
 
 
 def _series(known: Known, seen: Seen) -> Iterator[str]:
@@ -94,14 +97,18 @@ def _time(known: Known, seen: Seen) -> Iterator[str]:
 
 
 def _weak(known: Known) -> Iterator[str]:
-    """Groups of past rows with much larger errors than all."""
-    whole = known.whole.wape if known.whole is not None else None
-    for what, score in known.weak:
-        if whole and score.wape:
-            yield (
-                f"Weak, {weak_text(what, score)}: the error is {100 * score.wape:.1f} %, {score.wape / whole:.1f} "
-                f"times that of all past rows (named from {NAMED} times on)."
-            )
+    """Groups of past rows with much larger errors than all, and those whose intervals held much less than promised."""
+    found = [f"{weak_text(what, score)} ({100 * (score.wape or 0):.1f} %)" for what, score in known.weak]
+    if found:
+        yield f"Weak, with {NAMED} times the error of all past rows or more: {', '.join(found)}."
+    narrow = [
+        f"{weak_text(what, score)} ({100 * score.held:.0f} %)"
+        for what, scores in known.by.items()
+        for score in scores
+        if what != "past window" and score.rows >= FEWEST_ROWS and score.held is not None and score.held < HELD - FAR
+    ]
+    if narrow:
+        yield f"Intervals of {HELD * 100:.0f} % held less than {(HELD - FAR) * 100:.0f} % here: {', '.join(narrow)}."
 
 
 def weak_text(what: str, score: GroupScore) -> str:
