@@ -1,0 +1,148 @@
+"""Trains on a Ray cluster of three nodes on this machine while something is killed, and compares the bytes.
+
+    tabcli synth data --stores 100 --days 700
+    tabcli prep --config configs/quickstart.yaml --data data --out prep
+    python benchmarks/kills.py prep --out kills.json --tries 20
+
+Each try kills, with signal 9 and at a random moment, a worker, a node (its raylet and workers; another one is started), or the
+command itself, which is then called again with --resume. It counts in how many tries the networks have the bytes of those
+that were trained undisturbed in one process, and ends with exit code 1 where it is not all of them.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PORT = 6391
+NODES = 3
+CHANGES = ("train.members=3", "train.epochs=3", "calibration.windows=1")
+VICTIMS = ("worker", "node", "command")
+
+
+def ray(*words: str) -> None:
+    subprocess.run([str(Path(sys.executable).with_name("ray")), *words], check=True, capture_output=True)
+
+
+def start_node(*words: str) -> None:
+    ray("start", *words, "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats")
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Three nodes on this machine, with a token of their own; RAY_ADDRESS names them."""
+    with tempfile.TemporaryDirectory() as home:
+        token = Path(home) / "token"
+        token.write_text(hashlib.sha256(os.urandom(16)).hexdigest())
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        start_node("--head", f"--port={PORT}", "--include-dashboard=false")
+        os.environ["RAY_ADDRESS"] = f"127.0.0.1:{PORT}"
+        try:
+            for _ in range(NODES - 1):
+                start_node(f"--address=127.0.0.1:{PORT}")
+            yield
+        finally:
+            for pid in processes("raylet/raylet", "gcs_server", "ray::"):
+                kill(pid)
+
+
+def processes(*parts: str) -> list[int]:
+    """The processes whose command line has one of the parts, the oldest first."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            try:
+                line = (process / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if any(part in line for part in parts):
+                found.append(int(process.name))
+    return sorted(found)
+
+
+def kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def command(prep: str, out: Path, on: str, *more: str) -> list[str]:
+    changes = [part for change in CHANGES for part in ("-S", change)]
+    return [sys.executable, "-m", "tabcli", "train", "--prep", prep, "--out", str(out), "--on", on, *changes, *more]
+
+
+def digest(run: Path) -> str:
+    """One hash of all networks of a run."""
+    files = sorted(run.glob("member-*.safetensors"))
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest() if len(files) == 3 else "none"
+
+
+def disturbed(prep: str, out: Path, victim: str, seconds: float) -> float:
+    """Trains on the cluster, and kills the victim after so many seconds; seconds until the run is there."""
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(out.with_name(f"{out.name}.partial"), ignore_errors=True)
+    started = time.perf_counter()
+    process = subprocess.Popen(command(prep, out, "ray"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(seconds)
+    match victim:
+        case "worker":
+            deadline = time.monotonic() + 60
+            while not (there := processes("ray::train_there")) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            for pid in there[:1]:
+                kill(pid)
+        case "node":
+            raylet = processes("raylet/raylet")[-1]  # not the head's, which is the oldest
+            of_node = [int(c) for c in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()]
+            for pid in (raylet, *of_node):
+                kill(pid)
+            start_node(f"--address=127.0.0.1:{PORT}")
+        case "command":
+            process.kill()
+    process.communicate()
+    if victim == "command":
+        subprocess.run(command(prep, out, "ray", "--resume"), capture_output=True, check=False)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prep", help="the prep directory whose training rows are learned")
+    parser.add_argument("--out", required=True, help="the JSON file for all tries")
+    parser.add_argument("--tries", type=int, default=20)
+    options = parser.parse_args()
+    draw, tries = random.Random(1), []
+    with tempfile.TemporaryDirectory() as folder, cluster():
+        here, there = Path(folder) / "here", Path(folder) / "there"
+        subprocess.run(command(options.prep, here, "here"), check=True, capture_output=True)
+        started = time.perf_counter()
+        subprocess.run(command(options.prep, there, "ray"), check=True, capture_output=True)
+        whole, wanted = time.perf_counter() - started, digest(here)
+        tries.append({"victim": "none", "seconds": round(whole, 1), "same": digest(there) == wanted})
+        for i in range(options.tries):
+            victim, after = VICTIMS[i % 3], draw.uniform(0.2, 0.9) * whole
+            seconds = disturbed(options.prep, there, victim, after)
+            same = digest(there) == wanted
+            tries.append({"victim": victim, "after": round(after, 1), "seconds": round(seconds, 1), "same": same})
+            print(f"try {i + 1}: {tries[-1]}", file=sys.stderr)
+    Path(options.out).write_text(json.dumps(tries, indent=2) + "\n")
+    n_same = sum(bool(t["same"]) for t in tries)
+    print(f"{n_same} of {len(tries)} runs have the same bytes")
+    if n_same < len(tries):
+        raise SystemExit("some runs have other bytes, or did not end")
+
+
+if __name__ == "__main__":
+    main()
