@@ -4,9 +4,9 @@
     tabcli prep --config configs/quickstart.yaml --data data --out prep
     python benchmarks/kills.py prep --out kills.json --tries 20
 
-Each try kills, with signal 9 and at a random moment, a worker, a node (its raylet and workers; another one is started), or the
-command itself, which is then called again with --resume. It counts in how many tries the networks have the bytes of those
-that were trained undisturbed in one process, and ends with exit code 1 where it is not all of them.
+Each try kills, with signal 9 and at a random moment, a worker, a node (its raylet and workers; another one is started),
+or the command itself, which is then called again with --resume. It counts in how many tries the networks have the bytes
+of those that were trained undisturbed in one process, and ends with exit code 1 where it is not all of them.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PORT = 6391
@@ -53,29 +53,43 @@ def cluster() -> Iterator[None]:
                 start_node(f"--address=127.0.0.1:{PORT}")
             yield
         finally:
-            for pid in processes("raylet/raylet", "gcs_server", "ray::"):
-                kill(pid)
+            heads = [pid for pid, line in processes() if f"gcs_server_port={PORT}" in line]
+            kill(*heads, *(child for raylet in raylets() for child in children(raylet)), *raylets())
 
 
-def processes(*parts: str) -> list[int]:
-    """The processes whose command line has one of the parts, the oldest first."""
+def raylets() -> list[int]:
+    """The processes of this benchmark's nodes, the head's first."""
+    return [pid for pid, line in processes() if "raylet/raylet" in line and f":{PORT} " in line]
+
+
+def processes() -> list[tuple[int, str]]:
+    """Every process and its command line, the oldest first."""
     found = []
     for process in Path("/proc").iterdir():
-        if process.name.isdecimal() and int(process.name) != os.getpid():
-            try:
-                line = (process / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if any(part in line for part in parts):
-                found.append(int(process.name))
+        if process.name.isdecimal():
+            with suppress(OSError):
+                found.append(
+                    (int(process.name), (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " "))
+                )
     return sorted(found)
 
 
-def kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def training() -> list[int]:
+    """The workers of this benchmark's nodes that train a network now."""
+    workers = {child for raylet in raylets() for child in children(raylet)}
+    return [pid for pid, line in processes() if pid in workers and line.startswith("ray::train_there")]
+
+
+def children(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def command(prep: str, out: Path, on: str, *more: str) -> list[str]:
@@ -99,15 +113,12 @@ def disturbed(prep: str, out: Path, victim: str, seconds: float) -> float:
     match victim:
         case "worker":
             deadline = time.monotonic() + 60
-            while not (there := processes("ray::train_there")) and time.monotonic() < deadline:
+            while not (there := training()) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            for pid in there[:1]:
-                kill(pid)
+            kill(*there[:1])
         case "node":
-            raylet = processes("raylet/raylet")[-1]  # not the head's, which is the oldest
-            of_node = [int(c) for c in Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()]
-            for pid in (raylet, *of_node):
-                kill(pid)
+            raylet = raylets()[-1]  # not the head's, which is the oldest
+            kill(raylet, *children(raylet))
             start_node(f"--address=127.0.0.1:{PORT}")
         case "command":
             process.kill()
