@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 
 import tabcli
 from tabcli.api.report import ReportResult
+from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.config.schema import ONE_SERIES
+from tabcli.reports.card_html import html_of, sections_of
 from tests.conftest import CONFIG, HORIZON, START, make_tables
 
 NASTY = "<script>alert(\"1\")</script> & 'x' $y$"
@@ -139,7 +141,11 @@ def test_a_series_that_departs_and_one_that_erred_are_named(run: Path, tables: d
     changed = rows.assign(units=rows["units"].where(rows["row"].map(shop) != "shop 4", 9 * rows["units"]))
     found = tabcli.report(run, tables, forecast=changed).numbers.findings
     assert found.departed[0].name == "shop 4"
-    assert "all series" in found.departed[0].why
+    assert re.fullmatch(r"[+−]\d+ % against the same days last year \(.+ after .+\)", found.departed[0].why)
+    erred = [look.name for look in found.erred]
+    both = [look.name for look in found.departed if look.name in erred]
+    assert 1 <= len(found.ask) <= 3
+    assert list(found.ask[: len(both)]) == both[:3]
     assert found.headline is not None
     assert found.headline.value == pytest.approx(changed["units"].sum(), rel=1e-4)
     with pytest.raises(tabcli.DataError, match="of 120 rows to forecast have no number of 'units' there"):
@@ -505,3 +511,55 @@ def test_what_a_person_changed_and_closed_days_are_parts_of_their_own(
     assert parts["changed by hand"] == pytest.approx(changed.week / 2, rel=1e-4)
     then = tables["train"][tables["train"]["day"] == monday - pd.Timedelta(days=7)]["units"].sum()
     assert {p.name: p.value for p in closed.parts}["days open or closed"] == pytest.approx(-then, rel=1e-3)
+
+
+# ------------------------------------------------------------------------------------------------------ the card
+
+
+def test_the_model_card_is_part_of_the_page(made: ReportResult, run: Path) -> None:
+    card = tabcli.card(run, write=False)
+    assert made.numbers.card == card.model_card
+    page = made.html[made.html.index('id="card"') :]
+    for head in re.findall(r"^## (.+)$", card.model_card, flags=re.MULTILINE):
+        assert f"<h3>{head}</h3>" in page
+    assert page.count("To be filled by a person") == card.model_card.count("To be filled by a person")
+    assert not re.search(r"\*\*|^\||\\\*", page.split("<script")[0], flags=re.MULTILINE)
+    assert '<a class="skip" href="#main">' in made.html
+    bare = tabcli.report(load_run(run))
+    assert bare.numbers.card is None
+    assert 'id="card"' not in bare.html
+
+
+def test_groups_of_series_are_judged(made: ReportResult, run: Path) -> None:
+    judged, card = made.numbers.judged, tabcli.card(run, write=False)
+    assert judged is not None
+    assert judged.bias == card.bias is not None
+    assert {g.column for g in judged.bias.groups} == {"kind"}  # type: ignore[union-attr]
+    assert "Groups of series" in made.html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("a **b** *c* `d*e` \\*f\\* 10 %", "<p>a <strong>b</strong> <em>c</em> <code>d*e</code> *f* 10\u00a0%</p>"),
+        ("see [here](x.md) &lt;b&gt; & <i>", "<p>see here &lt;b&gt; &amp; &lt;i&gt;</p>"),
+        ("- one\n- two", "<ul><li>one</li><li>two</li></ul>"),
+        ("> said", "<p>said</p>"),
+        ("### head", "<h4>head</h4>"),
+    ],
+)
+def test_marks_of_the_card_are_html(markdown: str, html: str) -> None:
+    assert html_of(markdown.splitlines(), "x") == html
+
+
+def test_tables_and_drawings_of_the_card() -> None:
+    table = html_of(["| a\\|b |  |", "|---|---:|", "| **1** | <2> |"], "y & z")
+    assert '<th scope="col">a|b</th><td></td>' in table
+    assert '<th scope="row"><strong>1</strong></th><td>&lt;2&gt;</td>' in table
+    assert 'aria-label="y &amp; z"' in table
+    assert "<pre>\n█ <x>" not in (drawn := html_of(["```text", "█ <x>", "```"], "w"))
+    assert "█ &lt;x&gt;</pre>" in drawn
+    sections = sections_of("---\na: b\n---\n\n# T\n\nintro\n\n## One\n\n1\n\n## Two\n")
+    assert list(sections) == ["", "One", "Two"]
+    assert "intro" in sections[""]
+    assert "1" in sections["One"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabcli import files
+from tabcli.api.card import card
 from tabcli.api.predict import loaded_run
 from tabcli.api.results import TrainResult
 from tabcli.api.sources import parse_duration, read_any
@@ -84,7 +85,7 @@ def report(
     page = require_page(loaded, data, out, json, forecast)
     given = None if forecast is None else read_any(forecast, "forecast", [loaded.fitted.config.date])
     rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
-    numbers = _numbers(rows, data)
+    numbers = _numbers(rows, data, _card(run))
     charts = charts_of(numbers.findings, numbers.judged, numbers.drives)
     html = page_of(numbers, charts)
     if json is not None:
@@ -115,7 +116,14 @@ def require_page(
     return page
 
 
-def _numbers(rows: ReportRows, data: DataSource | None) -> ReportNumbers:
+def _card(run: TrainResult | Run | Path | str) -> str | None:
+    """The model card of a run in a directory, with the answers as they are now."""
+    if isinstance(run, Run) or (isinstance(run, TrainResult) and run.path is None):
+        return None
+    return card(run, write=False).model_card
+
+
+def _numbers(rows: ReportRows, data: DataSource | None, text: str | None) -> ReportNumbers:
     findings, drives = find(rows), drives_of(rows, data)
     return ReportNumbers(
         findings=findings,
@@ -125,6 +133,7 @@ def _numbers(rows: ReportRows, data: DataSource | None) -> ReportNumbers:
         baselines=baselines_of(rows.run),
         facts=facts_of(rows),
         drift=drift_of(rows),
+        card=text,
         drawable=drawable(rows, findings.series, None if drives is None else drives.why),
     )
 

@@ -22,6 +22,7 @@ drawable     single series as integers that the page's script draws
 drawing      how a chart is drawn: SVG and PNG, each with its table
 charts       the charts of a report
 two_runs     two runs beside each other: settings, past windows, forecasts
+card_html    the model card's Markdown as HTML
 page         a report as one HTML page; its template, style and script are in templates/
 two_runs_page  two runs as one HTML page, and its charts
 """

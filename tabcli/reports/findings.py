@@ -1,6 +1,7 @@
 """What a report says in numbers: its sentence, the sum of all series, what deserves a look, and each series."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from tabcli.training.past import HELD
 
 MOST_LOOKS = 8
 """So many series are named for each reason."""
+
+ASKED = 3
+"""So many series are to be asked about first."""
 
 LEAST = 0.1
 """A series is named from so much more change, or error, than that of all series on."""
@@ -90,7 +94,8 @@ class Findings:
     `sentence`: what a person can repeat. `by`: the columns that tell series apart, empty for a single series.
     `headline`: None where nothing is forecast. `chain`: all series by `period`. `weeks`: by whole weeks of seven days,
     from the first day of each window or of the forecast on; empty for longer steps. `against`: what
-    `SeriesTotal.before` is of, empty where there is none. `unknown`: how many rows hold what training never saw.
+    `SeriesTotal.before` is of, empty where there is none. `change`: the forecast of all series that are compared ÷ what
+    they had then, − 1. `ask`: the series to ask about first. `unknown`: how many rows hold what training never saw.
     """
 
     sentence: str
@@ -101,9 +106,11 @@ class Findings:
     weeks: tuple[Step, ...]
     period: str
     against: str
+    change: float | None
     series: tuple[SeriesTotal, ...]
     departed: tuple[Look, ...]
     erred: tuple[Look, ...]
+    ask: tuple[str, ...]
     unknown: int
     notes: tuple[str, ...]
 
@@ -113,6 +120,7 @@ def find(rows: ReportRows) -> Findings:
     config, before = rows.run.fitted.config, before_of(rows)
     headline = None if rows.forecast.empty else _headline(rows, before)
     series = series_of(rows, before)
+    departed, erred = () if before is None else _departed(series, before.against), _erred(rows)
     return Findings(
         sentence=_past_sentence(rows) if headline is None else headline.sentence,
         target=config.target.column,
@@ -122,9 +130,11 @@ def find(rows: ReportRows) -> Findings:
         weeks=_weeks(rows),
         period=rows.period,
         against="" if before is None else before.against,
+        change=_change(series),
         series=series,
-        departed=() if before is None else _departed(series, before.against),
-        erred=_erred(rows),
+        departed=departed,
+        erred=erred,
+        ask=_ask(departed, erred),
         unknown=int((rows.forecast["unknown"].astype(bool) & (rows.forecast["value"] != 0)).sum()),
         notes=tuple(rows.notes),
     )
@@ -239,17 +249,32 @@ def _departed(series: tuple[SeriesTotal, ...], against: str) -> tuple[Look, ...]
     compared = [s for s in series if s.before is not None and s.change is not None and s.value > 0]
     if len(compared) < 2:
         return ()
-    whole = sum(s.value for s in compared) / sum(s.before or 0 for s in compared)
+    whole = 1 + (_change(series) or 0.0)
     apart = [abs(np.log((1 + (s.change or 0)) / whole)) for s in compared]
     order = [i for i in np.argsort(-np.asarray(apart), kind="stable")[:MOST_LOOKS] if apart[i] >= np.log(1 + LEAST)]
     return tuple(
         Look(
             compared[i].name,
             f"{signed(compared[i].change or 0)} against {against} ({short(compared[i].value)} after "
-            f"{short(compared[i].before or 0)}); all series {signed(whole - 1)}",
+            f"{short(compared[i].before or 0)})",
         )
         for i in order
     )
+
+
+def _change(series: tuple[SeriesTotal, ...]) -> float | None:
+    """How much more the series that can be compared have than then."""
+    compared = [s for s in series if s.before is not None and s.value > 0]
+    then = sum(s.before or 0.0 for s in compared)
+    return sum(s.value for s in compared) / then - 1 if then else None
+
+
+def _ask(departed: tuple[Look, ...], erred: tuple[Look, ...]) -> tuple[str, ...]:
+    """The series to ask about first: those with both reasons, then by turns the first of each."""
+    lists = [[look.name for look in looks] for looks in (departed, erred)]
+    both = [name for name in lists[0] if name in lists[1]]
+    turns = [name for pair in zip_longest(*lists) for name in pair if name is not None]
+    return tuple(dict.fromkeys([*both, *turns]))[:ASKED]
 
 
 def _erred(rows: ReportRows) -> tuple[Look, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.arrays import IntArray
+from tabcli.cards.bias import Bias, bias_of
 from tabcli.cards.segments import (
     FEWEST_ROWS,
     GroupScore,
@@ -29,11 +30,13 @@ class Judged:
     """All past rows together, and by groups: what they are by → a score for each.
 
     `worst`: the groups whose error is `NAMED` times that of all rows or more, by what they are by, the worst first.
+    `bias`: of groups of series; None where no column groups them.
     """
 
     whole: GroupScore
     by: dict[str, tuple[GroupScore, ...]]
     worst: tuple[tuple[str, GroupScore], ...]
+    bias: Bias | None
 
 
 def judge(rows: ReportRows) -> Judged | None:
@@ -55,7 +58,19 @@ def judge(rows: ReportRows) -> Judged | None:
         if score.rows >= FEWEST_ROWS and whole.wape and score.wape and score.wape >= NAMED * whole.wape
     ]
     worst = sorted(named, key=lambda found: -(found[1].wape or 0))
-    return Judged(whole, by, tuple(worst))
+    groups = _groups(rows)
+    bias = bias_of(past, groups, rows.run.fitted.frequency) if len(groups.columns) else None
+    return Judged(whole, by, tuple(worst), bias)
+
+
+def _groups(rows: ReportRows) -> pd.DataFrame:
+    """The groups of series that the run keeps; of an older run those of static columns of the rows to forecast."""
+    kept = rows.run.fitted.groups
+    if len(kept.columns):
+        return kept
+    numbers = pd.RangeIndex(len(rows.run.fitted.calendar.series))
+    static = {c: texts for c, texts in static_texts(rows).items() if 2 <= texts.nunique() <= FEW_VALUES}
+    return pd.DataFrame({c: texts.reindex(numbers) for c, texts in static.items()}, index=numbers)
 
 
 def _columns(rows: ReportRows, past: pd.DataFrame) -> dict[str, tuple[IntArray, list[str]]]:

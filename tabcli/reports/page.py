@@ -10,7 +10,9 @@ from importlib.resources import files as resources
 import numpy as np
 
 from tabcli.cards.baselines import Baselines
+from tabcli.cards.reached import bias_lines
 from tabcli.evaluation.naming import score_text
+from tabcli.reports.card_html import html_of, sections_of
 from tabcli.reports.charts import SCORE_HEADER, score_row
 from tabcli.reports.drawable import Drawable
 from tabcli.reports.drawing import Chart
@@ -34,7 +36,11 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class ReportNumbers:
-    """All that a report shows. `judged`: None for a run without past windows; `drift`: where nothing is forecast."""
+    """All that a report shows.
+
+    `judged`: None for a run without past windows; `drift`, `drives`: where nothing is forecast. `card`: the model card
+    as Markdown; None for a run that is not in a directory.
+    """
 
     findings: Findings
     planned: tuple[Planned, ...]
@@ -43,6 +49,7 @@ class ReportNumbers:
     baselines: Baselines
     facts: RunFacts
     drift: tuple[Moved, ...] | None
+    card: str | None
     drawable: Drawable
 
     def to_dict(self) -> dict[str, object]:
@@ -103,6 +110,8 @@ def page_of(numbers: ReportNumbers, charts: list[Chart]) -> str:
             (name, f"{n:,}", numbers.facts.unmatched.get(name, "–")) for name, n in numbers.facts.tables.items()
         ],
         column_rows=[_column_row(c) for c in numbers.facts.columns],
+        **_card(numbers.card),
+        **_bias(numbers.judged),
         drift_rows=[_drift_row(m) for m in numbers.drift or ()],
     )
 
@@ -184,6 +193,25 @@ def _planned_row(planned: Planned) -> tuple[str, ...]:
         f"{planned.rows:,}",
         short(planned.value),
     )
+
+
+def _card(markdown: str | None) -> dict[str, object]:
+    """The model card: its head, what it is weak at, and all other sections by name."""
+    if markdown is None:
+        return {"card": None}
+    sections = sections_of(markdown)
+    html = {name: html_of(lines, name or "The model card") for name, lines in sections.items()}
+    return {"card": html, "card_open": ("", "Limits")}
+
+
+def _bias(judged: Judged | None) -> dict[str, object]:
+    """Groups of series that are named, and the table of all groups."""
+    if judged is None or judged.bias is None:
+        return {"bias_named": None}
+    lines = bias_lines(judged.bias)
+    first = next((i for i, line in enumerate(lines) if line.startswith("|")), len(lines))
+    named, table = (html_of(part, "Bias of groups") for part in (lines[:first], lines[first:]))
+    return {"bias_named": named, "bias_table": table, "bias_level": judged.bias.level}
 
 
 def _part_row(part: Part) -> tuple[str, ...]:
