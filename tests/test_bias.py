@@ -1,5 +1,6 @@
 """Bias against groups: planted ones are named, none is named without; the groups of series, and what is sensitive."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from bias import DAILY, drawn_past, planted
 
+import tabcli
 from tabcli.cards.bias import BLOCKS, Bias, bias_of
 from tabcli.config import loading
 from tabcli.errors import ConfigError
@@ -130,6 +132,18 @@ def test_a_sensitive_column_that_changes_within_a_series_is_refused(config: dict
     config["card"] = {"sensitive": ["promo"]}
     with pytest.raises(ConfigError, match=r"card\.sensitive: 'promo' changes within 6 of 6 series"):
         fit(config, tables)
+
+
+def test_a_sensitive_column_without_values_or_with_an_odd_name_does_no_harm(
+    config: dict[str, Any], tables: Tables, tmp_path: Path
+) -> None:
+    tables["shops"] = tables["shops"].assign(weekday=["Monday", "x"] * 3, nothing=pd.Series([None] * 6, dtype="object"))
+    config["card"] = {"sensitive": ["weekday", "nothing"]}
+    few = ["train.epochs=1", "calibration.windows=1", "calibration.metric=none"]
+    tabcli.train(tabcli.prep(config, tables), tmp_path / "run", overrides=few)
+    text = (tmp_path / "run" / "MODEL_CARD.md").read_text("utf-8")
+    assert "| weekday: Monday | 3 |" in text
+    assert "| Tuesday |" in text
 
 
 def test_a_sensitive_column_that_is_not_there_is_named(config: dict[str, Any], tables: Tables) -> None:

@@ -32,8 +32,8 @@ EVENT, ON_IT = "event ", "on it"
 class Known:
     """What the cards of a run are written from.
 
-    `past`: the rows of past windows; `whole`, `by`: the scores of all of them and of their groups; `bias`: of groups of
-    series; all None or empty for a run that keeps no past windows.
+    `past`: the rows of past windows; `whole`: the score of all of them; `by`: of their groups by time and events,
+    `by_series`: by columns of the series; `bias`: of the latter. All None or empty for a run without past windows.
     """
 
     run: Run
@@ -43,14 +43,20 @@ class Known:
     past: pd.DataFrame | None
     whole: GroupScore | None
     by: dict[str, tuple[GroupScore, ...]]
+    by_series: dict[str, tuple[GroupScore, ...]]
     bias: Bias | None
+
+    @property
+    def segments(self) -> tuple[tuple[str, tuple[GroupScore, ...]], ...]:
+        """All groups, by what they are by."""
+        return (*self.by.items(), *self.by_series.items())
 
     @property
     def weak(self) -> tuple[tuple[str, GroupScore], ...]:
         """Groups with `NAMED` times the error of all rows or more, the worst first."""
         found = [
             (what, score)
-            for what, scores in self.by.items()
+            for what, scores in self.segments
             for score in scores
             if self.whole is not None
             and score.rows >= FEWEST_ROWS
@@ -64,17 +70,19 @@ class Known:
 def known_of(run: Run, made: Made, answers: Answers, former: Former | None) -> Known:
     """Gathers what the cards of a run are written from."""
     if run.past is None or run.past.empty:
-        return Known(run, made, answers, former, None, None, {}, None)
+        return Known(run, made, answers, former, None, None, {}, {}, None)
     past, fitted = past_rows(run), run.fitted
     whole = scores_by(past, np.zeros(len(past), dtype="int64"), ["all rows"])[0]
     by = {"past window": scores_by(past, *windows_of(past)), **by_season(fitted.frequency, past)}
     by |= {"steps ahead": by_steps(past), **_by_event(past, fitted)}
-    bias = None
+    bias, by_series = None, {}
     if len(fitted.groups.columns):
         bias = bias_of(past, fitted.groups, fitted.frequency)
         series = past["series"].to_numpy(dtype="int64")
-        by |= {str(name): scores_by(past, *_of_rows(fitted.groups[name], series)) for name in fitted.groups.columns}
-    return Known(run, made, answers, former, past, whole, by, bias)
+        by_series = {
+            str(name): scores_by(past, *_of_rows(fitted.groups[name], series)) for name in fitted.groups.columns
+        }
+    return Known(run, made, answers, former, past, whole, by, by_series, bias)
 
 
 def _of_rows(column: pd.Series, series: np.ndarray) -> tuple[np.ndarray, list[str]]:

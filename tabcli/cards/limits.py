@@ -103,7 +103,7 @@ def _weak(known: Known) -> Iterator[str]:
         yield f"Weak, with {NAMED} times the error of all past rows or more: {', '.join(found)}."
     narrow = [
         f"{weak_text(what, score)} ({100 * score.held:.0f} %)"
-        for what, scores in known.by.items()
+        for what, scores in known.segments
         for score in scores
         if what != "past window" and score.rows >= FEWEST_ROWS and score.held is not None and score.held < HELD - FAR
     ]

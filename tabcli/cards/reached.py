@@ -100,10 +100,9 @@ def segments(known: Known) -> list[str]:
     named = [f"**{plain(weak_text(what, s))}** ({percent(s.wape)})" for what, s in known.weak]
     lines += [f"Named: {'; '.join(named)}." if named else f"No segment has {NAMED} times the error of all rows.", ""]
     columns = ["rows", "WAPE", "times", "bias", f"held of {HELD * 100:.0f} %"]
-    of_series = {"past window", *map(str, known.run.fitted.groups.columns)}
     events = {what: scores for what, scores in known.by.items() if what.startswith(EVENT)}
     for what, scores in known.by.items():
-        if len(scores) > 1 and what not in of_series and what not in events:
+        if len(scores) > 1 and what != "past window" and what not in events:
             lines += table([plain(what), *columns], score_rows(scores, known.whole))
     flat = [replace(s, name=f"{what.removeprefix(EVENT)}: {s.name}") for what, of in events.items() for s in of]
     return lines + table(["day of an event", *columns], score_rows(tuple(flat), known.whole))

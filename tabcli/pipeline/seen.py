@@ -77,14 +77,16 @@ def _occasions(source: JoinedData, days: IntArray, past: BoolArray) -> dict[str,
     for name in source.config.availability.known_in_advance:
         if name not in rows.columns or rows.kind(name) == "date":
             continue
-        if rows.kind(name) != "text" and rows.stored[name].values.nunique() > FEW_VALUES:
-            continue
-        texts = as_text(rows[name]).cat
-        if 2 <= len(texts.categories) <= FEW_VALUES:
-            codes, start = texts.codes.to_numpy(), int(days[past].min())
-            seen = np.zeros((len(texts.categories) + 1, last - start + 1), dtype=bool)
+        column, start = rows[name], int(days[past].min())
+        if rows.kind(name) == "text":
+            codes, values = column.cat.codes.to_numpy(), column.cat.categories
+        else:
+            codes, values = pd.factorize(column, sort=True)
+        if 2 <= len(values) <= FEW_VALUES:
+            seen = np.zeros((len(values) + 1, last - start + 1), dtype=bool)  # the last for missing values
             seen[codes[past], days[past] - start] = True
-            found |= {f"{name} = {text}": occasions(np.flatnonzero(seen[k])) for k, text in enumerate(texts.categories)}
+            texts = as_text(pd.Series(values))
+            found |= {f"{name} = {text}": occasions(np.flatnonzero(seen[k])) for k, text in enumerate(texts)}
     return found
 
 
