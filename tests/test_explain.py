@@ -274,6 +274,15 @@ def test_wrong_questions_are_answered_with_what_is_right(
         tabcli.explain(run, tables, **asked)
 
 
+def test_a_series_that_is_not_to_be_forecast_has_past_rows_to_explain(run: Run, tables: dict[str, Any]) -> None:
+    gone = {**tables, "future": tables["future"][tables["future"]["shop"] != 3]}
+    with pytest.raises(UsageError, match="none of these series has rows to forecast") as raised:
+        tabcli.explain(run, gone, series=["3"])
+    assert raised.value.hint == "name past dates with --date"
+    day = str((START + pd.Timedelta(days=N_DAYS - 2)).date())
+    assert len(tabcli.explain(run, gone, series=["3"], dates=[day]).table) == 1
+
+
 def test_without_tables_there_is_no_explanation_of_rows(run: Run, prep: Prepared) -> None:
     with pytest.raises(UsageError, match=r"give --data$"):
         tabcli.explain(run, prep=prep, series=["3"])

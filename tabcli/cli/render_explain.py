@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BAR = 24
 """The longest bar, in characters."""
 
+TOLD = 0.0005
+"""A smaller change of a sum is not said in percent."""
+
 MOST_ROWS = 20
 """So many rows are explained on the terminal; --json has them all."""
 
@@ -79,7 +82,8 @@ def _what_if(made: "WhatIf", target: str) -> Iterator[str]:
         change = beside["changed"].sum() - beside["planned"].sum()
         yield f"{len(beside):,} other rows of these series change with them, by {_signed(change)} together"
     apart = made.changed - made.planned
-    share = f" ({100 * apart / made.planned:+.2f} %)".replace("-", "−") if made.planned else ""
+    told = made.planned and abs(apart) >= TOLD * abs(made.planned)
+    share = f" ({_rise(apart / made.planned, share=True)} %)" if told else ""
     sums = f"{target} {made.planned:,.0f} as planned, {made.changed:,.0f} changed"
     yield f"all rows to forecast: {sums}: {_signed(apart)}{share}"
 

@@ -24,6 +24,10 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7
 """Told apart by people who see few colours, too (Okabe and Ito)."""
 
 
+MOST_SOURCES, OTHERS = 6, "others together"
+"""Of more sources the others are one."""
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A chart to be drawn: its size in inches, how many axes one above the other, their heights, and how."""
@@ -112,17 +116,19 @@ def row_chart(said: Sequence[Said], headline: str) -> Drawing:
         values = np.array([100 * s.share for s in shown])
         one.barh(range(len(shown)), values, color=[UP if v >= 0 else DOWN for v in values], height=0.6)
         one.axvline(0, color=DIM, lw=0.8)
-        reach = max(np.abs(values).max(initial=0), 1e-9)
+        spreads = np.array([100 * (s.spread or 0) for s in shown])
+        ends = np.concatenate([values - spreads, values + spreads, [0.0]])
+        reach = max(np.abs(ends).max(), 1e-9)
         for i, s in enumerate(shown):
-            spread = 100 * (s.spread or 0)
+            spread = spreads[i]
             if spread:
                 one.plot([values[i] - spread, values[i] + spread], [i, i], color=INK, lw=1)
             right = values[i] >= 0
             at = max(values[i] + spread, 0) if right else min(values[i] - spread, 0)
             one.text(at + (0.02 if right else -0.02) * reach, i, s.effect, va="center", ha="left" if right else "right")
         one.set_yticks(range(len(shown)), [fill(s.what, 34) for s in shown])
-        low, high = min(values.min(initial=0), 0), max(values.max(initial=0), 0)
-        one.set_xlim(low - 0.25 * reach * (low < 0) - 0.03 * reach, high + 0.25 * reach * (high > 0) + 0.03 * reach)
+        low, high = float(ends.min()), float(ends.max())
+        one.set_xlim(low - reach * (0.25 if low < 0 else 0.03), high + reach * (0.25 if high > 0 else 0.03))
         one.set_xlabel(
             "effect on the forecast, %"
             + ("; lines: ± one standard deviation between networks" if any(s.spread for s in shown) else "")
@@ -136,7 +142,10 @@ def rows_chart(table: pd.DataFrame, sources: Sequence[str], target: str, config:
     """Sums of the explained rows by date beside what they are compared with, and the mean parts of each source."""
     by_date = table.groupby("date", sort=True)
     sums, parts = by_date[["forecast", "reference"]].sum(), by_date[list(sources)].mean()
-    largest = parts.abs().sum().sort_values(ascending=False, kind="stable").index[: len(COLOURS)].tolist()
+    worth = parts.abs().sum().sort_values(ascending=False, kind="stable")
+    largest = worth.index[: MOST_SOURCES if len(worth) > MOST_SOURCES + 1 else len(worth)].tolist()
+    if len(largest) < len(worth):
+        parts = parts[largest].assign(**{OTHERS: parts.drop(columns=largest).sum(axis=1)})
     logs = multiplies(config.target.transform)
     scale = 100.0 if logs else 1.0
 
@@ -145,17 +154,18 @@ def rows_chart(table: pd.DataFrame, sources: Sequence[str], target: str, config:
         at = np.arange(len(sums))
         upper.plot(at, sums["forecast"], "o-", color=UP, lw=1.8, ms=3.5, label="forecast")
         upper.plot(at, sums["reference"], "s--", color=DIM, lw=1.2, ms=3, label="what it is compared with")
+        upper.margins(y=0.12)
         upper.set_ylim(bottom=0 if float(sums.to_numpy().min()) >= 0 else None)
         upper.legend(frameon=False, fontsize=9, loc="lower left", ncols=2)
         upper.set_ylabel(target)
         below, above = np.zeros(len(at)), np.zeros(len(at))
-        for colour, name in zip(COLOURS, largest, strict=False):
+        for colour, name in zip(COLOURS, [*largest, *({OTHERS} & {*parts.columns})], strict=False):
             values = scale * parts[name].to_numpy()
             start = np.where(values >= 0, above, below)
             lower.bar(at, values, bottom=start, color=colour, width=0.75, label=name)
             above, below = above + np.maximum(values, 0), below + np.minimum(values, 0)
         lower.axhline(0, color=DIM, lw=0.8)
-        lower.set_ylabel("parts, % (of the log)" if logs else "parts")
+        lower.set_ylabel("parts, about %" if logs else "parts")
         lower.legend(frameon=False, fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.16))
         every = max(1, len(at) // 10)
         lower.set_xticks(at[::every], [f"{d:%a}\n{d:%m-%d}" for d in sums.index[::every]])

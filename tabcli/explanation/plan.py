@@ -39,6 +39,8 @@ class Plan:
         if names:
             hit &= np.isin(self.series, [self._number(name) for name in names])
         if not dates:
+            if not hit.any():
+                raise UsageError("none of these series has rows to forecast", hint="name past dates with --date")
             return hit
         moments = self.rows[date]
         on = np.zeros(len(hit), dtype=bool)

@@ -9,7 +9,7 @@ from tabcli.config.schema import ONE_SERIES
 from tabcli.config.values import Transform
 from tabcli.explanation.compared import Explained
 
-SAID = 0.005
+SAID = 0.01
 """Parts of less than so much, as a share of the forecast, are said together."""
 
 
