@@ -238,7 +238,8 @@ def main() -> None:
         promotion = found[-1]["promotion"]
         print(
             f"seed {seed}: RMSPE {found[-1]['rmspe']:.4f}, Spearman {found[-1]['spearman']:.3f}; the promotion's "
-            f"effect {promotion['true']:.3f}: {promotion['by_parts']:.3f} by parts, {promotion['by_plan']:.3f} by another plan"
+            f"effect {promotion['true']:.3f}: {promotion['by_parts']:.3f} by parts, "
+            f"{promotion['by_plan']:.3f} by another plan"
         )
 
 
