@@ -1,6 +1,10 @@
 """As-of statistics against a naive recomputation, and proof that the future of an origin does not touch them."""
 
+import math
+import re
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +14,10 @@ from hypothesis import strategies as st
 
 from tabcli.config.features import History as HistoryConfig
 from tabcli.features.frequency import Frequency
+from tabcli.target_history import statistics
 from tabcli.target_history.grid import Grid, Panel, Positions
 from tabcli.target_history.statistics import History, scale_of, standardised
+from tabcli.target_history.totals import in_step
 from tabcli.target_history.windows import HistorySpec
 from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
 
@@ -263,3 +269,46 @@ def test_the_grid_places_rows_and_survives_json() -> None:
     at = again.positions(new, "week", np.array([0, -1]))
     assert at.step.tolist() == [5, 0]
     assert at.cell.tolist() == [1, -1]
+
+
+# --------------------------------------------------------------------------------- parts of all series
+
+
+def part_of(panel: Panel, series: Any) -> Panel:
+    return Panel(panel.y[series], panel.cell[series], {name: values[series] for name, values in panel.others.items()})
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(N_SERIES)), st.lists(st.integers(0, N_SERIES), max_size=3), st.integers(0, 5))
+def test_no_cut_and_no_order_of_the_series_changes_a_bit(order: list[int], cuts: list[int], seed: int) -> None:
+    """Each part's series, and what stands for unknown ones; a part may be empty."""
+    panel = make_panel(seed)
+    whole = History.of(panel, SPEC)
+    parts = [order[a:b] for a, b in pairwise([0, *sorted(cuts), N_SERIES])]
+    made = in_step([History.steps(part_of(panel, part), SPEC) for part in parts])
+    for series, history in zip(parts, made, strict=True):
+        at = [*series, N_SERIES]
+        assert history.first == whole.first
+        for name in ("levels", "asof", "effects"):
+            assert getattr(history, name).tobytes() == getattr(whole, name)[at].tobytes(), name
+
+
+def test_totals_are_those_without_rounding_but_for_the_last_of_32_bits() -> None:
+    """Large and small numbers, below 0 too, of which a sum in float64 depends on the order."""
+    values = np.random.default_rng(0).normal(0, 1, (300, 4)) * np.array([1e9, 1.0, 1e-3, 0.0])
+
+    def part(rows: Any) -> Any:
+        totals = yield [values[rows], values[rows] > 0]
+        return totals
+
+    together, alone = in_step([part(slice(0, 100)), part(slice(100, 300))]), in_step([part(slice(None))])
+    for (total, count), (other, n) in zip(together, alone * 2, strict=True):
+        assert total.tobytes() == other.tobytes()
+        assert count.tolist() == n.tolist() == (values > 0).sum(0).tolist()
+        np.testing.assert_allclose(total, [math.fsum(v) for v in values.T], rtol=1e-15, atol=300 * 2.0**-33)
+
+
+def test_nothing_else_in_the_history_sums_over_series() -> None:
+    """A sum over a part's own series would look right and be wrong."""
+    source = Path(str(statistics.__file__)).read_text(encoding="utf-8").partition("def scale_of")[0]  # which is of rows
+    assert not re.search(r"\.(sum|mean|max|min|any|all)\((axis=)?0", source)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import AnyArray, Float32Array, IntArray
 from tabcli.target_history.grid import Panel, Positions
+from tabcli.target_history.totals import Totalled, in_step
 from tabcli.target_history.windows import HistorySpec
 
 # --------------------------------------------------------------------------------------- statistics
@@ -52,12 +53,12 @@ def _ratio(total: AnyArray, n: AnyArray) -> NDArray[np.float64]:
     return result
 
 
-def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the series at each origin, (T + 1,), weighted with their numbers of observations n (S, T + 1).
+def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> Totalled[NDArray[np.float64]]:
+    """The mean over the series at each origin, (T + 1, …), weighted with their numbers of observations n (S, T + 1, …).
 
     So a series that began the day before moves the mean by no more than its one row.
     """
-    return _ratio((values * n).sum(0), n.sum(0))
+    return _ratio(*(yield [values * n, n]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class History:
     @classmethod
     def of(cls, panel: Panel, spec: HistorySpec) -> "History":
         """The statistics of a panel, each from the steps before its origin alone. Memory grows with S · T · C."""
+        return in_step([cls.steps(panel, spec)])[0]
+
+    @classmethod
+    def steps(cls, panel: Panel, spec: HistorySpec) -> "Totalled[History]":
+        """The statistics of some of all series; `in_step` makes those of several parts together."""
         n_series, n_steps = panel.y.shape
         seen = ~np.isnan(panel.y)
         y = np.where(seen, panel.y, 0.0).astype("float64")
@@ -93,7 +99,7 @@ class History:
             n_c, total_c = _running(seen & here), _running(np.where(here, y, 0.0))
             long_n, long_total = _window(n_c, spec.effect), _window(total_c, spec.effect)
             above = long_total - long_n * mean
-            everyone = _ratio(above.sum(0), long_n.sum(0))
+            everyone = _ratio(*(yield [above, long_n]))
             effect = (above + spec.shrink * everyone) / (long_n + spec.shrink)
             short_n = _window(n_c, spec.recent_effect)
             recent = (_window(total_c, spec.recent_effect) - short_n * mean + spec.shrink * effect) / (
@@ -101,22 +107,23 @@ class History:
             )
             effects[:-1, :, c, 0], effects[:-1, :, c, 1] = effect, recent - effect
             effects[-1, :, c, 0] = everyone
-            effects[-1, :, c, 1] = _mean_of_series(recent - effect, short_n)
+            effects[-1, :, c, 1] = yield from _mean_of_series(recent - effect, short_n)
             for w in widths:
                 sums[w] -= _window(n_c, w) * effect
             deviation += effect * (_window(n_c, spread_window) * effect - 2 * _window(total_c, spread_window))
         counts = {w: _window(n, w) for w in widths}
-        levels = _shrunk_levels(sums, counts, spec)
-        spread = _spread(deviation, sums[spread_window], counts[spread_window], spec.shrink)
+        levels = yield from _shrunk_levels(sums, counts, spec)
+        spread = yield from _spread(deviation, sums[spread_window], counts[spread_window], spec.shrink)
         age = _steps_since_last(seen)
         columns = [spread, np.log1p(counts[widths[0]]), np.log1p(age)]
         for name in spec.others:
-            columns += _other_levels(panel.others[name], levels[:-1, :, 0], spec)
+            columns += yield from _other_levels(panel.others[name], levels[:-1, :, 0], spec)
         asof = np.stack(columns, axis=-1)
-        average = [_mean_of_series(asof[..., i], counts[widths[0]]) for i in range(asof.shape[-1])]
-        average[1] = np.zeros(n_steps + 1)  # no observations of its own
-        asof = np.concatenate([asof, np.stack(average, axis=-1)[None]]).astype("float32")
-        return cls(spec, levels.astype("float32"), asof, effects, _first_origin(seen, spec.base))
+        average = yield from _mean_of_series(asof, counts[widths[0]][..., None])
+        average[:, 1] = 0  # no observations of its own
+        asof = np.concatenate([asof, average[None]]).astype("float32")
+        (any_seen,) = yield [seen]
+        return cls(spec, levels.astype("float32"), asof, effects, _first_origin(any_seen > 0, spec.base))
 
     @property
     def n_steps(self) -> int:
@@ -172,7 +179,7 @@ class History:
 
 def _shrunk_levels(
     sums: dict[int, NDArray[np.float64]], counts: dict[int, NDArray[np.float64]], spec: HistorySpec
-) -> NDArray[np.float64]:
+) -> Totalled[NDArray[np.float64]]:
     """Sums and counts by window → levels (S + 1, T + 1, n_windows), each shrunk towards the next longer window's.
 
     The longest is shrunk towards the mean of all series.
@@ -180,20 +187,20 @@ def _shrunk_levels(
     longest = spec.windows[0]
     n_series, n_origins = counts[longest].shape
     levels = np.empty((n_series + 1, n_origins, len(spec.windows)))
-    prior: Any = _mean_of_series(_ratio(sums[longest], counts[longest]), counts[longest])
+    prior: Any = yield from _mean_of_series(_ratio(sums[longest], counts[longest]), counts[longest])
     for i, w in enumerate(spec.windows):
         levels[:-1, :, i] = (sums[w] + spec.shrink * prior) / (counts[w] + spec.shrink)
-        levels[-1, :, i] = _mean_of_series(levels[:-1, :, i], counts[longest])
+        levels[-1, :, i] = yield from _mean_of_series(levels[:-1, :, i], counts[longest])
         prior = levels[:-1, :, i]
     return levels
 
 
 def _spread(
     deviation: NDArray[np.float64], total: NDArray[np.float64], n: NDArray[np.float64], shrink: float
-) -> NDArray[np.float64]:
+) -> Totalled[NDArray[np.float64]]:
     """The log of the standard deviation of Y − e within a window, (S, T + 1); variances are shrunk to all series'."""
     squares = np.maximum(deviation - _ratio(total * total, n), 0)
-    everyone = _ratio(squares.sum(0), n.sum(0))
+    everyone = _ratio(*(yield [squares, n]))
     result: NDArray[np.float64] = np.log(np.sqrt((squares + shrink * everyone) / (n + shrink)) + 1e-3)
     return result
 
@@ -210,14 +217,16 @@ def _steps_since_last(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
     return age
 
 
-def _other_levels(values: Float32Array, level: NDArray[np.float64], spec: HistorySpec) -> list[NDArray[np.float64]]:
+def _other_levels(
+    values: Float32Array, level: NDArray[np.float64], spec: HistorySpec
+) -> Totalled[list[NDArray[np.float64]]]:
     """Two statistics of a past-only column (S, T): its level in the longest window less the target's `level` there, and
     its base level less that of the longest window; (S, T + 1) each.
     """
     seen = ~np.isnan(values)
     n, total = _running(seen), _running(np.where(seen, values, 0.0))
     means = []
-    prior: Any = _mean_of_series(_ratio(_window(total, spec.windows[0]), _window(n, spec.windows[0])), n)
+    prior: Any = yield from _mean_of_series(_ratio(_window(total, spec.windows[0]), _window(n, spec.windows[0])), n)
     for w in (spec.windows[0], spec.base):
         prior = (_window(total, w) + spec.shrink * prior) / (_window(n, w) + spec.shrink)
         means.append(prior)
@@ -225,9 +234,9 @@ def _other_levels(values: Float32Array, level: NDArray[np.float64], spec: Histor
 
 
 def _first_origin(seen: NDArray[np.bool_], base: int) -> int:
-    """The first origin that lies a base window after the first observation of any series."""
-    any_seen = np.flatnonzero(seen.any(0))
-    first: int = int(any_seen[0]) if len(any_seen) else 0
+    """The first origin that lies a base window after the first step at which a series was seen; `seen`: (T,)."""
+    steps = np.flatnonzero(seen)
+    first: int = int(steps[0]) if len(steps) else 0
     return first + base
 
 
