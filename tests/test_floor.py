@@ -18,6 +18,7 @@ from tabcli.evaluation.naive import group_medians
 from tabcli.floor.blend import (
     DOUBT,
     LOUDEST,
+    MANY,
     SHARES,
     UNTOLD,
     PastWindow,
@@ -218,7 +219,10 @@ def test_mixtures_are_of_one_that_follows_and_one_that_repeats() -> None:
     assert [m for m in made if len(m) == 1] == [{n: 1.0} for n in names]
     pairs = [tuple(m) for m in made if len(m) == 2]
     assert ("exponential smoothing", "the last 7 steps") in pairs
-    assert all(a.startswith("exp") and not b.startswith("exp") for a, b in pairs)
+    assert ("exponential smoothing", "the last value") in pairs
+    assert ("the last value", "the median of the last 4 seasons of 7 steps") in pairs
+    assert all(a.startswith(("exp", "the last value")) and not b.startswith("exp") for a, b in pairs)
+    assert len({frozenset(p) for p in pairs}) == len(pairs)
     forecasts = {n: np.full(2, float(i)) for i, n in enumerate(names)}
     for m in made:
         assert sum(m.values()) == 1
@@ -268,11 +272,25 @@ def test_networks_stay_alone_or_the_share_nearest_to_a_half_of_those_as_good_is_
     mean, best = relative.mean(axis=0), int(relative.mean(axis=0).argmin())
     error = (relative - relative[:, [best]]).std(axis=0, ddof=1) / 2
     chosen = SHARES.index(floor.share)
-    assert (floor.share == 0) == (mean[0] <= mean[best] + DOUBT * error[0])
+    alone = mean[0] <= mean[best] + DOUBT * error[0]
+    assert (floor.share == 0) == (alone and mean[1] > mean[best] + error[1])
+    if alone:
+        assert chosen in (0, 1)
+        return
     assert mean[chosen] <= mean[best] + UNTOLD * error[chosen]
-    if chosen and abs(floor.share - 0.5) > 0:
+    if abs(floor.share - 0.5) > 0:
         nearer = [i for i, s in enumerate(SHARES) if abs(s - 0.5) < abs(floor.share - 0.5)]
         assert all(mean[i] > mean[best] + UNTOLD * error[i] for i in nearer)
+
+
+def test_beside_networks_that_are_as_good_alone_stands_a_quarter_where_rows_are_few() -> None:
+    found = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        windows = [window(rng, 8, 23, 40) for _ in range(4)]  # a quarter of the naive one changes hardly anything
+        numbers = (0, MANY - 1, MANY, 10**6)
+        found.add(tuple(fit_floor([replace(w, n_learned=n) for w in windows], IDENTITY).share for n in numbers))
+    assert (0.25, 0.25, 0.0, 0.0) in found
 
 
 def test_more_windows_than_networks_were_trained_for_choose_the_naive_forecast() -> None:

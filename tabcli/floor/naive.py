@@ -33,13 +33,15 @@ def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[
 
 
 def mixtures(names: Collection[str]) -> list[dict[str, float]]:
-    """Each naive forecast alone, and each exponential smoothing half and half with each forecast that repeats the past.
+    """Each naive forecast alone, and each that follows the level half and half with each that repeats the past.
 
     The halves err in different ways. A mixture: name → share of it.
     """
+    level = [n for n in names if n == "the last value"]
     follows = [n for n in names if n.startswith("exponential smoothing")]
-    repeats = [n for n in names if n.startswith(("the last", "the median"))]
-    return [{n: 1.0} for n in names] + [{a: 0.5, b: 0.5} for a in follows for b in repeats]
+    repeats = [n for n in names if n not in (*level, *follows)]
+    halves = [(a, b) for a in follows for b in (*level, *repeats)] + [(a, b) for a in level for b in repeats]
+    return [{n: 1.0} for n in names] + [{a: 0.5, b: 0.5} for a, b in halves]
 
 
 def mixed(forecasts: Mapping[str, FloatArray], mixture: Mapping[str, float]) -> FloatArray:
