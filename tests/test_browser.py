@@ -21,6 +21,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     run = tabcli.train(tabcli.prep(CONFIG, tables), overrides=[*FEW, "train.epochs=1"])
     tabcli.report(run, tables, folder / "report.html")
     tabcli.report(run, out=folder / "bare.html")
+    tabcli.compare(run, run, tables, folder / "two.html")
     return {path.stem: path for path in folder.iterdir()}
 
 
@@ -49,7 +50,7 @@ def opened(browser: Any, pages: dict[str, Path]) -> Any:
 CASES = [("report", width, theme) for width in (PHONE, DESKTOP) for theme in ("light", "dark")]
 
 
-@pytest.mark.parametrize(("name", "width", "theme"), [*CASES, ("bare", PHONE, "dark")])
+@pytest.mark.parametrize(("name", "width", "theme"), [*CASES, ("bare", PHONE, "dark"), ("two", PHONE, "light")])
 def test_a_page_is_quiet_fits_and_is_accessible(
     opened: Any, pages: dict[str, Path], name: str, width: int, theme: str
 ) -> None:
@@ -82,7 +83,10 @@ def test_a_series_is_found_by_its_name(opened: Any) -> None:
     assert chart.locator("svg path.forecast-line").get_attribute("d").count("L") > 10
     assert chart.locator("svg path.past-line").get_attribute("d").count("L") > 10
     assert chart.locator("svg rect.band").count() > 10
-    assert chart.locator("tbody").first.locator("tr").count() == 3
+    assert re.fullmatch(r"Why [+−]\d+ % on the seven days before", chart.locator("h3").inner_text())
+    assert "promo (on 3 days, 2 the week before)" in chart.locator("tbody").first.inner_text()
+    assert chart.locator("tbody").nth(1).locator("tr").count() == 3
+    assert re.match(r"Past forecasts of this series were off by \d+ %", chart.locator("p").first.inner_text())
     assert "2021-08-11, 6 days" in chart.inner_text()
     box.fill("<script>")
     assert status.inner_text().startswith('shop <script>alert("1")</script>')

@@ -35,8 +35,9 @@ class Drawable:
     `names`: of the series, the largest first. `dates`: of all steps, of which the first `n_past` are known. `units`:
     what an integer of each series is worth. `by`: what tells series apart. `week_starts`: the first days of the weeks
     to come, `week_days` how many days each has; `weeks`: those of each series; `week_before`: what the seven days
-    before them had. `why`: what makes the difference between the two, a number for each of the `why_parts`; None for a
-    series that is not explained; `why_days`: see `Why.days`.
+    before them had; `off`: how far past forecasts were off. `why`: what makes the difference between next week and the
+    week before, a number for each of the `why_parts`, None for a series that is not explained; `why_days`: see
+    `Why.days`.
     """
 
     names: list[str]
@@ -49,6 +50,7 @@ class Drawable:
     week_days: list[int]
     weeks: list[list[Week]]
     week_before: list[float | None]
+    off: list[float | None]
     why_parts: list[str]
     why: list[list[float] | None]
     why_days: list[list[tuple[int, int]] | None]
@@ -83,6 +85,7 @@ def drawable(rows: ReportRows, series: tuple[SeriesTotal, ...], why: Why | None)
         week_days=list(starts.values()),
         weeks=[_weeks(own[k], list(starts)) for k in kept if k in own],
         week_before=[own[k].week_before for k in kept if k in own],
+        off=[own[k].wape for k in kept if k in own],
         **_why(why, kept),
     )
 

@@ -117,7 +117,7 @@
       const within = low === null ? "–" : `${shown(low)} … ${shown(high)}`;
       return [start + (days < 7 ? `, ${days} days` : ""), shown(value), within, change];
     });
-    table(out, "Seven days each", ["from", "forecast", "80 % interval", "on the week before"], rows);
+    table(out, "Seven days each, and the change on the seven before", ["from", "forecast", "80 % interval", "change"], rows);
     const [start, value, low, high] = there[0], days = data.week_days[data.week_starts.indexOf(start)];
     const sure = low === null ? "" : ` (80 times of 100 within ${shown(low)} … ${shown(high)})`;
     const change = before && days === 7 ? `, ${percent(value / before - 1)} on the seven days before (${shown(before)})` : "";
@@ -140,12 +140,13 @@
   }
 
   function told(days) {
-    return days[0] < 0 ? "" : ` (on ${days[0]} days, ${days[1]} the week before)`;
+    return days[0] < 0 ? "" : ` (on ${days[0]} ${days[0] === 1 ? "day" : "days"}, ${days[1]} the week before)`;
   }
 
   function draw(k) {
-    const n = numbersOf(k);
+    const n = numbersOf(k), off = data.off[k];
     out.replaceChildren();
+    if (off) element(out, "p", { class: "dim" }, `Past forecasts of this series were off by ${(100 * off).toFixed(0)} % of what happened.`);
     chart(k, n);
     why(k);
     const week = weekly(k);
