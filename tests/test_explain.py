@@ -1,5 +1,6 @@
 """Explanations: parts that add up, that know nothing after the cutoff, in words that a person reads; another plan."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from tabcli.errors import DataError, UsageError
 from tabcli.explanation.contributions import Contributions, Pairs, contributions_of
 from tabcli.explanation.gradients import VectorNetwork, integrated_gradients
 from tabcli.explanation.plan import plan_of
-from tabcli.explanation.seen import SeenRows
+from tabcli.explanation.retrained import without_effects
+from tabcli.explanation.seen import Cells, SeenRows
 from tabcli.explanation.words import percent
+from tabcli.forecasting.outputs import networks_of
+from tabcli.training.inputs import history_of, make_inputs
 from tabcli.training.loop import predict_outputs
 from tests.conftest import CONFIG, N_DAYS, START, examples, make_tables
 from tests.test_importance import QUICK, prepared_of, with_history
@@ -241,6 +245,23 @@ def test_what_the_history_knows_before_the_cutoff_does_move_parts(run: Run, tabl
     assert a["forecast"].iloc[0] != b["forecast"].iloc[0]
 
 
+def test_past_rows_are_seen_as_the_networks_of_their_window_saw_them(tables: dict[str, pd.DataFrame]) -> None:
+    """The oracle is training's own window: its rows look no further ahead than its end."""
+    prep = prepared_of(copy.deepcopy(CONFIG))
+    run = tabcli.train(prep, overrides=QUICK).run
+    for window in (0, 1, 2):
+        inputs = make_inputs(prep, run.fitted.config, window, None)
+        outputs = predict_outputs(networks_of(run)[0], inputs.valid)
+        scored = inputs.scored[["row.shop", "row.day"]].assign(output=outputs)
+        end = START + pd.Timedelta(days=N_DAYS - 1 - 20 * window)
+        found = tabcli.explain(run, tables, dates=[f"{end - pd.Timedelta(days=19):%Y-%m-%d}..{end:%Y-%m-%d}"]).table
+        both = found.assign(shop=found["series"].astype("int64")).merge(
+            scored, left_on=["shop", "date"], right_on=["row.shop", "row.day"]
+        )
+        assert len(both) == len(scored) > 90
+        np.testing.assert_allclose(both["forecast"], np.exp(both["output"]), rtol=1e-5)
+
+
 def test_rows_that_cannot_be_explained_are_said(run: Run, tables: dict[str, pd.DataFrame]) -> None:
     sunday = next(d for d in tables["future"]["day"] if d.day_of_week == 6)
     with pytest.raises(DataError, match="0 by rule"):
@@ -375,6 +396,22 @@ def test_shares_are_said_with_a_sign() -> None:
         "0 %",
         "+1 %",
     ]
+
+
+def test_a_history_without_effects_of_a_column_does_not_know_it(prep: Prepared) -> None:
+    """Where only the promotion changes in the past, the history without its effects stays as it is."""
+    less = without_effects(prep, ["promo"])
+    grid = prep.fitted.grid
+    assert grid is not None
+    assert less.past is not None
+    assert prep.past is not None
+    codes = Cells.of(grid).codes
+    for mine, his in zip(prep.past["cell"], less.past["cell"], strict=True):
+        assert codes[mine][0] == codes[his][0]
+    assert less.past["cell"].nunique() == len({*codes[prep.past["cell"]][:, 0]}) < prep.past["cell"].nunique()
+    effects = [h.effects[0, -1, :, 0] for h in (history_of(prep), history_of(less)) if h is not None]
+    assert (effects[0] != 0).sum() > (effects[1] != 0).sum() > 0
+    assert without_effects(prep, []) is prep
 
 
 def test_a_row_in_words(explained: ExplainResult) -> None:

@@ -194,7 +194,7 @@ def explain(
         seen = SeenRows.of_validation(loaded, prepared)
         importance = importance_of(seen, repeats=repeats, most_rows=most_rows, seed=seed)
         if retrain_without:
-            retrained = retrain(prepared, loaded.fitted.config, importance, callbacks)
+            retrained = retrain(prepared, loaded.fitted.config, importance, seen.sources, callbacks)
     result = ExplainResult(loaded, importance, retrained, rows, other, against, path, time.perf_counter() - started)
     if path is not None:
         figure = _chart(result)

@@ -7,9 +7,15 @@ it cannot find, the source alone tells.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import pandas as pd
+
 from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.encoded_names import ROW
 from tabcli.config.schema import Config, with_changes
-from tabcli.explanation.importance import Importance, SourceImportance
+from tabcli.explanation.importance import Importance
+from tabcli.explanation.seen import Cells
+from tabcli.explanation.sources import Source
 from tabcli.training.ensemble import fit_ensemble
 from tabcli.training.loop import Callbacks
 
@@ -33,29 +39,51 @@ class Retrained:
 
 
 def retrain(
-    prepared: Prepared, settings: Config, importance: Importance, callbacks: Callbacks | None = None
+    prepared: Prepared,
+    settings: Config,
+    importance: Importance,
+    sources: Sequence[Source],
+    callbacks: Callbacks | None = None,
 ) -> list[Retrained]:
     """One network without each of the `LARGEST` sources, and one with all inputs, on the same rows, from one seed.
 
-    `settings`: of the run. A source is taken from a network that has it: the first of the `variants` that does.
+    `settings`: of the run. `sources`: those of its inputs. A source is taken from a network that has it: the first of
+    the `variants` that does. What the target history tells of its effect is taken, too.
     """
     callbacks = replace(callbacks or Callbacks(), on_model=lambda text: None)
     scores: dict[int, float] = {}
     found = []
-    inputs = {*prepared.fitted.preprocessor.categorical, *prepared.fitted.preprocessor.continuous}
-    others = [s for s in importance.sources if s.kind == "history" or inputs - {*s.inputs}]
-    for source in others[:LARGEST]:
+    inputs, named = prepared.fitted.preprocessor, {s.name: s for s in sources}
+    everything = {*inputs.categorical, *inputs.continuous}
+    largest = [(named[s.name], s.worth) for s in importance.sources]
+    largest = [(s, worth) for s, worth in largest if s.kind == "history" or everything - {*s.inputs}][:LARGEST]
+    for source, worth in largest:
         member = _member_with(settings, source)
         own = settings.of_member(member)
         if member not in scores:
             scores[member] = _score(prepared, own, callbacks)
         changes = {"history": "none"} if source.kind == "history" else {"without": [*own.model.without, *source.inputs]}
         without = own.model_copy(update={"model": with_changes(own.model, changes)})
-        found.append(Retrained(source.name, _score(prepared, without, callbacks), scores[member], source.worth))
+        score = _score(without_effects(prepared, source.effects), without, callbacks)
+        found.append(Retrained(source.name, score, scores[member], worth))
     return found
 
 
-def _member_with(settings: Config, source: SourceImportance) -> int:
+def without_effects(prepared: Prepared, columns: Sequence[str]) -> Prepared:
+    """A prep whose target history does not tell cells apart that differ in these columns alone."""
+    grid, past = prepared.fitted.grid, prepared.past
+    if grid is None or past is None or not columns:
+        return prepared
+    cell = np.append(Cells.of(grid).without(columns), -1)  # −1 stays −1
+
+    def alike(table: pd.DataFrame, name: str) -> pd.DataFrame:
+        return table.assign(**{name: cell[table[name].to_numpy(dtype="int64")].astype(table[name].dtype)})
+
+    tables = {part: alike(table, f"{ROW}cell") for part, table in prepared.tables.items()}
+    return replace(prepared, tables=tables, past=alike(past, "cell"))
+
+
+def _member_with(settings: Config, source: Source) -> int:
     """The first member that has a source."""
     members: Sequence[int] = range(max(1, len(settings.variants)))
     models = [settings.of_member(i).model for i in members]

@@ -251,6 +251,13 @@ class Cells:
             rest, codes[:, i] = rest // n, rest % n
         return cls(tuple(sizes), tuple(sizes.values()), numbers, codes)
 
+    def without(self, columns: Sequence[str]) -> IntArray:
+        """For each cell the first one that differs from it in these columns alone, int64 (n_cells,)."""
+        others = [i for i, c in enumerate(self.columns) if c not in columns]
+        _, first, alike = np.unique(self.codes[:, others], axis=0, return_index=True, return_inverse=True)
+        cell: IntArray = first[alike.reshape(-1)]
+        return cell
+
     def exchanged(self, own: IntArray, other: IntArray, columns: Sequence[str]) -> IntArray:
         """Cells (n,) with `columns` of other cells (n,); −1 for a combination that training never saw."""
         from_other = np.array([c in columns for c in self.columns])
