@@ -37,11 +37,19 @@ KINDS = {
     "quickstart": ("retail", {"stores": 8, "days": 500, "horizon": 20}, "train", "20d"),
     "weekly": ("weekly", {"stores": 3, "products": 4, "weeks": 120, "horizon": 6}, "train", "6w"),
     "hourly": ("hourly", {"stations": 2, "hours": 2100, "horizon": 48}, "train", "48h"),
+    "sold out": ("retail", {"stores": 8, "days": 500, "horizon": 20}, "train", "20d"),
 }
 
 
 def shipped(name: str) -> dict[str, Any]:
-    values: dict[str, Any] = parse_yaml((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"), source=name)
+    """A config of the repository; *sold out* is the first one with rows whose target is cut short."""
+    values: dict[str, Any]
+    if name == "sold out":
+        values = shipped("quickstart")
+        values["target"] |= {"censored_where": {"SoldOut": 1}}
+        values["availability"]["past_only"] = [*values["availability"]["past_only"], "SoldOut"]
+    else:
+        values = parse_yaml((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8"), source=name)
     return values
 
 
@@ -70,6 +78,9 @@ def test_a_backtest_scores_what_the_command_line_gives_on_tables_that_end_at_the
     given_data.mkdir()
     hand.mkdir()
     rows = pd.read_csv(tmp_path / "synth" / raw["tables"]["train"]["file"], low_memory=False)
+    if name == "sold out":
+        rows["SoldOut"] = ((rows.index % 5 == 0) & (rows["sales"] > 0)).astype("int64")
+        rows["sales"] = rows["sales"].where(rows["SoldOut"] == 0, (rows["sales"] * 0.8).astype("int64"))
     for file in (tmp_path / "synth").glob("*.csv"):
         for folder in (given_data, hand):
             (folder / file.name).write_bytes(file.read_bytes())
@@ -96,6 +107,9 @@ def test_a_backtest_scores_what_the_command_line_gives_on_tables_that_end_at_the
     got[raw["date"]] = pd.to_datetime(got[raw["date"]])
     both = scored.merge(got, on=keys, how="left", validate="one_to_one")
     assert len(scored) > 0.5 * len(got)
+    if name == "sold out":
+        within = rows[(dates > cutoff) & (dates <= end)]
+        assert len(scored) == ((within["SoldOut"] == 0) & (within["sales"] > 0)).sum()
     np.testing.assert_array_equal(both["network"], both[raw["target"]["column"]])
     expected = directories.load_run(tmp_path / "run").metrics.expected
     assert expected > 0

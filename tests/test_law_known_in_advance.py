@@ -83,7 +83,8 @@ KEYS = [key for key in ALL_KEYS if key.mark.use in AHEAD]
 """Those that are read on the days to forecast."""
 
 NOT_AHEAD = {
-    *("series", "date", "id", "target.column", "target.drop_where", "joins.on", "joins.as_of", "history.columns"),
+    *("series", "date", "id", "target.column", "target.drop_where", "target.censored_where", "card.sensitive"),
+    *("joins.on", "joins.as_of", "history.columns"),
     *("availability.known_in_advance", "availability.past_only", "availability.static", "forecast.rules"),
     *("model.without", "model.embedding_sizes"),
 }
