@@ -385,6 +385,42 @@ def test_series_of_two_columns_are_named_by_both() -> None:
     assert found.sentences()[0].startswith("units of y · 2 on ")
 
 
+def test_one_series_of_months_is_explained_beside_the_year_before() -> None:
+    """Where there is one series, everything is exchanged within it, and nothing is said of a series."""
+    months = pd.date_range("2012-01-01", periods=102, freq="MS", unit="us")
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"month": months, "campaign": rng.integers(0, 2, 102)})
+    wave = 100 * np.exp(0.3 * np.sin(2 * np.pi * months.month / 12) + 0.4 * rows["campaign"])
+    rows["pieces"] = np.round(wave * np.exp(rng.normal(0, 0.02, 102)))
+    config: dict[str, Any] = {
+        "format_version": 1,
+        "tables": {"train": {"file": "a.csv"}, "future": {"file": "b.csv"}},
+        "series": [],
+        "date": "month",
+        "target": {"column": "pieces"},
+        "availability": {"known_in_advance": ["campaign"]},
+        "features": {"date_parts": ["month"]},
+        "categorical": ["monthMonth", "campaign"],
+        "continuous": ["monthElapsed"],
+        "history": {"effects": ["campaign"]},
+        "forecast": {"floor": "off"},
+        "train": {"epochs": 20, "batch_size": 8, "lr": 0.01},
+        "model": {"layers": [16]},
+    }
+    tables = {"train": rows.head(96), "future": rows.tail(6).drop(columns="pieces")}
+    run = tabcli.train(tabcli.prep(config, tables), overrides=QUICK).run
+    importance = tabcli.explain(run, tables, repeats=2).importance
+    assert importance is not None
+    within = {s.name: s.within for s in importance.sources}
+    assert {*within} == {"calendar", "campaign", "history of pieces"}
+    assert within["campaign"] == within["calendar"] == "series"
+    found = tabcli.explain(run, tables, dates=["2020-01-01..2020-06-30"])
+    assert (found.table["date"].dt.year - found.table["against"].dt.year).tolist() == [1] * 6
+    assert found.sentences()[0].startswith("pieces on Wed 2020-01-01: ")
+    assert "than the same time a year before (2019-01-01)" in found.sentences()[0]
+    assert all(exact(block.contributions) for block in found.rows)
+
+
 # ---------------------------------------------------------------------------------------------- words
 
 
