@@ -123,6 +123,7 @@ class TrainMetricsState(TypedDict):
     better: dict[str, float]
     held: NotRequired[list[float]]
     bounds: NotRequired[int]
+    unscored: NotRequired[int]
 
 
 LEAST = 0.03
@@ -140,7 +141,8 @@ class TrainMetrics:
     validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the calibration. `better`: by
     how much less past forecasts err than the best naive ones, metric → fraction. `held`: which share of each past
     window lay within the 80 % intervals that the other windows give; empty with a single window. `bounds`: how many
-    rows of whose target only a lower bound is known were learned beside the others; they are in no score.
+    rows of whose target only a lower bound is known were learned beside the others; `unscored`: how many such rows lie
+    in the past windows, where they are in no score.
     """
 
     metric: str
@@ -160,6 +162,7 @@ class TrainMetrics:
     better: Mapping[str, float] = field(default_factory=dict)
     held: tuple[float, ...] = ()
     bounds: int = 0
+    unscored: int = 0
 
     @property
     def bias(self) -> tuple[float, bool]:
@@ -202,6 +205,7 @@ class TrainMetrics:
             "better": dict(self.better),
             "held": list(self.held),
             "bounds": self.bounds,
+            "unscored": self.unscored,
         }
 
     @classmethod
@@ -229,4 +233,5 @@ class TrainMetrics:
             state["better"],
             tuple(state.get("held", ())),
             state.get("bounds", 0),
+            state.get("unscored", 0),
         )

@@ -148,8 +148,10 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {windows}"
     mean, sure = metrics.bias
     if metrics.bounds:
-        yield f"lower bounds   {metrics.bounds:,} rows whose target was cut short are in none of these scores;"
-        yield "               on the others less was wanted, so that a forecast of what is wanted lies above them"
+        learned, unscored = f"{metrics.bounds:,}", f"{metrics.unscored:,}"
+        yield f"lower bounds   {learned} rows whose target was cut short were learned as such; {unscored}"
+        yield "               lie in the windows and are in no score: on the others less was wanted, so that a forecast"
+        yield "               of what is wanted lies above them"
     elif sure:
         off, way = score_text("bias", abs(mean)), "high" if mean > 0 else "low"
         yield f"warning        the sum of the forecast was {off} too {way} on average, in all {n} past windows"

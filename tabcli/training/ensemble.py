@@ -131,6 +131,15 @@ def _decided_by_past(prepared: Prepared, settings: Config) -> Config:
     return settings.model_copy(update={"forecast": forecast, "calibration": calibration})
 
 
+def _bounds_within(prepared: Prepared, n_windows: int) -> int:
+    """How many rows with a bound only lie in the newest windows."""
+    fitted, table = prepared.fitted, prepared.tables.get("censored")
+    if table is None:
+        return 0
+    ago = fitted.frequency.ago(table[row_column(fitted.config.date)], fitted.split.valid_end)
+    return int(((ago >= 0) & (ago < n_windows * fitted.horizon)).sum())
+
+
 def _describe_all(inputs: Callable[[MemberSpec], Inputs], tasks: Sequence[MemberSpec], settings: Config) -> str:
     """Each different network of the ensemble as text."""
     return "\n".join(dict.fromkeys(describe(inputs(t).spec) for t in tasks[: max(1, len(settings.variants))]))
@@ -227,6 +236,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         better=ensemble.floors.better,
         held=held_by_windows(prepared.fitted, ensemble.past),
         bounds=len(window_of(prepared, "refit" if ensemble.refitted else 0).bounds),
+        unscored=_bounds_within(prepared, len(ensemble.windows)),
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)
