@@ -20,6 +20,7 @@ from tabcli.cli.app import app
 from tabcli.errors import DataError, UsageError
 from tabcli.explanation.contributions import Contributions, Pairs, contributions_of
 from tabcli.explanation.gradients import VectorNetwork, integrated_gradients
+from tabcli.explanation.importance import importance_of
 from tabcli.explanation.plan import plan_of
 from tabcli.explanation.retrained import without_effects
 from tabcli.explanation.seen import Cells, SeenRows
@@ -176,6 +177,26 @@ def test_a_floor_is_part_of_the_history_and_its_parts_add_up() -> None:
     found = contributions_of(SeenRows.of_validation(run, prep), one_to_one([*range(20)], [*range(60, 40, -1)]))
     assert exact(found)
     assert [*found.by_source()] == ["history of units"]
+
+
+def test_a_floor_is_the_history_also_where_networks_have_none() -> None:
+    config = copy.deepcopy(CONFIG)
+    config["forecast"]["floor"] = "auto"
+    prep = prepared_of(config)
+    run = tabcli.train(prep, overrides=["train.epochs=1", "train.lr=1e-7", "calibration.windows=1"]).run
+    assert run.floor.share == 1.0
+    assert run.snapshot is None
+    rows = SeenRows.of_validation(run, prep)
+    assert [s.name for s in importance_of(rows, repeats=1).sources if s.change > 0] == ["history of units"]
+    found = contributions_of(rows, one_to_one([*range(20)], [*range(60, 40, -1)]))
+    assert exact(found)
+    assert [*found.by_source()] == ["history of units"]
+
+
+def test_a_history_that_no_network_looks_at_is_no_source(prep: Prepared) -> None:
+    run = tabcli.train(prep, overrides=[*QUICK, "model.history=none"]).run
+    assert run.fitted.grid is not None
+    assert "history of units" not in [s.name for s in SeenRows.of_validation(run, prep).sources]
 
 
 # ------------------------------------------------------------------------------------- rows, from tables

@@ -70,7 +70,7 @@ class SeenRows:
             places = places_of(run.fitted, encoded, dates)
             naive = mixed({n: run.floor.models[n].forecast(places) for n in run.floor.mixture}, run.floor.mixture)
         told = told_by_date(known[_known(run, known)], known[config.date])
-        return cls(run, encoded, dates, run.snapshot, naive, None, None, sources_of(run.fitted, told))
+        return cls(run, encoded, dates, run.snapshot, naive, None, None, _sources(run, told))
 
     @classmethod
     def of_validation(cls, run: Run, prepared: Prepared) -> "SeenRows":
@@ -93,7 +93,7 @@ class SeenRows:
         told = told_by_date(pd.DataFrame(columns), learned[row_column(config.date)])
         actual = table[row_column(config.target.column)].to_numpy(dtype="float64")
         dates = table[row_column(config.date)].reset_index(drop=True)
-        sources = sources_of(run.fitted, told)
+        sources = _sources(run, told)
         return cls(run, table, dates, snapshot, naive, actual, prepared.criterion(table), sources)
 
     def __len__(self) -> int:
@@ -197,7 +197,8 @@ class SeenRows:
             return bool((ordered & same).any())
 
         if source.kind == "history":
-            return self.places is not None and (differ(self.places.series) or differ(self.places.step))
+            in_floor = self.naive is not None and differ(self.naive)
+            return in_floor or (self.places is not None and (differ(self.places.series) or differ(self.places.step)))
         return any(differ(self.encoded[input_column(c)].to_numpy()) for c in source.inputs) or (
             self.cells is not None and self.places is not None and bool(source.effects) and differ(self.places.cell)
         )
@@ -210,6 +211,11 @@ def require_same_prep(run: Run, prepared: Prepared) -> None:
             "the run was trained on another prep: their codes, means or medians differ",
             hint="give the prep that the run was trained on, or the tables that it was made from",
         )
+
+
+def _sources(run: Run, told: Sequence[str]) -> list[Source]:
+    """The sources of a run; the history is one where a network or the floor looks at it."""
+    return sources_of(run.fitted, told, run.snapshot is not None or run.floor.share > 0)
 
 
 def _known(run: Run, rows: pd.DataFrame) -> list[str]:

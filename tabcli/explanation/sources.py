@@ -50,10 +50,11 @@ class Source:
     parts: Mapping[str, str]
 
 
-def sources_of(fitted: FittedPipeline, told: Iterable[str] = ()) -> list[Source]:
+def sources_of(fitted: FittedPipeline, told: Iterable[str] = (), history: bool | None = None) -> list[Source]:
     """The sources of a pipeline's inputs; each input has exactly one, and the history comes last.
 
     `told`: columns known in advance that the date alone tells, such as a column with the weekday: `told_by_date`.
+    `history`: whether the target's own past is a source; by default where the pipeline has a target history.
     """
     config, preprocessor = fitted.config, fitted.preprocessor
     tokens = _tokens(config, fitted.contract.tables, {*told})
@@ -70,7 +71,7 @@ def sources_of(fitted: FittedPipeline, told: Iterable[str] = ()) -> list[Source]
         parts = {c: wording.get(inputs[c], _usual(kind, name, inputs[c], config)) for c in own}
         columns = tuple(sorted(column for of, column in group if of == "known in advance"))
         found.append(Source(name, kind, own, columns, tuple(c for c in effects if of_column[c] == group), parts))
-    if fitted.grid is not None:
+    if fitted.grid is not None if history is None else history:
         found.append(Source(_apart(f"history of {config.target.column}", names.values()), "history", (), (), (), {}))
     return found
 
