@@ -92,7 +92,8 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
     try:
         return _from_arrow(reader(path), str(path))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {error}") from None
+        why = str(error).removeprefix(f"Could not open Parquet input source '{path}': ")  # the path is said already
+        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {why}") from None
 
 
 def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
