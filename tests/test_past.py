@@ -43,7 +43,7 @@ def test_a_window_holds_the_open_rows_of_its_days_as_the_table_has_them(prepared
     made = past_forecast(prepared, window, np.arange(n) / 2.0)
     end = START + pd.Timedelta(days=N_DAYS - 1 - window * HORIZON)
     rows = OPEN[OPEN["day"].between(end - pd.Timedelta(days=HORIZON - 1), end)]
-    assert list(made) == ["window", "series", "date", "ahead", "actual", "output"]
+    assert list(made)[:6] == ["window", "series", "date", "ahead", "actual", "output"]
     assert made["window"].eq(window).all()
     assert made["output"].tolist() == [i / 2 for i in range(n)], "in the order of the scored rows"
     shops = prepared.fitted.calendar.series["shop"].to_numpy()[made["series"]]
@@ -72,7 +72,7 @@ def test_windows_are_numbered_from_0_on_also_without_the_newest(prepared: Prepar
 
 def test_the_place_of_a_row_is_its_series_hour_of_the_week_and_step_ahead(prepared: Prepared) -> None:
     dates = pd.Series(pd.date_range("2024-01-01", periods=9, unit="us"))
-    where = row_places(prepared.fitted, np.arange(-1, 8), dates, np.arange(1, 10))
+    where = row_places(prepared.fitted, np.arange(-1, 8), dates, np.arange(1, 10), np.ones(9))
     assert where.season.tolist() == [0, 24, 48, 72, 96, 120, 144, 0, 24]
     assert (where.series[0], where.ahead[-1]) == (-1, 9)
 
@@ -85,7 +85,8 @@ def test_what_is_held_is_what_bounds_from_the_other_windows_hold(prepared: Prepa
         scatter = fit_scatter(past_errors(fitted, rows[rows["window"] != k]))
         own = rows[rows["window"] == k]
         series, ahead = (own[c].to_numpy(dtype="int64") for c in ("series", "ahead"))
-        bounds = scatter.quantiles(row_places(fitted, series, own["date"], ahead), interval_levels(HELD))
+        where = row_places(fitted, series, own["date"], ahead, np.ones(len(own)))
+        bounds = scatter.quantiles(where, interval_levels(HELD))
         low, high = np.exp(own["output"].to_numpy()[:, None] + bounds).T
         assert share == pytest.approx(own["actual"].between(low, high).mean())
     assert held[0] > 0.9 > 0.5 > held[2], "the quiet window lies within bounds of the loud one, and not the other way"
