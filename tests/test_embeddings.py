@@ -249,6 +249,36 @@ def test_places_beside_and_labels(run: Path, tmp_path: Path) -> None:
     assert "Each set aside in turn" in words
 
 
+def test_planted_groups_of_shops_are_recovered_from_three_labels_each() -> None:
+    """Twenty shops, half of which sell most before the weekend and half on it; nothing else tells them apart."""
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2021-01-01", periods=150, unit="us")
+    rows = pd.MultiIndex.from_product([range(20), days], names=["shop", "day"]).to_frame(index=False)
+    like_week = (rows["shop"] % 2 == 1) == (rows["day"].dt.day_of_week >= 4)
+    level = 50 * np.exp(rng.normal(0, 0.1, 20))[rows["shop"]]
+    rows["units"] = np.round(level * np.exp(np.where(like_week, 0.4, -0.4) + rng.normal(0, 0.05, len(rows))), 2)
+    config = {
+        **{k: CONFIG[k] for k in ("format_version", "model", "seed", "date", "series")},
+        "tables": {"train": {"file": "t.csv"}},
+        "target": {"column": "units"},
+        "features": {"date_parts": ["day"]},
+        "categorical": ["shop", "dayDayofweek"],
+        "continuous": [],
+        "validation": {"last": "20d"},
+        "forecast": {"floor": "off"},
+        "train": {"epochs": 6, "batch_size": 64, "lr": 0.01, "threads": 1, "members": 2},
+        "calibration": {"windows": 0},
+    }
+    run = tabcli.train(tabcli.prep(config, {"train": rows}))
+    labels = pd.DataFrame({"shop": [0, 2, 4, 1, 3, 5], "label": ["week"] * 3 + ["weekend"] * 3})
+    found = tabcli.embeddings(run, labels=labels, near=["6"], neighbours=5)
+    assert found.labelled is not None
+    assert len(found.labelled.similar) == 14
+    assert all(s.label == ("weekend" if int(s.series) % 2 else "week") for s in found.labelled.similar)
+    assert all(int(n.name) % 2 == 0 for n in found.near["6"])
+    assert found.agreements[0].verdict == "stable"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
