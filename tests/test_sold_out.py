@@ -204,6 +204,9 @@ def test_train_says_how_many_rows_are_in_no_score_and_decides_nothing_by_the_oth
     n = int((tables["train"]["sold_out"] == 1).sum())
     text = said("prep", "-c", tmp_path / "config.json", "-d", folder, "-o", tmp_path / "prep")
     assert f"lower bounds   {n:,} rows whose target was cut short" in text
+    again = said("prep", "-c", tmp_path / "config.json", "-d", folder, "-o", tmp_path / "prep")
+    assert "unchanged: " in again
+    assert f"lower bounds   {n:,} rows whose target was cut short" in again
     few = ["-S", "train.epochs=1", "-S", "calibration.windows=1"]
     text = said("train", "-p", tmp_path / "prep", "-o", tmp_path / "run", "--refit", *few)
     train = tables["train"]
@@ -213,6 +216,9 @@ def test_train_says_how_many_rows_are_in_no_score_and_decides_nothing_by_the_oth
     assert "calibration    none: targets that were cut short are in no past window" in text
     loaded = tabcli.predict(tmp_path / "run", folder)
     assert np.isfinite(loaded.table["units"]).all()
+    for page in ("MODEL_CARD.md", "DATASHEET.md"):
+        told = (tmp_path / "run" / page).read_text()
+        assert any(f"{n:,}" in line and "cut short" in line for line in told.splitlines()), page
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["bounds"] == n
     assert metrics["floor"]["share"] == 0

@@ -117,6 +117,7 @@ class RowsState(TypedDict, total=False):
     train: int
     valid: int
     gap: int
+    censored: int
     future: int
 
 
@@ -142,7 +143,7 @@ class PrepSummaryState(TypedDict):
 class PrepSummary:
     """What prep found.
 
-    `rows`: part → rows; the parts are train, valid and, where there are such rows, gap and future. `series`: how many.
+    `rows`: part → rows; the parts are those of `Prepared.tables`. `series`: how many.
     `unmatched`: lookup table → rows that found no match. `frequency`: the step, such as 1w. `codes`: part → column →
     how many values are missing, and how many training never saw. `filled`: part → column → missing numbers that were
     filled. `baseline`: what the networks must beat. `seen`: what the past shows of time; None for
@@ -191,6 +192,7 @@ class PrepSummary:
         rows, columns = state["rows"], state["columns"]
         parts = {"train": rows["train"], "valid": rows["valid"]}
         parts |= {"gap": rows["gap"]} if rows["gap"] else {}
+        parts |= {"censored": rows["censored"]} if "censored" in rows else {}
         parts |= {"future": rows["future"]} if "future" in rows else {}
         counts = (rows["read"], rows["sampled"], rows["dropped"], state["filled_inputs"], state["clipped"])
         return cls(

@@ -92,6 +92,8 @@ def _left_out(known: Known) -> list[str]:
     found = [f"- {n:,} rows with {plain(reason)}." for reason, n in counts.dropped.items() if n]
     if gap := summary.rows.get("gap", 0):
         found.append(f"- {gap:,} rows in the gap before the validation rows (`validation.gap`).")
+    if bounds := summary.rows.get("censored", 0):
+        found.append(f"- {bounds:,} rows whose target was cut short: learned as lower bounds, in no score.")
     if counts.clipped:
         found.append(f"- Not left out: {counts.clipped:,} negative targets were taken as 0.")
     found += [f"- Filled in: {n:,} missing values of {code(c)}." for c, n in counts.filled.items() if n]

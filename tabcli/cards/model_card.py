@@ -163,6 +163,8 @@ def _data(known: Known) -> list[str]:
         dropped = {reason: n for reason, n in summary.counts.dropped.items() if n}
         left = "; ".join(f"{n:,} rows with {plain(reason)}" for reason, n in dropped.items()) or "none"
         lines.append(f"- Rows left out of learning and scoring: {left}.")
+        if bounds := summary.rows.get("censored", 0):
+            lines.append(f"- Rows whose target was cut short, learned as lower bounds and in no score: {bounds:,}.")
         if (seen := summary.seen) is not None:
             gaps = f"{seen.gappy:,} series lack {seen.missing:,} steps; the longest gap is {plain(seen.longest)}"
             lines.append(f"- Gaps: {gaps if seen.gappy else 'none'}.")
