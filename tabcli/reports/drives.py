@@ -7,7 +7,7 @@ import pandas as pd
 from tabcli.explanation.importance import Importance, importance_of
 from tabcli.explanation.seen import SeenRows
 from tabcli.reports.report_rows import COLUMN, ReportRows
-from tabcli.reports.why import Why, why_of
+from tabcli.reports.why import Why, few_networks, why_of
 from tabcli.tables.contract import DataSource
 
 MOST_ROWS, REPEATS = 4000, 2
@@ -43,7 +43,7 @@ def drives_of(rows: ReportRows, data: DataSource | None) -> Drives | None:
     """None where nothing is forecast, or all of it is 0 by rule."""
     if rows.prediction is None or rows.forecast["zero"].all():
         return None
-    seen = SeenRows.of_forecast(rows.run, rows.prediction.applied, _past(rows))
+    seen = SeenRows.of_forecast(few_networks(rows.run), rows.prediction.applied, _past(rows))
     importance = importance_of(seen, repeats=REPEATS, most_rows=MOST_ROWS)
     why, first = why_of(rows, data), str(rows.forecast["date"].min().date())
     if why is None:

@@ -8,12 +8,13 @@ The seven days to come are each compared with the same weekday before. Four thin
     changed by hand  where another forecast stands for the run's
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
+from tabcli.artifacts.contents import Run
 from tabcli.config.card import FEW_VALUES
 from tabcli.errors import DataError
 from tabcli.explanation.compared import MOST_ROWS, Explained, explain_rows
@@ -24,8 +25,8 @@ from tabcli.tables.contract import DataSource
 
 OPEN, ITSELF, BY_HAND = "days open or closed", "the week before itself", "changed by hand"
 
-MOST_WORK = 80_000
-"""So many rows × networks are explained, of the largest series first."""
+FEW = 3
+"""Of more networks so many are asked; what they say is set to the level of the forecast of all."""
 
 WEEK = pd.Timedelta(days=7)
 
@@ -58,8 +59,7 @@ def why_of(rows: ReportRows, data: DataSource | None) -> Why | None:
     sums = rows.forecast.groupby("series")["value"].sum().sort_values(ascending=False, kind="stable")
     names = pd.Series(rows.names)
     alone = names[~names.duplicated(keep=False)]  # explanations tell series by name
-    most = min(MOST_WORK // max(len(run.members), 1), MOST_ROWS) // 7
-    series = [k for k in sums.index.tolist() if k in alone.index][:most]
+    series = [k for k in sums.index.tolist() if k in alone.index][: MOST_ROWS // 7]  # the largest ones
     plan = plan_of(run, data)
     number_of = pd.Series(alone.index, index=alone.to_numpy())
     own = pd.Series(plan.names).map(number_of).to_numpy()[plan.series]
@@ -68,10 +68,15 @@ def why_of(rows: ReportRows, data: DataSource | None) -> Why | None:
     if not chosen.any():
         return None
     try:
-        explained = explain_rows(run, data, plan, chosen)[0]
+        explained = explain_rows(few_networks(run), data, plan, chosen)[0]
     except DataError:  # no row has anything to be compared with
         return None
     return _made(rows, explained, number_of, first)
+
+
+def few_networks(run: Run) -> Run:
+    """The run with its first networks."""
+    return replace(run, networks=run.networks[:FEW], members=run.members[:FEW])
 
 
 def _made(rows: ReportRows, explained: Explained, number_of: pd.Series, first: pd.Timestamp) -> Why:
@@ -85,10 +90,13 @@ def _made(rows: ReportRows, explained: Explained, number_of: pd.Series, first: p
     assert rows.known is not None
     then = rows.known[(rows.known["date"] < first) & (rows.known["date"] >= first - WEEK)]
     asked = table[["series", "against"]].rename(columns={"against": "date"})
-    actual = asked.merge(then, how="left", on=["series", "date"])["actual"].fillna(0.0).to_numpy()
-    found = np.zeros((len(series), len(sources) + 1))
-    np.add.at(found, place, np.column_stack([parts, table["reference"].to_numpy() - actual]))
+    actual = asked.merge(then, how="left", on=["series", "date"])["actual"].fillna(0.0).to_numpy(dtype="float64")
     now = rows.forecast[rows.forecast["date"] < first + WEEK]
+    of_all = table[["series", "date"]].merge(now, how="left", on=["series", "date"])["own"].to_numpy(dtype="float64")
+    few, reference = (table[c].to_numpy(dtype="float64") for c in ("forecast", "reference"))
+    level = np.divide(of_all, few, out=np.ones(len(table)), where=few != 0)
+    found = np.zeros((len(series), len(sources) + 1))
+    np.add.at(found, place, np.column_stack([parts * level[:, None], level * reference - actual]))
     own, value, before = (_sums(t, c, series) for t, c in ((now, "own"), (now, "value"), (then, "actual")))
     names, columns = [*sources, OPEN, ITSELF], [*found[:, :-1].T, own - before - found.sum(axis=1), found[:, -1]]
     if (np.abs(value - own) > 1e-3 * np.abs(own)).any():
