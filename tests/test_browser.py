@@ -83,10 +83,10 @@ def test_a_series_is_found_by_its_name(opened: Any) -> None:
     assert chart.locator("svg path.forecast-line").get_attribute("d").count("L") > 10
     assert chart.locator("svg path.past-line").get_attribute("d").count("L") > 10
     assert chart.locator("svg rect.band").count() > 10
-    assert re.fullmatch(r"Why [+−]\d+ % on the seven days before", chart.locator("h3").inner_text())
+    assert re.fullmatch(r"Why [+−]\d+\s% on the seven days before", chart.locator("h3").inner_text())
     assert "promo (on 3 days, 2 the week before)" in chart.locator("tbody").first.inner_text()
     assert chart.locator("tbody").nth(1).locator("tr").count() == 3
-    assert re.match(r"Past forecasts of this series were off by \d+ %", chart.locator("p").first.inner_text())
+    assert re.match(r"Past forecasts of this series were off by \d+\s%", chart.locator("p").first.inner_text())
     assert "2021-08-11, 6 days" in chart.inner_text()
     box.fill("<script>")
     assert status.inner_text().startswith('shop <script>alert("1")</script>')

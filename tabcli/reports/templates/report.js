@@ -50,8 +50,8 @@
   }
 
   function percent(share) {
-    const text = Math.abs(100 * share).toFixed(0) + " %";
-    return (share < 0 && text !== "0 %" ? "\u2212" : text !== "0 %" ? "+" : "") + text;
+    const text = Math.abs(100 * share).toFixed(0) + "\u00a0%";
+    return (Math.round(100 * share) ? (share < 0 ? "\u2212" : "+") : "") + text;
   }
 
   function table(parent, label, header, rows) {
@@ -146,7 +146,7 @@
   function draw(k) {
     const n = numbersOf(k), off = data.off[k];
     out.replaceChildren();
-    if (off) element(out, "p", { class: "dim" }, `Past forecasts of this series were off by ${(100 * off).toFixed(0)} % of what happened.`);
+    if (off) element(out, "p", { class: "dim" }, `Past forecasts of this series were off by ${(100 * off).toFixed(0)}\u00a0% of what happened.`);
     chart(k, n);
     why(k);
     const week = weekly(k);
