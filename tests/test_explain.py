@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 import tabcli
 from tabcli.api.explain import ExplainResult
 from tabcli.artifacts.contents import Prepared, Run
+from tabcli.cli import render_explain
 from tabcli.cli.app import app
 from tabcli.errors import DataError, UsageError
 from tabcli.explanation.contributions import Contributions, Pairs, contributions_of
 from tabcli.explanation.gradients import VectorNetwork, integrated_gradients
 from tabcli.explanation.importance import importance_of
 from tabcli.explanation.plan import plan_of
-from tabcli.explanation.retrained import without_effects
+from tabcli.explanation.retrained import Retrained, without_effects
 from tabcli.explanation.seen import Cells, SeenRows
 from tabcli.explanation.words import percent
 from tabcli.forecasting.outputs import networks_of
@@ -554,6 +555,15 @@ def test_the_command_trains_without_the_largest_sources(saved: Path) -> None:
     assert shop["source"] == "shop"
     assert shop["rise"] == pytest.approx(shop["score"] - shop["with_all"])
     assert shop["rise"] > 0.05
+
+
+def test_networks_without_a_source_stand_beside_one_with_all() -> None:
+    checks = [Retrained("promo", 0.1524, 0.0568, 0.161), Retrained("calendar", 0.05, 0.0568, 0.12)]
+    assert [*render_explain._retrained("rmspe", checks)] == [
+        "source    without  with all  rise  rise if exchanged",
+        "promo     15.24 %    5.68 %  +9.6              +16.1",
+        "calendar   5.00 %    5.68 %  −0.7              +12.0",
+    ]
 
 
 @pytest.mark.parametrize("more", [["--date", "2021-08-03"], [], ["--set", "promo=1", "--date", "2021-08-03"]])

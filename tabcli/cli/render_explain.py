@@ -1,6 +1,7 @@
 """Explanations → the lines that explain prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import stdev
 from typing import TYPE_CHECKING
 
 from tabcli.cli.terminal import bars_of, columns_lines
@@ -9,6 +10,7 @@ from tabcli.evaluation.naming import FRACTIONS, score_text
 if TYPE_CHECKING:
     from tabcli.api.explain import ExplainResult
     from tabcli.explanation.importance import Importance
+    from tabcli.explanation.retrained import Retrained
     from tabcli.explanation.what_if import WhatIf
 
 BAR = 24
@@ -25,12 +27,10 @@ def render_explain(result: "ExplainResult") -> Iterator[str]:
     """What was asked for: the importance of sources, rows in words, or two plans side by side."""
     if result.importance is not None:
         yield from _importance(result.importance)
-        for check in result.retrained:
-            metric = result.importance.metric
-            yield (
-                f"trained without {check.source}: {metric.upper()} {score_text(metric, check.score)}, with all inputs "
-                f"{score_text(metric, check.with_all)} (one network each)"
-            )
+        if result.retrained:
+            yield ""
+            yield "One network trained without a source, and one with all:"
+            yield from _retrained(result.importance.metric, result.retrained)
     elif result.what_if is not None:
         yield from _what_if(result.what_if, result.run.fitted.config.target.column)
     else:
@@ -47,23 +47,33 @@ def _importance(found: "Importance") -> Iterator[str]:
         yield "With the values of a source exchanged between rows it is"
         yield ""
     bars = bars_of([s.worth for s in found.sources], BAR)
-    rows = [["source", found.metric.upper(), "rise", "networks", "exchanged within", ""]]
+    rows = [["source", found.metric.upper(), "rise", "repeats", "networks", "exchanged within", ""]]
     for s, bar in zip(found.sources, bars, strict=True):
         alone = (
             f"{_rise(min(s.members), share=share)} … {_rise(max(s.members), share=share)}" if len(s.members) > 1 else ""
         )
         within = f"a {s.within if s.within == 'date' else 'series'}" if s.within else "–"
         score = "" if found.score is None else score_text(found.metric, found.score + s.worth)
-        rows.append([s.name, score, _rise(s.worth, share=share), alone, within, bar])
+        spread = f"± {_rise(stdev(s.repeats), share=share).lstrip('+')}" if len(s.repeats) > 1 else ""
+        rows.append([s.name, score, _rise(s.worth, share=share), spread, alone, within, bar])
     used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
     yield from columns_lines(
-        [[row[i] for i in used] for row in rows], [k for k, i in enumerate(used) if i in (0, 4, 5)]
+        [[row[i] for i in used] for row in rows], [k for k, i in enumerate(used) if i in (0, 5, 6)]
     )
 
 
 def _rise(value: float, *, share: bool) -> str:
     text = f"{100 * value:+.1f}" if share else f"{value:+.3g}"
     return (text if float(text) else text[1:]).replace("-", "−")
+
+
+def _retrained(metric: str, checks: "Sequence[Retrained]") -> Iterator[str]:
+    share = metric in FRACTIONS
+    rows = [["source", "without", "with all", "rise", "rise if exchanged"]]
+    for c in checks:
+        scores = (score_text(metric, c.score), score_text(metric, c.with_all))
+        rows.append([c.source, *scores, _rise(c.rise, share=share), _rise(c.exchanged, share=share)])
+    yield from columns_lines(rows, [0])
 
 
 def _what_if(made: "WhatIf", target: str) -> Iterator[str]:

@@ -51,10 +51,12 @@ def what_if(run: Run, data: DataSource, plan: Plan, chosen: BoolArray, changes: 
     lookups = lookup_tables(run.fitted, data)
     before, after = (apply(run.fitted, data, rows=table, lookups=lookups) for table in (rows, changed))
     planned, other = forecast_applied(run, before), forecast_applied(run, after)
-    names = np.array(plan.names, dtype=object)[plan.series[ahead]]
+    series = plan.series[ahead]
+    names = np.array(plan.names, dtype=object)[series]
     table = _table(run, rows, changed, names, own, (planned, other), list(changes))
     shown = np.flatnonzero(own | (planned != other))
-    table = table.iloc[shown].sort_values(["series", "date"], kind="stable", ignore_index=True)
+    order = np.lexsort((table["date"].to_numpy()[shown], series[shown]))
+    table = table.iloc[shown[order]].reset_index(drop=True)
     notes = _notes(run, before, after, list(changes))
     return WhatIf(table, dict(changes), float(planned.sum()), float(other.sum()), tuple(notes))
 
