@@ -14,7 +14,7 @@ import tabcli
 from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.evaluation.scatter import PastErrors, RowPlaces, fit_scatter
-from tabcli.evaluation.time_of_year import PRIOR, YearlyErrors
+from tabcli.evaluation.time_of_year import CHANCE, PRIOR, YearlyErrors
 from tabcli.training.past import TIME_OF_YEAR
 from tabcli.training.yearly import naive_errors, yearly_factors
 
@@ -26,11 +26,18 @@ def yearly(n: int = 500, loud: int = 100, by: float = 3.0) -> YearlyErrors:
     return YearlyErrors(sizes, np.full(n, 10), 364, 40)
 
 
+def shrunk(ratio: float, dates: int) -> float:
+    departure = np.log(ratio)
+    return float(np.exp(departure * dates / (dates + PRIOR) * departure**2 / (departure**2 + CHANCE**2)))
+
+
 def test_a_place_is_as_uncertain_as_it_was_a_year_before_shrunk_by_the_dates_that_speak() -> None:
     usual = (500 + 80) / 500  # three times as much at 40 of 500 places
     loud, calm, unknown, far = yearly().factors(np.array([364 + 120, 364 + 300, 120, 964]))
-    assert loud == pytest.approx((3 / usual) ** (40 / (40 + PRIOR)))
-    assert calm == pytest.approx((1 / usual) ** (40 / (40 + PRIOR)))
+    assert loud == pytest.approx(shrunk(3 / usual, 40))
+    assert calm == pytest.approx(shrunk(1 / usual, 40))
+    assert 1.5 < loud < 1.8
+    assert 0.9 < calm < 1
     assert unknown == 1.0, "no year before it"
     assert far == calm, "of the year before it nothing is known, but of two years before"
 
@@ -40,7 +47,7 @@ def test_two_years_before_speak_more_clearly_than_one() -> None:
     sizes[464:504] *= 3.0
     twice = YearlyErrors(sizes, np.full(900, 10), 364, 40)
     usual = sizes.sum() / 900
-    assert twice.factors(np.array([2 * 364 + 120]))[0] == pytest.approx((3 / usual) ** (80 / (80 + PRIOR)))
+    assert twice.factors(np.array([2 * 364 + 120]))[0] == pytest.approx(shrunk(3 / usual, 80))
 
 
 def test_places_without_rows_and_errors_of_nothing_tell_nothing() -> None:

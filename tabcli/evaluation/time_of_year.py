@@ -2,7 +2,8 @@
 
 The few past windows that networks forecast seldom hold the time of the year that is forecast: nothing in them tells of
 Christmas. Naive forecasts cost nothing, so theirs reach back over all of the past. Networks know more than these do, so
-their errors follow only in part: each factor is shrunk towards 1 by how many dates speak for it.
+their errors follow only in part: each factor is shrunk towards 1, by how many dates speak for it, and since most times
+of the year are like the others, so that only large departures are more than chance.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ import numpy as np
 
 from tabcli.arrays import FloatArray, IntArray
 
-PRIOR = 50.0
+PRIOR = 30.0
 """The errors of a time of the year count by half with so many dates."""
+
+CHANCE = 0.1
+"""A logarithm of their size that departs so much from the usual one counts by half."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class YearlyErrors:
         size, rows, dates = ((a[high] - a[low]).sum(axis=1) for a in sums)
         usual = float(self.sizes.sum()) / max(int(self.rows.sum()), 1)
         there = (rows > 0) & (size > 0) & (usual > 0)
-        ratio = np.divide(size, rows * usual, out=np.ones(len(unique)), where=there)
-        factors: FloatArray = ratio ** (dates / (dates + PRIOR))
+        departure = np.log(np.divide(size, rows * usual, out=np.ones(len(unique)), where=there))
+        share = dates / (dates + PRIOR) * departure**2 / (departure**2 + CHANCE**2)
+        factors: FloatArray = np.exp(share * departure)
         return factors[np.searchsorted(unique, place)]
