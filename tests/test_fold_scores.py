@@ -156,6 +156,7 @@ def test_rows_are_sure_where_all_their_bounds_are_one_number_and_shares_are_told
     assert every.sure.tolist() == [not w for w in wide]
     low, high = every.column("u_lo80")[wide], every.column("u_hi80")[wide]
     held = [a <= y <= b for a, y, b in zip(low, every.actual[wide], high, strict=True)]
+    assert every.all_scores()["held_80_unsure"] == pytest.approx(np.mean(held) if held else np.nan, nan_ok=True)
     interval = every.interval_table(None).iloc[0]
     assert (interval["promised"], interval["low"], interval["high"]) == (0.8, "u_lo80", "u_hi80")
     assert interval["held_unsure"] == pytest.approx(np.mean(held) if held else np.nan, nan_ok=True)
@@ -172,6 +173,8 @@ def test_one_column_alone_makes_no_row_sure_and_quantiles_go_before_the_bounds_o
     assert not one.sure.any()
     assert one.interval_table(None).empty
     assert every.judged == ["u_q10", "u_q50", "u_q90"]
+    wider = bounds_in(["u_lo95", "u_q50", "u_hi95"], "u")
+    assert Bounds("u", wider, every.values[:, 1:4], {}, every.actual, every.predicted, None).judged == ["u_q50"]
     ends = {c: level for c, level in LEVELS.items() if "_q" not in c}
     assert Bounds("u", ends, every.values[:, [0, 4]], {}, every.actual, every.predicted, None).judged == [*ends]
     assert Bounds("u", {}, every.values[:, :0], {}, every.actual, every.predicted, None).scores() == {}
@@ -197,6 +200,10 @@ def test_bounds_that_cross_or_are_missing_are_told_with_the_first_row_and_what_t
     assert (
         told.hint == "a quantile must not be lower than one of a lower level; forecast again, or sort them in each row"
     )
+    told = refused(u_q10=[1.0, 1.0, 1.0], u_q20=[2.0, 4.0, 2.0], u_q50=[3.0, 3.0, 3.0])
+    assert "'u_q50' lies below 'u_q20' in 1 rows, such as id=2: 3 and 4" in told.message, "the highest of those below"
+    told = refused(u_q10=[3.5, 1.0, 1.0], u_q20=[6.0, 6.0, 6.0], u_q50=[3.0, 7.0, 7.0])
+    assert "'u_q50' lies below 'u_q20' in 1 rows, such as id=1: 3 and 6" in told.message
     told = refused(u_q10=[4.0, np.nan, np.inf])
     assert told.message == "predictions: column 'u_q10': 2 rows have no finite number, such as id=2"
     assert told.hint is not None

@@ -294,6 +294,7 @@ def test_a_forecast_has_the_rows_in_their_order_and_the_columns_that_were_asked_
     assert made.table["row"].tolist() == TABLES["future"]["row"].tolist()
     np.testing.assert_array_equal(made.table["units"], forecast_applied(run, applied))
     assert made.counts == {"rows": WHOLE, "zero": int((TABLES["future"]["open"] == 0).sum())}
+    assert ((made.table["units"] == 0) == (TABLES["future"]["open"] == 0)).all(), "the rule, and nothing else"
     assert {*made.columns} == {*TABLES["future"].columns, "units"}
     digits = made.table["units"].map(lambda v: len(f"{v:.15g}".replace(".", "").strip("0")))
     assert digits.max() == 6
