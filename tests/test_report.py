@@ -20,6 +20,7 @@ from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.config.schema import ONE_SERIES
 from tabcli.reports.card_html import html_of, sections_of
+from tabcli.reports.drift import drift_in
 from tests.conftest import CONFIG, HORIZON, START, make_tables
 
 NASTY = "<script>alert(\"1\")</script> & 'x' $y$"
@@ -563,3 +564,19 @@ def test_tables_and_drawings_of_the_card() -> None:
     assert list(sections) == ["", "One", "Two"]
     assert "intro" in sections[""]
     assert "1" in sections["One"]
+
+
+def test_of_twenty_stretches_that_are_like_the_past_none_is_named_and_planted_ones_all_are() -> None:
+    named = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        weeks = rng.random((20, 28)) < rng.uniform(0.3, 0.5, (20, 1))  # each stretch has a share of its own
+        past = pd.Series(np.repeat(weeks[1:].ravel(), 5).astype("int64"))
+        stretch = np.repeat(np.arange(19), 28 * 5)
+        flags = [pd.Series(np.repeat(now, 5).astype("int64")) for now in (weeks[0], rng.random(28) < 0.95)]
+        named += [drift_in("flag", past, now, stretch).moved for now in flags]
+        prices = pd.Series(rng.lognormal(0, 0.3, len(past)))
+        named += [drift_in("price", prices, pd.Series(rng.lognormal(s, 0.3, 140)), stretch).moved for s in (0.0, 0.6)]
+    assert sum(named[0::4]) + sum(named[2::4]) <= 1
+    assert all(named[1::4])
+    assert all(named[3::4])

@@ -87,12 +87,12 @@ def _against_past(rows: ReportRows) -> dict[str, Moved]:
     table, made, stretch = rows.prediction.applied.features.table, {}, _stretches(rows)
     for column in (c.removeprefix(COLUMN) for c in map(str, rows.known) if c.startswith(COLUMN)):
         if column in table.stored and not is_weekday(texts_of(table[column]), rows.forecast["date"]):
-            made[column] = _moved(column, rows.known[COLUMN + column], table[column], stretch)
+            made[column] = drift_in(column, rows.known[COLUMN + column], table[column], stretch)
     forecast = rows.known["series"].isin(rows.forecast["series"]).to_numpy()
     numbers = [s.astype("category") for s in (rows.known["series"][forecast], rows.forecast["series"])]
     for column, text_of in static_texts(rows).items():
         past, now = (_values(s, text_of) for s in numbers)
-        made[column] = _moved(column, past, now, stretch[forecast])
+        made[column] = drift_in(column, past, now, stretch[forecast])
     return made
 
 
@@ -127,7 +127,8 @@ def _stretches(rows: ReportRows) -> IntArray:
     return np.where(ago < min(n_whole, MOST), ago, -1)
 
 
-def _moved(column: str, past: pd.Series, now: pd.Series, stretch: IntArray) -> Moved:
+def drift_in(column: str, past: pd.Series, now: pd.Series, stretch: IntArray) -> Moved:
+    """A column of the rows now (n,) against those of the past (m,); `stretch`: of each past row, int64 (m,)."""
     if past.dtype.kind in "iuf" and past.nunique() > 2 * BINS:
         ends = past.min(), past.max()
         outside = _beyond(now.to_numpy(dtype="float64", na_value=np.nan), *map(float, ends))
