@@ -333,6 +333,20 @@ def test_a_config_for_a_short_table_runs_as_it_is(tmp_path: Path, freq: str, n: 
     assert np.isfinite(tabcli.predict(run, tmp_path / "data", horizon=str(made.validation.last)).table["sales"]).all()
 
 
+@pytest.mark.parametrize(("freq", "days", "there"), [("h", 300, False), ("h", 800, True), ("D", 300, True)])
+def test_the_day_of_the_month_of_hours_is_an_input_from_two_years_on(
+    tmp_path: Path, freq: str, days: int, there: bool
+) -> None:
+    """In fewer months its 24 rows name a single date, of which a network learns what does not come again."""
+    dates = pd.date_range("2021-01-04", periods=days * (24 if freq == "h" else 1), freq=freq, unit="us")
+    (tmp_path / "data").mkdir()
+    rows = pd.DataFrame({"at": dates, "sales": 50 + np.arange(len(dates)) % 23})
+    rows.to_csv(tmp_path / "data" / "sales.csv", index=False)
+    made = tabcli.init(tmp_path / "data", tmp_path / "my.yaml", horizon="7d").config
+    assert ("atDay" in made.categorical) == there
+    assert "atDayofweek" in made.categorical
+
+
 def test_past_windows_before_which_there_is_too_little_past_are_not_forecast(tmp_path: Path) -> None:
     """The last of several windows had rows to learn from, but none with a past as long as history.base."""
     dates = pd.date_range("2024-01-01", periods=50, unit="us")

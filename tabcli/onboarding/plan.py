@@ -30,7 +30,7 @@ MOSTLY = 0.5
 """A share of zeros above which the median, which absolute errors ask for, is 0."""
 
 TOLD_BY_MONTHS = 730
-"""Days of rows from which on the day of the month is an input: in fewer months it names single dates."""
+"""Days of hourly rows from which on the day of the month is an input: in fewer months its 24 rows name single dates."""
 
 SMALL_ERRORS = 0.35
 N_WINDOWS = 4
@@ -334,7 +334,7 @@ def _plan_made_inputs(draft: Draft) -> None:
     found, parts = draft.found, draft.parts
     weekly, hourly = found.step.unit == "w", found.step.unit == "h"
     within_month = found.step.unit in ("d", "h")
-    wanted = ["Day"] if within_month and draft.days > TOLD_BY_MONTHS else []
+    wanted = ["Day"] if within_month and (not hourly or draft.days > TOLD_BY_MONTHS) else []
     wanted += ["Dayofweek"] if within_month and draft.weekday is None else []
     wanted += ["Hour"] if hourly else []
     if draft.days > 365:
