@@ -239,6 +239,27 @@ def test_an_average_day_is_of_the_past_alone(run: Run, tables: dict[str, pd.Data
     assert "than an average day of the year before" in found.sentences()[0]
 
 
+def test_an_average_is_of_open_days_of_the_series_in_the_year_before_the_cutoff(
+    run: Run, tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[SeenRows, Pairs]] = []
+
+    def kept(rows: SeenRows, pairs: Pairs) -> Contributions:
+        seen.append((rows, pairs))
+        return contributions_of(rows, pairs)
+
+    monkeypatch.setattr("tabcli.explanation.compared.contributions_of", kept)
+    valid_end = START + pd.Timedelta(days=N_DAYS - 1)
+    for date, cutoff in ((valid_end + pd.Timedelta(days=2), 0), (valid_end - pd.Timedelta(days=3), 20)):
+        tabcli.explain(run, tables, series=["2", "3"], dates=[f"{date:%Y-%m-%d}"], against="average")
+        rows, pairs = seen[-1]
+        dates = rows.dates.iloc[pairs.references]
+        assert dates.max() == valid_end - pd.Timedelta(days=cutoff)
+        assert dates.min() == START + pd.Timedelta(days=1)  # the first open day: the tables are shorter than a year
+        assert (rows.series[pairs.references] == rows.series[pairs.rows][pairs.of]).all()
+        assert (dates.dt.day_of_week != 6).all()
+
+
 def test_what_happened_after_the_cutoff_moves_no_part(run: Run, tables: dict[str, pd.DataFrame]) -> None:
     """Rows of the validation window, and of the window before it, seen at the end of the past that each had."""
     late = {name: table.copy() for name, table in tables.items()}
