@@ -1,6 +1,7 @@
 """The report: its numbers against hand computation, and a page that is whole, safe and the same each time."""
 
 import base64
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -18,6 +19,7 @@ import tabcli
 from tabcli.api.report import ReportResult
 from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
+from tabcli.config.data import Table
 from tabcli.config.schema import ONE_SERIES
 from tabcli.reports.card_html import html_of, sections_of
 from tabcli.reports.drift import drift_in
@@ -310,8 +312,6 @@ def test_one_series_without_a_series_column_and_a_run_without_past_windows() -> 
     assert made.numbers.findings.departed == ()
     assert made.numbers.findings.series[0].low == made.numbers.findings.headline.low
 
-    import dataclasses
-
     bare = dataclasses.replace(run.run, past=None)
     without = tabcli.report(bare, {"train": tables["train"]})
     assert "±" not in without.sentence
@@ -431,7 +431,7 @@ def test_without_tables_it_shows_what_the_run_keeps(run: Path, tables: dict[str,
     assert "warning: the run alone forecasts no rows" in done.stderr
 
 
-def test_a_run_with_rules_forecasts_without_tables() -> None:
+def test_a_run_with_rules_forecasts_without_tables(tmp_path: Path) -> None:
     config, tables = one_kind("D", 200)
     run = tabcli.train(
         tabcli.prep({**config, "validation": {"last": "14d"}}, tables), overrides=["calibration.windows=1"]
@@ -440,6 +440,16 @@ def test_a_run_with_rules_forecasts_without_tables() -> None:
     assert bare.headline is not None
     assert whole.headline is not None
     assert (bare.headline.value, bare.headline.low) == (whole.headline.value, whole.headline.low)
+    named = run.run.fitted.config.model_copy(
+        update={"tables": {**run.run.fitted.config.tables, "future": Table(file="no.csv")}}
+    )
+    other = dataclasses.replace(run.run, fitted=dataclasses.replace(run.run.fitted, config=named))
+    tables["train"].to_csv(tmp_path / "t.csv", index=False)
+    ahead = tabcli.report(other, tmp_path, horizon="21d").numbers  # no table has the rows
+    assert ahead.findings.headline is not None
+    assert ahead.findings.headline.n_steps == 21
+    assert ahead.drives is not None
+    assert ahead.drives.week == pytest.approx(sum(s.weeks[0].value for s in ahead.findings.series), rel=1e-5)
 
 
 def test_what_moved_is_named_and_nothing_else(run: Path, tables: dict[str, pd.DataFrame]) -> None:

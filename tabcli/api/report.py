@@ -16,7 +16,7 @@ from tabcli.reports.charts import charts_of
 from tabcli.reports.drawable import drawable
 from tabcli.reports.drawing import Chart
 from tabcli.reports.drift import drift_of
-from tabcli.reports.drives import drives_of
+from tabcli.reports.drives import Drives, drives_of
 from tabcli.reports.facts import facts_of
 from tabcli.reports.findings import find
 from tabcli.reports.judged import judge
@@ -84,8 +84,9 @@ def report(
     loaded = loaded_run(run)
     page = require_page(loaded, data, out, json, forecast)
     given = None if forecast is None else read_any(forecast, "forecast", [loaded.fitted.config.date])
-    rows = report_rows(loaded, data, parse_duration("--horizon", horizon), given)
-    numbers = _numbers(rows, data, _card(run))
+    length = parse_duration("--horizon", horizon)
+    rows = report_rows(loaded, data, length, given)
+    numbers = _numbers(rows, drives_of(rows, data, length), _card(run))
     charts = charts_of(numbers.findings, numbers.judged, numbers.drives)
     html = page_of(numbers, charts)
     if json is not None:
@@ -123,8 +124,8 @@ def _card(run: TrainResult | Run | Path | str) -> str | None:
     return card(run, write=False).model_card
 
 
-def _numbers(rows: ReportRows, data: DataSource | None, text: str | None) -> ReportNumbers:
-    findings, drives = find(rows), drives_of(rows, data)
+def _numbers(rows: ReportRows, drives: Drives | None, text: str | None) -> ReportNumbers:
+    findings = find(rows)
     return ReportNumbers(
         findings=findings,
         planned=planned_of(rows),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tabcli.config.values import Duration
 from tabcli.explanation.importance import Importance, importance_of
 from tabcli.explanation.seen import SeenRows
 from tabcli.reports.report_rows import COLUMN, ReportRows
@@ -39,13 +40,13 @@ class Drives:
     parts: tuple[Part, ...]
 
 
-def drives_of(rows: ReportRows, data: DataSource | None) -> Drives | None:
-    """None where nothing is forecast, or all of it is 0 by rule."""
+def drives_of(rows: ReportRows, data: DataSource | None, horizon: Duration | None) -> Drives | None:
+    """None where nothing is forecast, or all of it is 0 by rule. `horizon`: as in `report_rows`."""
     if rows.prediction is None or rows.forecast["zero"].all():
         return None
     seen = SeenRows.of_forecast(few_networks(rows.run), rows.prediction.applied, _past(rows))
     importance = importance_of(seen, repeats=REPEATS, most_rows=MOST_ROWS)
-    why, first = why_of(rows, data), str(rows.forecast["date"].min().date())
+    why, first = why_of(rows, data, horizon), str(rows.forecast["date"].min().date())
     if why is None:
         return Drives(importance, None, first, 0.0, 0.0, ())
     sums, before = why.values.sum(axis=0).tolist(), float(why.before.sum())

@@ -16,6 +16,7 @@ import pandas as pd
 from tabcli.arrays import BoolArray, FloatArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.config.card import FEW_VALUES
+from tabcli.config.values import Duration
 from tabcli.errors import DataError
 from tabcli.explanation.compared import MOST_ROWS, Explained, explain_rows
 from tabcli.explanation.plan import plan_of
@@ -50,8 +51,11 @@ class Why:
     days: IntArray
 
 
-def why_of(rows: ReportRows, data: DataSource | None) -> Why | None:
-    """None where there is no week before, no rows to explain, or where steps are not days."""
+def why_of(rows: ReportRows, data: DataSource | None, horizon: Duration | None) -> Why | None:
+    """None where there is no week before, no rows to explain, or where steps are not days.
+
+    `horizon`: as in `report_rows`.
+    """
     run = rows.run
     if data is None or rows.known is None or rows.prediction is None or run.fitted.frequency.seconds != DAY:
         return None
@@ -60,7 +64,7 @@ def why_of(rows: ReportRows, data: DataSource | None) -> Why | None:
     names = pd.Series(rows.names)
     alone = names[~names.duplicated(keep=False)]  # explanations tell series by name
     series = [k for k in sums.index.tolist() if k in alone.index][: MOST_ROWS // 7]  # the largest ones
-    plan = plan_of(run, data)
+    plan = plan_of(run, data, horizon)
     number_of = pd.Series(alone.index, index=alone.to_numpy())
     own = pd.Series(plan.names).map(number_of).to_numpy()[plan.series]
     date = plan.rows[run.fitted.config.date]
