@@ -590,3 +590,15 @@ def test_of_twenty_stretches_that_are_like_the_past_none_is_named_and_planted_on
     assert sum(named[0::4]) + sum(named[2::4]) <= 1
     assert all(named[1::4])
     assert all(named[3::4])
+
+
+@pytest.mark.parametrize("days", [2, 9])
+def test_a_forecast_that_starts_later_has_no_week_before(run: Path, tables: dict[str, pd.DataFrame], days: int) -> None:
+    future = tables["future"]
+    later = future[future["day"] >= future["day"].min() + pd.Timedelta(days=days)]
+    made = tabcli.report(run, {**tables, "future": later})
+    assert made.numbers.drives is not None
+    assert made.numbers.drives.why is None
+    assert made.numbers.drives.importance.sources
+    assert {s.week_before for s in made.numbers.findings.series} == {None}
+    assert "Next week against the week before" not in made.html

@@ -68,6 +68,12 @@ class ReportRows:
     notes: list[str]
 
     @property
+    def follows(self) -> bool:
+        """Whether the forecast starts on the day after the last known one, so that the week before it is known."""
+        apart = self.forecast["date"].min().normalize() - self.run.fitted.split.valid_end.normalize()
+        return bool(apart <= pd.Timedelta(days=1))
+
+    @property
     def frequency(self) -> str:
         """The step, such as 1d."""
         return str(self.run.fitted.frequency)

@@ -116,7 +116,7 @@ def _weeks(rows: ReportRows) -> dict[int, tuple[WeekSum, ...]]:
 
 def _week_before(rows: ReportRows) -> dict[int, float]:
     """What the seven days before the forecast had, by the number of the series."""
-    if rows.period != "day" or rows.known is None or rows.forecast.empty:
+    if rows.period != "day" or rows.known is None or rows.forecast.empty or not rows.follows:
         return {}
     first = rows.forecast["date"].min().normalize()
     recent = rows.known[(rows.known["date"] < first) & (rows.known["date"] >= first - pd.Timedelta(days=7))]

@@ -59,6 +59,8 @@ def why_of(rows: ReportRows, data: DataSource | None, horizon: Duration | None) 
     run = rows.run
     if data is None or rows.known is None or rows.prediction is None or run.fitted.frequency.seconds != DAY:
         return None
+    if not rows.follows:
+        return None
     first = rows.forecast["date"].min().normalize()
     sums = rows.forecast.groupby("series")["value"].sum().sort_values(ascending=False, kind="stable")
     names = pd.Series(rows.names)
@@ -75,6 +77,8 @@ def why_of(rows: ReportRows, data: DataSource | None, horizon: Duration | None) 
         explained = explain_rows(few_networks(run), data, plan, chosen)[0]
     except DataError:  # no row has anything to be compared with
         return None
+    if not (explained.table["date"] - explained.table["against"] == WEEK).any():  # the week before is not known
+        return None
     return _made(rows, explained, number_of, first)
 
 
@@ -90,7 +94,8 @@ def _made(rows: ReportRows, explained: Explained, number_of: pd.Series, first: p
     series = np.unique(table["series"].to_numpy())
     place = np.searchsorted(series, table["series"].to_numpy())
     sources = [s for s, values in by_source.items() if values[paired].any()]
-    parts = np.column_stack([by_source[s][paired] for s in sources]) * _unit(rows, explained)[paired, None]
+    parts = np.array([by_source[s][paired] for s in sources]).reshape(len(sources), -1).T
+    parts = parts * _unit(rows, explained)[paired, None]
     assert rows.known is not None
     then = rows.known[(rows.known["date"] < first) & (rows.known["date"] >= first - WEEK)]
     asked = table[["series", "against"]].rename(columns={"against": "date"})
