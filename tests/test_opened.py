@@ -94,6 +94,16 @@ def test_gaps_and_the_order_of_rows_change_nothing_of_how_a_file_is_read(
     np.testing.assert_array_equal(source.table["price"], np.where(there, PRICE, np.nan)[order])
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_the_last_row_is_one_though_its_last_field_is_empty(delimiter: str, end: str, tmp_path: Path) -> None:
+    rows = [[str(d.date()), "x", "7"] for d in DAYS[:-1]] + [[str(DAYS[-1].date()), "x", ""]]
+    path = file_of(tmp_path, text_of(["day", "shop", "price"], rows, delimiter).rstrip("\n") + end)
+    source = opened(path, NOTHING)
+    assert source.table["day"].tolist() == DAYS.tolist()
+    assert "skip_footer" not in source.spec
+
+
 def test_a_file_that_is_not_utf_8_is_taken_for_that_of_windows_and_it_is_said(tmp_path: Path) -> None:
     path = file_of(tmp_path, text_of(["day", "town"], [[str(d.date()), "Köln"] for d in DAYS]), encoding="cp1252")
     source = opened(path, NOTHING)

@@ -196,7 +196,7 @@ def junk_lines(path: Path, spec: Table) -> dict[str, int]:
     nothing.
     """
     content = _content(path, spec.model_copy(update={"skip_rows": 0, "skip_footer": 0}))
-    lines = _outer_lines(path) if content is None else content.decode().rstrip().split("\n")
+    lines = _outer_lines(path) if content is None else _lines(content.decode())
     sample = lines[:SNIFFED_RECORDS] + lines[-10:]
     if sum(line.count('"') for line in lines) % 2 or any(line.count('"') % 2 for line in sample):
         return {}  # a quoted field goes over several lines: none of them is a row of its own
@@ -222,8 +222,16 @@ def _outer_lines(path: Path) -> list[str]:
         tail = stream.read()
     gap = start > len(head)
     texts = [part.decode(errors="replace") for part in ((head, tail) if gap else (head + tail,))]
-    lines = [text.removeprefix("\ufeff").rstrip().split("\n") for text in texts]
+    lines = [_lines(text.removeprefix("\ufeff")) for text in texts]
     return lines[0][:-1] + lines[1][1:] if gap else lines[0]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text without the blank ones at its end; a tab that ends a line stays, for a field follows."""
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def _fields(line: str, delimiter: str) -> list[str]:
