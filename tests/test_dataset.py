@@ -31,10 +31,10 @@ def test_columns_come_in_the_order_asked_for_and_in_the_model_s_types() -> None:
 def test_batches_are_full_and_no_row_comes_twice(n: int, batch_size: int, epoch: int) -> None:
     batches = list(dataset(n).batches(batch_size, 5, epoch))
     assert len(batches) == n_batches(n, batch_size)
-    assert all(len(y) == min(batch_size, n) for _, _, _, y in batches)
+    assert all(len(y) == min(batch_size, n) for _, _, _, y, _ in batches)
     rows = torch.cat([x_cat[:, 0] for x_cat, *_ in batches])
     assert len(rows.unique()) == len(rows)
-    for x_cat, x_cont, _, y in batches:
+    for x_cat, x_cont, _, y, _ in batches:
         assert torch.equal(x_cat[:, 1], 2 * x_cat[:, 0])
         assert torch.equal(x_cont[:, 0], x_cat[:, 0] / 2)
         assert torch.equal(y, -x_cat[:, 0].float())

@@ -62,8 +62,8 @@ def _write(line: str, stream: TextIO) -> None:
 def wrapped(line: str, width: int) -> list[str]:
     """A line in as many lines as it needs where it has a label, whose column the others leave empty; else as it is.
 
-    >>> wrapped("categorical    3: store, promo, month", 28)
-    ['categorical    3: store,', '               promo, month']
+    >>> wrapped("categorical    3: store, promo, month", 32)
+    ['categorical    3: store, promo,', '               month']
     """
     if len(line) <= width or width < 2 * LABEL_WIDTH or not _label(line):
         return [line]
@@ -148,11 +148,7 @@ def _cell(column: str, value: object, metric: str) -> str:
 
 
 def bars_of(values: Sequence[float], width: int = BAR_WIDTH) -> list[str]:
-    """Each value as a bar, the largest `width` characters long; none for what is not above 0.
-
-    >>> bars_of([4.0, 1.0, 0.0], 4)
-    ['████', '█', '']
-    """
+    """Each value as a bar, the largest `width` characters long; none for what is not above 0."""
     top = max((v for v in values if v > 0), default=0.0)  # a NaN is not above 0
     eighths = [round(8 * width * v / top) if v > 0 else 0 for v in values]
     if not can_show("█▏"):

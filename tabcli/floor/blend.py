@@ -111,10 +111,10 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     The windows with networks decide the share, by the mean over them of log(criterion with that share ÷ criterion of
     the networks alone). The share is 0 if that mean is worse than the least one by `DOUBT` standard errors at most, or
     by up to `DOUBT_OF_MANY` where networks learned from many more rows than `MANY`: such networks still gain from the
-    rows that the windows' networks did not have; of fewer rows than `MANY` the least share above 0 is taken instead, if
-    it is worse by a standard error at most. Otherwise it is, of the shares whose mean lies within `UNTOLD` standard
-    errors of the least, the one nearest to ½ for few rows, where the mean of two forecasts is the safest, and to 0 for
-    many.
+    rows that the windows' networks did not have. Of fewer rows than `MANY` the least share above 0 is taken instead, if
+    it is worse by a standard error at most and no quantile is asked for. Otherwise it is, of the shares whose mean lies
+    within `UNTOLD` standard errors of the least, the one nearest to ½ for few rows, where the mean of two forecasts is
+    the safest, and to 0 for many.
     """
     judged = [(w, w.networks) for w in windows if w.networks is not None]
     if not judged or not windows[0].naive:
@@ -128,11 +128,12 @@ def fit_floor(windows: Sequence[PastWindow], target: TargetTransform) -> Floor:
     scatter = (relative - relative[:, [best]]).std(axis=0, ddof=1) if len(judged) > 1 else np.full(len(SHARES), ALONE)
     error = scatter / np.sqrt(len(judged))
     chosen, few = 0, MANY / (MANY + windows[0].n_learned)
+    few_alone = windows[0].n_learned < MANY and windows[0].criterion.metric != "pinball"  # naive ones are no quantiles
     if mean[0] > mean[best] + (few * DOUBT + (1 - few) * DOUBT_OF_MANY) * error[0]:
         as_good = 1 + np.flatnonzero(mean[1:] <= mean[best] + UNTOLD * error[1:])
         safest = 0.5 * few
         chosen = min(as_good.tolist(), key=lambda i: (abs(SHARES[i] - safest), mean[i]))
-    elif windows[0].n_learned < MANY and mean[1] <= mean[best] + error[1]:
+    elif few_alone and mean[1] <= mean[best] + error[1]:
         chosen = 1
     return Floor(SHARES[chosen], mixture, float(1 - costs[:, chosen].sum() / costs[:, 0].sum()) if chosen else 0.0)
 
