@@ -133,16 +133,8 @@ def _predict(
         if written is not None:
             require_no_input(written, [*files_of(config, data), *own])
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups, asked)
-    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
-    wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
-    missing = [c for c in wanted if c not in made.table.columns]
-    if missing:
-        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
-    target, bounds = config.target.column, list(asked.bounds(config.target.column))
-    taken = [c for c in bounds if c in wanted]
-    if taken:
-        raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
-    table = made.table[[*(c for c in wanted if c != target), target, *bounds]]
+    target = config.target.column
+    table = made.table[_columns_of(config, made, columns, list(asked.bounds(target)))]
     review = None if made.review is None else made.review.table
     tables = {"totals": made.totals, "review": review, "overrides": made.overridden}
     to_write = [(path, table), *((place, tables[name]) for name, place in beside.items())]
@@ -166,6 +158,20 @@ def _predict(
         beside.get("overrides"),
         made.by_date,
     )
+
+
+def _columns_of(config: Config, made: points.Prediction, columns: Sequence[str], bounds: list[str]) -> list[str]:
+    """The columns of the file, in order: keys, those to carry along, target, bounds. Raises `UsageError`."""
+    target = config.target.column
+    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
+    wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
+    missing = [c for c in wanted if c not in made.table.columns]
+    if missing:
+        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
+    taken = [c for c in bounds if c in wanted]
+    if taken:
+        raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
+    return [*(str(c) for c in wanted if c != target), target, *bounds]
 
 
 def _paths_beside(path: Path | None, asked: Wanted) -> dict[str, Path]:

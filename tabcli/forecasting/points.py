@@ -103,13 +103,7 @@ def forecast(
     applied = apply(run.fitted, data, rows=made, lookups=lookups)
     outputs = outputs_of(run, applied.encoded.table, applied.rows[config.date])
     values = _finished(run, applied, outputs)
-    rows = applied.rows
-    keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
-    known = [c for c in columns if c not in keys and c in rows.columns]
-    table = pd.DataFrame({c: plain_values(rows[c]) for c in [*keys, *known]})
-    if made is not None:
-        places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
-        table[config.date] = own_dates(run.fitted, table[config.date], places)
+    table = _named_rows(run, applied, columns, made is not None)
     target = config.target.column
     overrides = None if wanted.overrides is None else placed(run, table, *wanted.overrides)
     final = values if overrides is None else overrides.of(values)
@@ -127,17 +121,29 @@ def forecast(
     zero = zero_rows(applied, config)
     review = None
     if wanted.review is not None:
-        kept = ~zero if overrides is None else ~zero & overrides.untouched(len(zero))
         compared = has_train(run, data) and config.forecast.start == "common"
         before = known_targets(run, data, applied) if compared else None
         notes += [] if compared else [NO_PAST]
+        kept = ~zero if overrides is None else ~zero & overrides.untouched(len(zero))
         named = table[[*keys_of(run, table), target, *bounds]]
         review = review_of(Reviewed(run, applied, outputs, values, kept, before), named, wanted.review)
     overridden = None if overrides is None else overrides.record(table[keys_of(run, table)], target, values)
-    counts = {"rows": len(rows), "zero": int(zero.sum())}
+    counts = {"rows": len(table), "zero": int(zero.sum())}
     by_date = table.groupby(config.date)[target].sum()
-    columns_there = [*rows.columns, target, *([] if overrides is None else [model_column(target)])]
+    columns_there = [*applied.rows.columns, target, *([] if overrides is None else [model_column(target)])]
     return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date)
+
+
+def _named_rows(run: Run, applied: Applied, columns: Sequence[str], made: bool) -> pd.DataFrame:
+    """The keys of the rows and the columns to carry along, as the owner has them; `made`: rows made by rules."""
+    config, rows = run.fitted.config, applied.rows
+    keys = [c for c in (config.id, *config.series, config.date) if c is not None and c in rows.columns]
+    known = [c for c in columns if c not in keys and c in rows.columns]
+    table = pd.DataFrame({c: plain_values(rows[c]) for c in [*keys, *known]})
+    if made:
+        places = applied.encoded.table[ROW + "series"].to_numpy(dtype="int64")
+        table[config.date] = own_dates(run.fitted, table[config.date], places)
+    return table
 
 
 NO_PAST = (
