@@ -62,7 +62,7 @@ demo: $(STAMP)  ## set up and run the whole job on generated data; the result is
 	print(f'RMSPE on the test days {got:.4f}, {got / floor - 1:.1%} above the noise floor of {floor:.4f} (at most 10% is asked for)'); \
 	raise SystemExit(got > 1.1 * floor)"
 
-rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folder, written to OUT=folder (thirteen minutes)
+rossmann: $(STAMP)  ## the best submission for the Rossmann tables in DATA=folder, written to OUT=folder (a quarter of an hour)
 	mkdir -p $(OUT)
 	$(BIN)/tabcli prep --config $(CONFIG) --data $(DATA) --out $(OUT)/prep
 	$(BIN)/tabcli train --prep $(OUT)/prep --out $(OUT)/run --refit --resume -S train.members=$(MEMBERS)
