@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import tabcli
-from tabcli.cli.options import AsJson, Force
+from tabcli.cli.options import AsJson, Force, Quiet
 from tabcli.cli.render import print_json
 from tabcli.cli.render_maps import render_embeddings
 from tabcli.cli.terminal import say, show
@@ -44,6 +44,7 @@ def embeddings(
         ),
     ] = "read",
     seed: Annotated[int | None, typer.Option(help="Of shuffles and maps; by default the config's.")] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:
@@ -68,7 +69,7 @@ def embeddings(
     )
     if as_json:
         print_json(result.to_dict())
-    else:
+    elif not quiet:
         show(render_embeddings(result))
     if out is not None:
         say(f"written: {out}")

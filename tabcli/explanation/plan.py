@@ -62,7 +62,7 @@ class Plan:
         if wanted not in plain:
             few = ", ".join(self.names[:3])
             raise UsageError(
-                f"--series {name}: no row is of this series{did_you_mean(wanted, plain)}; there are {few}, …"
+                f"--series {name}: no row is of this series{did_you_mean(wanted, plain)}", hint=f"there are {few}, …"
             )
         return plain[wanted]
 
