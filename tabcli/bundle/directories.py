@@ -15,11 +15,20 @@
       summary.json     what prep printed           loss.png, manifest.json
       manifest.json    sizes and hashes, last      and beside the manifest the files of `api.card`
 
+A prep of several shards has what all of them share beside its manifest, and what each has of its own below `shards/`:
+
+    PREP/config.json, contract.json, state.json, summary.json, manifest.json
+    PREP/shards/00000/series.parquet, events.parquet, tail.parquet, groups.parquet, train.parquet, … past.parquet
+    PREP/shards/00001/…
+
+`row.series` in the tables of a shard counts the shard's own series.
+
 An encoded table has the inputs under their own names (int32 codes, float32 numbers), `y` (float32, the target on its
 learned scale), and `row.…` columns with the row's own key, target, place and count of filled values.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -38,7 +47,17 @@ from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
 from tabcli.artifacts.records import EpochRecord, TrainMetrics
 from tabcli.artifacts.split import Split
 from tabcli.artifacts.summary import PrepSummary
-from tabcli.bundle.manifest import FORMAT_VERSION, Manifest, listed_file, verify, write_manifest
+from tabcli.bundle.manifest import (
+    FORMAT_VERSION,
+    FileFacts,
+    Manifest,
+    directory_kind,
+    facts_of,
+    listed_file,
+    read_manifest,
+    verify,
+    write_manifest,
+)
 from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
 from tabcli.evaluation.calibration import Calibration
@@ -56,6 +75,31 @@ from tabcli.target_history.statistics import Snapshot
 PARTS = ("train", "gap", "valid", "censored", "future")
 """The encoded tables that a prep may have."""
 
+SHARDS = "shards"
+"""Where the shards of a directory lie, where it has more than one."""
+
+
+def shard_name(shard: int) -> str:
+    """The path of a shard inside its directory.
+
+    >>> shard_name(17)
+    'shards/00017'
+    """
+    return f"{SHARDS}/{shard:05d}"
+
+
+def n_shards(directory: Path) -> int:
+    """How many shards a whole prep or run directory has; 1 for one that is kept in memory as a whole.
+
+    Raises `BundleError` for anything else.
+    """
+    return _count_shards(read_manifest(directory, directory_kind(directory)))
+
+
+def _count_shards(manifest: Manifest) -> int:
+    numbers = [int(found[1]) for found in (re.match(rf"{SHARDS}/(\d+)/", name) for name in manifest["files"]) if found]
+    return max(numbers, default=0) + 1
+
 
 # ------------------------------------------------------------------------------------- what is fitted
 
@@ -72,6 +116,12 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
+    _save_shared(directory, fitted)
+    _save_own(directory, fitted)
+
+
+def _save_shared(directory: Path, fitted: FittedPipeline) -> None:
+    """What all shards have in common."""
     files.write_json(directory / "config.json", fitted.config.dump())
     files.write_json(directory / "contract.json", {"format_version": FORMAT_VERSION, "tables": fitted.contract.tables})
     state = {
@@ -86,6 +136,10 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
         "grid": fitted.grid.to_state() if fitted.grid is not None else None,
     }
     files.write_json(directory / "state.json", state)
+
+
+def _save_own(directory: Path, fitted: FittedPipeline) -> None:
+    """What belongs to the series of one shard."""
     series, moments = fitted.calendar.to_tables()
     _write_table(series.infer_objects(), directory / "series.parquet")
     _write_table(moments, directory / "events.parquet")
@@ -94,15 +148,17 @@ def _save_fitted(directory: Path, fitted: FittedPipeline) -> None:
         _write_table(fitted.groups, directory / "groups.parquet")
 
 
-def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
+def _load_fitted(directory: Path, manifest: Manifest, own: str = "") -> FittedPipeline:
+    """`own`: the path, with a slash at its end, of what belongs to one shard's series."""
+
     def file(name: str) -> Path:
         return listed_file(directory, manifest, name)
 
     state = files.read_json(file("state.json"))
     config = parse_resolved(files.read_json(file("config.json")), source=str(directory / "config.json"))
-    series = pd.read_parquet(file("series.parquet"))
-    moments = pd.read_parquet(file("events.parquet"))
-    grouped = (directory / "groups.parquet").exists()
+    series = pd.read_parquet(file(f"{own}series.parquet"))
+    moments = pd.read_parquet(file(f"{own}events.parquet"))
+    grouped = (directory / own / "groups.parquet").exists()
     return FittedPipeline(
         config,
         Contract(files.read_json(file("contract.json"))["tables"]),
@@ -112,11 +168,11 @@ def _load_fitted(directory: Path, manifest: Manifest) -> FittedPipeline:
         Split.from_state(state["dates"]),
         Frequency.from_state(state["frequency"]),
         PublicHolidays.from_state(state["holidays"]),
-        pd.read_parquet(file("tail.parquet")),
+        pd.read_parquet(file(f"{own}tail.parquet")),
         int(state["horizon"]),
         pd.Timestamp(state["known_until"]),
         Grid.from_state(state["grid"]) if state["grid"] is not None else None,
-        pd.read_parquet(file("groups.parquet")) if grouped else pd.DataFrame(index=range(len(series))),
+        pd.read_parquet(file(f"{own}groups.parquet")) if grouped else pd.DataFrame(index=range(len(series))),
     )
 
 
@@ -128,23 +184,69 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
 
     `fingerprint`: what the prep was made from, as one hash. `facts`: what the manifest says beside it.
     """
-    tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
-    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
-    parallel_map(lambda job: job(), [*jobs, partial(_save_fitted, directory, prepared.fitted)])
+    _save_rows(directory, prepared)
+    _save_shared(directory, prepared.fitted)
     files.write_json(directory / "summary.json", prepared.summary.to_state())
     write_manifest(directory, "prep", fingerprint, facts)
 
 
-def load_prep(directory: Path) -> Prepared:
-    """Reads and verifies a prep directory. Raises `BundleError` where it is corrupt, incomplete or something else."""
-    manifest = verify(directory, "prep")
+def _save_rows(directory: Path, prepared: Prepared) -> None:
+    tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
+    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
+    parallel_map(lambda job: job(), [*jobs, partial(_save_own, directory, prepared.fitted)])
+
+
+def save_shard(directory: Path, shard: int, prepared: Prepared) -> dict[str, FileFacts]:
+    """Writes what one of several shards has of its own into an unfinished prep directory, which `finish_shards` makes
+    whole; the name of each file → its size and hash.
+    """
+    own = directory / shard_name(shard)
+    own.mkdir(parents=True)
+    _save_rows(own, prepared)
+    return facts_of(directory, sorted(own.iterdir()))
+
+
+def finish_shards(
+    directory: Path,
+    prepared: Prepared,
+    written: Mapping[str, FileFacts],
+    fingerprint: str,
+    facts: Mapping[str, object],
+) -> None:
+    """Writes what all shards share, of which `prepared` is one, and the manifest.
+
+    `written`: what `save_shard` gave for each shard, so that no large file is read again.
+    """
+    _save_shared(directory, prepared.fitted)
+    files.write_json(directory / "summary.json", prepared.summary.to_state())
+    write_manifest(directory, "prep", fingerprint, facts, written)
+
+
+def load_prep(directory: Path, shard: int | None = None) -> Prepared:
+    """Reads and verifies a prep directory, or one shard of it, counted from 0: its own series and rows, with all that
+    was fitted to the rows of all shards, and the summary of all.
+
+    Of files that are not read only the size is verified. Raises `BundleError` where the directory is corrupt,
+    incomplete or something else, and without `shard` where it has several shards.
+    """
+    n = _count_shards(read_manifest(directory, "prep"))
+    if shard is None and n > 1:
+        raise BundleError(
+            f"{directory}: a prep of {n} shards, of which no more than one is held in memory; what is asked for needs "
+            "the whole prep",
+            hint="make it with `tabcli prep --shards 1`, if the memory suffices",
+        )
+    if shard is not None and not 0 <= shard < n:
+        raise BundleError(f"{directory}: shard {shard} was asked for, but there are {n}, counted from 0")
+    own = f"{shard_name(shard or 0)}/" if n > 1 else ""
+    manifest = verify(directory, "prep", lambda name: name.startswith(own) or not name.startswith(f"{SHARDS}/"))
     try:
         # A table that the manifest does not list is refused, not ignored: somebody meant it to be learned from.
-        there = [p for p in (*PARTS, "past") if (directory / f"{p}.parquet").exists()]
-        tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{p}.parquet")) for p in there}
+        there = [p for p in (*PARTS, "past") if (directory / own / f"{p}.parquet").exists()]
+        tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{own}{p}.parquet")) for p in there}
         past = tables.pop("past", None)
         summary = PrepSummary.from_state(files.read_json(listed_file(directory, manifest, "summary.json")))
-        return Prepared(_load_fitted(directory, manifest), tables, summary, past)
+        return Prepared(_load_fitted(directory, manifest, own), tables, summary, past)
     except (TabcliError, OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{directory}: this prep directory cannot be read: {error}") from None
 

@@ -3,8 +3,9 @@
 It is written last and verified first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NotRequired, TypedDict
 
 from tabcli import files
@@ -13,6 +14,13 @@ from tabcli.errors import BundleError
 FORMAT_VERSION = 3
 
 MANIFEST = "manifest.json"
+
+
+class FileFacts(TypedDict):
+    """What a manifest keeps of a file: its size, and its SHA-256."""
+
+    bytes: int
+    sha256: str
 
 
 class Manifest(TypedDict):
@@ -29,16 +37,29 @@ class Manifest(TypedDict):
 # ---------------------------------------------------------------------------------------- the manifest
 
 
-def write_manifest(directory: Path, kind: str, fingerprint: str, facts: Mapping[str, object]) -> None:
+def facts_of(directory: Path, paths: Iterable[Path]) -> dict[str, FileFacts]:
+    """The name of each file below a directory → its size and hash."""
+    return {
+        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+        for path in paths
+    }
+
+
+def write_manifest(
+    directory: Path,
+    kind: str,
+    fingerprint: str,
+    facts: Mapping[str, object],
+    known: Mapping[str, FileFacts] = MappingProxyType({}),
+) -> None:
     """Writes the manifest of a directory that is otherwise complete; without a manifest it is not whole.
 
-    `kind`: "prep", "run" or "fold".
+    `kind`: "prep", "run" or "fold". `known`: `facts_of` files that need not be read again.
     """
-    listed = {
-        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
+    there = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    new = facts_of(directory, [path for path in there if path.relative_to(directory).as_posix() not in known])
+    names = [path.relative_to(directory).as_posix() for path in there]
+    listed = {name: known[name] if name in known else new[name] for name in names}
     manifest = {"format": kind, "format_version": FORMAT_VERSION, "fingerprint": fingerprint, **facts, "files": listed}
     files.write_json(directory / MANIFEST, manifest)
 
@@ -96,8 +117,11 @@ def read_manifest(directory: Path, kind: str) -> Manifest:
     return whole
 
 
-def verify(directory: Path, kind: str) -> Manifest:
-    """The manifest of a directory whose files are all there, with the right size and hash. Raises `BundleError`."""
+def verify(directory: Path, kind: str, hashed: Callable[[str], bool] = lambda _: True) -> Manifest:
+    """The manifest of a directory whose files are all there, with the right size and hash. Raises `BundleError`.
+
+    `hashed`: of which files, by name, the hash is verified too, which reads them.
+    """
     manifest = read_manifest(directory, kind)
     for name, (n_bytes, sha256) in manifest["files"].items():
         path = directory / name
@@ -105,7 +129,7 @@ def verify(directory: Path, kind: str) -> Manifest:
             raise BundleError(f"{directory}: the manifest names {name!r}, which is not a file inside the directory")
         if not path.is_file():
             raise BundleError(f"{path}: missing from the {kind} directory", hint="make it again")
-        if path.stat().st_size != n_bytes or files.sha256(path) != sha256:
+        if path.stat().st_size != n_bytes or (hashed(name) and files.sha256(path) != sha256):
             raise BundleError(f"{path}: corrupt: its content is not what was written", hint="make it again")
     return manifest
 
