@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tabcli.config.features import History as HistoryConfig
 from tabcli.features.frequency import Frequency
-from tabcli.target_history import statistics
+from tabcli.target_history import rounds, statistics
 from tabcli.target_history.grid import Grid, Panel, Positions
 from tabcli.target_history.statistics import History, scale_of, standardised
-from tabcli.target_history.totals import in_step
+from tabcli.target_history.totals import in_step, replayed, totals_of_arrays, totals_to_arrays, with_totals
 from tabcli.target_history.windows import HistorySpec
 from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
 
@@ -286,7 +286,12 @@ def test_no_cut_and_no_order_of_the_series_changes_a_bit(order: list[int], cuts:
     whole = History.of(panel, SPEC)
     parts = [order[a:b] for a, b in pairwise([0, *sorted(cuts), N_SERIES])]
     made = in_step([History.steps(part_of(panel, part), SPEC) for part in parts])
-    for series, history in zip(parts, made, strict=True):
+    saved = totals_of_arrays(
+        totals_to_arrays(replayed([lambda p=p: History.steps(part_of(panel, p), SPEC) for p in parts]))
+    )
+    assert len(saved) == 3  # each is a pass over all parts
+    alone = [with_totals(History.steps(part_of(panel, part), SPEC), saved) for part in parts]
+    for series, history in zip(parts * 2, made + alone, strict=True):
         at = [*series, N_SERIES]
         assert history.first == whole.first
         for name in ("levels", "asof", "effects"):
@@ -308,7 +313,31 @@ def test_totals_are_those_without_rounding_but_for_the_last_of_32_bits() -> None
         np.testing.assert_allclose(total, [math.fsum(v) for v in values.T], rtol=1e-15, atol=300 * 2.0**-33)
 
 
+def test_parts_that_are_made_one_after_the_other_are_never_there_together() -> None:
+    """Of any part nothing is kept but its sums: each is made anew for every round, and summands one by one."""
+    alive, most = 0, 0
+
+    def part(k: int) -> Any:
+        nonlocal alive, most
+        alive += 1
+        most = max(most, alive)
+        try:
+            (total,) = yield (np.full((2, 3), k) for _ in range(1))
+            (again,) = yield [np.tile(total, (2, 1)) * k]
+            return again
+        finally:
+            alive -= 1
+
+    known = replayed([lambda k=k: part(k) for k in (1, 2, 3)])
+    assert [[t.tolist() for t in totals] for totals in known] == [[[12.0] * 3], [[144.0] * 3]]
+    assert most == 1
+    assert with_totals(part(2), known).tolist() == [144.0] * 3
+    with pytest.raises(ValueError, match="needs further totals"):
+        with_totals(part(2), known[:1])
+
+
 def test_nothing_else_in_the_history_sums_over_series() -> None:
     """A sum over a part's own series would look right and be wrong."""
-    source = Path(str(statistics.__file__)).read_text(encoding="utf-8").partition("def scale_of")[0]  # which is of rows
+    sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (rounds, statistics)]
+    source = "".join(sources).partition("def scale_of")[0]  # which is of rows
     assert not re.search(r"\.(sum|mean|max|min|any|all)\((axis=)?0", source)

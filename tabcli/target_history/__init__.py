@@ -6,5 +6,6 @@ rows with a target ─ grid ─▶ series × steps ─ statistics ─▶ at ever
 windows      how far back statistics look, in time and in steps
 grid         series × steps: where rows lie
 totals       sums over all series, whatever parts the series are cut into
+rounds       statistics of some of all series, in three rounds of totals
 statistics   levels, effects, spread and season at every origin
 """

@@ -23,42 +23,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, Float32Array, IntArray
+from tabcli.arrays import Float32Array, IntArray
 from tabcli.target_history.grid import Panel, Positions
+from tabcli.target_history.rounds import Rounds
 from tabcli.target_history.totals import Totalled, in_step
 from tabcli.target_history.windows import HistorySpec
-
-# --------------------------------------------------------------------------------------- statistics
-
-
-def _running(values: AnyArray) -> NDArray[np.float64]:
-    """Values (S, T) → sums over all steps before each origin, (S, T + 1)."""
-    out = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=out[:, 1:])
-    return out
-
-
-def _window(running: NDArray[np.float64], w: int) -> NDArray[np.float64]:
-    """Running sums (S, T + 1) → sums over the last w known steps at each origin."""
-    out = running.copy()
-    out[:, w:] -= running[:, :-w] if w < running.shape[1] else 0
-    return out
-
-
-def _ratio(total: AnyArray, n: AnyArray) -> NDArray[np.float64]:
-    """total / n, 0 where n is 0."""
-    result: NDArray[np.float64] = np.divide(total, n, out=np.zeros(np.shape(total)), where=np.asarray(n) > 0)
-    return result
-
-
-def _mean_of_series(values: NDArray[np.float64], n: NDArray[np.float64]) -> Totalled[NDArray[np.float64]]:
-    """The mean over the series at each origin, (T + 1, …), weighted with their numbers of observations n (S, T + 1, …).
-
-    So a series that began the day before moves the mean by no more than its one row.
-    """
-    return _ratio(*(yield [values * n, n]))
 
 
 @dataclass(frozen=True)
@@ -83,47 +53,12 @@ class History:
 
     @classmethod
     def steps(cls, panel: Panel, spec: HistorySpec) -> "Totalled[History]":
-        """The statistics of some of all series; `in_step` makes those of several parts together."""
-        n_series, n_steps = panel.y.shape
-        seen = ~np.isnan(panel.y)
-        y = np.where(seen, panel.y, 0.0).astype("float64")
-        n, total, squares = _running(seen), _running(y), _running(y * y)
-        mean = _ratio(_window(total, spec.effect), _window(n, spec.effect))
-        widths = spec.windows
-        spread_window = widths[min(len(widths) - 1, 1)]
-        effects = np.zeros((n_series + 1, n_steps + 1, spec.n_cells + 1, 2), dtype="float32")
-        sums = {w: _window(total, w) for w in widths}
-        deviation = _window(squares, spread_window)
-        for c in range(spec.n_cells):
-            here = panel.cell == c
-            n_c, total_c = _running(seen & here), _running(np.where(here, y, 0.0))
-            long_n, long_total = _window(n_c, spec.effect), _window(total_c, spec.effect)
-            above = long_total - long_n * mean
-            everyone = _ratio(*(yield [above, long_n]))
-            effect = (above + spec.shrink * everyone) / (long_n + spec.shrink)
-            short_n = _window(n_c, spec.recent_effect)
-            recent = (_window(total_c, spec.recent_effect) - short_n * mean + spec.shrink * effect) / (
-                short_n + spec.shrink
-            )
-            effects[:-1, :, c, 0], effects[:-1, :, c, 1] = effect, recent - effect
-            effects[-1, :, c, 0] = everyone
-            effects[-1, :, c, 1] = yield from _mean_of_series(recent - effect, short_n)
-            for w in widths:
-                sums[w] -= _window(n_c, w) * effect
-            deviation += effect * (_window(n_c, spread_window) * effect - 2 * _window(total_c, spread_window))
-        counts = {w: _window(n, w) for w in widths}
-        levels = yield from _shrunk_levels(sums, counts, spec)
-        spread = yield from _spread(deviation, sums[spread_window], counts[spread_window], spec.shrink)
-        age = _steps_since_last(seen)
-        columns = [spread, np.log1p(counts[widths[0]]), np.log1p(age)]
-        for name in spec.others:
-            columns += yield from _other_levels(panel.others[name], levels[:-1, :, 0], spec)
-        asof = np.stack(columns, axis=-1)
-        average = yield from _mean_of_series(asof, counts[widths[0]][..., None])
-        average[:, 1] = 0  # no observations of its own
-        asof = np.concatenate([asof, average[None]]).astype("float32")
-        (any_seen,) = yield [seen]
-        return cls(spec, levels.astype("float32"), asof, effects, _first_origin(any_seen > 0, spec.base))
+        """The statistics of some of all series, which need totals over all three times: see `totals`."""
+        rounds = Rounds(panel, spec)
+        totals = yield rounds.first()
+        totals = yield rounds.second(totals)
+        totals = yield rounds.third(totals)
+        return cls(spec, *rounds.last(totals), rounds.first_origin)
 
     @property
     def n_steps(self) -> int:
@@ -175,69 +110,6 @@ class History:
             "lifts": lifts * np.float32(known),
         }
         return Snapshot(spec, origin, known, {k: np.ascontiguousarray(v) for k, v in arrays.items()})
-
-
-def _shrunk_levels(
-    sums: dict[int, NDArray[np.float64]], counts: dict[int, NDArray[np.float64]], spec: HistorySpec
-) -> Totalled[NDArray[np.float64]]:
-    """Sums and counts by window → levels (S + 1, T + 1, n_windows), each shrunk towards the next longer window's.
-
-    The longest is shrunk towards the mean of all series.
-    """
-    longest = spec.windows[0]
-    n_series, n_origins = counts[longest].shape
-    levels = np.empty((n_series + 1, n_origins, len(spec.windows)))
-    prior: Any = yield from _mean_of_series(_ratio(sums[longest], counts[longest]), counts[longest])
-    for i, w in enumerate(spec.windows):
-        levels[:-1, :, i] = (sums[w] + spec.shrink * prior) / (counts[w] + spec.shrink)
-        levels[-1, :, i] = yield from _mean_of_series(levels[:-1, :, i], counts[longest])
-        prior = levels[:-1, :, i]
-    return levels
-
-
-def _spread(
-    deviation: NDArray[np.float64], total: NDArray[np.float64], n: NDArray[np.float64], shrink: float
-) -> Totalled[NDArray[np.float64]]:
-    """The log of the standard deviation of Y − e within a window, (S, T + 1); variances are shrunk to all series'."""
-    squares = np.maximum(deviation - _ratio(total * total, n), 0)
-    everyone = _ratio(*(yield [squares, n]))
-    result: NDArray[np.float64] = np.log(np.sqrt((squares + shrink * everyone) / (n + shrink)) + 1e-3)
-    return result
-
-
-def _steps_since_last(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many steps before each origin the last observation lies, int64 (S, T + 1): 0 for the step just before.
-
-    Where there was none yet, the origin itself.
-    """
-    n_series, n_steps = seen.shape
-    last = np.zeros((n_series, n_steps + 1), dtype="int64")
-    np.maximum.accumulate(np.where(seen, np.arange(1, n_steps + 1), 0), axis=1, out=last[:, 1:])
-    age: NDArray[np.int64] = np.arange(n_steps + 1) - last
-    return age
-
-
-def _other_levels(
-    values: Float32Array, level: NDArray[np.float64], spec: HistorySpec
-) -> Totalled[list[NDArray[np.float64]]]:
-    """Two statistics of a past-only column (S, T): its level in the longest window less the target's `level` there, and
-    its base level less that of the longest window; (S, T + 1) each.
-    """
-    seen = ~np.isnan(values)
-    n, total = _running(seen), _running(np.where(seen, values, 0.0))
-    means = []
-    prior: Any = yield from _mean_of_series(_ratio(_window(total, spec.windows[0]), _window(n, spec.windows[0])), n)
-    for w in (spec.windows[0], spec.base):
-        prior = (_window(total, w) + spec.shrink * prior) / (_window(n, w) + spec.shrink)
-        means.append(prior)
-    return [means[0] - level, means[1] - means[0]]
-
-
-def _first_origin(seen: NDArray[np.bool_], base: int) -> int:
-    """The first origin that lies a base window after the first step at which a series was seen; `seen`: (T,)."""
-    steps = np.flatnonzero(seen)
-    first: int = int(steps[0]) if len(steps) else 0
-    return first + base
 
 
 def _assemble(
