@@ -146,13 +146,6 @@ def _assemble(
     return base, np.concatenate([*columns, ahead], axis=1, dtype="float32")
 
 
-def scale_of(columns: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Mean and standard deviation of columns (n, k) over the rows without NaN, float32 (k,) each."""
-    known = columns[~np.isnan(columns).any(axis=1)]
-    mean, std = known.mean(axis=0, dtype="float64"), known.std(axis=0, dtype="float64")
-    return mean.astype("float32"), np.where(std > 1e-6, std, 1.0).astype("float32")
-
-
 def standardised(columns: Float32Array, mean: Float32Array, std: Float32Array) -> Float32Array:
     """Columns (n, k), normalised with the training rows' mean and standard deviation (k,); NaN becomes the average, 0.
 

@@ -9,6 +9,7 @@ network      the network, mixup
 optimizer    the optimiser, the schedule of the learning rate (where it rises and falls), averaged weights
 loop         the training loop, checkpoints
 lr_find      the learning-rate finder
+scales       what networks scale their inputs and outputs by, of parts of the rows or of all
 inputs       which rows a network learns from and is scored on
 floors       the floor: naive forecasts of past windows, and their share beside the networks
 yearly       what naive forecasts erred by at each time of the year

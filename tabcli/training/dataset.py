@@ -133,6 +133,16 @@ class Dataset:
         bound = None if self.bound is None else self.bound.to(device)
         return replace(self, bound=bound, **{name: getattr(self, name).to(device) for name in names})
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie."""
+        return self.x_cat.device
+
+    @property
+    def n_exact(self) -> int:
+        """How many rows have a target that is no bound."""
+        return len(self) if self.bound is None else int((~self.bound).sum())
+
     def check_codes(self, cardinalities: Sequence[int]) -> None:
         """Raises `BundleError` where a code lies outside its embedding (which torch would call an index error)."""
         if len(self) and len(cardinalities):
@@ -145,23 +155,30 @@ class Dataset:
 
         The rows of the incomplete last batch are left out; in each epoch these are other rows.
         """
-        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
-        order = torch.randperm(len(self), generator=generator)[: n_batches(len(self), batch_size) * batch_size]
-        draws = np.random.default_rng(epoch_seed(seed, epoch))
+        order = self.shuffled(seed, epoch)[: n_batches(len(self), batch_size) * batch_size]
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
+        for x_cat, x_cont, base, y, bound in self.drawn_rows(order, epoch_seed(seed, epoch), block):
+            for i in range(0, len(y), batch_size):
+                part = slice(i, i + batch_size)
+                yield Batch(x_cat[part], x_cont[part], base[part], y[part], None if bound is None else bound[part])
+
+    def shuffled(self, seed: int, epoch: int) -> Tensor:
+        """The numbers of all rows in the random order of an epoch, int64 (n,)."""
+        return torch.randperm(len(self), generator=torch.Generator().manual_seed(epoch_seed(seed, epoch)))
+
+    def drawn_rows(self, order: Tensor, seed: int, block: int) -> Iterator[Batch]:
+        """The rows in this order with a draw for each, so many at a time."""
+        draws, device = np.random.default_rng(seed), self.device
         for start in range(0, len(order), block):
             rows = order[start : start + block]
-            there, device = rows.to(self.x_cat.device), self.x_cat.device
+            there = rows.to(device)
             x_cat, x_cont, base, y = (t.index_select(0, there) for t in (self.x_cat, self.x_cont, self.base, self.y))
             if self.drawn is not None:
                 x_cat, x_cont = x_cat.cpu(), x_cont.cpu()
                 x_cont, drawn_base = self.drawn.inputs(x_cat, x_cont, rows.numpy(), draws)
                 base = base if drawn_base is None else drawn_base
             x_cat, x_cont, base = (t.to(device) for t in (x_cat, x_cont, base))
-            bound = None if self.bound is None else self.bound.index_select(0, there)
-            for i in range(0, len(rows), batch_size):
-                part = slice(i, i + batch_size)
-                yield Batch(x_cat[part], x_cont[part], base[part], y[part], None if bound is None else bound[part])
+            yield Batch(x_cat, x_cont, base, y, None if self.bound is None else self.bound.index_select(0, there))
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:

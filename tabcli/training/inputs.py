@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,12 @@ from tabcli.errors import ConfigError, DataError, did_you_mean
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration
 from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.grid import Panel, Positions
-from tabcli.target_history.statistics import History, Snapshot, scale_of, standardised
+from tabcli.target_history.statistics import History, Snapshot, standardised
+from tabcli.target_history.totals import Totalled, Totals, in_step, with_totals
 from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
 from tabcli.training.network import ModelSpec, spec_of
 from tabcli.training.outlook import OutlookInputs
+from tabcli.training.scales import Scales
 
 Rows = int | Literal["refit"]
 """Which rows a network learns from: those before a past window (0: the validation rows, 1: the horizon before them, …),
@@ -42,14 +44,26 @@ class Inputs:
     snapshot: Snapshot | None
 
 
-def history_of(prepared: Prepared) -> History | None:
-    """The target history of a prep at all origins; None where the prep was made without one."""
+def history_of(prepared: Prepared, totals: Totals | None = None) -> History | None:
+    """The target history of a prep at all origins; None where the prep was made without one.
+
+    `totals`: over the series of all shards, where the prep is one of several.
+    """
+    part = history_steps(prepared)
+    if part is None:
+        return None
+    return in_step([part])[0] if totals is None else with_totals(part, totals)
+
+
+def history_steps(prepared: Prepared) -> Totalled[History] | None:
+    """`history_of` as it needs totals over all series; None where the prep was made without a history."""
     grid, past = prepared.fitted.grid, prepared.past
     if grid is None or past is None:
         return None
     shape = (len(prepared.fitted.calendar.series), grid.n_steps)
     others = {c: past[past_column(c)].to_numpy(dtype="float32") for c in grid.spec.others}
-    return History.of(Panel.of(_places(past, ""), past["y"].to_numpy(dtype="float32"), others, shape), grid.spec)
+    panel = Panel.of(_places(past, ""), past["y"].to_numpy(dtype="float32"), others, shape)
+    return History.steps(panel, grid.spec)
 
 
 def chosen_history(prepared: Prepared, settings: Config) -> History | None:
@@ -61,46 +75,90 @@ def _places(table: pd.DataFrame, prefix: str = ROW) -> Positions:
     return Positions(*(table[prefix + name].to_numpy(dtype="int64") for name in PLACES))
 
 
-def make_inputs(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Inputs:
+def make_inputs(
+    prepared: Prepared, settings: Config, rows: Rows, history: History | None, scales: Scales | None = None
+) -> Inputs:
     """The datasets that a network learns from and is scored on, and the network that fits them.
 
-    `history`: `history_of(prepared)`, or None for a network without it. Raises `ConfigError` where `model.without`
-    names a column that is no input, `DataError` where no training row has a past as long as the base window.
+    `history`: `history_of(prepared)`, or None for a network without it. `scales`: of the rows of all shards, where the
+    prep is one of several. Raises `ConfigError` where `model.without` names a column that is no input, `DataError`
+    where no training row has a past as long as the base window.
     """
-    window = window_of(prepared, rows)
+    window, variables = window_of(prepared, rows), _variables(prepared, settings)
+    train, own = _shown(prepared, settings, window, history)
+    scales = scales or own
+    if history is not None and not scales.n_rows:
+        raise _too_short(history, _places(window.shown))
+    valid, n_history, snapshot = _scored(prepared, window, variables), 0, None
+    if scales.columns is not None:
+        assert train.drawn is not None
+        assert train.drawn.history is not None
+        past = replace(train.drawn.history, mean=scales.columns.scale()[0], std=scales.columns.scale()[1])
+        train = replace(train, drawn=replace(train.drawn, history=past))
+        valid = _seen_from(past, valid, window)
+        n_history, snapshot = len(past.history.spec.names), snapshot_of(past.history, scales)
+    sizes = (len(variables.continuous), n_history)
+    spec = spec_of(settings.model, variables.cardinalities, sizes, scales.learned, settings.series)
+    return Inputs(train, valid, spec, window.scored, snapshot)
+
+
+def snapshot_of(history: History, scales: Scales) -> Snapshot:
+    """The target history at the end of all known rows, with what its columns are normalised with."""
+    snapshot = history.snapshot(history.n_steps)
+    assert scales.columns is not None
+    mean, std = scales.columns.scale()
+    return replace(snapshot, arrays={**snapshot.arrays, "mean": mean, "std": std})
+
+
+def scales_of(prepared: Prepared, settings: Config, rows: Rows, history: History | None) -> Scales:
+    """What `make_inputs` scales by, of the rows of a prep that may be one shard of several."""
+    return _shown(prepared, settings, window_of(prepared, rows), history)[1]
+
+
+class _Variables(NamedTuple):
+    """The inputs of a network by role; `cardinalities`: categorical column → number of codes."""
+
+    categorical: list[str]
+    continuous: list[str]
+    cardinalities: dict[str, int]
+
+    def dataset(self, table: pd.DataFrame) -> Dataset:
+        data = Dataset.from_table(table, self.categorical, self.continuous)
+        data.check_codes(list(self.cardinalities.values()))
+        return data
+
+
+def _variables(prepared: Prepared, settings: Config) -> _Variables:
     preprocessor = prepared.fitted.preprocessor
     _check_without(settings.model.without, [*preprocessor.categorical, *preprocessor.continuous])
     categorical, continuous = preprocessor.inputs(settings.model.without)
     cardinalities = {c: n for c, n in preprocessor.categorify.cardinalities().items() if c in categorical}
-    parts = []
-    for table in (window.shown, window.scored):
-        data = Dataset.from_table(table, categorical, continuous)
-        data.check_codes(list(cardinalities.values()))
-        parts.append(data)
-    train, valid = parts
-    outlook = OutlookInputs.of(window.scored, prepared.fitted, categorical, continuous)
+    return _Variables(list(categorical), list(continuous), cardinalities)
+
+
+def _scored(prepared: Prepared, window: "Window", variables: _Variables) -> Dataset:
+    """The window's scored rows with their true outlook."""
+    valid = variables.dataset(window.scored)
+    outlook = OutlookInputs.of(window.scored, prepared.fitted, variables.categorical, variables.continuous)
     if outlook is not None:
         outlook.write(valid.x_cat, valid.x_cont, window.steps_left)
-        outlook = OutlookInputs.of(window.shown, prepared.fitted, categorical, continuous)
+    return valid
+
+
+def _shown(prepared: Prepared, settings: Config, window: "Window", history: History | None) -> tuple[Dataset, Scales]:
+    """The rows that a network is shown, with what is drawn for them, and their scales at one draw."""
+    variables = _variables(prepared, settings)
+    train = variables.dataset(window.shown)
+    outlook = OutlookInputs.of(window.shown, prepared.fitted, variables.categorical, variables.continuous)
     drawn = Drawn(prepared.fitted.horizon, _gap(prepared), None, outlook)
     if len(window.bounds):
         train = replace(train, bound=torch.arange(len(train)) >= len(window.learned))
-    y, n_history, snapshot = exact(train, train.y.numpy()), 0, None
     if history is not None:
         use_base = settings.model.history == "base"
-        train, drawn, y = _with_past(history, train, drawn, _places(window.shown), use_base=use_base)
-        assert drawn.history is not None
-        valid = _seen_from(drawn.history, valid, window)
-        n_history = len(history.spec.names)
-        snapshot = history.snapshot(history.n_steps)
-        own_scale = {"mean": drawn.history.mean, "std": drawn.history.std}
-        snapshot = replace(snapshot, arrays={**snapshot.arrays, **own_scale})
-    if drawn.history is not None or drawn.outlook is not None:
-        train = replace(train, drawn=drawn)
-    scale = (float(y.mean()), float(y.std()) or 1.0, float(y.max()))
-    sizes = (len(continuous), n_history)
-    spec = spec_of(settings.model, cardinalities, sizes, scale, settings.series)
-    return Inputs(train, valid, spec, window.scored, snapshot)
+        return _with_past(history, train, drawn, _places(window.shown), use_base=use_base)
+    return replace(train, drawn=drawn if outlook is not None else None), Scales.of(
+        len(train), exact(train, train.y.numpy()), None
+    )
 
 
 def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
@@ -113,19 +171,19 @@ def _check_without(without: Sequence[str], variables: Sequence[str]) -> None:
 
 def _with_past(
     history: History, train: Dataset, drawn: Drawn, places: Positions, *, use_base: bool
-) -> tuple[Dataset, Drawn, Float32Array]:
-    """The training rows that have a past, what is drawn for them, and what is learned of them at one draw, (n,)."""
+) -> tuple[Dataset, Scales]:
+    """The training rows that have a past, with what is drawn for them, and their scales at one draw."""
     late = np.flatnonzero(places.step >= history.first)
-    if not len(late):
-        raise _too_short(history, places)
     places = places.take(late)
     steps_ahead = np.random.default_rng(0).integers(drawn.gap + 1, drawn.gap + drawn.horizon + 1, size=len(late))
     base, columns = history.columns(places, np.maximum(places.step - steps_ahead + 1, history.first))
-    past = DrawnHistory(history, places, *scale_of(columns), use_base)
-    drawn = replace(drawn, history=past, outlook=None if drawn.outlook is None else drawn.outlook.take(late))
     bound = None if train.bound is None else train.bound[late]
     kept = Dataset(train.x_cat[late], train.x_cont[late], train.y[late], train.base[late], bound=bound)
-    return kept, drawn, exact(kept, kept.y.numpy() - base * np.float32(use_base))
+    scales = Scales.of(len(kept), exact(kept, kept.y.numpy() - base * np.float32(use_base)), columns)
+    assert scales.columns is not None
+    past = DrawnHistory(history, places, *scales.columns.scale(), use_base)
+    outlook = None if drawn.outlook is None else drawn.outlook.take(late)
+    return replace(kept, drawn=replace(drawn, history=past, outlook=outlook)), scales
 
 
 def exact(data: Dataset, values: Float32Array) -> Float32Array:

@@ -181,7 +181,7 @@ class Trainer:
 
     def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
-        self.settings, self.seed, self.device = settings, seed, data.x_cat.device
+        self.settings, self.seed, self.device = settings, seed, data.device
         self.model = TabularMLP(spec).to(self.device)
         self.optimizer = make_optimizer(self.model, settings)
         self.average = averaged_copy(self.model, settings.average) if settings.average else None
