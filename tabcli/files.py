@@ -155,6 +155,13 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str = "manife
     new one is whole on the disk. Raises `UsageError` as `require_writable` does.
     """
     require_writable(path, replace=replace, marker=marker)
+    with whole_directory(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """As `atomic_directory`, and it replaces whatever stood at `path`: for names within unfinished work alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     temporary.mkdir()

@@ -17,17 +17,18 @@ from tabcli.bundle import directories, manifest
 from tabcli.config import loading
 from tabcli.config.card import answers_path, read_answers
 from tabcli.config.schema import Config
+from tabcli.engines.calls import Engine
+from tabcli.engines.running import engine, n_cores
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.tables.writing import require_no_input
-from tabcli.training.engines import engine, n_cores
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
-from tabcli.training.orders import Engine, TrainingJob
+from tabcli.training.tasks import TrainingJob
 
 # ----------------------------------------------------------------------------------------------- train
 

@@ -26,14 +26,13 @@ from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.statistics import Snapshot
-from tabcli.training.engines import run_tasks
 from tabcli.training.floors import Blending, Floors, at_end, fit_floors
 from tabcli.training.inputs import Inputs, n_network_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
-from tabcli.training.orders import TrainingJob
 from tabcli.training.past import held_by_windows, past_forecasts
+from tabcli.training.tasks import TrainingJob, run_tasks
 from tabcli.training.yearly import naive_errors
 
 FEW = 2

@@ -64,6 +64,11 @@ def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], 
     return lambda task: made(task.rows, task.member % max(1, len(settings.variants)))
 
 
+def done_path(partial: Path, task: MemberSpec) -> Path:
+    """Where a finished network lies in the directory of its checkpoints."""
+    return partial / f"{task.name}.done.safetensors"
+
+
 def run_task(
     task: MemberSpec,
     prepared: Prepared,
@@ -77,7 +82,7 @@ def run_task(
     `partial`: the directory for its checkpoints, one after each epoch; a training goes on from the one that lies there,
     and a finished network is read instead of trained.
     """
-    done = partial / f"{task.name}.done.safetensors" if partial else None
+    done = done_path(partial, task) if partial else None
     if done is not None and done.exists():
         return _load_trained(done, task)
     made = inputs(task)
