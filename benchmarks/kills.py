@@ -77,7 +77,7 @@ def processes() -> list[tuple[int, str]]:
 def training() -> list[int]:
     """The workers of this benchmark's nodes that train a network now."""
     workers = {child for raylet in raylets() for child in children(raylet)}
-    return [pid for pid, line in processes() if pid in workers and line.startswith("ray::train_there")]
+    return [pid for pid, line in processes() if pid in workers and line.startswith("ray::perform_there")]
 
 
 def children(pid: int) -> list[int]:

@@ -94,7 +94,7 @@ def _refuse_foreign(path: Path, own: Collection[str]) -> None:
 WORKING = "working.json"
 """The marker of a directory that holds unfinished work."""
 
-_OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", "*.rows", ".*.tmp-*", "prep/*", ".prep.*/*")
+_OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", ".*.tmp-*", "prep/*", ".prep.*/*")
 """The files that unfinished work may consist of."""
 
 
@@ -155,6 +155,13 @@ def atomic_directory(path: Path, *, replace: bool = False, marker: str = "manife
     new one is whole on the disk. Raises `UsageError` as `require_writable` does.
     """
     require_writable(path, replace=replace, marker=marker)
+    with whole_directory(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """As `atomic_directory`, and it replaces whatever stood at `path`: for names within unfinished work alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     temporary.mkdir()

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tabcli.training import engines
+from tabcli.training import tasks
 
 # No deadlines: on a busy machine any example may take long.
 settings.register_profile("usual", deadline=None)
@@ -152,14 +153,14 @@ def _one_process() -> Iterator[None]:
     Tests of the workers ask for `two_cores`.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "n_cores", lambda: 1)
+        patch.setattr(tasks, "n_cores", lambda: 1)
         yield
 
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several networks are trained side by side, in a process each."""
-    monkeypatch.setattr(engines, "n_cores", lambda: 2)
+    monkeypatch.setattr(tasks, "n_cores", lambda: 2)
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +169,10 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
+
+
+def wait_until(reached: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 import tabcli
 from tabcli.cli.app import app
 from tabcli.config.loading import load
+from tabcli.engines import cluster
 from tabcli.errors import UsageError, WorkerError
-from tabcli.training import cluster, orders
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec
+from tabcli.training.tasks import TrainingJob, train_elsewhere
 from tests.conftest import CONFIG, make_tables
 
 ray = pytest.importorskip("ray")
@@ -75,7 +76,7 @@ def ray_workers() -> list[int]:
     found = []
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdecimal() and b"ray::train_there" in (process / "cmdline").read_bytes():
+            if process.name.isdecimal() and b"ray::perform_there" in (process / "cmdline").read_bytes():
                 found.append(int(process.name))
         except OSError:
             continue
@@ -106,7 +107,7 @@ def test_a_killed_worker_s_network_is_trained_again_to_the_same_bytes(prep: Path
 def run_there(prep: Path, tmp_path: Path, epochs: object, overrides: list[str]) -> None:
     settings = load(CONFIG, overrides)
     tasks = [MemberSpec("member-0", 0, 0, 1, 1), MemberSpec("member-1", 0, 1, 2, epochs)]  # type: ignore[arg-type]
-    cluster.run_on_ray(tasks, orders.TrainingJob(prep, settings, tmp_path, "ray"), Callbacks())
+    train_elsewhere(tasks, 1, TrainingJob(prep, settings, tmp_path, "ray"), Callbacks())
 
 
 def test_a_network_that_cannot_be_trained_is_named_and_the_others_are_kept(prep: Path, tmp_path: Path) -> None:

@@ -8,19 +8,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 import tabcli
-from tabcli.config.loading import load
+from tabcli.config.loading import load, parse
+from tabcli.engines import processes
 from tabcli.errors import ConfigError, ResourceError, WorkerError, error_of
-from tabcli.training import engines, workers
+from tabcli.training import tasks
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec
-from tabcli.training.orders import TrainingJob, order_line, read_order
-from tests.conftest import CONFIG, make_tables, write_folder
+from tabcli.training.tasks import TrainingJob
+from tests.conftest import CONFIG, make_tables, wait_until, write_folder
 
 FAST = ["train.epochs=2", "train.batch_size=64", "calibration.windows=0"]
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("two_cores")
 @pytest.fixture(autouse=True)
 def _processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short the training."""
-    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT + 1)
+    monkeypatch.setattr(tasks, "n_steps", lambda *args: tasks.SHORT + 1)
 
 
 def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_same_bits(
@@ -38,12 +38,12 @@ def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_
 ) -> None:
     prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep")
     apart = tabcli.train(prep, out=tmp_path / "apart", overrides=TWO).run
-    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT)
-    monkeypatch.setattr(workers, "Worker", None)  # no process can start
+    monkeypatch.setattr(tasks, "n_steps", lambda *args: tasks.SHORT)
+    monkeypatch.setattr(processes, "Worker", None)  # no process can start
     torch.set_num_threads(2)
     here = tabcli.train(prep, out=tmp_path / "here", overrides=TWO).run
     assert torch.get_num_threads() == 2
-    monkeypatch.setattr(engines, "n_steps", lambda *args: engines.SHORT + 1)
+    monkeypatch.setattr(tasks, "n_steps", lambda *args: tasks.SHORT + 1)
     in_turn = tabcli.train(prep, out=tmp_path / "in turn", overrides=[*TWO, "train.threads=1"]).run
     for one, *others in zip(apart.members, here.members, in_turn.members, strict=True):
         for other in others:
@@ -53,14 +53,7 @@ def test_networks_are_trained_in_this_process_where_that_is_sooner_and_have_the_
 def children(pid: int) -> list[int]:
     """The worker processes of a process."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(c) for c in listed if b"tabcli.training.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
-
-
-def wait_until(reached: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return [int(c) for c in listed if b"tabcli.engines.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
 
 
 TWO = [*FAST, "train.members=2", "train.threads=2"]
@@ -73,8 +66,8 @@ def test_a_script_without_a_main_guard_trains_networks_side_by_side(tmp_path: Pa
     script = tmp_path / "x.py"
     script.write_text(f"""
 import tabcli
-from tabcli.training import engines
-engines.n_cores, engines.SHORT = lambda: 2, -1
+from tabcli.training import tasks
+tasks.n_cores, tasks.SHORT = lambda: 2, -1
 open("runs.txt", "a").write("run\\n")
 prep = tabcli.prep("config.json", data={str(folder)!r}, out="prep")
 epochs = []
@@ -126,10 +119,10 @@ def test_an_error_in_a_worker_keeps_its_type_message_and_hint(tmp_path: Path) ->
 def test_an_unexpected_end_names_the_network_the_reason_and_the_log(tmp_path: Path) -> None:
     settings = load(CONFIG, FAST)
     prep = tabcli.prep(CONFIG, data=make_tables(), out=tmp_path / "prep").prepared
-    tasks = [MemberSpec(f"member-{i}", 0, i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
+    wanted = [MemberSpec(f"member-{i}", 0, i, i, epochs) for i, epochs in enumerate((1, "many"))]  # type: ignore[arg-type]
     job = TrainingJob(tmp_path / "prep", settings, tmp_path)
     with pytest.raises(WorkerError, match=r"1 of 2 .* member-1 \(exit code 1: TypeError: .*; see .*member-1\.log\)"):
-        engines.run_tasks(tasks, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
+        tasks.run_tasks(wanted, prep, settings, lambda task: None, Callbacks(), job)  # type: ignore[arg-type, return-value]
     assert "Traceback" in (tmp_path / "member-1.log").read_text()
     assert not (tmp_path / "member-0.log").exists()
     assert (tmp_path / "member-0.done.safetensors").exists(), "the other one is trained to its end first"
@@ -141,13 +134,15 @@ def test_the_reason_of_an_end_is_its_signal_or_the_last_line_of_its_log(
 ) -> None:
     log = tmp_path / "member-0.log"
     log.write_text("Traceback …\nValueError: x\n")
-    assert workers._reason(code, log).startswith(expected)
+    assert processes._reason(code, log).startswith(expected)
 
 
-def test_an_order_arrives_as_it_was_given(tmp_path: Path) -> None:
-    task = MemberSpec("member-1", 0, 1, 8, 5)
-    job = TrainingJob(tmp_path / "prep", load(CONFIG, ["train.lr=0.0123456789"]), tmp_path)
-    assert read_order(order_line(task, job)) == (task, job)
+def test_the_settings_of_a_training_arrive_as_they_were_given(tmp_path: Path) -> None:
+    given = load(CONFIG, ["train.lr=0.0123456789"])
+    call = tasks.call_of(MemberSpec("member-1", 0, 1, 8, 5), TrainingJob(tmp_path / "prep", given, tmp_path))
+    arguments = json.loads(json.dumps(call.arguments))
+    assert parse(arguments["settings"], source="a test") == given
+    assert MemberSpec(**arguments["task"]) == MemberSpec("member-1", 0, 1, 8, 5)
 
 
 def test_an_error_of_an_unknown_kind_is_a_worker_error() -> None:

@@ -12,6 +12,8 @@ from tabcli.api.predict import wanted_of
 from tabcli.api.sources import ConfigSource, code_identity, hashes_of, parse_duration
 from tabcli.config import loading
 from tabcli.config.schema import Config
+from tabcli.engines.calls import Engine
+from tabcli.engines.running import engine
 from tabcli.errors import UsageError
 from tabcli.pipeline import joined
 from tabcli.selection.folds import Backtest, run_folds, save_summary
@@ -19,9 +21,7 @@ from tabcli.selection.peers import PEERS
 from tabcli.selection.scores import Scores, ensemble_name
 from tabcli.selection.search import Trial, Tuning, search
 from tabcli.tables.contract import DataSource
-from tabcli.training.engines import engine
 from tabcli.training.loop import Callbacks
-from tabcli.training.orders import Engine
 
 # -------------------------------------------------------------------------------------------- backtest
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabcli.api.sources import versions
+from tabcli.engines import cluster
+from tabcli.engines.calls import Engine
+from tabcli.engines.running import n_cores
 from tabcli.errors import UsageError
 from tabcli.shown import Shown
-from tabcli.training import cluster
-from tabcli.training.engines import n_cores
-from tabcli.training.orders import Engine
 
 FREE_GIGABYTES = 1.0
 """With less of the disk free, a prep of real tables may not fit."""

@@ -22,7 +22,8 @@ from tabcli.pipeline import apply
 from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.joins import LookupTable
-from tabcli.tables.reading import TEXT_ENDINGS, TableSource, date_texts, read_table
+from tabcli.tables.parts import TEXT_ENDINGS
+from tabcli.tables.reading import TableSource, date_texts, read_table
 from tabcli.tables.rows import with_columns
 from tabcli.tables.writing import require_no_input, write_table
 from tabcli.tables.written import as_written

@@ -17,17 +17,18 @@ from tabcli.bundle import directories, manifest
 from tabcli.config import loading
 from tabcli.config.card import answers_path, read_answers
 from tabcli.config.schema import Config
+from tabcli.engines.calls import Engine
+from tabcli.engines.running import engine, n_cores
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.tables.writing import require_no_input
-from tabcli.training.engines import engine, n_cores
-from tabcli.training.ensemble import fit_ensemble, run_of, runs_of_shards
+from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
-from tabcli.training.orders import Engine, TrainingJob
+from tabcli.training.tasks import TrainingJob
 
 # ----------------------------------------------------------------------------------------------- train
 
@@ -39,8 +40,6 @@ class _Prep:
     prepared: Prepared
     identity: str = ""
     config: str = ""
-    n_shards: int = 1
-    """Of more than one `prepared` is the first."""
 
 
 def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
@@ -51,9 +50,9 @@ def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
             return _Prep(prep.prepared)
         prep = prep.path
     path = Path(prep)
-    prepared = directories.load_prep(path, 0)
+    prepared = directories.load_prep(path)
     config = manifest.read_manifest(path, "prep").get("config", "")
-    return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config, directories.n_shards(path))
+    return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config)
 
 
 def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Sequence[str]) -> Config:
@@ -115,8 +114,6 @@ def train(
     config_file = str(config) if isinstance(config, Path | str) else opened.config
     answers = read_answers(answers_path(Path(config_file) if config_file else None, settings.card.answers))
     refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
-    if out is None and opened.n_shards > 1:
-        raise UsageError("a prep of several shards is trained on the disk", hint="give an `out`")
     if out is None:
         ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
         return TrainResult(None, run_of(prepared, ensemble, settings), False)
@@ -125,7 +122,7 @@ def train(
     later = settings.forecast.model_dump(mode="json", include=LATER)
     fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
-        return TrainResult(path, directories.load_run(path, 0), True)
+        return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)
     replaced = replaced_run(path)
     partial = path.parent / f"{path.name}.partial"
@@ -135,8 +132,7 @@ def train(
             _open_partial(partial, fingerprint, resume, force)
             job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial, on)
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
-            shards = job.shards()
-            run = run_of(prepared, ensemble, settings, shards)
+            run = run_of(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
@@ -145,7 +141,7 @@ def train(
                     "prep": prep_id,
                     **({"config": config_file} if config_file else {}),
                 }
-                directories.save_run(temporary, run, fingerprint, facts, runs_of_shards(run, shards) if shards else ())
+                directories.save_run(temporary, run, fingerprint, facts)
                 first_cards(temporary, run, answers, replaced)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None

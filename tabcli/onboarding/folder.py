@@ -7,7 +7,8 @@ from pathlib import Path
 from tabcli.errors import DataError, UsageError
 from tabcli.onboarding.findings import FolderTable, InitHints
 from tabcli.onboarding.spelling import opened
-from tabcli.tables.reading import SHEET_ENDINGS, TEXT_ENDINGS
+from tabcli.tables.parts import TEXT_ENDINGS
+from tabcli.tables.reading import SHEET_ENDINGS
 
 ENDINGS = (*TEXT_ENDINGS, *SHEET_ENDINGS, ".parquet", ".pq", ".feather", ".arrow", ".pkl", ".pickle")
 

@@ -26,7 +26,8 @@ from tabcli.tables.moments import (
     to_dates,
     zones,
 )
-from tabcli.tables.reading import TEXT_ENDINGS, read_table
+from tabcli.tables.parts import TEXT_ENDINGS
+from tabcli.tables.reading import read_table
 from tabcli.tables.rows import with_columns
 from tabcli.tables.texts import Numerals, are_amounts, infer, number_styles, numerals_of
 

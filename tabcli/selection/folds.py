@@ -23,6 +23,7 @@ from tabcli.artifacts.contents import Prepared, Run
 from tabcli.artifacts.encoded_names import kept_apart
 from tabcli.bundle import directories, manifest
 from tabcli.config.values import Duration
+from tabcli.engines.calls import Engine
 from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.evaluation.bounds import UNSURE
 from tabcli.evaluation.naming import score_text
@@ -39,7 +40,7 @@ from tabcli.shown import Shown, first_few
 from tabcli.tables.rows import frame_of
 from tabcli.training.ensemble import fit_ensemble, run_of
 from tabcli.training.loop import Callbacks
-from tabcli.training.orders import Engine, TrainingJob
+from tabcli.training.tasks import TrainingJob
 
 AT_A_TIME = 4
 """So many folds are prepared at a time where a cluster trains their networks."""

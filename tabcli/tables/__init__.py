@@ -4,9 +4,12 @@ CSV ─ delimited ─ texts ─┐
 pickle ─ pickles ────────┼─▶ kinds ─▶ reading ─▶ contract ─▶ joins ─▶ one table of all rows
 Parquet, DataFrame ──────┘
 
+CSV, Parquet, folders of them ─ blocks ─ coded ─▶ streamed ─▶ partition ─▶ shards of whole series, typed likewise
+
 levels       a column of texts by its different ones
 moments      texts → dates
 texts        texts → numbers, missing values
+parts        a table in one file, or in a folder of them
 delimited    text files of any encoding and delimiter → texts
 pickles      pandas tables from untrusted pickles
 kinds        int, float, bool, date, text: what every column is
@@ -14,6 +17,10 @@ written      dates → texts, as their owner writes them
 rows         rows put together, told apart, matched with a condition
 shapes       wide tables made long, lines of sale made rows
 reading      a source → a table, after the config's steps
+blocks       a table of any size → blocks of its rows
+coded        blocks → codes of each column's different values, on the disk
+streamed     codes → typed columns of all rows, by the code of `reading`
+partition    streamed columns → shards of whole series, on the disk
 writing      a table → a file, whole or not at all
 contract     all tables of a config; the kinds that later tables must have
 joins        what lookup tables add, kept once per key

@@ -28,7 +28,7 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
     Raises `DataError` for an unknown encoding, an uncertain delimiter, rows of different lengths, and an empty file.
     """
     content = _content(path, spec)
-    delimiter = spec.delimiter or _find_delimiter(path, content)
+    delimiter = spec.delimiter or find_delimiter(path, content)
 
     def source() -> Path | pa.BufferReader:
         return path if content is None else pa.BufferReader(content)
@@ -40,38 +40,43 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
         convert = pyarrow.csv.ConvertOptions(column_types=texts, strings_can_be_null=False)
         table = pyarrow.csv.read_csv(source(), parse_options=parse, convert_options=convert)
     except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+        raise not_utf8(path) from None
     except pa.ArrowInvalid as error:
-        raise _refusal(path, str(error), content) from None
-    _refuse_one_column(path, names, delimiter)
+        raise refusal(path, str(error), as_it_is=content is None) from None
+    refuse_one_column(path, names, delimiter)
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
 def _content(path: Path, spec: Table) -> bytes | None:
     """The file in UTF-8 without the lines that the spec leaves out; None where that is the file as it is."""
-    encoding = spec.encoding or _marked_encoding(path)
+    encoding = spec.encoding or marked_encoding(path)
     content = _decoded(path, encoding).encode() if encoding else None
     if not spec.skip_rows and not spec.skip_footer:
         return content
     lines = (path.read_bytes() if content is None else content).removeprefix(b"\xef\xbb\xbf").rstrip().split(b"\n")
     kept = lines[spec.skip_rows : len(lines) - spec.skip_footer]
     if not kept:
-        raise DataError(
-            f"{path}: no line is left of {len(lines)}",
-            hint=f"skip_rows leaves out {spec.skip_rows} above the header, skip_footer {spec.skip_footer} at the end",
-        )
+        raise no_line_left(path, spec, len(lines))
     return b"\n".join(kept) + b"\n"
 
 
-def _refusal(path: Path, text: str, content: bytes | None) -> DataError:
+def no_line_left(path: Path, spec: Table, n_lines: int) -> DataError:
+    """The error for a file all of whose lines the spec leaves out."""
+    return DataError(
+        f"{path}: no line is left of {n_lines}",
+        hint=f"skip_rows leaves out {spec.skip_rows} above the header, skip_footer {spec.skip_footer} at the end",
+    )
+
+
+def refusal(path: Path, text: str, *, as_it_is: bool) -> DataError:
     """Arrow's complaint as ours."""
     if "UTF8" in text or "UTF-8" in text:
-        return _not_utf8(path)
+        return not_utf8(path)
     if "Empty CSV" in text:
         return DataError(f"{path}: the file is empty")
     hint = "check the delimiter, quotes and encoding; see the table's reading options in the config"
-    if content is None and (junk := junk_lines(path, Table(file=path.name))):
+    if as_it_is and (junk := junk_lines(path, Table(file=path.name))):
         lines = ", ".join(f"{option}: {n}" for option, n in junk.items())
         hint = f"some lines do not seem to belong to the table: set `{lines}` for it"
     return DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint)
@@ -80,7 +85,7 @@ def _refusal(path: Path, text: str, content: bytes | None) -> DataError:
 # -------------------------------------------------------------------------------------------- encoding
 
 
-def _marked_encoding(path: Path) -> str | None:
+def marked_encoding(path: Path) -> str | None:
     """The encoding that a byte-order mark names; None for what should be UTF-8."""
     with path.open("rb") as stream:
         head = stream.read(4096)
@@ -109,7 +114,7 @@ def _decoded(path: Path, encoding: str) -> str:
         ) from None
 
 
-def _not_utf8(path: Path) -> DataError:
+def not_utf8(path: Path) -> DataError:
     """Where a file stops being UTF-8, and how the place would read in the encodings of Western Europe."""
     content = path.read_bytes()
     try:
@@ -157,7 +162,7 @@ def _width(head: str, whole: bool, delimiter: str) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
-def _find_delimiter(path: Path, content: bytes | None) -> str:
+def find_delimiter(path: Path, content: bytes | None) -> str:
     """The one delimiter that gives all first records the same number of fields, two at least.
 
     By the ending where none does: Arrow then says which row is of another length. Raises `DataError` where two do.
@@ -174,7 +179,7 @@ def _find_delimiter(path: Path, content: bytes | None) -> str:
     return fit[0] if fit else usual
 
 
-def _refuse_one_column(path: Path, names: list[str], delimiter: str) -> None:
+def refuse_one_column(path: Path, names: list[str], delimiter: str) -> None:
     """Raises `DataError` where the only column's name holds what looks like another delimiter."""
     for other in [d for d in DELIMITERS if len(names) == 1 and d != delimiter and d in names[0]]:
         shown = "\\t" if other == "\t" else other

@@ -4,7 +4,7 @@ import datetime
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,20 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 
-from tabcli.config.data import Table
+from tabcli.config.data import Extract, Table
 from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
 from tabcli.tables.delimited import read_delimited
 from tabcli.tables.kinds import as_text, is_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
 from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
+from tabcli.tables.parts import PARQUET_ENDINGS, TEXT_ENDINGS, is_text_file
 from tabcli.tables.pickles import read_pickle
 from tabcli.tables.rows import condition_text, frame_of, matches, with_columns
 from tabcli.tables.shapes import aggregated, melted
 from tabcli.tables.texts import infer, numerals_of, to_amounts
 
 TableSource = pd.DataFrame | Path | str
-
-TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 
 SHEET_ENDINGS = (".xlsx", ".xlsm")
 
@@ -40,16 +39,19 @@ UNNAMED = "date"
 
 def _from_arrow(table: pa.Table, where: str) -> pd.DataFrame:
     """An Arrow table as a DataFrame; an index that pandas kept becomes columns at the front, as in `_flat`."""
-    kept = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
-    _refuse_levels(len(kept.get("column_indexes", [])), table.column_names[:1], where)
-    index = [c for c in kept.get("index_columns", []) if isinstance(c, str) and c in table.column_names]
+    names = names_in(table.schema, where)
+    return of_arrow(table.select([*names])).rename(columns=names)
+
+
+def names_in(schema: pa.Schema, where: str) -> dict[str, str]:
+    """The columns of an Arrow table in the order of ours → their names; an index without a name is left out."""
+    kept = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    _refuse_levels(len(kept.get("column_indexes", [])), schema.names[:1], where)
+    index = [c for c in kept.get("index_columns", []) if isinstance(c, str) and c in schema.names]
     unnamed = [c for c in index if re.fullmatch(r"__index_level_\d+__", c)]
-    dates = [
-        c for c in unnamed if pa.types.is_temporal(table.schema.field(c).type) and UNNAMED not in table.column_names
-    ]
+    dates = [c for c in unnamed if pa.types.is_temporal(schema.field(c).type) and UNNAMED not in schema.names]
     named = [c for c in index if c not in unnamed or c in dates[:1]]
-    flat = of_arrow(table.select([*named, *(c for c in table.column_names if c not in index)]))
-    return flat.rename(columns=dict.fromkeys(dates, UNNAMED))
+    return {c: UNNAMED if c in dates else c for c in [*named, *(c for c in schema.names if c not in index)]}
 
 
 def _flat(frame: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -78,7 +80,7 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
             return read_delimited(path, spec)
         case ".pkl" | ".pickle":
             return _flat(read_pickle(path), str(path))
-        case ".parquet" | ".pq":
+        case ending if ending in PARQUET_ENDINGS:
             reader = pyarrow.parquet.read_table
         case ".feather" | ".arrow":
             reader = pyarrow.feather.read_table
@@ -149,30 +151,45 @@ def find_file(directory: Path, name: str) -> Path:
 def _extract(table: pd.DataFrame, spec: Table, where: str) -> pd.DataFrame:
     for step in spec.extract:
         require_columns(table, [step.column], where)
-        source = as_text(table[step.column])
-        found = pd.Series(source.cat.categories.astype("str")).str.extract(f"^(?:{step.pattern})$", expand=True)
-        codes = source.cat.codes.to_numpy()
-        texts = found[0].to_numpy(dtype=object)
-        values = pd.Series([texts[c] if c >= 0 else None for c in codes], index=table.index, dtype="str")
-        missed = values.isna().to_numpy()
-        if missed.any() and step.no_match == "error":
-            raise DataError(
-                f"{where}: column {step.column!r}: {missed.sum()} rows do not match {step.pattern!r}: "
-                f"{source[missed].iloc[0]!r} in {rows_text(np.flatnonzero(missed), table.index)}",
-                hint="correct the pattern, or set `no_match: drop` to leave such rows out",
-            )
-        table = with_columns(table, {step.into: as_text(values)})[~missed]
+        made = extracted(table[step.column], step, where)
+        table = with_columns(table, {step.into: as_text(made)})[made.notna().to_numpy()]
     return table
 
 
-def _typed_texts(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
+def extracted(column: pd.Series, step: Extract, where: str) -> pd.Series:
+    """The part of each value that a pattern matches, str; missing where it does not and need not.
+
+    Raises `DataError` with the rows where it must.
+    """
+    source = as_text(column)
+    found = pd.Series(source.cat.categories.astype("str")).str.extract(f"^(?:{step.pattern})$", expand=True)
+    codes = source.cat.codes.to_numpy()
+    texts = found[0].to_numpy(dtype=object)
+    values = pd.Series([texts[c] if c >= 0 else None for c in codes], index=column.index, dtype="str")
+    missed = values.isna().to_numpy()
+    if missed.any() and step.no_match == "error":
+        raise DataError(
+            f"{where}: column {step.column!r}: {missed.sum()} rows do not match {step.pattern!r}: "
+            f"{source[missed].iloc[0]!r} in {rows_text(np.flatnonzero(missed), column.index)}",
+            hint="correct the pattern, or set `no_match: drop` to leave such rows out",
+        )
+    return values
+
+
+def replaced(column: pd.Series, mapping: Mapping[str, str]) -> pd.Series:
+    """A column as texts, some of them replaced by others."""
+    text = as_text(column)
+    return as_text(text.astype("str").replace(mapping).where(text.notna()))
+
+
+def typed_texts(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
     """A column of a text file, typed as the spec says, or else by its values; a date stays a text for now."""
     if column.name in spec.dtypes or is_date:
-        return _typed(column, spec, where, is_date)
+        return typed(column, spec, where, is_date)
     return infer(column, spec)
 
 
-def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
+def typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Series:
     """A column that has a type already → one of the five kinds, and what the spec asks for."""
     column = normalise(column, where, spec.timezone)
     if is_text(column):
@@ -185,7 +202,8 @@ def _typed(column: pd.Series, spec: Table, where: str, is_date: bool) -> pd.Seri
     return to_kind(column, "text" if wanted == "str" else wanted, where, numerals_of(spec), exact=False)
 
 
-def _to_dates(column: pd.Series, spec: Table, where: str) -> pd.Series:
+def as_dates(column: pd.Series, spec: Table, where: str) -> pd.Series:
+    """A typed column as dates. Raises `DataError` with the rows that hold none."""
     kind = kind_of(column)
     if kind == "date":
         return column
@@ -206,20 +224,11 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     else:
         where, table = str(source), _read_file(Path(source), spec)
     columns = [str(c) for c in table.columns]
-    twice = sorted({c for c in columns if columns.count(c) > 1})
-    if twice:
-        raise DataError(
-            f"{where}: the header has more than one column of the name {', '.join(twice[:EXAMPLES])}",
-            hint="give each column a name of its own",
-        )
-    if table.empty:
-        raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
-    require_columns(table, spec.dtypes, where)
+    check_header(columns, len(table), spec, where)
     dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
-    is_text = not isinstance(source, pd.DataFrame) and Path(source).suffix.lower() in TEXT_ENDINGS
-    typed = _typed_texts if is_text else _typed
+    of_type = typed_texts if not isinstance(source, pd.DataFrame) and is_text_file(Path(source)) else typed
     made = parallel_map(
-        lambda i: typed(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table)
+        lambda i: of_type(table.iloc[:, i], spec, where, columns[i] in dated), range(len(columns)), len(table)
     )
     table = frame_of(dict(zip(columns, made, strict=True)))
     if spec.melt is not None:
@@ -227,14 +236,31 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     if spec.where:
         table = table[matches(table, spec.where, where)]
         if table.empty:
-            raise DataError(f"{where}: no row is left after `where: {condition_text(spec.where)}`")
+            raise no_row_left(spec, where)
     table = _extract(table, spec, where).rename(columns=spec.rename)
     for column, mapping in spec.replace.items():
         require_columns(table, [column], where)
-        text = as_text(table[column])
-        table[column] = as_text(text.astype("str").replace(mapping).where(text.notna()))
-    table = _with_dates(table.reset_index(drop=True), spec, {*dates}, where)
+        table = with_columns(table, {column: replaced(table[column], mapping)})
+    table = _with_dates(table, spec, {*dates}, where).reset_index(drop=True)
     return table if spec.aggregate is None else aggregated(table, spec.aggregate, where)
+
+
+def check_header(columns: Sequence[str], n_rows: int, spec: Table, where: str) -> None:
+    """Raises `DataError` for columns of one name, a table without rows, and `dtypes` of columns that it lacks."""
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise DataError(
+            f"{where}: the header has more than one column of the name {', '.join(twice[:EXAMPLES])}",
+            hint="give each column a name of its own",
+        )
+    if not n_rows or not columns:
+        raise DataError(f"{where}: the table has no rows", hint=f"its columns: {', '.join(columns) or 'none'}")
+    require_columns(frame_of(dict.fromkeys(columns, np.empty(0))), spec.dtypes, where)
+
+
+def no_row_left(spec: Table, where: str) -> DataError:
+    """The error for a table none of whose rows meets `where`."""
+    return DataError(f"{where}: no row is left after `where: {condition_text(spec.where)}`")
 
 
 def date_texts(source: TableSource, spec: Table, column: str) -> pd.Series | None:
@@ -254,6 +280,6 @@ def _with_dates(table: pd.DataFrame, spec: Table, dates: set[str], where: str) -
     parts = {c for made in spec.dates.values() for c in made.columns}
     require_columns(table, parts, where)
     whole = {made.date for made in spec.dates.values()}
-    table = with_columns(table, {c: _to_dates(table[c], spec, where) for c in table.columns if c in dates | whole})
+    table = with_columns(table, {c: as_dates(table[c], spec, where) for c in table.columns if c in dates | whole})
     made = {name: date_of_columns(table, columns, name, where) for name, columns in spec.dates.items()}
     return with_columns(table.drop(columns=list(parts)), made) if made else table

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,30 +30,6 @@ class Batch(NamedTuple):
     base: Tensor
     y: Tensor
     bound: Tensor | None = None
-
-
-class TrainingRows(Protocol):
-    """What a network learns from: a `Dataset`, or the rows of several shards."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches lie."""
-        ...
-
-    @property
-    def n_exact(self) -> int:
-        """How many rows have a target that is no bound."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def to(self, device: torch.device) -> "TrainingRows":
-        """The same rows, for another device."""
-        ...
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Shuffled full batches, `n_batches` of them; a function of (seed, epoch) alone."""
-        ...
 
 
 @dataclass(frozen=True)

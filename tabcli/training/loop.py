@@ -18,7 +18,7 @@ from tabcli.artifacts.records import EpochRecord
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.training.dataset import Batch, Dataset, TrainingRows, epoch_seed, n_batches
+from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
 from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
 
@@ -179,7 +179,7 @@ def load_model(spec: ModelSpec, weights: Mapping[str, AnyArray]) -> TabularMLP:
 class Trainer:
     """One network in training, on the device of its data. Between epochs its state can be taken out and put back."""
 
-    def __init__(self, spec: ModelSpec, settings: Train, data: TrainingRows, seed: int) -> None:
+    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
         self.settings, self.seed, self.device = settings, seed, data.device
         self.model = TabularMLP(spec).to(self.device)
@@ -194,7 +194,7 @@ class Trainer:
         """The network that is scored and kept: the averaged one, if weights are averaged."""
         return self.model if self.average is None else self.average.module
 
-    def run_epoch(self, data: TrainingRows, epoch: int, on_step: Callable[[int, int], None]) -> float:
+    def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """One pass over the rows; returns the mean over the batches of `train.loss`. Seed and epoch decide all draws.
 
         Raises `ConfigError` where the loss is not finite.
@@ -267,7 +267,7 @@ class Trainer:
 def fit(
     spec: ModelSpec,
     settings: Train,
-    train: TrainingRows,
+    train: Dataset,
     valid: Dataset,
     *,
     score: Score,
@@ -285,7 +285,7 @@ def fit(
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
-    train, valid = train.to(device_of(settings)), valid.to(device_of(settings))
+    train, valid = (data.to(device_of(settings)) for data in (train, valid))
     with torch.random.fork_rng(devices=[]):
         trainer = Trainer(spec, settings, train, seed)
         done = resume or Checkpoint(0, {})

@@ -1,12 +1,13 @@
-"""Networks side by side on this machine: a process for each.
+"""Pieces of work in processes beside this one, so many at a time.
 
-    this process            python -m tabcli.training.worker, one per network
+    this process            python -m tabcli.engines.worker, one per core
     ─────────────────       ─────────────────────────────────────────────────
-    order, one line ──────▶ stdin     stays open: when it closes, the parent is gone and the worker ends
-    Message per line ◀───── stdout    the share that is done, an epoch's record, an error
-                            stderr    NAME.log beside the checkpoints
+    orders, a line each ──▶ stdin     stays open: when it closes, the parent is gone and the worker ends
+    Message per line ◀───── stdout    the share that is done, words of its own, the result or an error
+                            stderr    NAME.log in the folder for logs
 
-A worker does not import the script that called `train`, so a script needs no `__main__` guard.
+A worker that has done a piece gets the next one: its libraries are imported once. It does not import the script that
+called, so a script needs no `__main__` guard.
 """
 
 import json
@@ -17,27 +18,23 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from tabcli.artifacts.records import EpochRecord
-from tabcli.errors import error_of
-from tabcli.training.loop import Callbacks
-from tabcli.training.members import MemberSpec
-from tabcli.training.orders import Message, TrainingJob, lost_error, order_line
+from tabcli.engines.calls import Call, Lost, Message, Watch, order_of, result_of, tidy
 
-WORKER = "tabcli.training.worker"
+WORKER = "tabcli.engines.worker"
 
 
 class Worker:
     """One running process. Its lines arrive in `lines` as (worker, message), at its end (worker, None)."""
 
-    def __init__(self, task: MemberSpec, job: TrainingJob, lines: "queue.SimpleQueue[Line]") -> None:
-        self.task = task
-        self.log = job.partial / f"{task.name}.log"
+    def __init__(self, call: Call, logs: Path, lines: "queue.SimpleQueue[Line]") -> None:
+        self.call: Call | None = None
+        self.logs = logs
         # The modules that this process can import, no more: -P keeps the current directory out.
         paths = [path or os.getcwd() for path in sys.path]
-        with self.log.open("wb") as log:
+        with self.log_of(call).open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 (this interpreter, a module of this package)
                 [sys.executable, "-P", "-m", WORKER],
                 stdin=subprocess.PIPE,
@@ -47,12 +44,21 @@ class Worker:
                 encoding="utf-8",
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it died at once: its exit code says so
-            self.process.stdin.write(order_line(task, job))
-            self.process.stdin.flush()
+        self.give(call)
         self.reader = threading.Thread(target=self._read, args=(lines,), daemon=True)
         self.reader.start()
+
+    def log_of(self, call: Call) -> Path:
+        return self.logs / f"{call.name}.log"
+
+    def give(self, call: Call | None) -> None:
+        """The next piece of work; None: there is no more, and the process ends."""
+        self.call = call
+        order = None if call is None else {**order_of(call), "log": str(self.log_of(call).absolute())}
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it died: its exit code says so
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
 
     def _read(self, lines: "queue.SimpleQueue[Line]") -> None:
         assert self.process.stdout is not None
@@ -70,8 +76,6 @@ class Worker:
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()
-        if code == 0:
-            self.log.unlink(missing_ok=True)
         return code
 
 
@@ -90,32 +94,40 @@ def _ended(running: list[Worker]) -> Iterator[None]:
             worker.end()
 
 
-def run_processes(tasks: Sequence[MemberSpec], at_a_time: int, job: TrainingJob, callbacks: Callbacks) -> None:
-    """Trains each network in a process, so many at a time. Raises `WorkerError` as `run_tasks` says."""
-    waiting, running, failed = list(tasks), list[Worker](), list[str]()
-    progress = dict.fromkeys((t.name for t in tasks), 0.0)
+def run_processes(calls: Sequence[Call], at_a_time: int, logs: Path, watch: Watch, lost: Lost) -> dict[str, Any]:
+    """Does each call in a process, so many at a time; the results by the calls' names.
+
+    Raises a call's error at once. Where processes died, raises what `lost` makes of it once the others are done.
+    """
+    waiting, running, failed = list(calls), list[Worker](), list[str]()
+    shares, results = dict.fromkeys((c.name for c in calls), 0.0), dict[str, Any]()
     lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
     with _ended(running):
         while waiting or running:
             while waiting and len(running) < at_a_time:
-                running.append(Worker(waiting.pop(0), job, lines))
+                running.append(Worker(waiting.pop(0), logs, lines))
             worker, message = lines.get()
-            name = worker.task.name
+            call = worker.call
             if message is None:
                 running.remove(worker)
                 code = worker.end()
-                if code != 0:
-                    failed.append(f"{name} ({_reason(code, worker.log)})")
-            elif "error" in message:
-                error = message["error"]
-                raise error_of(error["kind"], error["message"], hint=error["hint"])
-            elif "epoch" in message:
-                callbacks.on_epoch(replace(EpochRecord.from_state(message["epoch"]), network=name))
+                if call is not None:
+                    failed.append(f"{call.name} ({_reason(code, worker.log_of(call))})")
+            elif call is None:
+                continue
+            elif "said" in message:
+                watch.on_said(call.name, message["said"])
             else:
-                progress[name] = message["step"]
-                callbacks.on_step(round(1000 * sum(progress.values())), 1000 * len(tasks))
+                if "share" not in message:
+                    results[call.name] = result_of(message)
+                    tidy(call)
+                    worker.log_of(call).unlink(missing_ok=True)
+                    worker.give(waiting.pop(0) if waiting else None)
+                shares[call.name] = message.get("share", 1.0)
+                watch.on_share(sum(shares.values()), len(calls))
     if failed:
-        raise lost_error(failed, len(tasks))
+        raise lost(failed, len(calls))
+    return results
 
 
 def _reason(code: int, log: Path) -> str:

@@ -1,0 +1,301 @@
+"""A table of any size in shards of whole series: rows, types and errors are those of the table in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabcli.config.data import Table
+from tabcli.errors import DataError, TabcliError
+from tabcli.tables.partition import Partition, key_texts, partition, shards_for, shards_of
+from tabcli.tables.reading import read_table
+from tabcli.tables.streamed import stream_table
+from tests.conftest import examples
+
+N = 300
+
+
+def spec_of(path: Path, **options: object) -> Table:
+    return Table.model_validate({"file": path.name, **options})
+
+
+def cut(
+    path: Path, spec: Table, key: list[str], n_shards: int, *, dates: tuple[str, ...] = (), block: int = 1 << 12
+) -> Partition:
+    """The shards of a file, read in blocks of so many bytes."""
+    n = len([*path.parent.glob(".work-*")])
+    folder = path.parent / f".work-{n}"
+    folder.mkdir()
+    return partition(stream_table(path, spec, folder, dates=dates, block=block), key, n_shards, folder)
+
+
+def assert_equal(made: pd.DataFrame, wanted: pd.DataFrame) -> None:
+    """The same columns of the same types, values and categories; the order of categories is free."""
+    assert list(made.columns) == list(wanted.columns)
+    for name in wanted.columns:
+        mine, other = made[name], wanted[name]
+        if isinstance(other.dtype, pd.CategoricalDtype):
+            assert {*mine.cat.categories} == {*other.cat.categories}, name
+            mine, other = mine.astype("str"), other.astype("str")
+        pd.testing.assert_series_equal(mine, other, obj=name)
+
+
+def assert_shards_of(whole: pd.DataFrame, made: Partition, key: list[str]) -> None:
+    """Each shard holds the rows of its series in the order of the table, all of them together each row once."""
+    shards = shards_of(whole[key], made.n_shards)
+    numbers = []
+    for k in range(made.n_shards):
+        rows, at = made.shard(k)
+        assert_equal(rows, whole[shards == k].reset_index(drop=True))
+        assert len(rows) == made.n_rows[k]
+        assert (np.diff(at) > 0).all()
+        numbers.append(at)
+    assert len(np.unique(np.concatenate(numbers))) == len(whole)
+
+
+def rows_of(seed: int = 0, n: int = N) -> pd.DataFrame:
+    """A table with columns of all kinds, some of their texts only at its end."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "shop": random.integers(0, 9, n).astype("str"),
+            "article": random.choice(["A1", "B2", "C3", "ä ö", "x,y"], n),
+            "day": pd.date_range("2021-03-01", periods=n).strftime("%Y-%m-%d"),
+            "units": random.integers(0, 40, n).astype("str"),
+            "price": (random.integers(100, 999, n) / 100).astype("str"),
+            "late": "7",
+            "open": random.choice(["true", "false"], n),
+            "country": random.choice(["DE", "NA", "FR"], n),
+            "empty": "",
+            "zeros": "007",
+        }
+    )
+    table.loc[random.choice(n, n // 10), "units"] = ""
+    table.loc[n - 2, "late"] = "7.5"
+    return table
+
+
+@pytest.mark.parametrize("n_shards", [1, 2, 7])
+@pytest.mark.parametrize("block", [1 << 10, 1 << 12, 1 << 23])
+@pytest.mark.parametrize("key", [["shop"], ["article", "shop"]])
+def test_shards_hold_what_the_table_in_memory_holds(tmp_path: Path, n_shards: int, block: int, key: list[str]) -> None:
+    path = tmp_path / "t.csv"
+    rows_of().to_csv(path, index=False)
+    spec = spec_of(path)
+    whole = read_table(path, spec, name="t", dates=["day"])
+    made = cut(path, spec, key, n_shards, dates=("day",), block=block)
+    assert_shards_of(whole, made, key)
+    assert whole["late"].dtype == "float64"  # what only its last rows tell
+    assert whole["shop"].dtype == "int64"
+    if n_shards > 1:
+        assert sum(n > 0 for n in made.n_rows) > 1
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "types": {"dtypes": {"shop": "str", "units": "float", "zeros": "int"}},
+    "condition": {"where": {"open": [1], "shop": {"not": 3}}},
+    "no row of some texts": {"where": {"late": 7}, "replace": {"late": {"7": "seven"}, "price": {"5.0": "five"}}},
+    "parts of texts": {"extract": [{"column": "article", "pattern": "([A-Z]).*", "into": "group", "no_match": "drop"}]},
+    "parts twice": {
+        "extract": [
+            {"column": "article", "pattern": "([A-Z].*)", "into": "group", "no_match": "drop"},
+            {"column": "group", "pattern": "[A-Z](\\d)", "into": "digit"},
+        ]
+    },
+    "names": {"rename": {"shop": "store", "article": "shop"}},
+    "other texts": {"replace": {"article": {"A1": "B2"}, "shop": {"1": "2"}}},
+    "missing": {"missing": ["DE", "7"]},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_steps_of_the_config_do_the_same_on_shards(tmp_path: Path, options: dict[str, Any], ending: str) -> None:
+    path = tmp_path / f"t.{ending}"
+    table = rows_of()
+    if ending == "csv":
+        table.to_csv(path, index=False)
+    else:
+        for name in ("shop", "units", "price", "late"):
+            table[name] = pd.to_numeric(table[name])
+        table["open"] = table["open"] == "true"
+        table["late"] = table["late"].astype("float32")
+        table["article"] = table["article"].astype("category")
+        table.to_parquet(path, row_group_size=70)
+    spec = spec_of(path, **options)
+    whole = read_table(path, spec, name="t", dates=["day"])
+    assert_shards_of(whole, cut(path, spec, ["shop"], 3, dates=("day",)), ["shop"])
+
+
+def test_dates_in_several_columns_are_put_together(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    table = rows_of().drop(columns="day")
+    random = np.random.default_rng(1)
+    table["y"], table["m"], table["h"] = 2020 + random.integers(0, 2, N), random.integers(1, 13, N), 6
+    table.to_csv(path, index=False)
+    spec = spec_of(path, dates={"day": {"year": "y", "month": "m", "hour": "h"}}, where={"shop": {"not": 2}})
+    whole = read_table(path, spec, name="t", dates=["day"])
+    assert whole["day"].dtype == "datetime64[us]"
+    assert_shards_of(whole, cut(path, spec, ["shop"], 3, dates=("day",)), ["shop"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+@pytest.mark.parametrize("lines", [{}, {"skip_rows": 2, "skip_footer": 1}])
+def test_text_files_of_all_kinds_are_streamed(tmp_path: Path, encoding: str, lines: dict[str, int]) -> None:
+    path = tmp_path / "t.tsv"
+    text = rows_of().to_csv(index=False, sep="\t")
+    text = f"a title\n\n{text}total\t1\n\n" if lines else text
+    path.write_bytes(text.encode(encoding))
+    spec = spec_of(path, **lines, **({"encoding": "cp1252"} if encoding == "cp1252" else {}))
+    whole = read_table(path, spec, name="t", dates=["day"])
+    assert len(whole) == N
+    made = cut(path, spec, ["shop"], 2, dates=("day",))
+    assert_shards_of(whole, made, ["shop"])
+    assert not [*made.folder.glob("*.utf8*")]  # no copy is left
+
+
+CELL = st.sampled_from(
+    ["", "1", "-2", "3.5", "007", "1e3", "NA", "true", "False", "2020-01-02", "1.234", "text", "12E4"]
+)
+
+
+@examples(15)
+@given(
+    rows=st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=30),
+    n_shards=st.sampled_from([1, 2, 5]),
+    block=st.sampled_from([64, 1 << 20]),
+)
+def test_a_column_is_what_all_its_rows_say(
+    rows: list[tuple[str, ...]], n_shards: int, block: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("law") / "t.csv"
+    pd.DataFrame(rows, columns=["a", "b", "c"]).assign(s=[f"s{i % 4}" for i in range(len(rows))]).to_csv(
+        path, index=False
+    )
+    spec = spec_of(path)
+    whole = read_table(path, spec, name="t")
+    assert_shards_of(whole, cut(path, spec, ["s"], n_shards, block=block), ["s"])
+
+
+# ------------------------------------------------------------------------------------------------ errors
+
+
+def with_cells(column: str, values: dict[int, str]) -> pd.DataFrame:
+    table = rows_of()
+    for row, value in values.items():
+        table.loc[row, column] = value
+    return table
+
+
+REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
+    "no number": (with_cells("units", {211: "many", 250: "many", 290: "few"}), {"dtypes": {"units": "int"}}),
+    "no amount": (with_cells("price", {7: "a lot"}), {"dtypes": {"price": "amount"}}),
+    "no date": (with_cells("day", {299: "Total"}), {}),
+    "no date of some rows": (
+        with_cells("day", dict.fromkeys(range(250, 260), "soon")),
+        {"where": {"open": 1, "late": 7}},
+    ),
+    "numbers for dates": (rows_of().assign(day="20150731"), {}),
+    "a zone": (with_cells("day", {5: "2021-03-06T00:00:00Z"}), {}),
+    "no match": (rows_of(), {"extract": [{"column": "article", "pattern": "([A-Z]).*", "into": "g"}]}),
+    "no row left": (rows_of(), {"where": {"late": 8}}),
+    "no such column": (rows_of(), {"where": {"lates": 8}}),
+    "no such column to type": (rows_of(), {"dtypes": {"lates": "str"}}),
+    "no such column to replace": (rows_of(), {"replace": {"lates": {"1": "2"}}}),
+    "a condition of another kind": (rows_of(), {"where": {"shop": "one"}}),
+    "no date of several": (
+        rows_of().assign(y="2020", m=["13" if i == 77 else "2" for i in range(N)]),
+        {"dates": {"made": {"year": "y", "month": "m"}}},
+    ),
+    "no rows": (rows_of().iloc[:0], {}),
+}
+
+
+def both(path: Path, spec: Table, check: Callable[[], object]) -> tuple[TabcliError, TabcliError]:
+    with pytest.raises(TabcliError) as whole:
+        read_table(path, spec, name="t", dates=["day"])
+    with pytest.raises(TabcliError) as streamed:
+        check()
+    return whole.value, streamed.value
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_in_memory_is_refused_in_the_same_words(tmp_path: Path, case: str) -> None:
+    table, options = REFUSED[case]
+    path = tmp_path / "t.csv"
+    table.to_csv(path, index=False)
+    spec = spec_of(path, **options)
+    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3, dates=("day",)))
+    assert (type(streamed), streamed.message, streamed.hint) == (type(whole), whole.message, whole.hint)
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"shop,day\n1,2021-01-01\n2\n", {}),
+        (b"shop,day\n" + b"1,2021-01-01\n" * 900 + b"2,3,4\n", {}),
+        ("shop,day\nMünchen,2021-01-01\n".encode("cp1252"), {}),
+        (b"shop,day\n" + b"1,2021-01-01\n" * 900 + "München,2021-01-01\n".encode("cp1252"), {}),
+        (b"shop,day\nM\xfcnchen,2021-01-01\n", {"encoding": "ascii"}),
+        ("shop,day\n1,2021-01-01\n".encode("utf-16") + b"\x00", {}),
+        ("shop,day\n1,2021-01-01\n".encode("utf-16-le"), {}),
+        (b"", {}),
+        (b"shop,shop\n1,2\n", {}),
+        (b"shop;day\n1;2021-01-01\n", {"delimiter": ","}),
+        (b"shop,day\n1,2021-01-01\n", {"skip_rows": 1, "skip_footer": 1}),
+        (b"a title\nshop,day\n1,2021-01-01\n2,2021-01-01\n3,2021-01-01\n", {}),
+    ],
+)
+def test_files_that_cannot_be_read_are_refused_in_the_same_words(
+    tmp_path: Path, content: bytes, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    spec = spec_of(path, **options)
+    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3, dates=("day",), block=1 << 10))
+    assert (streamed.message, streamed.hint) == (whole.message, whole.hint)
+
+
+def test_a_broken_parquet_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(b"PAR1 no more")
+    spec = spec_of(path)
+    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3))
+    assert streamed.message == whole.message
+
+
+@pytest.mark.parametrize("step", ["melt", "aggregate"])
+def test_steps_over_all_rows_are_refused_with_what_to_do(tmp_path: Path, step: str) -> None:
+    path = tmp_path / "t.csv"
+    rows_of().to_csv(path, index=False)
+    option = {"melt": {"names": "a", "values": "b"}, "aggregate": {"by": ["shop", "day"], "sum": ["units"]}}
+    with pytest.raises(DataError, match=step) as refused:
+        cut(path, spec_of(path, **{step: option[step]}), ["shop"], 2)
+    assert "--shards 1" in str(refused.value.hint)
+
+
+# ------------------------------------------------------------------------------------------- which shard
+
+
+def test_a_series_goes_to_the_same_shard_however_its_key_is_written() -> None:
+    keys = [
+        pd.Series([1, 2, 30], name="k"),
+        pd.Series([1.0, 2.0, 30.0], name="k"),
+        pd.Series(["1", "2", "30"], name="k", dtype="category"),
+    ]
+    assert [key_texts(k) for k in keys] == [["1", "2", "30"]] * 3
+    found = [shards_of(k.to_frame(), 1000).tolist() for k in keys]
+    assert found[0] == found[1] == found[2]
+    assert len({*found[0]}) == 3
+    assert shards_of(pd.DataFrame({"a": ["1"], "b": ["23"]}), 1 << 40) != shards_of(
+        pd.DataFrame({"a": ["12"], "b": ["3"]}), 1 << 40
+    )
+
+
+def test_how_many_shards_there_are_depends_on_the_rows_alone() -> None:
+    assert [shards_for(n) for n in (1, 3_999_999, 4_000_000, 4_000_001, 100_000_000)] == [1, 1, 4, 5, 100]
