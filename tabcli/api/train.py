@@ -28,6 +28,7 @@ from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
 from tabcli.training.lr_find import lr_find as run_lr_find
 from tabcli.training.network import describe
+from tabcli.training.ranks import describe_ranks, require_ranks
 from tabcli.training.tasks import TrainingJob
 
 # ----------------------------------------------------------------------------------------------- train
@@ -88,6 +89,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     on: Engine = "processes",
+    nproc: int = 1,
     callbacks: Callbacks | None = None,
 ) -> TrainResult:
     """A prep → a trained run.
@@ -106,21 +108,27 @@ def train(
     force: replace what stands at `out`, and drop the checkpoints of an interrupted run.
     on: where networks are trained, always to the same bits: *here*, in this process; *processes*, one beside the other;
         *ray*, on the Ray cluster that the environment variable RAY_ADDRESS names, or on one started here.
+    nproc: so many processes of this machine train each network together, each with its share of every batch, one
+        network after the other; with `train.device: cuda` each on a device of its own. The result depends on it.
     callbacks: what to call after each batch and epoch; `tabcli.progress()` shows a bar.
     """
     opened = _open_prep(prep)
     prepared, prep_id = opened.prepared, opened.identity
     settings = _train_config(prepared, config, overrides)
+    require_ranks(nproc, settings, on)
     config_file = str(config) if isinstance(config, Path | str) else opened.config
     answers = read_answers(answers_path(Path(config_file) if config_file else None, settings.card.answers))
     refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
     if out is None:
+        if nproc > 1:
+            raise UsageError(f"nproc={nproc} needs a run directory, where the ranks meet", hint="give out as well")
         ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
         return TrainResult(None, run_of(prepared, ensemble, settings), False)
     path = Path(out)
     sections = {k: settings.dump()[k] for k in TRAIN_SECTIONS}
     later = settings.forecast.model_dump(mode="json", include=LATER)
-    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later])
+    ranks = [nproc] if nproc > 1 else []
+    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later, *ranks])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path), True)
     files.require_writable(path, replace=force)
@@ -130,14 +138,17 @@ def train(
     try:
         with FileLock(partial / "lock", timeout=0), engine(on):
             _open_partial(partial, fingerprint, resume, force)
-            job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial, on)
+            job = TrainingJob(_prep_path(prep, prepared, partial), settings, partial, on, nproc)
+            if nproc > 1:
+                callbacks.on_model(describe_ranks(nproc, settings.of_member(0).train, n_cores()))
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
             run = run_of(prepared, ensemble, settings)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
                     "versions": versions(),
-                    "threads": settings.train.threads or n_cores(),
+                    "threads": 1 if nproc > 1 else settings.train.threads or n_cores(),
+                    **({"nproc": nproc} if ranks else {}),
                     "prep": prep_id,
                     **({"config": config_file} if config_file else {}),
                 }
@@ -166,7 +177,7 @@ def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) ->
     if before and resume:
         if before != fingerprint:
             raise UsageError(
-                f"{partial}: the interrupted run had another prep, config or version",
+                f"{partial}: the interrupted run had another prep, config, --nproc or version",
                 hint="use the same ones to resume, or --force to start anew",
             )
         return

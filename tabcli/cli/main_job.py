@@ -67,6 +67,9 @@ def train(
         typer.Option("--precision", help="Of matrix products; auto takes bfloat16 where the processor has it."),
     ] = None,
     on: On = "processes",
+    nproc: Annotated[
+        int, typer.Option("--nproc", metavar="N", help="So many processes of this machine train each network together.")
+    ] = 1,
     force: Force = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -87,6 +90,7 @@ def train(
             resume=resume,
             force=force,
             on=on,
+            nproc=nproc,
             callbacks=callbacks,
         )
     if as_json:

@@ -94,10 +94,13 @@ def _ended(running: list[Worker]) -> Iterator[None]:
             worker.end()
 
 
-def run_processes(calls: Sequence[Call], at_a_time: int, logs: Path, watch: Watch, lost: Lost) -> dict[str, Any]:
+def run_processes(
+    calls: Sequence[Call], at_a_time: int, logs: Path, watch: Watch, lost: Lost, *, together: bool = False
+) -> dict[str, Any]:
     """Does each call in a process, so many at a time; the results by the calls' names.
 
-    Raises a call's error at once. Where processes died, raises what `lost` makes of it once the others are done.
+    Raises a call's error at once. Where processes died, raises what `lost` makes of it once the others are done; of
+    calls that are done `together` and wait for each other, the others are ended at once.
     """
     waiting, running, failed = list(calls), list[Worker](), list[str]()
     shares, results = dict.fromkeys((c.name for c in calls), 0.0), dict[str, Any]()
@@ -113,6 +116,8 @@ def run_processes(calls: Sequence[Call], at_a_time: int, logs: Path, watch: Watc
                 code = worker.end()
                 if call is not None:
                     failed.append(f"{call.name} ({_reason(code, worker.log_of(call))})")
+                if failed and together:
+                    break
             elif call is None:
                 continue
             elif "said" in message:

@@ -6,6 +6,7 @@ outlook      what rows see of known events ahead of them
 dataset      encoded tables → tensors and batches
 layers       the parts of the network
 network      the network, mixup
+group        the processes that train one network together, or one alone
 optimizer    the optimiser, the schedule of the learning rate (where it rises and falls), averaged weights
 loop         the training loop, checkpoints
 lr_find      the learning-rate finder
@@ -15,6 +16,7 @@ floors       the floor: naive forecasts of past windows, and their share beside 
 yearly       what naive forecasts erred by at each time of the year
 past         rows of past windows with what was forecast
 members      one network of an ensemble, with its checkpoints
+ranks        networks that several processes train together: started, and started again
 tasks        several networks: here, in processes, on Ray
 ensemble     members, floor, calibration, refit
 """

@@ -150,14 +150,16 @@ class Dataset:
             if (low < 0).any() or (high >= torch.tensor(cardinalities)).any():
                 raise BundleError("a categorical code of the encoded table lies outside the learned levels")
 
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, seed: int, epoch: int, rank: int = 0, size: int = 1) -> Iterator[Batch]:
         """Shuffled full batches; a function of (seed, epoch) alone, so that a resumed run agrees.
 
-        The rows of the incomplete last batch are left out; in each epoch these are other rows.
+        The rows of the incomplete last batch are left out; in each epoch these are other rows. Of `size` ranks each
+        gets `batch_size` other rows of a batch of `size` times as many, and draws for them what others do not.
         """
-        order = self.shuffled(seed, epoch)[: n_batches(len(self), batch_size) * batch_size]
+        n, own = n_batches(len(self), batch_size * size), min(batch_size, len(self) // size)
+        order = self.shuffled(seed, epoch)[: n * size * own].view(n, size, own)[:, rank].reshape(-1)
         block = max(1, BLOCK_ROWS // batch_size) * batch_size
-        for x_cat, x_cont, base, y, bound in self.drawn_rows(order, epoch_seed(seed, epoch), block):
+        for x_cat, x_cont, base, y, bound in self.drawn_rows(order, epoch_seed(seed, epoch, rank), block):
             for i in range(0, len(y), batch_size):
                 part = slice(i, i + batch_size)
                 yield Batch(x_cat[part], x_cont[part], base[part], y[part], None if bound is None else bound[part])
@@ -186,6 +188,7 @@ def n_batches(n_rows: int, batch_size: int) -> int:
     return max(1, n_rows // batch_size)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed for one epoch, far from those of other epochs and seeds."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """A seed for one epoch of a rank, far from those of other epochs, seeds and ranks."""
+    entropy = [seed, epoch, rank] if rank else [seed, epoch]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)

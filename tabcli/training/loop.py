@@ -16,9 +16,10 @@ from tabcli.arrays import AnyArray
 from tabcli.artifacts.contents import Weights
 from tabcli.artifacts.records import EpochRecord
 from tabcli.config.learning import Train
-from tabcli.errors import ConfigError
+from tabcli.errors import ConfigError, UsageError
 from tabcli.preprocessing.categorical import UNKNOWN
 from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
+from tabcli.training.group import ALONE, Group, rows_of_rank
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
 from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
 
@@ -177,15 +178,21 @@ def load_model(spec: ModelSpec, weights: Mapping[str, AnyArray]) -> TabularMLP:
 
 
 class Trainer:
-    """One network in training, on the device of its data. Between epochs its state can be taken out and put back."""
+    """One network in training, on the device of its data. Between epochs its state can be taken out and put back.
 
-    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int) -> None:
+    `group`: the ranks that train it together; each has a trainer, all rows, and from step to step the same weights.
+    """
+
+    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int, group: Group = ALONE) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
-        self.settings, self.seed, self.device = settings, seed, data.device
+        self.settings, self.seed, self.device, self.group = settings, seed, data.device, group
         self.model = TabularMLP(spec).to(self.device)
         self.optimizer = make_optimizer(self.model, settings)
         self.average = averaged_copy(self.model, settings.average) if settings.average else None
-        self.n_steps = n_batches(len(data), settings.batch_size)
+        if len(data) < group.size:
+            raise UsageError(f"--nproc {group.size}: there are only {len(data)} rows to learn from")
+        self.n_rows = rows_of_rank(settings.batch_size, group.size)
+        self.n_steps = n_batches(len(data), self.n_rows * group.size)
         self.bfloat16 = uses_bfloat16(settings)
         self.best: Weights = {}
 
@@ -200,19 +207,23 @@ class Trainer:
         Raises `ConfigError` where the loss is not finite.
         """
         settings, total = self.settings, self.settings.epochs * self.n_steps
-        torch.manual_seed(epoch_seed(self.seed, epoch))
+        torch.manual_seed(epoch_seed(self.seed, epoch, self.group.rank))
         self.model.train()
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        for i, batch in enumerate(data.batches(settings.batch_size, self.seed, epoch)):
+        batches = data.batches(self.n_rows, self.seed, epoch, self.group.rank, self.group.size)
+        for i, batch in enumerate(batches):
             step = (epoch - 1) * self.n_steps + i
             set_step(self.optimizer, *schedule(settings, step, total))
             loss_sum += self.loss_with_gradient(batch)
+            flat = [g["params"][0] for g in self.optimizer.param_groups]
+            self.group.average([parameter.grad for parameter in flat if parameter.grad is not None])
             if settings.clip_norm is not None:
-                nn.utils.clip_grad_norm_([g["params"][0] for g in self.optimizer.param_groups], settings.clip_norm)
+                nn.utils.clip_grad_norm_(flat, settings.clip_norm)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update_parameters(self.model)
             on_step(step + 1, total)
+        self.group.average([loss_sum, *self._running()])
         mean = float(loss_sum) / self.n_steps
         if not math.isfinite(mean):
             raise ConfigError(
@@ -220,6 +231,11 @@ class Trainer:
                 hint=f"lower train.lr (it is {settings.lr:g}; `tabcli lr-find` suggests one) or set train.clip_norm",
             )
         return mean
+
+    def _running(self) -> list[Tensor]:
+        """The running statistics of batch norm, which each rank takes from its own rows; averaged ones included."""
+        networks = [self.model] if self.average is None else [self.model, self.average.module]
+        return [b for network in networks for b in network.buffers() if b.is_floating_point()]
 
     def loss_with_gradient(self, batch: Batch) -> Tensor:
         """The mean loss of a batch, a scalar; its gradient is left in the parameters' `grad`."""
@@ -276,18 +292,21 @@ def fit(
     stop_after: int | None = None,
     callbacks: Callbacks | None = None,
     resume: Checkpoint | None = None,
+    group: Group = ALONE,
 ) -> FitResult:
     """Trains a network, and keeps the weights of the epoch whose `score(outputs)[by]` was lowest, or of the last one.
 
     `score`: outputs for the rows of `valid`, float32 (n,) → metrics for the record. `stop_after`: end after that epoch,
-    whatever the schedule has left. `resume`: go on from there. The same versions, threads of torch, seed and data give
-    the same bits, resumed or not. Raises `ConfigError` where the training diverges.
+    whatever the schedule has left. `resume`: go on from there. `group`: the ranks that train it together, each by a
+    call of this function; the first one scores and calls back, and its result alone has all scores. The same versions,
+    threads of torch, seed, data and number of ranks give the same bits, resumed or not. Raises `ConfigError` where the
+    training diverges, `UsageError` where there are fewer rows than ranks.
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
     train, valid = (data.to(device_of(settings)) for data in (train, valid))
     with torch.random.fork_rng(devices=[]):
-        trainer = Trainer(spec, settings, train, seed)
+        trainer = Trainer(spec, settings, train, seed, group)
         done = resume or Checkpoint(0, {})
         if resume is not None:
             trainer.restore(resume.tensors)
@@ -299,13 +318,13 @@ def fit(
             started = time.perf_counter()
             loss = trainer.run_epoch(train, epoch, callbacks.on_step)
             lr, _ = schedule(settings, epoch * trainer.n_steps - 1, settings.epochs * trainer.n_steps)
-            outputs = predict_outputs(trainer.evaluated, valid)
-            same_loss = float(loss_of(torch.from_numpy(outputs), valid.y.cpu(), settings))
-            scores = {**score(outputs), "valid_loss": same_loss}
+            scores = _scores(trainer, valid, score, by)
             record = EpochRecord(epoch, lr, loss, scores, by, round(time.perf_counter() - started, 3))
             epochs.append(record)
             if record.score < best or settings.keep == "last":
                 best, best_epoch, trainer.best = record.score, epoch, get_weights(trainer.evaluated)
+            if not group.is_first:
+                continue
             callbacks.on_epoch(record)
             if callbacks.on_checkpoint is not None:
                 callbacks.on_checkpoint(Checkpoint(epoch, trainer.state(), epochs, best_epoch))
@@ -313,3 +332,15 @@ def fit(
         metric = by.removeprefix("valid_").upper()
         raise ConfigError(f"no epoch gave a finite validation {metric}", hint="lower train.lr")
     return FitResult(trainer.best, best_epoch, epochs)
+
+
+def _scores(trainer: Trainer, valid: Dataset, score: Score, by: str) -> dict[str, float]:
+    """What an epoch reached on the scored rows; on ranks other than the first one no more than the score `by`."""
+    scores = {by: math.nan}
+    if trainer.group.is_first:
+        outputs = predict_outputs(trainer.evaluated, valid)
+        same_loss = float(loss_of(torch.from_numpy(outputs), valid.y.cpu(), trainer.settings))
+        scores = {**score(outputs), "valid_loss": same_loss}
+    told = torch.tensor(scores[by], dtype=torch.float64, device=trainer.device)
+    trainer.group.of_first(told)
+    return {**scores, by: float(told)}

@@ -15,6 +15,7 @@ from tabcli.config.learning import Train
 from tabcli.config.schema import Config
 from tabcli.target_history.statistics import History
 from tabcli.training import loop
+from tabcli.training.group import ALONE, Group
 from tabcli.training.inputs import Inputs, Rows, history_of, make_inputs, scorer
 from tabcli.training.loop import Callbacks, Checkpoint, FitResult
 from tabcli.training.network import ModelSpec
@@ -76,11 +77,12 @@ def run_task(
     inputs: Callable[[MemberSpec], Inputs],
     callbacks: Callbacks,
     partial: Path | None = None,
+    group: Group = ALONE,
 ) -> TrainedMember:
     """Trains the network of a task.
 
     `partial`: the directory for its checkpoints, one after each epoch; a training goes on from the one that lies there,
-    and a finished network is read instead of trained.
+    and a finished network is read instead of trained. `group`: the ranks that train it together; the first one writes.
     """
     done = done_path(partial, task) if partial else None
     if done is not None and done.exists():
@@ -102,11 +104,12 @@ def run_task(
         stop_after=task.epochs,
         callbacks=callbacks,
         resume=resume,
+        group=group,
     )
     model = loop.load_model(made.spec, fit.weights)
     n_exact = len(made.train) if made.train.bound is None else int((~made.train.bound).sum())
     trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), n_exact)
-    if done is not None:
+    if done is not None and group.is_first:
         _save_trained(done, trained)
     return trained
 

@@ -20,6 +20,7 @@ from tabcli.errors import WorkerError
 from tabcli.training.inputs import Inputs
 from tabcli.training.loop import Callbacks, one_thread
 from tabcli.training.members import MemberSpec, TrainedMember, done_path, input_maker, run_task
+from tabcli.training.ranks import train_together
 
 SHORT = 1000
 """So many batches take about as long as a process takes to start."""
@@ -29,13 +30,15 @@ SHORT = 1000
 class TrainingJob:
     """What training elsewhere needs: the prep directory, the settings, the directory `partial` for checkpoints.
 
-    `on`: where networks are trained: *here* is this process, *processes* others beside it.
+    `on`: where networks are trained: *here* is this process, *processes* others beside it. `nproc`: so many processes
+    train each network together.
     """
 
     prep: Path
     settings: Config
     partial: Path
     on: Engine = "processes"
+    nproc: int = 1
 
 
 def run_tasks(
@@ -48,6 +51,8 @@ def run_tasks(
 ) -> list[TrainedMember]:
     """Trains several networks: on a Ray cluster, or each in a process, `train.threads` at a time (null: one per core).
 
+    With `nproc` of the job so many processes train each together, one network after the other.
+
     In this process, one after the other: a single task, without a job, or where training takes less time than starting
     processes. Raises `WorkerError` where a process died; the others are trained to their end first, and every finished
     network stays in the job's `partial`.
@@ -56,7 +61,9 @@ def run_tasks(
     open_tasks = [t for t in tasks if partial is None or not done_path(partial, t).exists()]
     at_a_time = min(settings.train.threads or n_cores(), len(open_tasks))
     long = at_a_time > 1 and n_steps(open_tasks, prepared, settings) > SHORT
-    if job is not None and open_tasks and (job.on == "ray" or (job.on == "processes" and long)):
+    if job is not None and open_tasks and job.nproc > 1:
+        train_together(open_tasks, job.nproc, settings, job.prep, job.partial, callbacks)
+    elif job is not None and open_tasks and (job.on == "ray" or (job.on == "processes" and long)):
         train_elsewhere(open_tasks, at_a_time, job, callbacks)
     results = []
     with one_thread():
