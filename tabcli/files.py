@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tabcli.errors import UsageError
+from tabcli.storage import named, url_of
 
 
 def _fsync(path: Path) -> None:
@@ -30,6 +31,7 @@ def _temporary(path: Path, what: str = "tmp") -> Path:
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path to write to; at the end the whole file stands at `path`, or nothing changed."""
+    _refuse_url(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     try:
@@ -39,6 +41,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refuse_url(path: Path) -> None:
+    """Raises `UsageError` for a URL, which would become a folder `s3:` on this machine."""
+    if url_of(path) is not None:
+        raise UsageError(f"{named(path)}: only a path on this machine can be written here", hint="see docs/storage.md")
 
 
 FORMATS = ("prep", "run", "fold", "synth", "embeddings")
@@ -54,8 +62,17 @@ def own_files(path: Path, marker: str) -> set[str] | None:
     one that tabcli wrote.
     """
     try:
-        facts = read_json(path / marker)
-    except (OSError, ValueError):
+        content = (path / marker).read_bytes()
+    except OSError:
+        return None
+    return own_names(content, marker)
+
+
+def own_names(content: bytes, marker: str) -> set[str] | None:
+    """`own_files` of a marker with this content."""
+    try:
+        facts = json.loads(content)
+    except ValueError:
         return None
     if not isinstance(facts, dict) or facts.get("format") not in FORMATS or "format_version" not in facts:
         return None
@@ -70,6 +87,7 @@ def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json"
     It can where nothing is, or an empty directory; and with `replace` where tabcli wrote a directory to which nobody
     added files. Nothing else is ever removed.
     """
+    _refuse_url(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     own = own_files(path, marker) if path.is_dir() else None
@@ -77,15 +95,17 @@ def require_writable(path: Path, *, replace: bool, marker: str = "manifest.json"
         raise UsageError(f"{path} exists already and was not written by tabcli", hint="give another path")
     if not replace:
         raise UsageError(f"{path} exists already", hint="give another path, or --force to replace it")
-    _refuse_foreign(path, own)
+    refuse_foreign(
+        path, {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir() or p.is_symlink()}, own
+    )
 
 
-def _refuse_foreign(path: Path, own: Collection[str]) -> None:
-    there = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir() or p.is_symlink()}
-    foreign = sorted(there - {*own})
+def refuse_foreign(where: Path | str, there: Collection[str], own: Collection[str]) -> None:
+    """Raises `UsageError` where a directory has files that are not its own."""
+    foreign = sorted({*there} - {*own})
     if foreign:
         raise UsageError(
-            f"{path} holds {len(foreign)} files that tabcli did not write there: {', '.join(foreign[:3])}"
+            f"{where} holds {len(foreign)} files that tabcli did not write there: {', '.join(foreign[:3])}"
             f"{', …' if len(foreign) > 3 else ''}",
             hint="move them elsewhere, or give another path",
         )
@@ -195,7 +215,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Writes JSON atomically. Floats keep every bit (shortest repr); NaN and infinities are refused."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """What `write_json` writes."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

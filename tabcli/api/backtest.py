@@ -10,6 +10,7 @@ import torch
 from tabcli import files
 from tabcli.api.predict import wanted_of
 from tabcli.api.sources import ConfigSource, code_identity, hashes_of, parse_duration
+from tabcli.api.urls import at_urls
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.engines.calls import Engine
@@ -29,6 +30,7 @@ from tabcli.training.loop import Callbacks
 LAST_EPOCH = ("train.keep=last", "train.patience=null")  # so that nothing is chosen on the scored rows
 
 
+@at_urls(data="tables")
 def backtest(
     config: ConfigSource,
     data: DataSource,
@@ -104,6 +106,7 @@ def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) 
     return files.digest([code_identity(), torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])
 
 
+@at_urls(data="tables")
 def tune(
     config: ConfigSource,
     data: DataSource,

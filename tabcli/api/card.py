@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tabcli import files
 from tabcli.api.results import TrainResult
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
 from tabcli.cards.bias import Bias
@@ -72,6 +73,7 @@ class CardResult(Shown):
         }
 
 
+@at_urls(run="cards", since="directory", data="tables")
 def card(
     run: TrainResult | Path | str,
     *,

@@ -8,6 +8,7 @@ from tabcli import files
 from tabcli.api.predict import loaded_run
 from tabcli.api.report import require_page, write_charts
 from tabcli.api.results import TrainResult
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Run
 from tabcli.reports.drawing import Chart
 from tabcli.reports.page import finite
@@ -42,6 +43,7 @@ class CompareResult(Shown):
         }
 
 
+@at_urls(run="directory", other="directory", data="tables", out="file", json="file", plots="file")
 def compare(
     run: TrainResult | Run | Path | str,
     other: TrainResult | Run | Path | str,

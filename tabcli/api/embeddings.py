@@ -14,6 +14,7 @@ from tabcli import files
 from tabcli.api.predict import loaded_run
 from tabcli.api.results import TrainResult
 from tabcli.api.sources import read_any
+from tabcli.api.urls import at_urls
 from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.bundle.manifest import FORMAT_VERSION
@@ -91,6 +92,7 @@ class EmbeddingsResult(Shown):
         }
 
 
+@at_urls(run="directory", out="maps", data="tables", beside="table", labels="table")
 def embeddings(
     run: TrainResult | Run | Path | str,
     out: Path | str | None = None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tabcli.api.sources import read_any
+from tabcli.api.urls import at_urls
 from tabcli.errors import UsageError
 from tabcli.evaluation.comparison import Evaluation, compare
 from tabcli.evaluation.past import PastActuals
@@ -14,6 +15,7 @@ from tabcli.evaluation.value_added import model_column, value_added
 from tabcli.tables.reading import TableSource
 
 
+@at_urls(predictions="table", actuals="table", history="table", overrides="table")
 def evaluate(
     predictions: TableSource,
     actuals: TableSource,

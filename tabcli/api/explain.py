@@ -11,6 +11,7 @@ from tabcli import files
 from tabcli.api.predict import loaded_run
 from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import parse_duration
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.bundle import directories
 from tabcli.errors import UsageError
@@ -130,6 +131,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
+@at_urls(run="directory", data="tables", prep="directory", out="file")
 def explain(
     run: TrainResult | Run | Path | str,
     data: DataSource | None = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import read_options
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.errors import UsageError
 from tabcli.reports.inspection import Inspection
@@ -16,6 +17,7 @@ from tabcli.tables.reading import TableSource
 # --------------------------------------------------------------------------------------------- inspect
 
 
+@at_urls(source="table")
 def inspect(
     source: PrepResult | TrainResult | Prepared | Run | TableSource, *, reading: Mapping[str, str] | None = None
 ) -> Inspection:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
 from tabcli.config.data import Table
@@ -31,6 +32,7 @@ from tabcli.tables.written import as_written
 # --------------------------------------------------------------------------------------------- predict
 
 
+@at_urls(run="directory", data="tables", out="file", overrides="table")
 def predict(
     run: TrainResult | Run | Path | str,
     data: DataSource,
@@ -232,6 +234,7 @@ class Forecaster(Shown):
         return _predict(self.run, {"future": rows}, None, columns=columns, lookups=self.lookups, asked=wanted)
 
 
+@at_urls(run="directory", data="tables")
 def forecaster(run: TrainResult | Run | Path | str, data: DataSource) -> Forecaster:
     """Loads a run and the tables that its rows are joined with, for a service that forecasts rows as they come.
 

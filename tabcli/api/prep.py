@@ -9,6 +9,7 @@ from typing import Any
 from tabcli import files
 from tabcli.api.results import PrepResult
 from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
+from tabcli.api.urls import at_urls
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
@@ -36,6 +37,7 @@ def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> s
     return files.digest([code_identity(), prep_sections(config), hashes_of(config, data, names), drawn])
 
 
+@at_urls(data="tables", out="prep")
 def prep(
     config: ConfigSource,
     data: DataSource,

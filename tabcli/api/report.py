@@ -9,6 +9,7 @@ from tabcli.api.card import card
 from tabcli.api.predict import loaded_run
 from tabcli.api.results import TrainResult
 from tabcli.api.sources import parse_duration, read_any
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Run
 from tabcli.cards.baselines import baselines_of
 from tabcli.errors import UsageError
@@ -54,6 +55,7 @@ class ReportResult(Shown):
         }
 
 
+@at_urls(run="directory", data="tables", out="file", forecast="table", json="file", plots="file")
 def report(
     run: TrainResult | Run | Path | str,
     data: DataSource | None = None,

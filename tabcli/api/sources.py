@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli import files
+from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle import manifest
 from tabcli.config import data, loading, values
 from tabcli.config.schema import Config
@@ -87,6 +88,8 @@ def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[st
     """
 
     def identify(name: str) -> str:
+        if isinstance(data, StagedTables):
+            return data.identity(name) if name in data else ""
         if isinstance(data, Mapping):
             return _source_hash(data[name]) if name in data else ""
         path = Path(data) / config.tables[name].file

@@ -11,6 +11,7 @@ import pandas as pd
 from tabcli import files
 from tabcli.api.results import StepResult
 from tabcli.api.sources import read_any
+from tabcli.api.urls import at_urls
 from tabcli.errors import BundleError, DataError, UsageError
 from tabcli.features.dates import date_parts
 from tabcli.preprocessing.categorical import Categorify
@@ -24,6 +25,7 @@ from tabcli.tables.writing import require_no_input
 # ------------------------------------------------------------------------------------- the single steps
 
 
+@at_urls(table="table")
 def add_datepart(
     table: TableSource,
     column: str,
@@ -62,6 +64,7 @@ def _default_columns(step: str, rows: pd.DataFrame) -> list[str]:
     return kinds.only("text", "bool") if step == "categorify" else kinds.numbers
 
 
+@at_urls(table="table")
 def run_step(
     step: Literal["categorify", "fill-missing", "normalize"],
     table: TableSource,

@@ -12,6 +12,7 @@ from tabcli.api.card import first_cards, replaced_run
 from tabcli.api.prep import prep_sections
 from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, is_unchanged, versions
+from tabcli.api.urls import at_urls
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories, manifest
 from tabcli.config import loading
@@ -79,6 +80,7 @@ def _way_to_prep(config: ConfigSource | None, overrides: Sequence[str], changed:
     return f"run `tabcli prep` again with {wanted}; or train without {' '.join(without)} to use the prep's own values"
 
 
+@at_urls(prep="opened", out="run")
 def train(
     prep: PrepResult | Prepared | Path | str,
     out: Path | str | None = None,
@@ -189,6 +191,7 @@ def _open_partial(partial: Path, fingerprint: str, resume: bool, force: bool) ->
     files.begin_working(partial, fingerprint)
 
 
+@at_urls(prep="opened")
 def model_summary(
     prep: PrepResult | Prepared | Path | str, config: ConfigSource | None = None, overrides: Sequence[str] = ()
 ) -> str:
@@ -207,6 +210,7 @@ def _inputs(prepared: Prepared, settings: Config) -> Inputs:
     return make_inputs(prepared, settings, 0, history)
 
 
+@at_urls(prep="opened", plot="file")
 def lr_find(
     prep: PrepResult | Prepared | Path | str,
     *,

@@ -1,0 +1,50 @@
+"""The tables of a folder at a URL: a file is fetched when it is first read."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Lock
+
+from tabcli import files, storage
+from tabcli.config.schema import Config
+from tabcli.errors import DataError
+from tabcli.tables.reading import TableSource
+
+
+class StagedTables(Mapping[str, TableSource]):
+    """The tables of a folder at a URL by their names in the config; a file is fetched when it is first asked for."""
+
+    def __init__(self, url: str, config: Config, folder: Path) -> None:
+        self._url, self._folder, self._locks = url, folder, {name: Lock() for name in config.tables}
+        self._entries: dict[str, dict[str, storage.Entry]] = {}
+        for name, spec in config.tables.items():
+            if found := _files_at(f"{url}/{spec.file}"):
+                self._entries[name] = found
+        self._files = {name: config.tables[name].file for name in self._entries}
+        if not self._entries:
+            there = ", ".join(list(storage.listing(url, deep=False))[:20]) or "no files"
+            raise DataError(f"{url}: none of the config's tables is there", hint=f"there are: {there}")
+
+    def __getitem__(self, name: str) -> Path:
+        entries = self._entries[name]
+        path = self._folder / self._files[name]
+        with self._locks[name]:
+            for part in entries:
+                if not (path / part).exists():
+                    storage.fetch(f"{self._url}/{self._files[name]}{'/' * bool(part)}{part}", path / part)
+        return path
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def identity(self, name: str) -> str:
+        """A hash of sizes and etags, or times of change: it tells a table from another without a download."""
+        return files.digest({part: [entry.size, entry.identity] for part, entry in self._entries[name].items()})
+
+
+def _files_at(url: str) -> dict[str, storage.Entry]:
+    """The file at a URL, by the name ""; or those below it, if it is a folder of parts."""
+    single = storage.entry(url)
+    return {"": single} if single is not None else storage.listing(url)
