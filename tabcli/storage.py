@@ -187,7 +187,13 @@ def _error_of(url: str, error: Exception) -> TabcliError:
 # ------------------------------------------------------------------------------------------------- files
 
 
-def _entry_of(system: Any, info: Any) -> Entry:
+def _entry_of(system: Any, info: Any, *, alone: bool = False) -> Entry:
+    """`alone`: one more question to the service may be asked, for its etag: times there are of whole seconds."""
+    if alone and not hasattr(system, "handler"):
+        with system.open_input_file(info.path) as stream:
+            etag = stream.metadata().get("ETag", b"").decode().strip('"')
+        if etag:
+            return Entry(info.size, f"{info.size} {etag}")
     if info.mtime_ns is not None:
         return Entry(info.size, f"{info.size} {info.mtime_ns}")
     return Entry(info.size, f"{info.size} {system.handler.fs.ukey(info.path)}")
@@ -200,7 +206,15 @@ def entry(url: str) -> Entry | None:
     with _for_people(url):
         system, path = _opened(url)
         info = system.get_file_info(path)
-        return _entry_of(system, info) if info.type == fs.FileType.File else None
+        return _entry_of(system, info, alone=True) if info.type == fs.FileType.File else None
+
+
+def _require_bucket(system: Any, bucket: str, url: str) -> None:
+    """Raises `UsageError` where a listing is empty since there is no such bucket."""
+    from pyarrow import fs
+
+    if not hasattr(system, "handler") and system.get_file_info(bucket).type == fs.FileType.NotFound:
+        raise UsageError(f"{url}: there is no bucket {bucket!r}", hint="tabcli makes none")
 
 
 def listing(url: str, *, deep: bool = True) -> dict[str, Entry]:
@@ -210,6 +224,8 @@ def listing(url: str, *, deep: bool = True) -> dict[str, Entry]:
     with _for_people(url):
         system, path = _opened(url)
         there = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=deep))
+        if not there and "/" in path.strip("/"):
+            _require_bucket(system, path.strip("/").partition("/")[0], url)
         files = [info for info in there if info.type == fs.FileType.File]
         # What pyarrow gives begins with the path that was asked for; memory:// adds a slash in front.
         base = path.strip("/") + "/"

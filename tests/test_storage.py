@@ -1,20 +1,14 @@
 """Tables, preps, runs and forecasts at URLs: as on this machine; whole or not there; nothing of others removed."""
 
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import tabcli
 from tabcli import storage
-from tabcli.bundle import transfer
-from tabcli.errors import BundleError, DataError, ResourceError, UsageError
-from tests.conftest import CONFIG, make_tables
+from tests.conftest import CONFIG
 
 FAST = ("train.epochs=1", "calibration.windows=0")
 
