@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gpu
 import measure
 import pytest
 import threads
@@ -92,3 +93,17 @@ def test_two_threads_are_compared_with_one_by_medians_and_slower_ones_are_a_fail
 def test_the_shortest_schedule_that_reaches_a_goal(goal: float, reached: bool, n: int) -> None:
     made = training.time_to_accuracy(Stub(0.3, 0.2, 0.1), goal, 3)  # type: ignore[arg-type]
     assert (made["reached"], made["seconds"], len(made["tried"])) == (reached, 1.0 * n, n)
+
+
+def test_without_a_cuda_device_the_gpu_s_benchmark_shows_that_the_cpu_s_bits_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--stores", "4", "--days", "450", "--epochs", "1", "--set", "model.layers=[8]"]
+    monkeypatch.setattr("sys.argv", ["gpu", "--out", str(tmp_path / "gpu.json"), *words])
+    gpu.main()
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert json.loads(capsys.readouterr().out) == found
+    first, *others = found["tries"]
+    assert len(others) == 5
+    assert "by gloo" in others[-1]["name"]
+    assert all(t["same_bits"] and t["rmspe"] == first["rmspe"] and t["seconds"][0] > 0 for t in others)
