@@ -114,7 +114,7 @@ def refuse_foreign(where: Path | str, there: Collection[str], own: Collection[st
 WORKING = "working.json"
 """The marker of a directory that holds unfinished work."""
 
-_OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", ".*.tmp-*", "prep/*", ".prep.*/*")
+_OF_WORK = (WORKING, "lock", "*.safetensors", "*.log", "*.rows", ".*.tmp-*", "prep/*", ".prep.*/*")
 """The files that unfinished work may consist of."""
 
 

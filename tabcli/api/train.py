@@ -23,7 +23,7 @@ from tabcli.engines.running import engine, n_cores
 from tabcli.errors import ConfigError, UsageError
 from tabcli.reports import plots
 from tabcli.tables.writing import require_no_input
-from tabcli.training.ensemble import fit_ensemble, run_of
+from tabcli.training.ensemble import fit_ensemble, run_of, runs_of_shards
 from tabcli.training.inputs import Inputs, chosen_history, make_inputs
 from tabcli.training.loop import Callbacks
 from tabcli.training.lr_find import LRFind
@@ -42,6 +42,8 @@ class _Prep:
     prepared: Prepared
     identity: str = ""
     config: str = ""
+    n_shards: int = 1
+    """Of more than one `prepared` is the first."""
 
 
 def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
@@ -52,9 +54,9 @@ def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
             return _Prep(prep.prepared)
         prep = prep.path
     path = Path(prep)
-    prepared = directories.load_prep(path)
+    prepared = directories.load_prep(path, 0)
     config = manifest.read_manifest(path, "prep").get("config", "")
-    return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config)
+    return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config, directories.n_shards(path))
 
 
 def _train_config(prepared: Prepared, config: ConfigSource | None, overrides: Sequence[str]) -> Config:
@@ -121,6 +123,8 @@ def train(
     config_file = str(config) if isinstance(config, Path | str) else opened.config
     answers = read_answers(answers_path(Path(config_file) if config_file else None, settings.card.answers))
     refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
+    if out is None and opened.n_shards > 1:
+        raise UsageError("a prep of several shards is trained on the disk", hint="give an `out`")
     if out is None:
         if nproc > 1:
             raise UsageError(f"nproc={nproc} needs a run directory, where the ranks meet", hint="give out as well")
@@ -132,7 +136,7 @@ def train(
     ranks = [nproc] if nproc > 1 else []
     fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later, *ranks])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
-        return TrainResult(path, directories.load_run(path), True)
+        return TrainResult(path, directories.load_run(path, 0), True)
     files.require_writable(path, replace=force)
     replaced = replaced_run(path)
     partial = path.parent / f"{path.name}.partial"
@@ -144,7 +148,8 @@ def train(
             if nproc > 1:
                 callbacks.on_model(describe_ranks(nproc, settings.of_member(0).train, n_cores()))
             ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit, job=job)
-            run = run_of(prepared, ensemble, settings)
+            shards = job.shards()
+            run = run_of(prepared, ensemble, settings, shards)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.epochs, temporary / "loss.png")
                 facts = {
@@ -154,7 +159,7 @@ def train(
                     "prep": prep_id,
                     **({"config": config_file} if config_file else {}),
                 }
-                directories.save_run(temporary, run, fingerprint, facts)
+                directories.save_run(temporary, run, fingerprint, facts, runs_of_shards(run, shards) if shards else ())
                 first_cards(temporary, run, answers, replaced)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None

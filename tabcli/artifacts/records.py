@@ -124,6 +124,7 @@ class TrainMetricsState(TypedDict):
     held: NotRequired[list[float]]
     bounds: NotRequired[int]
     unscored: NotRequired[int]
+    shards: NotRequired[int]
 
 
 LEAST = 0.03
@@ -142,7 +143,8 @@ class TrainMetrics:
     how much less past forecasts err than the best naive ones, metric → fraction. `held`: which share of each past
     window lay within the 80 % intervals that the other windows give; empty with a single window. `bounds`: how many
     rows of whose target only a lower bound is known were learned beside the others; `unscored`: how many such rows lie
-    in the past windows, where they are in no score.
+    in the past windows, where they are in no score. `shards`: of so many the networks learned; then all scores and
+    windows, and both counts of bounds, are those of the first one's series, a random sample.
     """
 
     metric: str
@@ -163,6 +165,7 @@ class TrainMetrics:
     held: tuple[float, ...] = ()
     bounds: int = 0
     unscored: int = 0
+    shards: int = 1
 
     @property
     def bias(self) -> tuple[float, bool]:
@@ -206,6 +209,7 @@ class TrainMetrics:
             "held": list(self.held),
             "bounds": self.bounds,
             "unscored": self.unscored,
+            **({"shards": self.shards} if self.shards > 1 else {}),
         }
 
     @classmethod
@@ -234,4 +238,5 @@ class TrainMetrics:
             tuple(state.get("held", ())),
             state.get("bounds", 0),
             state.get("unscored", 0),
+            state.get("shards", 1),
         )

@@ -29,7 +29,7 @@ learned scale), and `row.…` columns with the row's own key, target, place and 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -99,6 +99,13 @@ def n_shards(directory: Path) -> int:
 def _count_shards(manifest: Manifest) -> int:
     numbers = [int(found[1]) for found in (re.match(rf"{SHARDS}/(\d+)/", name) for name in manifest["files"]) if found]
     return max(numbers, default=0) + 1
+
+
+def _own_path(directory: Path, n: int, shard: int | None) -> str:
+    """The path, with a slash at its end, of what belongs to the series of one of n shards; "" where n is 1."""
+    if shard is not None and not 0 <= shard < n:
+        raise BundleError(f"{directory}: shard {shard} was asked for, but there are {n}, counted from 0")
+    return f"{shard_name(shard or 0)}/" if n > 1 else ""
 
 
 # ------------------------------------------------------------------------------------- what is fitted
@@ -222,11 +229,12 @@ def finish_shards(
     write_manifest(directory, "prep", fingerprint, facts, written)
 
 
-def load_prep(directory: Path, shard: int | None = None) -> Prepared:
+def load_prep(directory: Path, shard: int | None = None, parts: Collection[str] | None = None) -> Prepared:
     """Reads and verifies a prep directory, or one shard of it, counted from 0: its own series and rows, with all that
     was fitted to the rows of all shards, and the summary of all.
 
-    Of files that are not read only the size is verified. Raises `BundleError` where the directory is corrupt,
+    `parts`: the tables that are needed, of *past* and `PARTS`; None: all that are there. Of files that are not read
+    only the size is verified. Raises `BundleError` where the directory is corrupt,
     incomplete or something else, and without `shard` where it has several shards.
     """
     n = _count_shards(read_manifest(directory, "prep"))
@@ -236,13 +244,17 @@ def load_prep(directory: Path, shard: int | None = None) -> Prepared:
             "the whole prep",
             hint="make it with `tabcli prep --shards 1`, if the memory suffices",
         )
-    if shard is not None and not 0 <= shard < n:
-        raise BundleError(f"{directory}: shard {shard} was asked for, but there are {n}, counted from 0")
-    own = f"{shard_name(shard or 0)}/" if n > 1 else ""
-    manifest = verify(directory, "prep", lambda name: name.startswith(own) or not name.startswith(f"{SHARDS}/"))
+    own = _own_path(directory, n, shard)
+    wanted = (*PARTS, "past") if parts is None else parts
+    unread = {f"{own}{p}.parquet" for p in {*PARTS, "past"} - {*wanted}}
+
+    def is_read(name: str) -> bool:
+        return (name.startswith(own) or not name.startswith(f"{SHARDS}/")) and name not in unread
+
+    manifest = verify(directory, "prep", is_read)
     try:
         # A table that the manifest does not list is refused, not ignored: somebody meant it to be learned from.
-        there = [p for p in (*PARTS, "past") if (directory / own / f"{p}.parquet").exists()]
+        there = [p for p in wanted if (directory / own / f"{p}.parquet").exists()]
         tables = {p: pd.read_parquet(listed_file(directory, manifest, f"{own}{p}.parquet")) for p in there}
         past = tables.pop("past", None)
         summary = PrepSummary.from_state(files.read_json(listed_file(directory, manifest, "summary.json")))
@@ -259,16 +271,24 @@ def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) ->
     return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
 
 
-def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object]) -> None:
-    """Writes a run into a directory, which may hold its plots already; the manifest last. See `save_prep`."""
-    _save_fitted(directory, run.fitted)
+def save_run(
+    directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object], shards: Iterable[Run] = ()
+) -> None:
+    """Writes a run into a directory, which may hold its plots already; the manifest last. See `save_prep`.
+
+    `shards`: of a run of several shards, what a forecast of each one's series needs; one is taken after the other.
+    """
+    _save_shared(directory, run.fitted)
+    several = False
+    for shard, of_shard in enumerate(shards):
+        own, several = directory / shard_name(shard), True
+        own.mkdir(parents=True)
+        _save_series(own, of_shard)
+    if not several:
+        _save_series(directory, run)
     model = {"format_version": FORMAT_VERSION, **asdict(run.calibration), "networks": run.networks}
-    if run.floor.share > 0:
-        models = {name: run.floor.models[name] for name in run.floor.mixture}
-        (directory / "floor.safetensors").write_bytes(_to_safetensors(to_arrays(models)))
     if run.snapshot is not None:
         model["snapshot"] = {"origin": run.snapshot.origin, "season_known": run.snapshot.season_known}
-        (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
     if run.past is not None:
         _write_table(run.past, directory / "past.parquet")
     if run.naive_errors is not None:
@@ -284,9 +304,32 @@ def save_run(directory: Path, run: Run, fingerprint: str, facts: Mapping[str, ob
     write_manifest(directory, "run", fingerprint, {**facts, "members": len(run.members)})
 
 
-def load_run(directory: Path) -> Run:
-    """Reads and verifies a run directory. Raises `BundleError` as `load_prep`, and for weights that are not finite."""
-    manifest = verify(directory, "run")
+def _save_series(directory: Path, run: Run) -> None:
+    """Writes what a forecast of some of all series needs of these."""
+    _save_own(directory, run.fitted)
+    if run.floor.share > 0:
+        models = {name: run.floor.models[name] for name in run.floor.mixture}
+        (directory / "floor.safetensors").write_bytes(_to_safetensors(to_arrays(models)))
+    if run.snapshot is not None:
+        (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
+
+
+def load_run(directory: Path, shard: int | None = None) -> Run:
+    """Reads and verifies a run directory, or what a forecast of the series of one of its shards needs.
+
+    The past windows of a run of several shards are those of the first one's series: to the series of another they are
+    rows of series that it does not have, numbered behind its own. Raises `BundleError` as `load_prep`, and for weights
+    that are not finite.
+    """
+    n = _count_shards(read_manifest(directory, "run"))
+    if shard is None and n > 1:
+        raise BundleError(
+            f"{directory}: a run of {n} shards, of which no more than one is held in memory; `predict` and `train` can "
+            "use it, what is asked for needs a run in one piece",
+            hint="make the prep with `tabcli prep --shards 1`, if the memory suffices, or of a --sample of the series",
+        )
+    own = _own_path(directory, n, shard)
+    manifest = verify(directory, "run", lambda name: name.startswith(own) or not name.startswith(f"{SHARDS}/"))
 
     def file(name: str) -> Path:
         return listed_file(directory, manifest, name)
@@ -295,23 +338,25 @@ def load_run(directory: Path) -> Run:
         members = [load_file(file(f"member-{i}.safetensors")) for i in range(manifest["members"])]
         model = dict(files.read_json(file("model.json")))
         calibration = Calibration(float(model["factor"]), float(model["shift"]))
-        facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest)
+        facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest, own)
         networks = [dict(network) for network in model["networks"]]
         if len(networks) != len(members):
             raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
         snapshot = None
         if facts is not None and fitted.grid is not None:
-            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file("history.safetensors")))
+            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file(f"{own}history.safetensors")))
         metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
         floor = metrics.floor
         if floor.share > 0:
-            floor = replace(floor, models=from_arrays(floor.mixture, load_file(file("floor.safetensors"))))
+            floor = replace(floor, models=from_arrays(floor.mixture, load_file(file(f"{own}floor.safetensors"))))
         lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [EpochRecord.from_state(json.loads(line)) for line in lines]
         past, yearly = (
             pd.read_parquet(file(name)) if (directory / name).exists() else None
             for name in ("past.parquet", "naive_errors.parquet")
         )
+        if past is not None and shard:
+            past["series"] = (past["series"] + len(fitted.calendar.series)).astype("int32")
         found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
         summary = None if found is None else PrepSummary.from_state(found)
         run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary, yearly)

@@ -174,6 +174,11 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         mean = sum(singles) / len(singles)
         epochs = f"mean of {len(singles)} members, alone {shown(mean)} on average"
     yield f"validation     {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
+    if metrics.shards > 1:
+        yield (
+            f"               learned from {metrics.train_rows:,} rows of all series; scored on those of the first of "
+            f"{metrics.shards} shards, a random sample"
+        )
     if metrics.floor.mixture:
         yield f"floor          {_floor_text(metrics.floor)}"
     if calibration.factor != 1 or calibration.shift:

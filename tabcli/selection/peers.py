@@ -95,6 +95,7 @@ def _tree_outputs(peer: str, inputs: Inputs, config: Config, level: float | None
     They learn from the network's own inputs, each training row with one draw, but not from bounds. `level`: of a
     quantile, for *lightgbm*.
     """
+    assert isinstance(inputs.train, Dataset)
     (x, base), (scored, scored_base) = _matrix(inputs.train), _matrix(inputs.valid)
     categorical = list(range(inputs.train.x_cat.shape[1]))
     x, y = exact(inputs.train, x), exact(inputs.train, inputs.train.y.numpy() - base)

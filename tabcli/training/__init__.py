@@ -12,6 +12,9 @@ loop         the training loop, checkpoints
 lr_find      the learning-rate finder
 scales       what networks scale their inputs and outputs by, of parts of the rows or of all
 inputs       which rows a network learns from and is scored on
+row_files    an epoch's rows on the disk, and batches that mix several files
+shards       a prep of several shards: what all have together, and each one's rows of an epoch
+streamed     the rows of several shards as a network learns from them, drawn by a process beside it
 floors       the floor: naive forecasts of past windows, and their share beside the networks
 yearly       what naive forecasts erred by at each time of the year
 past         rows of past windows with what was forecast

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,30 @@ class Batch(NamedTuple):
     base: Tensor
     y: Tensor
     bound: Tensor | None = None
+
+
+class TrainingRows(Protocol):
+    """What a network learns from: a `Dataset`, or the rows of several shards."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches lie."""
+        ...
+
+    @property
+    def n_exact(self) -> int:
+        """How many rows have a target that is no bound."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> "TrainingRows":
+        """The same rows, for another device."""
+        ...
+
+    def batches(self, batch_size: int, seed: int, epoch: int, rank: int = 0, size: int = 1) -> Iterator[Batch]:
+        """Shuffled full batches, those of one of `size` ranks; a function of (seed, epoch) and these alone."""
+        ...
 
 
 @dataclass(frozen=True)

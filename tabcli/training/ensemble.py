@@ -12,7 +12,7 @@ windows; without a refit the calibration leaves out window 0. Where more than a 
 there is neither: the others are rows on which little was wanted, and floor and calibration would learn just that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,11 +27,12 @@ from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, f
 from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.floors import Blending, Floors, at_end, fit_floors
-from tabcli.training.inputs import Inputs, n_network_windows, scorer, window_of
+from tabcli.training.inputs import Inputs, history_of, n_network_windows, scorer, window_of
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec, TrainedMember, input_maker
 from tabcli.training.network import describe
 from tabcli.training.past import held_by_windows, past_forecasts
+from tabcli.training.shards import Shards
 from tabcli.training.tasks import TrainingJob, run_tasks
 from tabcli.training.yearly import naive_errors
 
@@ -75,10 +76,11 @@ def fit_ensemble(
 ) -> Ensemble:
     """Trains the members and the networks of past windows; with `refit`, then the members anew on all rows.
 
-    `job`: where worker processes find the prep; None: all in this process. Raises `ConfigError`, `DataError` and
-    `WorkerError`.
+    `job`: where worker processes find the prep; None: all in this process. Of a prep of several shards `prepared` is
+    the first, a random sample of the series: networks learn from the rows of all shards, and whatever is decided by
+    rows that they have not seen is decided by the rows of the first. Raises `ConfigError`, `DataError`, `WorkerError`.
     """
-    inputs = input_maker(prepared, settings)
+    inputs = input_maker(prepared, settings, job.shards() if job is not None else None)
     n, seed = settings.train.members, settings.seed
     epochs = [settings.of_member(i).train.epochs for i in range(n)]
     tasks = [MemberSpec(f"member-{i}", 0, i, seed + i, epochs[i]) for i in range(n)]
@@ -214,8 +216,11 @@ def _window_scores(
     return found
 
 
-def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
-    """A trained ensemble with everything that a forecast needs."""
+def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config, shards: Shards | None = None) -> Run:
+    """A trained ensemble with everything that a forecast of the series of `prepared` needs.
+
+    `shards`: where that is the first of several.
+    """
     first, windows = ensemble.members[0], np.array([w.score for w in ensemble.windows])
     metrics = TrainMetrics(
         metric=settings.metric,
@@ -236,6 +241,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         held=held_by_windows(prepared.fitted, ensemble.past),
         bounds=len(window_of(prepared, "refit" if ensemble.refitted else 0).bounds),
         unscored=_bounds_within(prepared, len(ensemble.windows)),
+        shards=1 if shards is None else shards.n,
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)
@@ -254,3 +260,16 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config) -> Run:
         prepared.summary,
         ensemble.naive_errors,
     )
+
+
+def runs_of_shards(run: Run, shards: Shards) -> Iterator[Run]:
+    """The run with what a forecast of each shard's series needs, one shard after the other."""
+    for shard in range(shards.n):
+        prepared = shards.load(shard)
+        snapshot = run.snapshot
+        if snapshot is not None and (history := history_of(prepared, shards.totals())) is not None:
+            scale = {name: snapshot.arrays[name] for name in ("mean", "std")}
+            snapshot = history.snapshot(history.n_steps)
+            snapshot = replace(snapshot, arrays={**snapshot.arrays, **scale})
+        own_fitted = replace(prepared.fitted, config=run.fitted.config)
+        yield replace(run, fitted=own_fitted, snapshot=snapshot, floor=at_end(run.floor, prepared))

@@ -19,7 +19,7 @@ from tabcli.evaluation.metrics import scores_of
 from tabcli.target_history.grid import Panel, Positions
 from tabcli.target_history.statistics import History, Snapshot, standardised
 from tabcli.target_history.totals import Totalled, Totals, in_step, with_totals
-from tabcli.training.dataset import Dataset, Drawn, DrawnHistory
+from tabcli.training.dataset import Dataset, Drawn, DrawnHistory, TrainingRows
 from tabcli.training.network import ModelSpec, spec_of
 from tabcli.training.outlook import OutlookInputs
 from tabcli.training.scales import Scales
@@ -37,7 +37,7 @@ class Inputs:
     target history at the end of all known rows, None for a network without it.
     """
 
-    train: Dataset
+    train: TrainingRows
     valid: Dataset
     spec: ModelSpec
     scored: pd.DataFrame

@@ -18,7 +18,7 @@ from tabcli.artifacts.records import EpochRecord
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError, UsageError
 from tabcli.preprocessing.categorical import UNKNOWN
-from tabcli.training.dataset import Batch, Dataset, epoch_seed, n_batches
+from tabcli.training.dataset import Batch, Dataset, TrainingRows, epoch_seed, n_batches
 from tabcli.training.group import ALONE, Group, rows_of_rank
 from tabcli.training.network import Mix, ModelSpec, TabularMLP, describe, no_mixup
 from tabcli.training.optimizer import averaged_copy, make_optimizer, schedule, set_step
@@ -183,7 +183,7 @@ class Trainer:
     `group`: the ranks that train it together; each has a trainer, all rows, and from step to step the same weights.
     """
 
-    def __init__(self, spec: ModelSpec, settings: Train, data: Dataset, seed: int, group: Group = ALONE) -> None:
+    def __init__(self, spec: ModelSpec, settings: Train, data: TrainingRows, seed: int, group: Group = ALONE) -> None:
         torch.manual_seed(epoch_seed(seed, 0))
         self.settings, self.seed, self.device, self.group = settings, seed, data.device, group
         self.model = TabularMLP(spec).to(self.device)
@@ -201,7 +201,7 @@ class Trainer:
         """The network that is scored and kept: the averaged one, if weights are averaged."""
         return self.model if self.average is None else self.average.module
 
-    def run_epoch(self, data: Dataset, epoch: int, on_step: Callable[[int, int], None]) -> float:
+    def run_epoch(self, data: TrainingRows, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """One pass over the rows; returns the mean over the batches of `train.loss`. Seed and epoch decide all draws.
 
         Raises `ConfigError` where the loss is not finite.
@@ -283,7 +283,7 @@ class Trainer:
 def fit(
     spec: ModelSpec,
     settings: Train,
-    train: Dataset,
+    train: TrainingRows,
     valid: Dataset,
     *,
     score: Score,
@@ -304,7 +304,7 @@ def fit(
     """
     callbacks = callbacks or Callbacks()
     callbacks.on_model(describe(spec))
-    train, valid = (data.to(device_of(settings)) for data in (train, valid))
+    train, valid = train.to(device_of(settings)), valid.to(device_of(settings))
     with torch.random.fork_rng(devices=[]):
         trainer = Trainer(spec, settings, train, seed, group)
         done = resume or Checkpoint(0, {})

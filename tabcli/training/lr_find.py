@@ -9,7 +9,7 @@ import torch
 from tabcli.config.learning import Train
 from tabcli.errors import ConfigError
 from tabcli.shown import Shown
-from tabcli.training.dataset import Dataset
+from tabcli.training.dataset import TrainingRows
 from tabcli.training.loop import Trainer, device_of, one_thread
 from tabcli.training.network import ModelSpec
 from tabcli.training.optimizer import set_step
@@ -44,7 +44,7 @@ def valley(losses: list[float]) -> int:
 def lr_find(
     spec: ModelSpec,
     settings: Train,
-    train: Dataset,
+    train: TrainingRows,
     *,
     seed: int,
     steps: int = 100,

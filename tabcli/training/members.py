@@ -19,6 +19,8 @@ from tabcli.training.group import ALONE, Group
 from tabcli.training.inputs import Inputs, Rows, history_of, make_inputs, scorer
 from tabcli.training.loop import Callbacks, Checkpoint, FitResult
 from tabcli.training.network import ModelSpec
+from tabcli.training.shards import ShardRows, Shards
+from tabcli.training.streamed import Streamed, fed
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,23 @@ class TrainedMember:
     n_rows: int
 
 
-def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], Inputs]:
-    """A function from a network's task to its inputs; each input is made once."""
+def input_maker(prepared: Prepared, settings: Config, shards: Shards | None = None) -> Callable[[MemberSpec], Inputs]:
+    """A function from a network's task to its inputs; each input is made once.
+
+    `shards`: where `prepared` is the first of several, those that are learned from.
+    """
+    variant = max(1, len(settings.variants))
+
+    @cache
+    def streamed(rows: Rows, member: int) -> Inputs:
+        assert shards is not None
+        source = ShardRows(shards, settings, rows, member)
+        scales, history = source.scales(), shards.history(prepared, source.own)
+        made = make_inputs(prepared, source.own, rows, history, scales)
+        return replace(made, train=Streamed(source, source.layout(made.spec), scales.n_rows, scales.y.n))
+
+    if shards is not None:
+        return lambda task: streamed(task.rows, task.member % variant)
 
     @cache
     def past() -> History | None:
@@ -62,7 +79,7 @@ def input_maker(prepared: Prepared, settings: Config) -> Callable[[MemberSpec], 
         own = settings.of_member(variant)
         return make_inputs(prepared, own, rows, None if own.model.history == "none" else past())
 
-    return lambda task: made(task.rows, task.member % max(1, len(settings.variants)))
+    return lambda task: made(task.rows, task.member % variant)
 
 
 def done_path(partial: Path, task: MemberSpec) -> Path:
@@ -93,22 +110,22 @@ def run_task(
     if point is not None:
         callbacks = replace(callbacks, on_checkpoint=lambda state: _save_checkpoint(point, state))
         resume = _load_checkpoint(point) if point.exists() else None
-    fit = loop.fit(
-        made.spec,
-        _train_settings(settings, task),
-        made.train,
-        made.valid,
-        score=scorer(prepared, made.scored),
-        by=f"valid_{prepared.fitted.config.metric}",
-        seed=task.seed,
-        stop_after=task.epochs,
-        callbacks=callbacks,
-        resume=resume,
-        group=group,
-    )
+    with fed(made.train, task.seed, task.epochs, group) as train:
+        fit = loop.fit(
+            made.spec,
+            _train_settings(settings, task),
+            train,
+            made.valid,
+            score=scorer(prepared, made.scored),
+            by=f"valid_{prepared.fitted.config.metric}",
+            seed=task.seed,
+            stop_after=task.epochs,
+            callbacks=callbacks,
+            resume=resume,
+            group=group,
+        )
     model = loop.load_model(made.spec, fit.weights)
-    n_exact = len(made.train) if made.train.bound is None else int((~made.train.bound).sum())
-    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), n_exact)
+    trained = TrainedMember(task, made.spec, fit, loop.predict_outputs(model, made.valid), made.train.n_exact)
     if done is not None and group.is_first:
         _save_trained(done, trained)
     return trained

@@ -24,6 +24,7 @@ from tabcli.errors import UsageError, WorkerError
 from tabcli.training.group import joined, rows_of_rank
 from tabcli.training.loop import Callbacks, one_thread
 from tabcli.training.members import MemberSpec, input_maker, run_task
+from tabcli.training.shards import shards_of
 
 RESTARTS = 3
 """So many times ranks are started again after one of them died."""
@@ -126,8 +127,8 @@ def train_rank(
     The first rank tells epochs, and leaves checkpoints and networks in `partial`.
     """
     own = parse(settings, source="the settings of the training")
-    prepared = directories.load_prep(prep)
-    inputs = input_maker(prepared, own)
+    prepared = directories.load_prep(prep, 0)
+    inputs = input_maker(prepared, own, shards_of(prep, partial))
     with one_thread(), joined(rank, size, store, own.train.device) as group:
         for i, task in enumerate(tasks):
             callbacks = _told(tell, i, len(tasks), task["name"] if len(tasks) > 1 else "")

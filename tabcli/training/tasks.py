@@ -21,6 +21,7 @@ from tabcli.training.inputs import Inputs
 from tabcli.training.loop import Callbacks, one_thread
 from tabcli.training.members import MemberSpec, TrainedMember, done_path, input_maker, run_task
 from tabcli.training.ranks import train_together
+from tabcli.training.shards import Shards, shards_of
 
 SHORT = 1000
 """So many batches take about as long as a process takes to start."""
@@ -40,6 +41,10 @@ class TrainingJob:
     on: Engine = "processes"
     nproc: int = 1
 
+    def shards(self) -> Shards | None:
+        """The shards of the prep; None where it is kept in memory as a whole."""
+        return shards_of(self.prep, self.partial, beside=self.on != "here")
+
 
 def run_tasks(
     tasks: Sequence[MemberSpec],
@@ -57,10 +62,12 @@ def run_tasks(
     processes. Raises `WorkerError` where a process died; the others are trained to their end first, and every finished
     network stays in the job's `partial`.
     """
-    partial = job.partial if job else None
+    partial, shards = (job.partial, job.shards()) if job else (None, None)
     open_tasks = [t for t in tasks if partial is None or not done_path(partial, t).exists()]
-    at_a_time = min(settings.train.threads or n_cores(), len(open_tasks))
-    long = at_a_time > 1 and n_steps(open_tasks, prepared, settings) > SHORT
+    # Beside a network that learns from several shards another process draws the next epoch.
+    n, each = (1, 1) if shards is None else (shards.n, 2)
+    at_a_time = min(settings.train.threads or -(-n_cores() // each), len(open_tasks))
+    long = at_a_time > 1 and n * n_steps(open_tasks, prepared, settings) > SHORT
     if job is not None and open_tasks and job.nproc > 1:
         train_together(open_tasks, job.nproc, settings, job.prep, job.partial, callbacks)
     elif job is not None and open_tasks and (job.on == "ray" or (job.on == "processes" and long)):
@@ -92,13 +99,13 @@ def call_of(task: MemberSpec, job: TrainingJob) -> Call:
 def train_network(tell: Tell, task: dict[str, Any], settings: dict[str, Any], prep: Path, network: Path) -> None:
     """Trains the network of a task, in one thread, with its checkpoints beside its file `network`."""
     own = parse(settings, source="the settings of the training")
-    prepared = directories.load_prep(prep)
+    prepared, shards = directories.load_prep(prep, 0), shards_of(prep, network.parent)
     callbacks = Callbacks(
         on_step=lambda done, total: tell({"share": done / total}),
         on_epoch=lambda record: tell({"said": record.to_state()}),
     )
     with one_thread():
-        run_task(MemberSpec(**task), prepared, own, input_maker(prepared, own), callbacks, network.parent)
+        run_task(MemberSpec(**task), prepared, own, input_maker(prepared, own, shards), callbacks, network.parent)
 
 
 def lost_networks(lost: Sequence[str], n_tasks: int) -> WorkerError:
