@@ -25,33 +25,43 @@ def spec_of(path: Path, **options: object) -> Table:
 
 
 def cut(
-    path: Path, spec: Table, key: list[str], n_shards: int, *, dates: tuple[str, ...] = (), block: int = 1 << 12
+    path: Path,
+    spec: Table,
+    key: list[str],
+    n_shards: int,
+    *,
+    dates: tuple[str, ...] = (),
+    block: int = 1 << 12,
+    most: int = 1 << 20,
 ) -> Partition:
-    """The shards of a file, read in blocks of so many bytes."""
+    """The shards of a file, read in blocks of so many bytes, with so many different values in memory."""
     n = len([*path.parent.glob(".work-*")])
     folder = path.parent / f".work-{n}"
     folder.mkdir()
-    return partition(stream_table(path, spec, folder, dates=dates, block=block), key, n_shards, folder)
+    return partition(
+        stream_table(path, spec, folder, dates=dates, block=block, most_values=most), key, n_shards, folder
+    )
 
 
-def assert_equal(made: pd.DataFrame, wanted: pd.DataFrame) -> None:
-    """The same columns of the same types, values and categories; the order of categories is free."""
+def assert_equal(made: pd.DataFrame, wanted: pd.DataFrame, *, categories: bool = True) -> None:
+    """The same columns of the same types, values and `categories`, whose order is free."""
     assert list(made.columns) == list(wanted.columns)
     for name in wanted.columns:
         mine, other = made[name], wanted[name]
         if isinstance(other.dtype, pd.CategoricalDtype):
-            assert {*mine.cat.categories} == {*other.cat.categories}, name
+            assert isinstance(mine.dtype, pd.CategoricalDtype), name
+            assert not categories or {*mine.cat.categories} == {*other.cat.categories}, name
             mine, other = mine.astype("str"), other.astype("str")
         pd.testing.assert_series_equal(mine, other, obj=name)
 
 
-def assert_shards_of(whole: pd.DataFrame, made: Partition, key: list[str]) -> None:
+def assert_shards_of(whole: pd.DataFrame, made: Partition, key: list[str], *, categories: bool = True) -> None:
     """Each shard holds the rows of its series in the order of the table, all of them together each row once."""
     shards = shards_of(whole[key], made.n_shards)
     numbers = []
     for k in range(made.n_shards):
         rows, at = made.shard(k)
-        assert_equal(rows, whole[shards == k].reset_index(drop=True))
+        assert_equal(rows, whole[shards == k].reset_index(drop=True), categories=categories)
         assert len(rows) == made.n_rows[k]
         assert (np.diff(at) > 0).all()
         numbers.append(at)
@@ -182,6 +192,89 @@ def test_a_column_is_what_all_its_rows_say(
     assert_shards_of(whole, cut(path, spec, ["s"], n_shards, block=block), ["s"])
 
 
+# --------------------------------------------------------------------------------- very many values
+
+
+def wide_rows(n: int = N) -> pd.DataFrame:
+    """Columns in which nearly every value is another one."""
+    random = np.random.default_rng(2)
+    moments = pd.Timestamp("2021-01-01") + pd.to_timedelta(random.permutation(n), unit="min")
+    return pd.DataFrame(
+        {
+            "shop": random.integers(0, 5, n).astype("str"),
+            "number": (10_000 + random.permutation(n)).astype("str"),
+            "price": [f"{p:.4f}" for p in random.uniform(0, 99, n)],
+            "late": [*(str(p) for p in random.permutation(n - 1)), "7.5"],
+            "text": [f"t-{i}" for i in random.permutation(n)],
+            "day": [str(m) for m in moments],
+            "gaps": ["" if i % 50 == 49 else str(i) for i in range(n)],
+        }
+    )
+
+
+WIDE: dict[str, dict[str, Any]] = {
+    "as they are": {},
+    "typed": {"dtypes": {"number": "str", "gaps": "float", "price": "amount"}},
+    "replaced": {"replace": {"text": {"t-7": "seven"}, "late": {"7.5": "half"}, "number": {"10007": "seven"}}},
+    "some rows": {"where": {"shop": [1, 2, 3]}, "rename": {"price": "cost"}},
+}
+
+
+@pytest.mark.parametrize("options", WIDE.values(), ids=WIDE)
+@pytest.mark.parametrize("most", [8, 400])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_columns_of_very_many_values_are_typed_as_in_memory(
+    tmp_path: Path, options: dict[str, Any], most: int, ending: str
+) -> None:
+    path, table = tmp_path / f"t.{ending}", wide_rows()
+    if ending == "csv":
+        table.to_csv(path, index=False)
+    else:
+        numbers = {c: pd.to_numeric(table[c]) for c in ("number", "price", "late", "gaps")}
+        table = table.assign(**numbers, day=pd.to_datetime(table["day"]))
+        options = options | {"dtypes": {c: k for c, k in options.get("dtypes", {}).items() if k != "amount"}}
+        table.to_parquet(path, row_group_size=60)
+    spec = spec_of(path, **options)
+    whole = read_table(path, spec, name="t", dates=["day"])
+    made = cut(path, spec, ["shop"], 3, dates=("day",), most=most, block=1 << 11)
+    assert {"text", "number"} <= {*made.wide}
+    assert_shards_of(whole, made, ["shop"], categories=False)
+
+
+@examples(15)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["s", "t"]), CELL), min_size=12, max_size=40),
+    tail=st.lists(CELL, min_size=1, max_size=3),
+)
+def test_a_column_of_very_many_values_is_what_all_its_rows_say(
+    rows: list[tuple[str, str]], tail: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("law") / "t.csv"
+    cells = [("s", f"{i}{cell}") for i, (_, cell) in enumerate(rows)] + [("t", cell) for cell in tail]
+    pd.DataFrame(cells, columns=["s", "a"]).to_csv(path, index=False)
+    spec = spec_of(path)
+    whole = read_table(path, spec, name="t")
+    made = cut(path, spec, ["s"], 2, block=64, most=6)
+    assert made.wide == ["a"]
+    assert_shards_of(whole, made, ["s"], categories=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"where": {"number": 10007}}, "shop"),
+        ({"extract": [{"column": "text", "pattern": "t-(.*)", "into": "n"}]}, "shop"),
+        ({}, "text"),
+    ],
+)
+def test_what_needs_all_of_very_many_values_is_refused(tmp_path: Path, options: dict[str, Any], key: str) -> None:
+    path = tmp_path / "t.csv"
+    wide_rows().to_csv(path, index=False)
+    with pytest.raises(DataError, match="too many different values") as refused:
+        cut(path, spec_of(path, **options), [key], 2, most=8, block=1 << 10)
+    assert "--shards 1" in str(refused.value.hint)
+
+
 # ------------------------------------------------------------------------------------------------ errors
 
 
@@ -225,12 +318,13 @@ def both(path: Path, spec: Table, check: Callable[[], object]) -> tuple[TabcliEr
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_refused_in_memory_is_refused_in_the_same_words(tmp_path: Path, case: str) -> None:
+@pytest.mark.parametrize("most", [24, 1 << 20])
+def test_what_is_refused_in_memory_is_refused_in_the_same_words(tmp_path: Path, case: str, most: int) -> None:
     table, options = REFUSED[case]
     path = tmp_path / "t.csv"
     table.to_csv(path, index=False)
     spec = spec_of(path, **options)
-    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3, dates=("day",)))
+    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3, dates=("day",), most=most))
     assert (type(streamed), streamed.message, streamed.hint) == (type(whole), whole.message, whole.hint)
 
 

@@ -18,6 +18,7 @@ rows         rows put together, told apart, matched with a condition
 shapes       wide tables made long, lines of sale made rows
 reading      a source → a table, after the config's steps
 blocks       a table of any size → blocks of its rows
+witnesses    a value for each way in which the values of a column differ for typing
 coded        blocks → codes of each column's different values, on the disk
 streamed     codes → typed columns of all rows, by the code of `reading`
 partition    streamed columns → shards of whole series, on the disk

@@ -13,11 +13,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.feather
 
 from tabcli import files
 from tabcli.arrays import ColumnValues, IntArray
-from tabcli.tables.coded import Records, width_of
+from tabcli.tables.coded import Piece, Records, read_values, width_of, write_values
+from tabcli.tables.kinds import is_text
 from tabcli.tables.rows import distinct_rows, frame_of, take
 from tabcli.tables.streamed import StreamedColumn, StreamedTable
 
@@ -66,18 +68,20 @@ class _Placing:
 
     def __init__(self, table: StreamedTable, key: Sequence[str], n_shards: int) -> None:
         self._table, self._n_shards = table, n_shards
+        for name in key:
+            table.refuse_wide(name, "a key of series")
         self._columns = [table.columns[name] for name in key]
         made = [pd.factorize(np.array(key_texts(c.values), dtype=object)) for c in self._columns]
         self._numbers = [numbers.astype("int64") for numbers, _ in made]
         self._texts = [[str(t) for t in texts] for _, texts in made]
         self._known, self._shards = np.empty(0, dtype="int64"), np.empty(0, dtype="int64")
 
-    def of(self, records: Records) -> IntArray:
+    def of(self, piece: Piece) -> IntArray:
         """The shard of each row, int64 (n,)."""
         if self._n_shards == 1 or not self._columns:
-            return np.zeros(len(records), dtype="int64")
+            return np.zeros(len(piece), dtype="int64")
         sizes = [len(texts) for texts in self._texts]
-        numbers = [n[codes_of(self._table, c, records)] for n, c in zip(self._numbers, self._columns, strict=True)]
+        numbers = [n[codes_of(self._table, c, piece)] for n, c in zip(self._numbers, self._columns, strict=True)]
         own, keys = pd.factorize(np.ravel_multi_index(numbers, sizes))
         new = np.setdiff1d(keys, self._known)
         if len(new):
@@ -90,11 +94,11 @@ class _Placing:
         return self._shards[np.searchsorted(self._known, keys)][own]
 
 
-def codes_of(table: StreamedTable, column: StreamedColumn, records: Records) -> IntArray:
+def codes_of(table: StreamedTable, column: StreamedColumn, piece: Piece) -> IntArray:
     """The place in a column's values of each row, (n,)."""
     if column.codes is None:
-        return cast(IntArray, records[f"{column.sources[0]}"])
-    return np.searchsorted(column.codes, table.joint(column.sources, records))
+        return piece.codes[column.sources[0]]
+    return np.searchsorted(column.codes, table.joint(column.sources, piece))
 
 
 # -------------------------------------------------------------------------------------------- on disk
@@ -103,50 +107,80 @@ def codes_of(table: StreamedTable, column: StreamedColumn, records: Records) -> 
 def partition(table: StreamedTable, key: Sequence[str], n_shards: int, folder: Path) -> "Partition":
     """Writes the rows of a streamed table to shards in a folder, by the series that the columns `key` name.
 
-    Its own rows on the disk are removed.
+    Its own rows on the disk are removed. Raises `DataError` for a key with too many different values.
     """
-    placing = _Placing(table, key, n_shards)
-    names = list(table.columns)
-    width = "<u4" if table.coded.n_rows < 1 << 32 else "<u8"
-    fields = [("row", width), *((f"{i}", width_of(len(table.columns[c].values))) for i, c in enumerate(names))]
-    counts = np.zeros(n_shards, dtype="int64")
-    waiting: list[list[Records]] = [[] for _ in range(n_shards)]
-    n_waiting = 0
-    for numbers, records in table.rows():
-        shards = placing.of(records)
-        rows: Records = np.empty(len(records), dtype=fields)
-        rows["row"] = numbers
-        for i, name in enumerate(names):
-            rows[f"{i}"] = codes_of(table, table.columns[name], records)
-        rows = rows[np.argsort(shards.astype(width_of(n_shards)), kind="stable")]
-        found = np.bincount(shards, minlength=n_shards)
-        counts += found
-        for k, piece in enumerate(np.split(rows, np.cumsum(found)[:-1])):
-            waiting[k].append(piece)
-        n_waiting += rows.nbytes
-        if n_waiting > PENDING:
-            _flush(folder, waiting)
-            n_waiting = 0
-    _flush(folder, waiting)
-    for i, name in enumerate(names):
-        _write_values(folder / f"{i}.values", table.columns[name].values)
-    facts = {"where": table.where, "names": names, "fields": fields, "counts": counts.tolist()}
-    files.write_json(folder / "partition.json", facts | {"n_read": table.coded.n_rows})
-    table.coded.file.unlink(missing_ok=True)
+    placing, writing = _Placing(table, key, n_shards), _Writing(table, n_shards, folder)
+    for piece in table.rows():
+        writing.add(piece, placing.of(piece))
+    writing.finish()
+    table.coded.remove()
     return Partition(folder)
 
 
-def _flush(folder: Path, waiting: list[list[Records]]) -> None:
-    """Appends the rows that wait to the files of their shards."""
-    for k, pieces in enumerate(waiting):
-        with (folder / f"{k:05}.rows").open("ab") as stream:
-            for piece in pieces:
-                piece.tofile(stream)
-        pieces.clear()
+class _Writing:
+    """Appends rows to the files of their shards, many at a time."""
 
+    def __init__(self, table: StreamedTable, n_shards: int, folder: Path) -> None:
+        self._table, self._folder, self._n_shards = table, folder, n_shards
+        self._names = list(table.columns)
+        self._wide = [name for name in self._names if table.is_wide(name)]
+        self._fields = [("row", "<u4" if table.coded.n_rows < 1 << 32 else "<u8")]
+        for i, name in enumerate(self._names):
+            values = table.columns[name].values
+            if name not in self._wide:
+                self._fields.append((f"{i}", width_of(len(values))))
+            elif not is_text(values):
+                self._fields.append((f"{i}", values.to_numpy().dtype.str))
+        self._counts = np.zeros(n_shards, dtype="int64")
+        self._waiting: list[list[Records]] = [[] for _ in range(n_shards)]
+        self._n_waiting = 0
 
-def _write_values(path: Path, values: pd.Series) -> None:
-    pyarrow.feather.write_feather(pa.table({"": pa.Array.from_pandas(values)}), path, compression="uncompressed")
+    def add(self, piece: Piece, shards: IntArray) -> None:
+        """Some rows, and the shard of each, (n,)."""
+        order = np.argsort(shards.astype(width_of(self._n_shards)), kind="stable")
+        found = np.bincount(shards, minlength=self._n_shards)
+        ends = np.cumsum(found)[:-1]
+        rows: Records = np.empty(len(piece), dtype=self._fields)
+        rows["row"] = piece.numbers
+        for i, name in enumerate(self._names):
+            if name not in self._wide:
+                rows[f"{i}"] = codes_of(self._table, self._table.columns[name], piece)
+                continue
+            values = self._table.values_of(name, piece)
+            if is_text(values):
+                self._append_texts(i, pa.array(values.iloc[order].astype("str")), ends)
+            else:
+                rows[f"{i}"] = values.to_numpy()
+        for k, part in enumerate(np.split(rows[order], ends)):
+            self._waiting[k].append(part)
+        self._counts += found
+        self._n_waiting += rows.nbytes
+        if self._n_waiting > PENDING:
+            self._flush()
+
+    def _append_texts(self, number: int, texts: pa.Array, ends: IntArray) -> None:
+        for k, (start, end) in enumerate(zip([0, *ends], [*ends, len(texts)], strict=True)):
+            if end > start:
+                with (self._folder / f"{k:05}.{number}").open("ab") as stream:
+                    write_values(stream, texts.slice(start, end - start))
+
+    def _flush(self) -> None:
+        for k, pieces in enumerate(self._waiting):
+            with (self._folder / f"{k:05}.rows").open("ab") as stream:
+                for piece in pieces:
+                    piece.tofile(stream)
+            pieces.clear()
+        self._n_waiting = 0
+
+    def finish(self) -> None:
+        """Writes what waits, and what the shards hold."""
+        self._flush()
+        for i, name in enumerate(self._names):
+            values = pa.Array.from_pandas(self._table.columns[name].values)
+            pyarrow.feather.write_feather(pa.table({"": values}), self._folder / f"{i}.values", "uncompressed")
+        facts = {"where": self._table.where, "names": self._names, "wide": self._wide, "fields": self._fields}
+        counts = {"counts": self._counts.tolist(), "n_read": self._table.coded.n_rows}
+        files.write_json(self._folder / "partition.json", facts | counts)
 
 
 @dataclass(frozen=True)
@@ -170,6 +204,11 @@ class Partition:
         return list(self._facts["names"])
 
     @property
+    def wide(self) -> list[str]:
+        """The columns with too many different values to keep them in memory."""
+        return list(self._facts["wide"])
+
+    @property
     def n_rows(self) -> list[int]:
         """How many rows each shard has."""
         return list(self._facts["counts"])
@@ -181,7 +220,7 @@ class Partition:
 
     @cached_property
     def values(self) -> dict[str, pd.Series]:
-        """Column → its different values, (k,), of its kind in all rows."""
+        """Column → its different values, (k,), of its kind in all rows; or some where there are very many."""
         made = {}
         for i, name in enumerate(self.columns):
             table = pyarrow.feather.read_table(self.folder / f"{i}.values", memory_map=False)
@@ -197,6 +236,22 @@ class Partition:
         rows = np.fromfile(self.folder / f"{number:05}.rows", dtype)
         made: dict[str, ColumnValues] = {}
         for i, name in enumerate(self.columns):
-            if columns is None or name in columns:
+            if columns is not None and name not in columns:
+                continue
+            if name not in self.wide:
                 made[name] = take(self.values[name], rows[f"{i}"].astype("int64"))
+            elif f"{i}" in (dtype.names or ()):
+                made[name] = rows[f"{i}"].copy()
+            else:
+                made[name] = self._texts(self.folder / f"{number:05}.{i}")
         return frame_of(made, pd.RangeIndex(len(rows))), rows["row"].astype("int64")
+
+    def _texts(self, file: Path) -> pd.Categorical:
+        pieces = [pa.array([], pa.string())]
+        if file.exists():
+            size = file.stat().st_size
+            with file.open("rb") as stream:
+                while stream.tell() < size:
+                    pieces.append(pc.cast(read_values(stream), pa.string()))
+        column = cast(pd.Series, pa.concat_arrays(pieces).dictionary_encode().to_pandas())
+        return cast(pd.Categorical, column.array)

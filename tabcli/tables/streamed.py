@@ -19,8 +19,8 @@ import pyarrow as pa
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.config.data import DateColumns, Table
 from tabcli.errors import DataError
-from tabcli.tables.blocks import open_blocks
-from tabcli.tables.coded import CodedTable, Records, write_coded
+from tabcli.tables.blocks import BLOCK, open_blocks
+from tabcli.tables.coded import MOST_VALUES, CodedTable, Piece, write_coded
 from tabcli.tables.kinds import Kind, as_text, of_arrow, require_columns, to_kind
 from tabcli.tables.moments import date_of_columns
 from tabcli.tables.reading import (
@@ -34,20 +34,33 @@ from tabcli.tables.reading import (
     typed_texts,
 )
 from tabcli.tables.rows import frame_of, matches
+from tabcli.tables.witnesses import Witnesses
 
 Step = Callable[..., pd.Series]
 """Values (n,) and options → values (n,), each by itself, once what they are is settled by all of them."""
 
 
 @dataclass(frozen=True)
+class Done:
+    """A step that was done to a wide column: its options, and which witnesses were left then, int64."""
+
+    step: Step
+    options: tuple[object, ...]
+    witnesses: IntArray
+
+
+@dataclass(frozen=True)
 class StreamedColumn:
     """A column whose rows are on the disk. `sources`: the numbers of the coded columns that it is made of. `values`:
     of each code of its one source, (k,); or of each of `codes`, int64 (k,) sorted, the codes of several put together.
+
+    `done`: of a wide column, whose `values` are those of its witnesses, what its values still have to go through.
     """
 
     sources: tuple[int, ...]
     values: pd.Series
     codes: IntArray | None = None
+    done: tuple[Done, ...] = ()
 
 
 @dataclass
@@ -60,6 +73,7 @@ class StreamedTable:
     coded: CodedTable
     where: str
     columns: dict[str, StreamedColumn]
+    is_text: bool
     masks: dict[int, BoolArray] = field(default_factory=dict)
     _counts: list[IntArray] | None = None
 
@@ -70,23 +84,23 @@ class StreamedTable:
 
     # ------------------------------------------------------------------------------------------- rows
 
-    def rows(self) -> Iterator[tuple[IntArray, Records]]:
-        """The numbers in the file of the rows that are left, int64 (n,), and these rows' codes, a piece at a time."""
-        for start, records in self.coded.read():
-            if not self.masks:
-                yield np.arange(start, start + len(records)), records
-                continue
-            kept = np.flatnonzero(np.logical_and.reduce([mask[records[f"{i}"]] for i, mask in self.masks.items()]))
-            yield kept + start, records[kept]
+    def rows(self) -> Iterator[Piece]:
+        """The rows that are left, a piece at a time."""
+        for piece in self.coded.read():
+            if self.masks:
+                kept = np.logical_and.reduce([mask[piece.codes[i]] for i, mask in self.masks.items()])
+                yield piece.take(np.flatnonzero(kept))
+            else:
+                yield piece
 
     def counts(self, source: int) -> IntArray:
         """How many of the rows that are left have each value of a coded column, int64 (k,)."""
         if self._counts is None:
             sizes = [len(values) for values in self.coded.values]
             self._counts = [np.zeros(size, dtype="int64") for size in sizes]
-            for _, records in self.rows():
-                for i, (counts, size) in enumerate(zip(self._counts, sizes, strict=True)):
-                    counts += np.bincount(records[f"{i}"], minlength=size)
+            for piece in self.rows():
+                for counts, size, codes in zip(self._counts, sizes, piece.codes, strict=True):
+                    counts += np.bincount(codes, minlength=size)
         return self._counts[source]
 
     def keep(self, source: int, mask: BoolArray) -> None:
@@ -94,13 +108,39 @@ class StreamedTable:
         self.masks[source] = self.masks[source] & mask if source in self.masks else mask
         self._counts = None
 
+    def is_wide(self, name: str) -> bool:
+        """Whether a column has so many different values that only its witnesses are in memory."""
+        return any(i in self.coded.wide for i in self.columns[name].sources)
+
+    def refuse_wide(self, name: str, what: str) -> None:
+        """Raises `DataError` where something needs all different values of a column that has too many."""
+        if self.is_wide(name):
+            raise DataError(
+                f"{self.where}: column {name!r} has too many different values, more than {MOST_VALUES:,} with those of "
+                f"other columns, and {what} needs all of them",
+                hint="set --shards 1 where the table fits into memory; else make the column before",
+            )
+
+    def values_of(self, name: str, piece: Piece) -> pd.Series:
+        """A wide column in some rows, (n,), of the kind that it has in all rows."""
+        column, (source,) = self.columns[name], self.columns[name].sources
+        raw, witnesses = piece.wide[source], self.coded.values[source]
+        made = values_of(pa.concat_arrays([raw, witnesses]), name, self.is_text)
+        left = np.arange(len(witnesses))
+        for done in column.done:
+            beside = len(raw) + np.searchsorted(left, done.witnesses)
+            made = done.step(made.iloc[np.concatenate([np.arange(len(raw)), beside])], *done.options)
+            left = done.witnesses
+        return made.iloc[: len(raw)]
+
     # ---------------------------------------------------------------------------------------- columns
 
     def _whole(self, name: str) -> pd.Series:
         """A column of all rows that are left, in memory: for a message that says which of them are wrong."""
         column = self.columns[name]
-        codes = np.concatenate([records[f"{column.sources[0]}"] for _, records in self.rows()])
-        numbers = np.concatenate([numbers for numbers, _ in self.rows()]) if self.masks else None
+        (source,) = column.sources
+        codes = np.concatenate([piece.codes[source] for piece in self.rows()])
+        numbers = np.concatenate([piece.numbers for piece in self.rows()]) if self.masks else None
         whole = column.values.take(codes).set_axis(pd.RangeIndex(len(codes)) if numbers is None else numbers)
         return whole.rename(name)
 
@@ -121,12 +161,17 @@ class StreamedTable:
 
     def apply(self, name: str, step: Step, *options: object) -> None:
         """Changes a column by a step, which takes the options after the column."""
-        self.columns[name] = StreamedColumn(self.columns[name].sources, self._made(name, step, *options))
+        column, made = self.columns[name], self._made(name, step, *options)
+        done = column.done
+        if self.is_wide(name):
+            done = (*done, Done(step, options, np.flatnonzero(self.counts(column.sources[0]))))
+        self.columns[name] = StreamedColumn(column.sources, made, done=done)
 
     def meet(self, spec: Table) -> None:
         """Leaves out the rows that do not meet the table's `where`."""
         self.require(spec.where)
         for name, wanted in spec.where.items():
+            self.refuse_wide(name, "`where`")
             values = self.columns[name].values
             self.keep(self.columns[name].sources[0], matches(frame_of({name: values}), {name: wanted}, self.where))
         if spec.where and not self.n_rows:
@@ -136,6 +181,7 @@ class StreamedTable:
         """Makes columns of parts of texts."""
         for step in spec.extract:
             self.require([step.column])
+            self.refuse_wide(step.column, "`extract`")
             made = self._made(step.column, extracted, step, self.where)
             source = self.columns[step.column].sources
             there = self.counts(source[0]) > 0
@@ -156,29 +202,32 @@ class StreamedTable:
     def _together(self, parts: DateColumns, name: str) -> StreamedColumn:
         """Dates made of several columns, by the different combinations of their values."""
         names = parts.columns
-        columns = [self.columns[name] for name in names]
-        sources = tuple(column.sources[0] for column in columns)
-        codes = np.unique(np.concatenate([np.unique(self.joint(sources, records)) for _, records in self.rows()]))
-        places = np.unravel_index(codes, [len(column.values) for column in columns])
+        for part in names:
+            self.refuse_wide(part, "`dates`")
+        columns = [self.columns[part] for part in names]
+        sources = [column.sources[0] for column in columns]
+        codes = np.unique(np.concatenate([np.unique(self.joint(sources, piece)) for piece in self.rows()]))
 
         def table(at: Sequence[IntArray]) -> pd.DataFrame:
             taken = [c.values.take(place).array for c, place in zip(columns, at, strict=True)]
             return frame_of(dict(zip(names, taken, strict=True)))
 
         try:
-            made = date_of_columns(table(places), parts, name, self.where)
+            made = date_of_columns(
+                table(np.unravel_index(codes, [len(column.values) for column in columns])), parts, name, self.where
+            )
         except DataError:
-            rows = [(numbers, [records[f"{i}"] for i in sources]) for numbers, records in self.rows()]
-            index = np.concatenate([numbers for numbers, _ in rows])
-            whole = table([np.concatenate([r[i] for _, r in rows]) for i in range(len(sources))])
-            date_of_columns(whole.set_axis(index), parts, name, self.where)
+            pieces = [*self.rows()]
+            whole = table([np.concatenate([piece.codes[i] for piece in pieces]) for i in sources])
+            whole = whole.set_axis(np.concatenate([piece.numbers for piece in pieces]))
+            date_of_columns(whole, parts, name, self.where)
             raise
-        return StreamedColumn(sources, made.reset_index(drop=True), codes)
+        return StreamedColumn(tuple(sources), made.reset_index(drop=True), codes)
 
-    def joint(self, sources: Sequence[int], records: Records) -> IntArray:
+    def joint(self, sources: Sequence[int], piece: Piece) -> IntArray:
         """The codes of several columns as one number, int64 (n,)."""
         sizes = [len(self.coded.values[i]) for i in sources]
-        return np.ravel_multi_index([records[f"{i}"] for i in sources], sizes).astype("int64")
+        return np.ravel_multi_index([piece.codes[i] for i in sources], sizes).astype("int64")
 
     def conform(self, kinds: Mapping[str, Kind]) -> None:
         """Casts columns to the kinds that they had before. Raises `DataError` with the rows where that cannot be."""
@@ -187,11 +236,18 @@ class StreamedTable:
 
 
 def stream_table(
-    source: Path, spec: Table, folder: Path, *, dates: Iterable[str] = (), block: int | None = None
+    source: Path,
+    spec: Table,
+    folder: Path,
+    *,
+    dates: Iterable[str] = (),
+    block: int = BLOCK,
+    most_values: int = MOST_VALUES,
 ) -> StreamedTable:
     """A file, or a folder of parts, of any size as a table after the spec's steps, as `reading.read_table` gives it.
 
-    `folder`: an empty one for its rows. Raises `DataError` as that does, and for steps that need all rows at once.
+    `folder`: an empty one for its rows. `block`: bytes that are read at a time. `most_values`: different values that
+    are kept in memory. Raises `DataError` as `read_table` does, and for steps that need all rows at once.
     """
     where = str(source)
     whole = [step for step in ("melt", "aggregate") if getattr(spec, step) is not None]
@@ -200,18 +256,22 @@ def stream_table(
             f"{where}: `{whole[0]}` needs all rows at once, and this table is read in shards",
             hint="set --shards 1 where the table fits into memory; else make it long, one row for each series and date",
         )
-    blocks = open_blocks(source, spec, folder) if block is None else open_blocks(source, spec, folder, block=block)
+    blocks = open_blocks(source, spec, folder, block=block)
     names = {c: c for c in blocks.schema.names} if blocks.is_text else names_in(blocks.schema, where)
-    coded = write_coded(blocks, folder / "rows")
-    check_header(list(names.values()) if len(names) == len(coded.names) else coded.names, coded.n_rows, spec, where)
-    table = StreamedTable(coded, where, {})
-    dated = {c for c in names.values() if spec.rename.get(c, c) in {*dates}}
+    dated = {old for old, name in names.items() if spec.rename.get(name, name) in {*dates}}
+    columns = blocks.schema.names
+
+    def witnesses(number: int) -> Witnesses:
+        return Witnesses(spec, columns[number] in dated)
+
+    coded = write_coded(blocks, folder / "rows", witnesses, most_values)
+    check_header(columns if blocks.is_text else [*names.values()], coded.n_rows, spec, where)
+    table = StreamedTable(coded, where, {}, blocks.is_text)
     of_type = typed_texts if blocks.is_text else typed
     for old, name in names.items():
-        number = coded.names.index(old)
-        values = _values(coded.values[number], name, blocks.is_text)
-        table.columns[name] = StreamedColumn((number,), values)
-        table.apply(name, of_type, spec, where, name in dated)
+        number = columns.index(old)
+        table.columns[name] = StreamedColumn((number,), values_of(coded.values[number], name, blocks.is_text))
+        table.apply(name, of_type, spec, where, old in dated)
     table.meet(spec)
     table.extract(spec)
     table.columns = {spec.rename.get(c, c): column for c, column in table.columns.items()}
@@ -222,9 +282,8 @@ def stream_table(
     return table
 
 
-def _values(values: pa.Array, name: str, is_text: bool) -> pd.Series:
-    """Different values as a column (k,) like the one that a file in memory has."""
+def values_of(values: pa.Array, name: str, is_text: bool) -> pd.Series:
+    """Values as a column (k,) like the one that a file in memory has."""
     if is_text:
-        values = pa.DictionaryArray.from_arrays(pa.array(np.arange(len(values), dtype="int32")), values)
-        return cast(pd.Series, values.to_pandas()).rename(name)
+        return cast(pd.Series, values.dictionary_encode().to_pandas()).rename(name)
     return of_arrow(pa.table({name: values}))[name]

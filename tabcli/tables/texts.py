@@ -32,7 +32,7 @@ from tabcli.tables.moments import ISO, parse_dates
 EXACT = 2**53
 """A float holds every whole number up to here."""
 
-_BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 # --------------------------------------------------------------------------------------------- numbers
 
@@ -284,8 +284,8 @@ def infer(column: Column, spec: Table) -> Column:
     numbers = _inferred_numbers(sure, levels, numerals_of(spec))
     if numbers is not None:
         return numbers
-    if {*sure.cat.categories} <= {*_BOOLS}:
-        flags = np.array([_BOOLS[t] for t in sure.cat.categories])
+    if {*sure.cat.categories} <= {*BOOLS}:
+        flags = np.array([BOOLS[t] for t in sure.cat.categories])
         values = spread(sure, flags, False) if sure.notna().all() else spread(sure, flags.astype(float), np.nan)
         return pd.Series(values, index=column.index, name=column.name)
     if spec.date_format is None and matching(levels, ISO).all():
