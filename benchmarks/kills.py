@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from pathlib import Path
 
 PORT = 6391
 NODES = 3
+NO_LOGS = "--include-log-monitor=false"  # which copies what tasks print to the process that asked
 CHANGES = ("train.members=3", "train.epochs=3", "calibration.windows=1")
 VICTIMS = ("worker", "node", "command")
 
@@ -35,26 +37,33 @@ def ray(*words: str) -> None:
 
 
 def start_node(*words: str) -> None:
-    ray("start", *words, "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats")
+    ray("start", *words, "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats", NO_LOGS)
 
 
 @contextmanager
-def cluster() -> Iterator[None]:
-    """Three nodes on this machine, with a token of their own; RAY_ADDRESS names them."""
+def cluster(n_nodes: int = NODES) -> Iterator[None]:
+    """Nodes on this machine, with a token of their own; RAY_ADDRESS names them."""
     with tempfile.TemporaryDirectory() as home:
         token = Path(home) / "token"
         token.write_text(hashlib.sha256(os.urandom(16)).hexdigest())
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
         os.environ.setdefault("RAY_worker_niceness", "0")
-        start_node("--head", f"--port={PORT}", "--include-dashboard=false")
+        start_node("--head", f"--port={PORT}", "--include-dashboard=false", "--no-monitor")
         os.environ["RAY_ADDRESS"] = f"127.0.0.1:{PORT}"
         try:
-            for _ in range(NODES - 1):
+            for _ in range(n_nodes - 1):
                 start_node(f"--address=127.0.0.1:{PORT}")
             yield
         finally:
-            heads = [pid for pid, line in processes() if f"gcs_server_port={PORT}" in line]
-            kill(*heads, *(child for raylet in raylets() for child in children(raylet)), *raylets())
+            kill(*of_cluster())
+
+
+def of_cluster() -> list[int]:
+    """All processes of this benchmark's nodes."""
+    named = [
+        pid for pid, line in processes() if "ray" in line and re.search(rf"[:=]{PORT}\b", line) and pid != os.getpid()
+    ]
+    return sorted({*named, *(child for raylet in raylets() for child in children(raylet))})
 
 
 def raylets() -> list[int]:

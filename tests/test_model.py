@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tabcli.config import learning
+from tabcli.config.learning import Model
 from tabcli.config.schema import PRESETS
 from tabcli.preprocessing.categorical import MISSING, UNKNOWN
 from tabcli.training.layers import Dropout, EntityEmbeddings
@@ -99,14 +100,30 @@ def test_the_forward_pass_equals_numpy(options: dict[str, Any], series: tuple[st
 
 
 # 3, 8, 53, 1116: the widths that fastai prints for the lesson's columns of such sizes.
-@pytest.mark.parametrize(("n", "width"), [(3, 3), (8, 5), (53, 15), (1116, 81), (32, 11), (27, 10), (10**6, 600)])
+@pytest.mark.parametrize(("n", "width"), [(3, 3), (8, 5), (53, 15), (1116, 81), (32, 11), (27, 10), (10_000, 278)])
 def test_embedding_widths_are_fastai_s(n: int, width: int) -> None:
     assert embedding_size(n) == width
 
 
 @given(st.integers(2, 10**7))
-def test_embedding_widths_stay_between_one_and_600(n: int) -> None:
+def test_embedding_tables_stay_between_one_and_600_wide_and_small(n: int) -> None:
     assert 1 <= embedding_size(n) <= 600
+    assert embedding_size(n) * n <= max(3_000_000, 16 * n)
+
+
+def test_a_wide_vocabulary_is_narrowed_and_that_is_said_unless_the_config_decides() -> None:
+    numbers, y = (2, 0), (0.0, 1.0, 1.0)
+    spec = spec_of(Model(), {"shop": 100_001, "kind": 4}, numbers, y, ["shop"])
+    assert spec.embeddings == {"shop": (100_001, 30), "kind": (4, 3)}
+    assert "shop: 30 wide, not 600, for its 100,001 codes; model.embedding_sizes decides otherwise" in describe(spec)
+    assert spec.series_head == (), "64 weights for each of them are more than 3 million"
+    assert "no head for each shop" in describe(spec)
+    own = spec_of(Model(embedding_sizes={"shop": 20}), {"shop": 100_001, "kind": 4}, numbers, y)
+    assert own.embeddings["shop"] == (100_001, 20)
+    assert "not 600" not in describe(own)
+    usual = spec_of(Model(), {"shop": 10_001, "kind": 4}, numbers, y, ["shop"])
+    assert (usual.embeddings["shop"], usual.series_head) == ((10_001, 278), ("shop",))
+    assert "no head" not in describe(usual)
 
 
 def test_the_lesson_s_network_is_fastai_s() -> None:

@@ -30,14 +30,29 @@ from tabcli.config.learning import Model as ModelConfig
 from tabcli.errors import ConfigError
 from tabcli.training.layers import PERIODIC_WIDTH, Dropout, EntityEmbeddings, Periodic, Residual
 
+MOST_WEIGHTS = 3_000_000
+"""A table of vectors, one for each code, has at most about so many weights: each step of training moves them all."""
 
-def embedding_size(cardinality: int) -> int:
-    """fastai's rule of thumb for the width of an embedding (`emb_sz_rule`), from the number of codes.
+NARROWEST = 16
+"""An embedding is narrowed to this width at most, however many codes there are."""
 
-    >>> [embedding_size(n) for n in (3, 8, 53, 1116)]
+
+def rule_of_thumb(cardinality: int) -> int:
+    """fastai's width of an embedding (`emb_sz_rule`) from the number of codes.
+
+    >>> [rule_of_thumb(n) for n in (3, 8, 53, 1116)]
     [3, 5, 15, 81]
     """
     return int(min(600, round(1.6 * cardinality**0.56)))
+
+
+def embedding_size(cardinality: int) -> int:
+    """The width of an embedding from the number of codes: fastai's, narrowed where the table would be too large.
+
+    >>> [embedding_size(n) for n in (1116, 10_000, 20_000, 100_000, 1_000_000)]
+    [81, 278, 150, 30, 16]
+    """
+    return min(rule_of_thumb(cardinality), max(NARROWEST, MOST_WEIGHTS // cardinality))
 
 
 @dataclass(frozen=True)
@@ -132,12 +147,17 @@ def spec_of(
         batch_norm=config.batch_norm,
         batch_norm_momentum=config.batch_norm_momentum,
         continuous_batch_norm=config.continuous_batch_norm,
-        series_head=tuple(c for c in series if c in sizes) if config.series_head else (),
+        series_head=tuple(c for c in series if _has_heads(c, sizes, config)) if config.series_head else (),
         y_mean=y_mean,
         y_std=y_std,
         output_range=auto if config.output_range == "auto" else config.output_range,
         without=config.without,
     )
+
+
+def _has_heads(column: str, sizes: Mapping[str, tuple[int, int]], config: ModelConfig) -> bool:
+    """Whether the codes of a series column get head vectors of their own, as wide as the last layer."""
+    return column in sizes and sizes[column][0] * config.layers[-1] <= MOST_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -267,8 +287,15 @@ def describe(spec: ModelSpec) -> str:
     width = sum(d for _, d in spec.embeddings.values())
     history = f" (+ {spec.n_history} of the history, by a side path)" if spec.n_history else ""
     heads = f", a head for each {' and '.join(spec.series_head)}" if spec.series_head else ""
+    many = [c for c, (n, _) in spec.embeddings.items() if n * spec.layers[-1] > MOST_WEIGHTS]
+    heads += f", no head for each {' and '.join(many)}: too many" if many and not spec.series_head else ""
+    narrowed = [
+        f"{c}: {d} wide, not {rule_of_thumb(n - 1)}, for its {n:,} codes; model.embedding_sizes decides otherwise\n"
+        for c, (n, d) in spec.embeddings.items()
+        if d == embedding_size(n - 1) != rule_of_thumb(n - 1)
+    ]
     return (
-        f"embeddings: {sizes or 'none'}\n"
+        f"embeddings: {sizes or 'none'}\n{''.join(narrowed)}"
         f"network: {width} embedded + {spec.n_continuous} continuous{history} → "
         f"{' → '.join(map(str, (*spec.layers, 1)))}{heads}, {n_parameters:,} parameters"
     )
