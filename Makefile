@@ -12,7 +12,7 @@ FEV     ?= fev
 WORLD   ?= tables
 ARGS    ?=
 
-.PHONY: help install test browser laws coverage test-lowest lint types demo rossmann bench fev tables check docs format clean
+.PHONY: help install test browser laws coverage test-lowest lint types demo rossmann bench bench-scale fev tables check docs format clean
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
@@ -93,6 +93,10 @@ bench: $(STAMP) $(FASTAI)/.installed  ## time prep, training and scaling beside 
 	$(BIN)/python benchmarks/training.py $(BENCH)/prepared --out $(BENCH)/training.json --fastai $(FASTAI)/bin/python --accuracy
 	$(BIN)/python benchmarks/scaling.py --runs 5 --work $(BENCH)/work --out $(BENCH)/scaling.json --plot $(BENCH)/scaling.png
 	$(BIN)/python benchmarks/threads.py $(BENCH)/prepared --out $(BENCH)/threads.json
+
+SCALE ?= scale
+bench-scale: $(STAMP)  ## time and memory from 0.1 to 100 million rows, into docs/ (hours; 45 GB of disk in SCALE=folder); ARGS="--rows 1e8 --steps prep"
+	$(BIN)/python benchmarks/scale.py --work $(SCALE) --out docs/scale.json --plot docs/scale.png $(ARGS)
 
 fev: $(STAMP)  ## the public tasks rossmann_1D and _1W of fev-bench on the tables in DATA=folder, into FEV=fev (an hour); ARGS="--task 1D --jobs 2"
 	mkdir -p $(FEV)
