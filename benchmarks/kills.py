@@ -1,12 +1,14 @@
-"""Trains on a Ray cluster of three nodes on this machine while something is killed, and compares the bytes.
+"""Trains on a Ray cluster of three nodes, or by several ranks, while something is killed, and compares the bytes.
 
     tabcli synth data --stores 100 --days 700
     tabcli prep --config configs/quickstart.yaml --data data --out prep
     python benchmarks/kills.py prep --out kills.json --tries 20
+    python benchmarks/kills.py prep --out kills.json --tries 20 --nproc 2
 
 Each try kills, with signal 9 and at a random moment, a worker, a node (its raylet and workers; another one is started),
-or the command itself, which is then called again with --resume. It counts in how many tries the networks have the bytes
-of those that were trained undisturbed in one process, and ends with exit code 1 where it is not all of them.
+or the command itself, which is then called again with --resume; with --nproc a rank or the command. It counts in how
+many tries the networks have the bytes of those that were trained undisturbed, in one process or by as many ranks, and
+ends with exit code 1 where it is not all of them.
 """
 
 import argparse
@@ -21,8 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 PORT = 6391
@@ -30,6 +32,7 @@ NODES = 3
 NO_LOGS = "--include-log-monitor=false"  # which copies what tasks print to the process that asked
 CHANGES = ("train.members=3", "train.epochs=3", "calibration.windows=1")
 VICTIMS = ("worker", "node", "command")
+VICTIMS_OF_RANKS = ("rank 0", "rank 1", "command")
 
 
 def ray(*words: str) -> None:
@@ -89,6 +92,12 @@ def training() -> list[int]:
     return [pid for pid, line in processes() if pid in workers and line.startswith("ray::perform_there")]
 
 
+def ranks(command: int) -> list[int]:
+    """The ranks of a command, in their order."""
+    own = set(children(command))
+    return [pid for pid, line in processes() if pid in own and "tabcli.engines.worker" in line]
+
+
 def children(pid: int) -> list[int]:
     with suppress(OSError):
         return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -101,9 +110,10 @@ def kill(*pids: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def command(prep: str, out: Path, on: str, *more: str) -> list[str]:
+def command(prep: str, out: Path, *more: str) -> list[str]:
+    """The training; `more`: --on or --nproc, --resume."""
     changes = [part for change in CHANGES for part in ("-S", change)]
-    return [sys.executable, "-m", "tabcli", "train", "--prep", prep, "--out", str(out), "--on", on, *changes, *more]
+    return [sys.executable, "-m", "tabcli", "train", "--prep", prep, "--out", str(out), *changes, *more]
 
 
 def digest(run: Path) -> str:
@@ -112,19 +122,28 @@ def digest(run: Path) -> str:
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest() if len(files) == 3 else "none"
 
 
-def disturbed(prep: str, out: Path, victim: str, seconds: float) -> float:
-    """Trains on the cluster, and kills the victim after so many seconds; seconds until the run is there."""
+def one_of(listed: Callable[[], list[int]], place: int) -> int | None:
+    """The process at that place of a list, as soon as it has so many, within a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if len(there := listed()) > place:
+            return there[place]
+        time.sleep(0.02)
+    return None
+
+
+def disturbed(prep: str, out: Path, way: list[str], victim: str, seconds: float) -> float:
+    """Trains this way, and kills the victim after so many seconds; seconds until the run is there."""
     shutil.rmtree(out, ignore_errors=True)
     shutil.rmtree(out.with_name(f"{out.name}.partial"), ignore_errors=True)
     started = time.perf_counter()
-    process = subprocess.Popen(command(prep, out, "ray"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(prep, out, *way), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     time.sleep(seconds)
     match victim:
         case "worker":
-            deadline = time.monotonic() + 60
-            while not (there := training()) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            kill(*there[:1])
+            kill(*filter(None, [one_of(training, 0)]))
+        case "rank 0" | "rank 1":
+            kill(*filter(None, [one_of(lambda: ranks(process.pid), int(victim[-1]))]))
         case "node":
             raylet = raylets()[-1]  # not the head's, which is the oldest
             kill(raylet, *children(raylet))
@@ -133,7 +152,7 @@ def disturbed(prep: str, out: Path, victim: str, seconds: float) -> float:
             process.kill()
     process.communicate()
     if victim == "command":
-        subprocess.run(command(prep, out, "ray", "--resume"), capture_output=True, check=False)
+        subprocess.run(command(prep, out, *way, "--resume"), capture_output=True, check=False)
     return time.perf_counter() - started
 
 
@@ -142,18 +161,21 @@ def main() -> None:
     parser.add_argument("prep", help="the prep directory whose training rows are learned")
     parser.add_argument("--out", required=True, help="the JSON file for all tries")
     parser.add_argument("--tries", type=int, default=20)
+    parser.add_argument("--nproc", type=int, help="without Ray; so many ranks train each network")
     options = parser.parse_args()
-    draw, tries = random.Random(1), []
-    with tempfile.TemporaryDirectory() as folder, cluster():
+    draw, tries, victims = random.Random(1), [], VICTIMS if options.nproc is None else VICTIMS_OF_RANKS
+    way = ["--on", "ray"] if options.nproc is None else ["--nproc", str(options.nproc)]
+    undisturbed = ["--on", "here"] if options.nproc is None else way
+    with tempfile.TemporaryDirectory() as folder, cluster() if options.nproc is None else nullcontext():
         here, there = Path(folder) / "here", Path(folder) / "there"
-        subprocess.run(command(options.prep, here, "here"), check=True, capture_output=True)
+        subprocess.run(command(options.prep, here, *undisturbed), check=True, capture_output=True)
         started = time.perf_counter()
-        subprocess.run(command(options.prep, there, "ray"), check=True, capture_output=True)
+        subprocess.run(command(options.prep, there, *way), check=True, capture_output=True)
         whole, wanted = time.perf_counter() - started, digest(here)
         tries.append({"victim": "none", "seconds": round(whole, 1), "same": digest(there) == wanted})
         for i in range(options.tries):
-            victim, after = VICTIMS[i % 3], draw.uniform(0.2, 0.9) * whole
-            seconds = disturbed(options.prep, there, victim, after)
+            victim, after = victims[i % 3], draw.uniform(0.2, 0.9) * whole
+            seconds = disturbed(options.prep, there, way, victim, after)
             same = digest(there) == wanted
             tries.append({"victim": victim, "after": round(after, 1), "seconds": round(seconds, 1), "same": same})
             print(f"try {i + 1}: {tries[-1]}", file=sys.stderr)
