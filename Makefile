@@ -12,9 +12,9 @@ FEV     ?= fev
 WORLD   ?= tables
 ARGS    ?=
 
-.PHONY: help install test browser laws coverage test-lowest lint types demo rossmann bench bench-scale fev tables check docs format clean
+.PHONY: help install test browser s3 laws coverage test-lowest lint types demo rossmann bench bench-scale fev tables check docs format clean
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP)  ## build .venv from pyproject.toml and constraints.txt
 $(STAMP): pyproject.toml constraints.txt
@@ -28,6 +28,13 @@ test: $(STAMP)  ## set up and pass the tests
 
 browser: $(STAMP)  ## what opens pages in a browser, for `make test`; a browser itself: apt-get install chromium
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
+
+S3 := .venv-s3
+s3: $(S3)/.installed  ## a local S3 server for `make test`, in an environment of its own: it needs an older python-dateutil
+$(S3)/.installed:
+	$(PYTHON) -m venv $(S3)
+	$(S3)/bin/pip install --quiet --disable-pip-version-check 'moto[s3]==5.2.5' flask flask-cors
+	@touch $(S3)/.installed
 
 LAWS ?= tests/test_law*.py
 laws: $(STAMP)  ## the generated laws, or LAWS="tests…", on fifty times as many cases as in make test (an hour; one process)
@@ -131,4 +138,4 @@ format: $(STAMP)  ## let ruff put the code in order
 	$(BIN)/ruff format .
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(LOWEST) $(TABLES) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(TABLES) $(S3) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,6 +145,24 @@ def browser() -> Iterator[Any]:
         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a local S3 server. Where there is none tests are skipped; with TABCLI_S3=needed they fail."""
+    own = Path(__file__).parents[1] / ".venv-s3" / "bin"
+    server = shutil.which("moto_server", path=f"{own}{os.pathsep}{os.environ['PATH']}")
+    if server is None:
+        (pytest.fail if os.environ.get("TABCLI_S3") == "needed" else pytest.skip)("no moto_server: make s3")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    host, _, port = address.partition(":")
+    with subprocess.Popen(
+        [server, "-H", host, "-p", port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        yield f"http://{address}"
+        run.kill()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,20 +9,24 @@ from tabcli.config.schema import Config
 from tabcli.errors import DataError
 from tabcli.tables.reading import TableSource
 
+_FEW = 20
+"""So many names are enough to see that it is another folder."""
+
 
 class StagedTables(Mapping[str, TableSource]):
     """The tables of a folder at a URL by their names in the config; a file is fetched when it is first asked for."""
 
     def __init__(self, url: str, config: Config, folder: Path) -> None:
         self._url, self._folder, self._locks = url, folder, {name: Lock() for name in config.tables}
+        there = storage.listing(url, deep=False)  # first, since it says what is wrong with the whole of it
         self._entries: dict[str, dict[str, storage.Entry]] = {}
         for name, spec in config.tables.items():
             if found := _files_at(f"{url}/{spec.file}"):
                 self._entries[name] = found
         self._files = {name: config.tables[name].file for name in self._entries}
         if not self._entries:
-            there = ", ".join(list(storage.listing(url, deep=False))[:20]) or "no files"
-            raise DataError(f"{url}: none of the config's tables is there", hint=f"there are: {there}")
+            named = ", ".join(list(there)[:_FEW]) or "no files"
+            raise DataError(f"{url}: none of the config's tables is there", hint=f"there are: {named}")
 
     def __getitem__(self, name: str) -> Path:
         entries = self._entries[name]
@@ -32,6 +36,9 @@ class StagedTables(Mapping[str, TableSource]):
                 if not (path / part).exists():
                     storage.fetch(f"{self._url}/{self._files[name]}{'/' * bool(part)}{part}", path / part)
         return path
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # that of `Mapping` would fetch it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

@@ -10,6 +10,7 @@ from tabcli.cli.options import AsJson, Force, Quiet
 from tabcli.cli.render import print_json
 from tabcli.cli.render_maps import render_embeddings
 from tabcli.cli.terminal import say, show
+from tabcli.storage import named
 
 
 def embeddings(
@@ -72,4 +73,4 @@ def embeddings(
     elif not quiet:
         show(render_embeddings(result))
     if out is not None:
-        say(f"written: {out}")
+        say(f"written: {named(out)}")

@@ -9,6 +9,7 @@ import tabcli
 from tabcli.cli.options import Quiet
 from tabcli.cli.terminal import say, show
 from tabcli.errors import UsageError
+from tabcli.storage import named
 
 
 def report(
@@ -53,5 +54,5 @@ def report(
         say(f"warning: {note}")
     if quiet:
         return
-    show([sentence, f"written: {out}, {len(html.encode()) / 1e6:.2f} MB"])
+    show([sentence, f"written: {named(out)}, {len(html.encode()) / 1e6:.2f} MB"])
     show(f"written: {path}" for path in (json, plots) if path is not None)

@@ -24,6 +24,7 @@ from tabcli.cli.options import (
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
 from tabcli.cli.render_forecast import person_json, records_of, render_predict
 from tabcli.cli.terminal import say, show
+from tabcli.storage import named
 
 
 def prep(
@@ -98,7 +99,7 @@ def train(
         return
     if not quiet:
         show(render_train(result))
-        show([f"its card: {out / 'MODEL_CARD.md'}; what only a person knows: tabcli card {out} --check"])
+        show([f"its card: {named(out)}/MODEL_CARD.md; what only a person knows: tabcli card {named(out)} --check"])
 
 
 def lr_find(
@@ -116,13 +117,13 @@ def lr_find(
 
     found = tabcli.lr_find(prep_dir, config=config, overrides=overrides or (), plot=out)
     if as_json:
-        print_json({"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "plot": str(out)})
+        print_json({"suggestion": found.suggestion, "lrs": found.lrs, "losses": found.losses, "plot": named(out)})
         return
     if quiet:
         show([f"{found.suggestion:.1e}"])
         return
     rate = f"{found.suggestion:.1e}"
-    show([f"suggested learning rate: {rate}   (tabcli train … -S train.lr={rate})", f"written: {out}"])
+    show([f"suggested learning rate: {rate}   (tabcli train … -S train.lr={rate})", f"written: {named(out)}"])
 
 
 def predict(
@@ -186,7 +187,7 @@ def predict(
         say(f"warning: {warning}")
     if as_json:
         sums = {} if result.totals is None else {"totals": records_of(result.totals)}
-        print_json({"path": str(out), **result.counts, **sums, **person_json(result), "warnings": result.warnings})
+        print_json({"path": named(out), **result.counts, **sums, **person_json(result), "warnings": result.warnings})
         return
     if not quiet:
         show(render_predict(result))

@@ -10,6 +10,7 @@ from tabcli.cli.options import AsJson, assignments
 from tabcli.cli.render import print_json, progress_bar
 from tabcli.cli.render_explain import render_explain
 from tabcli.cli.terminal import say, show
+from tabcli.storage import named
 
 
 def explain(
@@ -79,4 +80,4 @@ def explain(
     for note in result.notes:
         say(f"note: {note}")
     if out is not None:
-        show([f"written: {out}"])
+        show([f"written: {named(out)}"])
