@@ -8,6 +8,7 @@ from typing import Any
 
 from tabcli import files
 from tabcli.engines.calls import Tell
+from tabcli.engines.objects import save_object
 from tabcli.errors import DataError
 
 
@@ -49,3 +50,9 @@ def process_of(tell: Tell, n: int) -> int:
 def sleep_long(tell: Tell, started: Path) -> None:
     started.with_name(f"{started.name}.{os.getpid()}").touch()
     time.sleep(60)
+
+
+def list_of(tell: Tell, folder: Path, left: Path) -> list[str]:
+    found = sorted(p.name for p in folder.iterdir())
+    save_object(left, {"n": len(found)})
+    return found

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tabcli.engines import cluster
-from tabcli.engines.calls import Call, Engine, Watch
+from tabcli.engines.calls import Call, Engine, Some, Watch
+from tabcli.engines.objects import load_object
 from tabcli.engines.running import run
 from tabcli.errors import DataError, ResourceError, WorkerError
 from tests.conftest import wait_until
-from tests.pieces import copy_part, die_once, fail, process_of
+from tests.pieces import copy_part, die_once, fail, list_of, process_of
 
 ENGINES: list[Engine] = ["here", "processes", "ray"]
 
@@ -82,6 +83,22 @@ def test_a_node_that_shares_no_disk_gets_the_files_and_sends_what_it_made(
     monkeypatch.setattr(cluster, "_send", lambda ray, path: (sent.append(path), send(ray, path))[1])
     assert outcome("ray", tmp_path / "ray", source) == here
     assert sent == [source], "once, for three calls"
+
+
+def test_of_a_directory_only_the_files_that_a_call_reads_travel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("00000.rows", "00001.rows", "facts.json"):
+        (tmp_path / "parts" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "parts" / name).write_text(name)
+    reads = {"folder": Some(tmp_path / "parts", ("00001.*", "facts.json"))}
+    call = Call("a", list_of, {}, reads, {"left": tmp_path / "left"})
+    (everything,) = run([call], "ray", 1, tmp_path)
+    own = cluster.place_of
+    monkeypatch.setattr(cluster, "place_of", lambda path: ("another machine", *own(path)[1:]))
+    (some,) = run([call], "ray", 1, tmp_path)
+    assert (len(everything), some) == (3, ["00001.rows", "facts.json"])
+    assert load_object(tmp_path / "left") == {"n": 2}
 
 
 @pytest.mark.parametrize("on", ENGINES)

@@ -4,6 +4,7 @@
     calls ─ running ─▶ here │ processes ─▶ worker │ cluster ─▶ nodes ─▶ results, files at their names
 
 calls      a piece of work, and what comes back
+objects    what pieces of work hand on
 worker     a process that does pieces of work: `python -m tabcli.engines.worker`
 processes  in processes beside this one
 cluster    on a Ray cluster

@@ -4,7 +4,7 @@
       name       of this piece among the others, such as member-0: for messages and logs
       function   of a module that any process imports: function(tell, **arguments, **reads, **leaves) → a small result
       arguments  small values that JSON has
-      reads      files or directories that it reads
+      reads      files or directories that it reads, or some files of a directory
       leaves     files or directories that it leaves
 
 A function writes what it leaves whole or not at all (`files.atomic_file`, `files.whole_directory`), and the same bytes
@@ -48,13 +48,21 @@ Tell = Callable[[Message], None]
 
 
 @dataclass(frozen=True)
+class Some:
+    """Of a directory the files that a call reads, by patterns such as 00017.*: no others travel to another machine."""
+
+    folder: Path
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Call:
     """A piece of work, as the module describes it. Names of arguments and of files are those of the parameters."""
 
     name: str
     function: Callable[..., Any]
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    reads: Mapping[str, Path] = field(default_factory=dict)
+    reads: Mapping[str, Path | Some] = field(default_factory=dict)
     leaves: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -100,12 +108,17 @@ class Order(TypedDict):
 
 def order_of(call: Call) -> Order:
     """What another process is to do. Relative paths become absolute: its current directory is another."""
-    paths = {**call.reads, **call.leaves}
+    paths = {**{name: path_of(read) for name, read in call.reads.items()}, **call.leaves}
     return {
         "function": f"{call.function.__module__}:{call.function.__qualname__}",
         "arguments": as_json(dict(call.arguments)),
         "files": {name: str(path.absolute()) for name, path in paths.items()},
     }
+
+
+def path_of(read: Path | Some) -> Path:
+    """The file or directory that a call reads, or reads of."""
+    return read.folder if isinstance(read, Some) else read
 
 
 def as_json(value: Any) -> Any:

@@ -33,10 +33,12 @@ from tabcli.engines.calls import (
     Lost,
     Message,
     Order,
+    Some,
     Watch,
     as_json,
     error_message,
     order_of,
+    path_of,
     perform,
     result_of,
     tidy,
@@ -132,7 +134,7 @@ def run_on_ray(calls: Sequence[Call], watch: Watch, lost: Lost) -> dict[str, Any
     failed, results = list[str](), dict[str, Any]()
     with connected() as ray:
         there = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(perform_there)
-        sent: dict[Path, Any] = {}
+        sent: dict[Path | Some, Any] = {}
         waiting = {there.remote(_job_of(call), versions(), {}): call for call in calls}
         try:
             while waiting:
@@ -144,9 +146,9 @@ def run_on_ray(calls: Sequence[Call], watch: Watch, lost: Lost) -> dict[str, Any
                     failed.append(f"{call.name} ({_first_line(error)})")
                     continue
                 if lacking := message.get("lacks"):
-                    for path in (call.reads[name] for name in lacking):
-                        sent[path] = sent.get(path) or _send(ray, path)
-                    given = {name: sent[path] for name, path in call.reads.items() if path in sent}
+                    for read in (call.reads[name] for name in lacking):
+                        sent[read] = sent.get(read) or _send(ray, read)
+                    given = {name: sent[read] for name, read in call.reads.items() if read in sent}
                     waiting[there.remote(_job_of(call), versions(), given)] = call
                     continue
                 results[call.name] = result_of(message)
@@ -173,25 +175,26 @@ class Job(TypedDict):
 
 
 def _job_of(call: Call) -> Job:
-    reads = {name: place_of(path) for name, path in call.reads.items()}
+    reads = {name: place_of(path_of(read)) for name, read in call.reads.items()}
     leaves = {name: place_of(path.parent) for name, path in call.leaves.items()}
     return {"order": order_of(call), "reads": reads, "leaves": leaves}
 
 
-def _send(ray: Any, path: Path) -> tuple[str, Any]:
-    """The hash of a file or directory, and its bytes in the cluster's memory."""
-    tree, total = read_tree(path), hashlib.sha256(path.name.encode())
+def _send(ray: Any, read: Path | Some) -> tuple[str, Any]:
+    """The hash of what a call reads, and its bytes in the cluster's memory."""
+    tree, total = read_tree(read), hashlib.sha256(path_of(read).name.encode())
     for name, content in tree.items():
         total.update(f"{name} {len(content)}\n".encode())
         total.update(content)
     return total.hexdigest(), [ray.put(tree)]  # within a list a reference stays one, until it is asked for
 
 
-def read_tree(path: Path) -> Tree:
-    """A file or directory with all that is in it."""
+def read_tree(read: Path | Some) -> Tree:
+    """A file, or a directory with all or some that is in it."""
+    path, patterns = (read.folder, read.patterns) if isinstance(read, Some) else (read, ("**/*",))
     if path.is_file():
         return {"": np.fromfile(path, dtype="uint8")}
-    found = sorted(p for p in path.rglob("*") if p.is_file())
+    found = sorted({p for pattern in patterns for p in path.glob(pattern) if p.is_file()})
     return {p.relative_to(path).as_posix(): np.fromfile(p, dtype="uint8") for p in found}
 
 
