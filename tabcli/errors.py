@@ -8,7 +8,7 @@
 | 3         | a problem in the config                              |
 | 4         | a problem in the data                                |
 | 5         | a prep or run directory is corrupt or does not fit   |
-| 6         | out of resources: disk, memory                       |
+| 6         | out of resources: disk, memory, a storage service    |
 | 7         | a worker process failed                              |
 | 130, 143  | stopped by Ctrl-C, by SIGTERM                        |
 """
@@ -55,7 +55,7 @@ class BundleError(TabcliError):
 
 
 class ResourceError(TabcliError):
-    """The disk or the memory is full."""
+    """The disk or the memory is full, or a storage service does not answer."""
 
     exit_code = 6
 
