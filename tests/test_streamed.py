@@ -314,3 +314,13 @@ def test_a_prep_of_several_shards_needs_a_place_to_work(prep: Path) -> None:
 def test_what_needs_a_run_in_one_piece_says_so(run: Path) -> None:
     with pytest.raises(BundleError, match=f"a run of {N} shards"):
         directories.load_run(run)
+
+
+def test_the_card_and_inspect_say_what_they_look_at(run: Path, prep: Path, whole: Prepared) -> None:
+    n = len(whole.fitted.calendar.series)
+    text = (run / "MODEL_CARD.md").read_text()
+    assert f"of {n:,} series" in text
+    assert f"rows of 2 of the {n} series: the first of {N} shards, a random sample" in text
+    assert tabcli.card(run, write=False).model_card == text
+    assert tabcli.inspect(run).facts["series"] == n
+    assert tabcli.inspect(prep).facts["shown"] == f"the first of {N} shards"

@@ -107,3 +107,10 @@ class Run:
     """What the prep found; None in a run of an older version."""
     naive_errors: pd.DataFrame | None = None
     """What naive forecasts erred by as far back as there is a past: see `training.yearly`."""
+
+    @property
+    def n_series(self) -> int:
+        """How many series the networks learned from, those of all shards."""
+        if self.metrics.shards > 1 and self.summary is not None:
+            return self.summary.series
+        return len(self.fitted.calendar.series)

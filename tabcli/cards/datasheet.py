@@ -130,7 +130,7 @@ def _time(known: Known) -> list[str]:
         "## Period and gaps",
         "",
         f"- {span_text(split.train_start, split.valid_end)}, a row every {fitted.frequency}; "
-        f"{len(fitted.calendar.series):,} series.",
+        f"{known.run.n_series:,} series.",
         f"- Learned from {span_text(split.train_start, split.train_end)}; validation rows "
         f"{span_text(split.valid_start, split.valid_end)}.",
     ]

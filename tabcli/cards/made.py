@@ -71,7 +71,7 @@ def former_of(run: Run, made: Made) -> Former:
         made.fingerprint,
         dict(made.versions or {}),
         (fitted.split.train_start.isoformat(), fitted.split.valid_end.isoformat()),
-        len(fitted.calendar.series),
+        run.n_series,
         metrics.train_rows,
         len(run.members),
         metrics.metric,

@@ -64,7 +64,7 @@ def _summary(known: Known) -> Iterator[str]:
     fitted, metrics = run.fitted, run.metrics
     yield f"# {plain(title_of(known))}"
     yield ""
-    n, column = len(fitted.calendar.series), code(fitted.config.target.column)
+    n, column = run.n_series, code(fitted.config.target.column)
     what = f"{column} of {n:,} series {plain(by_text(known))}" if n > 1 else column
     text = f"It forecasts {what}, {fitted.horizon} steps of {fitted.frequency} ahead. "
     if known.whole is not None and known.past is not None:

@@ -28,6 +28,12 @@ def validation(known: Known) -> list[str]:
         "Each window was forecast by networks that learned only from rows before it, with what was known then. "
         f"Window 0 is the {metrics.valid_rows:,} validation rows; {metrics.train_rows:,} rows were learned from for it."
     )
+    if metrics.shards > 1:
+        n = len(fitted.calendar.series)
+        text += (
+            f" These are rows of {n:,} of the {known.run.n_series:,} series: the first of {metrics.shards} shards, a "
+            "random sample."
+        )
     refit = ["After that all networks were trained anew on all rows.", ""] if metrics.refitted else []
     drawn = drawn_windows(fitted.split.train_start, fitted.split.valid_end, windows, ahead)
     return ["## How it was validated", "", *drawn, text, "", *refit]

@@ -83,7 +83,9 @@ def sparkline(bars: Sequence[int], blocks: str = BLOCKS) -> str:
 
 
 def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> Inspection:
-    """What is in a table (a file or a DataFrame), a prep or a run. Raises `DataError` and `BundleError`.
+    """What is in a table (a file or a DataFrame), a prep or a run; of several shards what is in the first.
+
+    Raises `DataError` and `BundleError`.
 
     `spec`: how to read a table that is not plain.
     """
@@ -91,9 +93,9 @@ def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> 
         path = Path(source)
         kind = manifest.directory_kind(path)
         return (
-            _of_prep(directories.load_prep(path), str(path))
+            _of_prep(directories.load_prep(path, 0), str(path), directories.n_shards(path))
             if kind == "prep"
-            else _of_run(directories.load_run(path), str(path))
+            else _of_run(directories.load_run(path, 0), str(path))
         )
     if isinstance(source, Prepared):
         return _of_prep(source, "")
@@ -155,7 +157,7 @@ def _settings(fitted: FittedPipeline) -> Facts:
     }
 
 
-def _of_prep(prepared: Prepared, path: str) -> Inspection:
+def _of_prep(prepared: Prepared, path: str, n_shards: int = 1) -> Inspection:
     fitted, summary, train = prepared.fitted, prepared.summary, prepared.tables["train"]
     unknown = {
         name: sum(codes[name]["unknown"] for part, codes in summary.codes.items() if part != "train")
@@ -173,6 +175,8 @@ def _of_prep(prepared: Prepared, path: str) -> Inspection:
         columns.append(ColumnFacts(name, "continuous", "float", missing, None, None, low, high, _histogram(values)))
     target = _of_column(train[row_column(fitted.config.target.column)].rename(fitted.config.target.column), "target")
     facts = {"rows": {name: len(table) for name, table in prepared.tables.items()}, **_settings(fitted)}
+    if n_shards > 1:
+        facts = {"shown": f"the first of {n_shards} shards", **facts}
     baseline = summary.baseline
     facts["to beat"] = {f"{baseline.metric.upper()} of {baseline.name}": baseline.score}
     return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary.columns.past_only)))
@@ -220,5 +224,5 @@ def _of_run(run: Run, path: str) -> Inspection:
     first = [_of_profile(target, "target", profiles[target])] if target in profiles else []
     alone = list(run.metrics.validation.members)
     own = {**run.metrics.to_state(), "members alone": alone, "members": len(run.members)}
-    facts = {**_settings(fitted), **own}
+    facts = {**_settings(fitted), "series": run.n_series, **own}
     return Inspection(path, "run", facts, (*first, *columns))

@@ -5,7 +5,7 @@ round 2   recent effects, the longest level, squares, others    → what these a
 round 3   levels and the statistics as of each origin           → those of all series, for unknown ones
 
 Summands are made when they are taken, one array after the other, so that no more than one lies in memory beside what
-is kept. The formulas are those of `statistics`.
+is kept; what a round makes beside them is made with the next one at the latest. The formulas are those of `statistics`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,6 +72,7 @@ class Rounds:
         self.levels = np.empty((n_series + 1, n_steps + 1, len(spec.windows)))
         self.asof = np.empty(0)
         self.first_origin = 0
+        self._open: Iterator[AnyArray] = iter(())
 
     def first(self) -> Iterator[AnyArray]:
         """Which steps were seen; of each cell what it lies above the mean, and its number of observations."""
@@ -87,6 +88,21 @@ class Rounds:
         return _window(total, self.spec.effect) - long_n * self.mean, long_n
 
     def second(self, totals: Sequence[FloatArray]) -> Iterator[AnyArray]:
+        """Of each cell recent effects; the longest level, squares, the levels of other columns."""
+        return self._after(self._effects(totals))
+
+    def third(self, totals: Sequence[FloatArray]) -> Iterator[AnyArray]:
+        """Levels, and what is known as of each origin."""
+        return self._after(self._levels(totals))
+
+    def _after(self, summands: Iterator[AnyArray]) -> Iterator[AnyArray]:
+        """The summands of a round, when what nobody took of the round before is made."""
+        for _ in self._open:
+            pass
+        self._open = summands
+        return summands
+
+    def _effects(self, totals: Sequence[FloatArray]) -> Iterator[AnyArray]:
         """The effects of the cells are made, and the sums are freed of them."""
         spec, widths = self.spec, self.spec.windows
         self.first_origin = _first_origin(totals[0] > 0, spec.base)
@@ -114,7 +130,7 @@ class Rounds:
             n, total = _of_other(self.panel.others[name])
             yield from _weighted(_ratio(_window(total, self.longest), _window(n, self.longest)), n)
 
-    def third(self, totals: Sequence[FloatArray]) -> Iterator[AnyArray]:
+    def _levels(self, totals: Sequence[FloatArray]) -> Iterator[AnyArray]:
         """Levels, each shrunk towards the next longer window's, the longest towards the mean of all series; `asof`."""
         spec, means = self.spec, iter(_ratios(totals))
         for c in range(spec.n_cells):
@@ -133,6 +149,7 @@ class Rounds:
 
     def last(self, totals: Sequence[FloatArray]) -> tuple[Float32Array, Float32Array, Float32Array]:
         """`levels`, `asof` and `effects` of a `History`."""
+        self._after(iter(()))
         *levels, asof = _ratios(totals)
         self.levels[-1] = np.stack(levels, axis=-1)
         asof[:, 1] = 0  # no observations of its own

@@ -30,6 +30,9 @@ from tabcli.target_history.rounds import Rounds
 from tabcli.target_history.totals import Totalled, in_step
 from tabcli.target_history.windows import HistorySpec
 
+ROUNDS = 3
+"""So often the statistics of some of all series need totals over all: see `rounds`."""
+
 
 @dataclass(frozen=True)
 class History:

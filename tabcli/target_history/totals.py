@@ -9,10 +9,11 @@ be summed over series; elsewhere each part would take its own series for all. To
 the same bits whatever the parts and their order.
 
 Parts that fit into memory go on together (`in_step`). Of more, each is made anew for every round and sent the totals
-so far (`replayed`): only sums are kept. With all totals, which can be saved, a part is made alone (`with_totals`).
+so far, on whichever machine: only its sums are kept (`next_sums`, `total_of`). With all totals, which can be saved, a
+part is made alone (`with_totals`).
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,8 @@ T = TypeVar("T")
 Totalled = Generator[Iterable[AnyArray], list[FloatArray], T]
 """Yields arrays (S, …) of a part's series, is sent their totals (…) over the series of all parts, and returns T.
 
-The arrays are taken one after the other, all before the totals are sent; they may be made when they are taken."""
+The arrays are taken one after the other, before the totals are sent, and may be made when they are taken. Where the
+totals are known already, none is taken."""
 
 Totals = list[list[FloatArray]]
 """The totals of each round."""
@@ -50,25 +52,10 @@ def in_step(parts: Sequence[Totalled[T]]) -> list[T]:
             return results
 
 
-def replayed(parts: Sequence[Callable[[], Totalled[T]]]) -> Totals:
-    """The totals over parts that are made one after the other, by a function each, anew for every round."""
-    known: Totals = []
-    while True:
-        sums: list[Sum] = []
-        for make in parts:
-            own = next_sums(make(), known)
-            if own is None:
-                return known
-            sums = [_merged(pair) for pair in zip(sums, own, strict=True)] if sums else own
-        known.append([_total([s]) for s in sums])
-
-
 def next_sums(part: Totalled[T], known: Totals) -> list[Sum] | None:
     """The sums of a part's next round after those whose totals are `known`; None where no further one is needed."""
     summands = next(part)
     for totals in known:
-        for _ in summands:
-            pass
         try:
             summands = part.send(totals)
         except StopIteration:
@@ -76,14 +63,17 @@ def next_sums(part: Totalled[T], known: Totals) -> list[Sum] | None:
     return [_sum(array) for array in summands]
 
 
+def total_of(parts: Sequence[Sequence[Sum]]) -> list[FloatArray]:
+    """The totals of a round by the sums of all parts, in any order."""
+    return [_total(sums) for sums in zip(*parts, strict=True)]
+
+
 def with_totals(part: Totalled[T], totals: Totals) -> T:
     """The result of a part, by the totals over all parts."""
-    summands = next(part)
+    next(part)
     for known in totals:
-        for _ in summands:
-            pass
         try:
-            summands = part.send(known)
+            part.send(known)
         except StopIteration as end:
             result: T = end.value
             return result

@@ -8,17 +8,21 @@ All of it lies beside the checkpoints, and is made once. Whatever is not learned
 is scored on, is taken of the first shard, which is a random sample of the series.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from tabcli.artifacts.contents import Prepared
+from tabcli.artifacts.contents import Prepared, Weights
 from tabcli.bundle import directories
+from tabcli.config.loading import parse
 from tabcli.config.schema import Config
-from tabcli.target_history.statistics import History
-from tabcli.target_history.totals import Totalled, Totals, replayed, totals_of_arrays, totals_to_arrays
+from tabcli.engines.calls import Call, Tell
+from tabcli.engines.running import n_cores, run
+from tabcli.target_history.statistics import ROUNDS, History
+from tabcli.target_history.totals import Sum, Totals, next_sums, total_of, totals_of_arrays, totals_to_arrays
 from tabcli.training.dataset import BLOCK_ROWS, Dataset, epoch_seed
 from tabcli.training.inputs import Rows, history_of, history_steps, make_inputs, scales_of
 from tabcli.training.network import ModelSpec
@@ -43,16 +47,30 @@ class Shards:
 
     def totals(self) -> Totals:
         """What the target history sums over the series of all shards, of a prep that was made with one."""
-        path = self.work / "totals.safetensors"
+        path, so_far = self.work / "totals.safetensors", self.work / "rounds.safetensors"
         if not path.exists():
-            totals = replayed([lambda k=k: self._steps(k) for k in range(self.n)])  # type: ignore[misc]
-            directories.save_tensors(path, dict(totals_to_arrays(totals)), {})
+            known: Totals = []
+            for _ in range(ROUNDS):
+                directories.save_tensors(so_far, dict(totals_to_arrays(known)), {})
+                found = self.of_each("history", sum_history, {}, {"totals": so_far})
+                known.append(total_of([_sums_of(arrays) for arrays in found]))
+            directories.save_tensors(path, dict(totals_to_arrays(known)), {})
         return totals_of_arrays(directories.load_tensors(path)[0])
 
-    def _steps(self, shard: int) -> Totalled[History]:
-        steps = history_steps(self.load(shard, ("past",)))
-        assert steps is not None
-        return steps
+    def of_each(
+        self, name: str, function: Callable[..., None], arguments: Mapping[str, Any], reads: Mapping[str, Path]
+    ) -> list[Weights]:
+        """The arrays that a function of each shard leaves, some shards at a time."""
+        paths = [self.work / f"{name}-{shard:05d}.safetensors" for shard in range(self.n)]
+        calls = [
+            Call(path.stem, function, {"shard": shard, **arguments}, {"prep": self.prep, **reads}, {"found": path})
+            for shard, path in enumerate(paths)
+        ]
+        run(calls, "processes" if self.beside else "here", min(n_cores(), self.n), self.work)
+        found = [directories.load_tensors(path)[0] for path in paths]
+        for path in paths:
+            path.unlink()
+        return found
 
     def history(self, prepared: Prepared, settings: Config) -> History | None:
         """The target history of a shard's series at all origins, or None for a network without it."""
@@ -82,15 +100,15 @@ class ShardRows:
 
     def scales(self) -> Scales:
         """Of the rows of all shards."""
-        path = self.shards.work / f"scales-{self.rows}-{self.variant}.safetensors"
+        work, name = self.shards.work, f"scales-{self.rows}-{self.variant}"
+        path = work / f"{name}.safetensors"
         if not path.exists():
-            found = Scales.merged([self._scales(k) for k in range(self.shards.n)])
-            directories.save_tensors(path, found.to_arrays(), {})
+            if self.own.model.history != "none" and self.shards.load(0, ()).fitted.grid is not None:
+                self.shards.totals()  # once, before each shard needs them
+            arguments = {"settings": self.settings.dump(), "rows": self.rows, "variant": self.variant}
+            found = self.shards.of_each(name, scale_shard, arguments, {"work": work})
+            directories.save_tensors(path, Scales.merged([Scales.from_arrays(a) for a in found]).to_arrays(), {})
         return Scales.from_arrays(directories.load_tensors(path)[0])
-
-    def _scales(self, shard: int) -> Scales:
-        prepared = self.shards.load(shard)
-        return scales_of(prepared, self.own, self.rows, self.shards.history(prepared, self.own))
 
     def layout(self, spec: ModelSpec) -> Layout:
         """Of the files of these rows; `spec`: the network that is shown them."""
@@ -119,3 +137,32 @@ class ShardRows:
         drawn = epoch_seed(epoch_seed(seed, epoch), shard)
         order = torch.randperm(len(made.train), generator=torch.Generator().manual_seed(drawn))
         write_rows(path, self.layout(made.spec), made.train.drawn_rows(order, drawn, BLOCK_ROWS))
+
+
+# ------------------------------------------------------------------------------------ of one shard
+
+
+def sum_history(tell: Tell, shard: int, prep: Path, totals: Path, found: Path) -> None:
+    """Leaves what the history of a shard's series sums over them in the round after those whose totals are known."""
+    part = history_steps(directories.load_prep(prep, shard, ("past",)))
+    assert part is not None
+    sums = next_sums(part, totals_of_arrays(directories.load_tensors(totals)[0]))
+    assert sums is not None
+    arrays = {f"{i}.{j}": array for i, pair in enumerate(sums) for j, array in enumerate(pair)}
+    directories.save_tensors(found, arrays, {})
+
+
+def _sums_of(arrays: Weights) -> list[Sum]:
+    """The sums that `sum_history` left."""
+    return [(arrays[f"{i}.0"], arrays[f"{i}.1"]) for i in range(len(arrays) // 2)]
+
+
+def scale_shard(
+    tell: Tell, shard: int, settings: dict[str, Any], rows: Rows, variant: int, prep: Path, work: Path, found: Path
+) -> None:
+    """Leaves what a network's inputs and outputs are scaled by, of the rows of a shard."""
+    shards = Shards(prep, directories.n_shards(prep), work)
+    source = ShardRows(shards, parse(settings, source="the settings of the training"), rows, variant)
+    prepared = shards.load(shard)
+    scales = scales_of(prepared, source.own, rows, shards.history(prepared, source.own))
+    directories.save_tensors(found, scales.to_arrays(), {})
