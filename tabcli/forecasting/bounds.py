@@ -11,6 +11,7 @@ from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.errors import BundleError
 from tabcli.evaluation.scatter import NEW, Scatter, fit_scatter
+from tabcli.forecasting.notes import Noted, sentences
 from tabcli.forecasting.outputs import significant
 from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.preprocessing.categorical import UNKNOWN
@@ -85,18 +86,14 @@ def unknown_rows(run: Run, applied: Applied) -> BoolArray:
 
 def bound_notes(run: Run, applied: Applied) -> list[str]:
     """What a reader of intervals must know beside what `notes_on` says."""
-    scatter, notes = scatter_of(run), []
-    n_windows = past_of(run)["window"].nunique()
+    return sentences(noted_on_bounds(run, applied), len(applied.rows), run)
+
+
+def noted_on_bounds(run: Run, applied: Applied) -> list[Noted]:
+    """What a reader of intervals must know beside what `noted_on` gives."""
     open_rows = ~zero_rows(applied, run.fitted.config)
     n_unknown = int((unknown_rows(run, applied) & open_rows).sum())
-    if n_unknown:
-        notes.append(f"{n_unknown} rows hold what training never saw: their intervals are {NEW} times as wide")
-    n_beyond = int(((steps_ahead(run, applied) > scatter.horizon) & open_rows).sum())
-    if n_beyond:
-        notes.append(
-            f"{n_beyond} rows lie beyond the {scatter.horizon} steps of past windows: their intervals grow with the "
-            "distance, by a rule that no past window could check"
-        )
-    if n_windows == 1:
-        notes.append("intervals come from a single past window: how much windows differ is not known to them")
-    return notes
+    n_beyond = int(((steps_ahead(run, applied) > scatter_of(run).horizon) & open_rows).sum())
+    one_window = int(past_of(run)["window"].nunique() == 1)
+    found = (("new bounds", n_unknown), ("bounds beyond", n_beyond), ("one window", one_window))
+    return [Noted(kind, n, value=float(scatter_of(run).horizon)) for kind, n in found if n]

@@ -1,14 +1,15 @@
 """What a careful reader of a forecast must know: unknown series and values, filled gaps, joins without match."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import BoolArray
+from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW, input_column
+from tabcli.evaluation.scatter import NEW
 from tabcli.pipeline.apply import Applied
 from tabcli.pipeline.encoding import known_series
 from tabcli.pipeline.future import closed_weekdays, ended_series, open_steps
@@ -41,34 +42,147 @@ def closed_notes(run: Run) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Something about `n` rows that a careful reader must know; `sentences` says it in words.
+
+    `kind`: what. `about`: the column or table. `place`: among the others of its kind. `n_series`: of how many series.
+    `examples`: what to name → its first row. `value`: the farthest one. `steps`: which steps ahead are asked for.
+    """
+
+    kind: str
+    n: int
+    about: str = ""
+    place: int = 0
+    n_series: int = 0
+    examples: Mapping[str, int] = field(default_factory=dict)
+    value: float = 0.0
+    steps: Sequence[int] = ()
+
+    def merged(self, other: "Noted") -> "Noted":
+        """The same of these rows and of others of other series."""
+        first = dict(self.examples)
+        for text, row in other.examples.items():
+            first[text] = min(row, first.get(text, row))
+        return replace(
+            self,
+            n=self.n + other.n,
+            n_series=self.n_series + other.n_series,
+            examples=dict(sorted(first.items(), key=lambda pair: pair[1])[:MOST_EXAMPLES]),
+            value=max(self.value, other.value, key=abs),
+            steps=sorted({*self.steps, *other.steps}),
+        )
+
+
+MOST_EXAMPLES = 4
+"""Three are named, and a fourth tells that there are more."""
+
+
+def merge_noted(parts: Iterable[Iterable[Noted]]) -> list[Noted]:
+    """What is to be known of all rows, from that of parts of whole series."""
+    made: dict[tuple[str, str, int], Noted] = {}
+    for noted in (n for part in parts for n in part):
+        key = (noted.kind, noted.about, noted.place)
+        made[key] = made[key].merged(noted) if key in made else noted
+    return sorted(made.values(), key=lambda noted: (KINDS.index(noted.kind), noted.place))
+
+
 def notes_on(applied: Applied, run: Run) -> list[str]:
     """A sentence for each thing that a careful reader of this forecast must know."""
-    config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
-    notes = []
+    return sentences(noted_on(applied, run), len(applied.rows), run)
+
+
+def noted_on(
+    applied: Applied, run: Run, numbers: IntArray | None = None, until: pd.Timestamp | None = None
+) -> list[Noted]:
+    """What a careful reader of this forecast must know, in the order of `KINDS`.
+
+    `numbers`: of the rows among all that are forecast, int64 (n,). `until`: the last date of all these.
+    """
+    rows = np.arange(len(applied.rows)) if numbers is None else numbers
+    config, encoded = run.fitted.config, applied.encoded
+    noted = []
     keyed = [c for c in map(input_column, config.series) if c in encoded.table.columns]
     if keyed:
         unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy()
         if unknown.any():
             series = applied.rows.loc[unknown, list(config.series)].drop_duplicates()
-            shown = ", ".join(" ".join(map(str, row)) for row in series.head(3).itertuples(index=False))
-            notes.append(
-                f"{len(series)} series that training never saw ({shown}{', …' if len(series) > 3 else ''}): "
-                f"{unknown.sum()} rows are forecast from their other columns alone, as of an average series"
-            )
-    notes += _gaps(applied, run)
-    for column, n in applied.filled_inputs.items():
-        if n:
-            notes.append(f"column {column}: {n} missing values taken as {config.forecast.fill[column]}")
+            shown = [" ".join(map(str, row)) for row in series.head(MOST_EXAMPLES).itertuples(index=False)]
+            examples = dict(zip(shown, rows[series.index[:MOST_EXAMPLES]].tolist(), strict=True))
+            noted.append(Noted("new series", int(unknown.sum()), n_series=len(series), examples=examples))
+    noted += _gaps(applied, run)
+    noted += [Noted("taken", n, c, i) for i, (c, n) in enumerate(applied.filled_inputs.items()) if n]
     if run.snapshot is not None:
         ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
-        horizon = run.snapshot.spec.horizon
-        for n, what in (
-            (int((ahead >= horizon).sum()), f"lie further ahead than the {horizon} steps that training looked at"),
-            (int((ahead < 0).sum()), "lie before the end of the known past, which the forecast makes use of"),
-        ):
-            if n:
-                notes.append(f"{n} of {n_rows} rows {what}")
-    return notes + _unmatched(applied, run) + _unseen_plan(applied, run) + _far(applied, run)
+        for kind, found in (("beyond", ahead >= run.snapshot.spec.horizon), ("before", ahead < 0)):
+            if found.any():
+                noted.append(Noted(kind, int(found.sum())))
+    return noted + _unmatched(applied, run, rows) + _unseen_plan(applied, run, until) + _far(applied, run)
+
+
+KINDS = (
+    *("new series", "unknown", "missing", "filled", "taken", "beyond", "before", "unmatched", "plan", "far"),
+    *("new bounds", "bounds beyond", "one window"),
+)
+"""What may be noted, in the order in which it is said."""
+
+
+def sentences(noted: Sequence[Noted], n_rows: int, run: Run) -> list[str]:
+    """What is noted of n rows in words."""
+    fitted = run.fitted
+    gaps = [n for n in noted if n.kind in ("unknown", "missing", "filled")]
+    made, said = [], False
+    for each in noted:
+        match each.kind:
+            case "new series":
+                made.append(
+                    f"{each.n_series} series that training never saw ({_shown(each, ', ')}): "
+                    f"{each.n} rows are forecast from their other columns alone, as of an average series"
+                )
+            case "unknown" | "missing" | "filled":
+                made += [] if said else _together([(gap.about, _gap_text(gap, n_rows)) for gap in gaps])
+                said = True
+            case "taken":
+                made.append(
+                    f"column {each.about}: {each.n} missing values taken as {fitted.config.forecast.fill[each.about]}"
+                )
+            case "beyond":
+                horizon = run.snapshot.spec.horizon if run.snapshot is not None else 0
+                made.append(
+                    f"{each.n} of {n_rows} rows lie further ahead than the {horizon} steps that training looked at"
+                )
+            case "before":
+                made.append(
+                    f"{each.n} of {n_rows} rows lie before the end of the known past, which the forecast makes use of"
+                )
+            case "unmatched":
+                if each.value == 0 or each.n == n_rows:
+                    keys = f": {_shown(each, '; ')}" if each.examples else ""
+                    made.append(f"table {each.about}: {each.n} of {n_rows} rows found no match{keys}")
+            case "plan":
+                made += [_plan_text(each, run)] if each.n else []
+            case "far":
+                made.append(_far_text(each, n_rows, run))
+            case kind:
+                made.append(_bounds_text(kind, each))
+    return made
+
+
+def _shown(noted: Noted, between: str) -> str:
+    """The first three examples."""
+    names = list(noted.examples)
+    return between.join(names[:3]) + (f"{between}…" if len(names) > 3 else "")
+
+
+def _bounds_text(kind: str, noted: Noted) -> str:
+    if kind == "new bounds":
+        return f"{noted.n} rows hold what training never saw: their intervals are {NEW} times as wide"
+    if kind == "bounds beyond":
+        return (
+            f"{noted.n} rows lie beyond the {int(noted.value)} steps of past windows: their intervals grow with the "
+            "distance, by a rule that no past window could check"
+        )
+    return "intervals come from a single past window: how much windows differ is not known to them"
 
 
 @dataclass(frozen=True)
@@ -111,34 +225,47 @@ def far_values(applied: Applied, run: Run, by: float = 1.0) -> list[FarValues]:
     return found
 
 
-def _far(applied: Applied, run: Run) -> list[str]:
-    """Warnings of numbers far from those of training: a network does not know what follows from them."""
-    n_rows = len(applied.rows)
+def _far(applied: Applied, run: Run) -> list[Noted]:
+    """Numbers far from those of training: a network does not know what follows from them."""
+    columns = run.fitted.preprocessor.continuous
     return [
-        f"column {far.column}: {int(far.rows.sum())} of {n_rows} values lie far from the {far.low:g} … {far.high:g} "
-        f"that prep saw, such as {far.example:g}: such forecasts are a guess"
+        Noted("far", int(far.rows.sum()), far.column, columns.index(far.column), value=far.example)
         for far in far_values(applied, run)
     ]
 
 
-def _gaps(applied: Applied, run: Run) -> list[str]:
-    """Warnings of values that training never saw, and of missing values in columns that had none in training."""
-    config, encoded, n_rows = run.fitted.config, applied.encoded, len(applied.rows)
-    found: list[tuple[str, str]] = []
-    for column, counts in encoded.codes.items():
+def _far_text(noted: Noted, n_rows: int, run: Run) -> str:
+    profile = next(
+        columns[noted.about] for columns in reversed(run.fitted.contract.tables.values()) if noted.about in columns
+    )
+    return (
+        f"column {noted.about}: {noted.n} of {n_rows} values lie far from the {profile['min']:g} … {profile['max']:g} "
+        f"that prep saw, such as {noted.value:g}: such forecasts are a guess"
+    )
+
+
+def _gaps(applied: Applied, run: Run) -> list[Noted]:
+    """Values that training never saw, and missing values in columns that had none in training."""
+    config, encoded, noted = run.fitted.config, applied.encoded, []
+    for i, (column, counts) in enumerate(encoded.codes.items()):
         if counts["unknown"] and column not in config.series:
-            found.append((column, f"{counts['unknown']} of {n_rows} rows hold a value that training never saw"))
+            noted.append(Noted("unknown", counts["unknown"], column, i))
     with_missing = run.fitted.preprocessor.categorify.with_missing_
-    for column, counts in encoded.codes.items():
+    for i, (column, counts) in enumerate(encoded.codes.items()):
         if counts["missing"] and column not in with_missing:
-            text = f"{counts['missing']} of {n_rows} values are missing, none were in training; "
-            found.append((column, text + "taken as a value that training never saw"))
+            noted.append(Noted("missing", counts["missing"], column, i))
     flagged = run.fitted.preprocessor.fill_missing.flagged_
-    for column, n in encoded.filled.items():
+    for i, (column, n) in enumerate(encoded.filled.items()):
         if n and column not in flagged:
-            text = f"{n} of {n_rows} values are missing, none were in training; median filled in"
-            found.append((column, text))
-    return _together(found)
+            noted.append(Noted("filled", n, column, i))
+    return noted
+
+
+def _gap_text(noted: Noted, n_rows: int) -> str:
+    if noted.kind == "unknown":
+        return f"{noted.n} of {n_rows} rows hold a value that training never saw"
+    gone = f"{noted.n} of {n_rows} values are missing, none were in training; "
+    return gone + ("taken as a value that training never saw" if noted.kind == "missing" else "median filled in")
 
 
 def _together(found: Sequence[tuple[str, str]]) -> list[str]:
@@ -156,50 +283,64 @@ def _together(found: Sequence[tuple[str, str]]) -> list[str]:
     ]
 
 
-def _unseen_plan(applied: Applied, run: Run) -> list[str]:
-    """A warning where some rows of the horizon are not asked for: events planned on those days are then not known."""
+def _unseen_plan(applied: Applied, run: Run, until: pd.Timestamp | None) -> list[Noted]:
+    """Whether some rows of the horizon are not asked for: events planned on those days are then not known."""
     fitted = run.fitted
     if not fitted.config.features.events:
         return []
-    ahead = -fitted.frequency.ago(applied.rows[fitted.config.date], fitted.known_until)
-    known = -int(fitted.frequency.ago(pd.Series([fitted.known_until]), fitted.split.valid_end)[0])
-    later, n_steps = ahead > 0, max(int(ahead.max()), fitted.horizon - known)
+    dates = applied.rows[fitted.config.date]
+    ahead = -fitted.frequency.ago(dates, fitted.known_until)
+    later, n_steps = ahead > 0, _n_planned(dates.max() if until is None else until, run)
     if n_steps <= 0:
         return []
     series, numbers = np.unique(applied.features.series, return_inverse=True)
     n_own = np.bincount(numbers[later], minlength=len(series))
-    dates = pd.Series([fitted.frequency.after(fitted.known_until, i + 1) for i in range(n_steps)])
-    expected = open_steps(fitted, known_series(fitted.calendar, series), dates).sum(axis=1)
-    n_lacking, n_asked = int((n_own < expected).sum()), len(np.unique(ahead[later]))
-    if not n_lacking:
-        return []
-    what = (
-        f"{n_asked} of the {n_steps} steps after {fitted.known_until} are asked for"
-        if n_asked < n_steps
-        else f"{n_lacking} series are asked for without some of the {n_steps} steps after {fitted.known_until}"
+    coming = pd.Series([fitted.frequency.after(fitted.known_until, i + 1) for i in range(n_steps)])
+    expected = open_steps(fitted, known_series(fitted.calendar, series), coming).sum(axis=1)
+    n_lacking = int((n_own < expected).sum())
+    return [Noted("plan", n_lacking, steps=np.unique(ahead[later]).tolist(), value=float(n_steps))]
+
+
+def _n_planned(last: pd.Timestamp, run: Run) -> int:
+    """How many steps after the known calendar are looked at, where the last row is of a date."""
+    fitted = run.fitted
+    ahead, known = (
+        -int(fitted.frequency.ago(pd.Series([date]), since)[0])
+        for date, since in ((last, fitted.known_until), (fitted.known_until, fitted.split.valid_end))
     )
-    return [
+    return max(ahead, fitted.horizon - known)
+
+
+def _plan_text(noted: Noted, run: Run) -> str:
+    n_steps, n_asked, known_until = int(noted.value), len(noted.steps), run.fitted.known_until
+    what = (
+        f"{n_asked} of the {n_steps} steps after {known_until} are asked for"
+        if n_asked < n_steps
+        else f"{noted.n} series are asked for without some of the {n_steps} steps after {known_until}"
+    )
+    return (
         f"{what}: what is planned on the others is not known, and forecasts of rows asked for together may differ; "
         "ask for all rows of the horizon at once"
-    ]
+    )
 
 
-def _unmatched(applied: Applied, run: Run) -> list[str]:
-    """Warnings of rows that found no match in a lookup table, if all training rows did, or if no row now does."""
-    fitted, n_rows, notes = run.fitted, len(applied.rows), []
+def _unmatched(applied: Applied, run: Run, numbers: IntArray) -> list[Noted]:
+    """Rows that found no match in a lookup table; `value` is 1 where such rows were in training, too."""
+    fitted, noted = run.fitted, {}
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
-    for join in fitted.config.joins:
+    for i, join in enumerate(fitted.config.joins):
         n = applied.features.unmatched.get(join.table, 0)
         inputs = {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous} - {*join.on, join.as_of}
         brought = [c for c in fitted.contract.tables[join.table] if c in inputs]
-        if not n or (n < n_rows and all(c in seen for c in brought)):
+        if not n:
             continue
-        note = f"table {join.table}: {n} of {n_rows} rows found no match"
+        examples: dict[str, int] = {}
         if brought and join.on:
             table = applied.features.table
             gone = np.logical_and.reduce([table[c].isna().to_numpy() for c in brought])
-            keys = table.frame(join.on)[gone].drop_duplicates()
-            shown = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in keys.head(3).to_dict("records"))
-            note += f": {shown}{'; …' if len(keys) > 3 else ''}"
-        notes.append(note)
-    return notes
+            keys = table.frame(join.on).set_axis(numbers)[gone].drop_duplicates().head(MOST_EXAMPLES)
+            shown = [", ".join(f"{k}={v}" for k, v in row.items()) for row in keys.to_dict("records")]
+            examples = dict(zip(shown, keys.index.tolist(), strict=True))
+        usual = float(all(c in seen for c in brought))
+        noted[i] = Noted("unmatched", n, join.table, i, examples=examples, value=usual)
+    return list(noted.values())
