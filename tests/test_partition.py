@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabcli.config.data import Table
+from tabcli.config.loading import load
 from tabcli.errors import DataError, TabcliError
+from tabcli.tables.contract import check_row_keys
 from tabcli.tables.partition import Partition, key_texts, partition, shards_for, shards_of
 from tabcli.tables.reading import read_table
+from tabcli.tables.shard_keys import check_shard_ids, check_shard_keys
 from tabcli.tables.streamed import stream_table
-from tests.conftest import examples
+from tests.conftest import CONFIG, examples
 
 N = 300
 
@@ -371,6 +374,63 @@ def test_steps_over_all_rows_are_refused_with_what_to_do(tmp_path: Path, step: s
     with pytest.raises(DataError, match=step) as refused:
         cut(path, spec_of(path, **{step: option[step]}), ["shop"], 2)
     assert "--shards 1" in str(refused.value.hint)
+
+
+KEYS: dict[str, pd.DataFrame] = {
+    "missing series": with_cells("shop", dict.fromkeys((5, 17, 100, 250), "")),
+    "missing dates": with_cells("day", dict.fromkeys((5, 17), "")),
+    "repeated": pd.concat([rows_of(), rows_of().iloc[[250, 3, 3, 100, 7, 60]]]),
+    "unique": rows_of(),
+    "no date": rows_of().drop(columns="day"),
+}
+
+
+@pytest.mark.parametrize("case", KEYS)
+def test_keys_are_checked_over_all_shards_in_the_same_words(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "t.csv"
+    KEYS[case].to_csv(path, index=False)
+    config = load(CONFIG | {"series": "shop", "date": "day"})
+    spec = spec_of(path)
+
+    def message(check: Callable[[], None]) -> object:
+        try:
+            check()
+        except DataError as error:
+            return error.message, error.hint
+        return None
+
+    whole = message(lambda: check_row_keys(read_table(path, spec, name="t", dates=["day"]), config, str(path)))
+    made = message(lambda: check_shard_keys(cut(path, spec, ["shop"], 3, dates=("day",)), config))
+    assert made == whole
+    assert (whole is None) == (case == "unique")
+
+
+def test_the_hour_that_comes_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    hours = pd.date_range("2021-10-30", "2021-11-01", freq="h", tz="Europe/Berlin").strftime("%Y-%m-%dT%H:%M:%S%z")
+    pd.concat([pd.DataFrame({"shop": shop, "day": hours}) for shop in "abc"]).to_csv(path, index=False)
+    config, spec = load(CONFIG | {"series": "shop", "date": "day"}), spec_of(path, timezone="Europe/Berlin")
+    with pytest.raises(DataError) as whole:
+        check_row_keys(read_table(path, spec, name="t", dates=["day"]), config, str(path), spec.timezone)
+    with pytest.raises(DataError) as made:
+        check_shard_keys(cut(path, spec, ["shop"], 3, dates=("day",)), config, spec.timezone)
+    assert made.value.message == whole.value.message
+
+
+@pytest.mark.parametrize(("ids", "wrong"), [(range(N), 0), ([*range(N - 2), 5, 5], 2), ([*range(N - 1), None], 1)])
+@pytest.mark.parametrize("kind", ["int", "text"])
+def test_ids_name_one_row_of_all_shards(tmp_path: Path, ids: Any, wrong: int, kind: str) -> None:
+    path = tmp_path / "t.csv"
+    row = pd.Series(list(ids)).astype("Int64")
+    rows_of().assign(row=row if kind == "int" else "r" + row.astype("str")).to_csv(path, index=False)
+    if kind == "text" and wrong == 1:
+        pytest.skip("a text is never missing here")
+    made = cut(path, spec_of(path), ["shop"], 3, most=300, block=1 << 10)
+    if not wrong:
+        check_shard_ids(made, "row")
+        return
+    with pytest.raises(DataError, match=f"{wrong} ids are missing or repeat another"):
+        check_shard_ids(made, "row")
 
 
 # ------------------------------------------------------------------------------------------- which shard

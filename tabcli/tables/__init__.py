@@ -24,5 +24,6 @@ streamed     codes → typed columns of all rows, by the code of `reading`
 partition    streamed columns → shards of whole series, on the disk
 writing      a table → a file, whole or not at all
 contract     all tables of a config; the kinds that later tables must have
+shard_keys   the keys of a table in shards, checked over all of them
 joins        what lookup tables add, kept once per key
 """

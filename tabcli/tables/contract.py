@@ -151,13 +151,17 @@ def check_row_keys(table: pd.DataFrame, config: Config, where: str, timezone: st
     check_complete(table, [*config.series, config.date], where)
     named = [c for c in config.series if c != ONE_SERIES]
     if timezone is not None:
-        _refuse_hours_that_come_twice(table, [*named, config.date], where, timezone)
+        refuse_hours_that_come_twice(repeated_moments(table, [*named, config.date]), where, timezone)
     check_unique(table, [*named, config.date], where)
 
 
-def _refuse_hours_that_come_twice(table: pd.DataFrame, key: list[str], where: str, timezone: str) -> None:
-    """Raises `DataError` where all repeated keys are of hours that came twice, when the clock was set back."""
-    moments = table[key[-1]][table.duplicated(key, keep=False)].drop_duplicates()
+def repeated_moments(table: pd.DataFrame, key: list[str]) -> pd.Series:
+    """The different dates, the last part of the key, of rows that repeat another's."""
+    return table[key[-1]][table.duplicated(key, keep=False)].drop_duplicates()
+
+
+def refuse_hours_that_come_twice(moments: pd.Series, where: str, timezone: str) -> None:
+    """Raises `DataError` where all moments of repeated keys came twice, when the clock was set back."""
     if len(moments) and moments.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="shift_forward").isna().all():
         raise DataError(
             f"{where}: the clock of {timezone} was set back, and {len(moments)} moments came twice, such as "

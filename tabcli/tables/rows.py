@@ -55,10 +55,15 @@ def check_complete(table: pd.DataFrame, columns: Sequence[str], where: str) -> N
     for column in columns:
         gone = np.flatnonzero(table[column].isna().to_numpy())
         if len(gone):
-            raise DataError(
-                f"{where}: column {column!r}: {len(gone)} rows have no value: {rows_text(gone, table.index)}",
-                hint="a key must name one row; fill the values in, or remove the rows",
-            )
+            raise missing_error(column, len(gone), table.index[gone[: EXAMPLES + 1]], where)
+
+
+def missing_error(column: str, n: int, rows: pd.Index, where: str) -> DataError:
+    """The error for n rows, the first of them `rows`, that lack a part of their key."""
+    return DataError(
+        f"{where}: column {column!r}: {n} rows have no value: {rows_text(range(len(rows)), rows)}",
+        hint="a key must name one row; fill the values in, or remove the rows",
+    )
 
 
 def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
@@ -66,11 +71,16 @@ def check_unique(table: pd.DataFrame, columns: Sequence[str], where: str) -> Non
     if len(distinct_rows(table, columns)[1]) < len(table):
         repeated = table.duplicated(list(columns)).to_numpy()
         examples = table.loc[repeated, list(columns)].drop_duplicates().head(EXAMPLES)
-        shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
-        raise DataError(
-            f"{where}: {repeated.sum()} rows repeat the key ({', '.join(columns)}) of another row: {shown}",
-            hint="a key must name one row; remove the repeated rows",
-        )
+        raise repeated_error(columns, int(repeated.sum()), examples, where)
+
+
+def repeated_error(columns: Sequence[str], n: int, examples: pd.DataFrame, where: str) -> DataError:
+    """The error for n rows whose key is that of another; `examples`: of such keys."""
+    shown = "; ".join(", ".join(f"{c}={_shown(v)}" for c, v in row.items()) for row in examples.to_dict("records"))
+    return DataError(
+        f"{where}: {n} rows repeat the key ({', '.join(columns)}) of another row: {shown}",
+        hint="a key must name one row; remove the repeated rows",
+    )
 
 
 def _shown(value: object) -> str:
