@@ -14,4 +14,5 @@ reasons      why a row deserves a look
 departures   the same, for forecasts far from what one would expect
 review       the rows that most deserve one
 points       the forecast of every row, in the order of the rows
+parts        forecasts of parts of the rows, put together in their order
 """

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import FloatArray
+from tabcli.arrays import FloatArray, IntArray
 from tabcli.artifacts.contents import FittedPipeline, Run
 from tabcli.artifacts.encoded_names import PLACES, ROW
 from tabcli.errors import BundleError, memory_error
@@ -35,15 +35,28 @@ def member_outputs(run: Run, encoded: pd.DataFrame) -> FloatArray:
         members = networks_of(run)
         specs = [member.spec for member in members]
         kinds = {_kind(spec): spec for spec in specs}
-        inputs = {kind: encoded_dataset(run.fitted, run.snapshot, encoded, spec) for kind, spec in kinds.items()}
+        whole = encoded.iloc[_filled_up(len(encoded))]
+        inputs = {kind: encoded_dataset(run.fitted, run.snapshot, whole, spec) for kind, spec in kinds.items()}
         for spec in specs:
             inputs[_kind(spec)].check_codes([n for n, _ in spec.embeddings.values()])
-        outputs = [predict_outputs(m, inputs[_kind(m.spec)]).astype("float64") for m in members]
+        outputs = [predict_outputs(m, inputs[_kind(m.spec)])[: len(encoded)].astype("float64") for m in members]
         return np.stack(outputs)
     except (RuntimeError, TypeError) as error:
         if full := memory_error(error):
             raise full from None
         raise BundleError(f"the weights do not fit the network that the run describes: {error}") from None
+
+
+TOGETHER = 64
+"""Networks are given a multiple of so many rows: the last ones of another number would get other last bits, and a row's
+forecast depends on no other row.
+"""
+
+
+def _filled_up(n: int) -> IntArray:
+    """The places of n rows, and of the last one again up to a multiple of `TOGETHER`."""
+    places: IntArray = np.minimum(np.arange(-(-n // TOGETHER) * TOGETHER), n - 1)
+    return places
 
 
 def predict_target(run: Run, encoded: pd.DataFrame, dates: pd.Series) -> FloatArray:

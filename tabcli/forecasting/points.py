@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tabcli.arrays import BoolArray, FloatArray
+from tabcli.arrays import BoolArray, FloatArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW
 from tabcli.config.values import Duration
 from tabcli.errors import BundleError, DataError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
 from tabcli.evaluation.value_added import model_column
-from tabcli.forecasting.bounds import bound_notes, quantiles_of
+from tabcli.forecasting.bounds import noted_on_bounds, quantiles_of
 from tabcli.forecasting.known import has_train, known_targets
-from tabcli.forecasting.notes import FarValues, closed_notes, ended_notes, far_values, notes_on
+from tabcli.forecasting.notes import FarValues, Noted, closed_notes, ended_notes, far_values, noted_on, sentences
 from tabcli.forecasting.outputs import outputs_of, significant
 from tabcli.forecasting.overrides import keys_of, placed
 from tabcli.forecasting.reasons import Reviewed
@@ -38,7 +38,7 @@ class Prediction:
     the target's name. `columns`: all columns that can be asked for. `counts`: *rows*, and of these *zero* by rule.
     `warnings`: one sentence each. `applied`: the rows as they were encoded. `totals`: see `totals.totals_of`; `review`:
     see `review.review_of`; `overridden`: see `overrides.Overrides.record`; None where none were asked for. `by_date`:
-    the sum of the forecasts of each date, in their order.
+    the sum of the forecasts of each date, in their order. `noted`: what most of the warnings say, as numbers.
     """
 
     table: pd.DataFrame
@@ -50,6 +50,19 @@ class Prediction:
     review: Review | None = None
     overridden: pd.DataFrame | None = None
     by_date: pd.Series | None = None
+    noted: Sequence[Noted] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """n rows to forecast, read and checked, that are all of some series: a part of a larger table.
+
+    `numbers`: of the rows in that table, int64 (n,). `until`: the last date of all its rows.
+    """
+
+    rows: pd.DataFrame
+    numbers: IntArray
+    until: pd.Timestamp
 
 
 @dataclass(frozen=True)
@@ -87,20 +100,23 @@ def forecast(
     columns: Sequence[str] = (),
     lookups: Sequence[LookupTable] | None = None,
     wanted: Wanted = NOTHING,
+    part: Part | None = None,
 ) -> Prediction:
     """Forecasts the rows of the table `future`, in 6 significant digits, 0 where the config says so.
 
     `horizon`: forecast the next steps of every series in place of that table. `columns`: columns of the rows that are
     carried along if they exist. `lookups`: what `pipeline.apply.lookup_tables` gave, if at hand. `wanted`: what is
-    wanted beside the forecasts. Raises `DataError` for rows or overrides that cannot be used, `ConfigError` for rows
-    that cannot be made, `BundleError` where a forecast is not finite.
+    wanted beside the forecasts. `part`: rows in place of that table. Raises `DataError` for rows or overrides that
+    cannot be used, `ConfigError` for rows that cannot be made, `BundleError` where a forecast is not finite.
     """
     config = run.fitted.config
     made = None
     if horizon is not None:
         _refuse_later_rows(run, data)
         made = future_rows(run.fitted, horizon)
-    applied = apply(run.fitted, data, rows=made, lookups=lookups)
+    given, until, numbers = (made, None, None) if part is None else (part.rows, part.until, part.numbers)
+    end = None if until is None else max(run.fitted.known_until, until)
+    applied = apply(run.fitted, data, rows=given, lookups=lookups, until=end)
     outputs = outputs_of(run, applied.encoded.table, applied.rows[config.date])
     values = _finished(run, applied, outputs)
     table = _named_rows(run, applied, columns, made is not None)
@@ -114,8 +130,10 @@ def forecast(
     if bounds:
         found = quantiles_of(run, applied, outputs, list(bounds.values()))
         table[list(bounds)] = found if overrides is None else overrides.bounds(found, values)
-    notes = notes_on(applied, run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
-    notes += bound_notes(run, applied) if bounds else []
+    noted = noted_on(applied, run, numbers, until)
+    on_bounds = noted_on_bounds(run, applied) if bounds else []
+    notes = sentences(noted, len(table), run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
+    notes += sentences(on_bounds, len(table), run)
     notes += [] if overrides is None else overrides.notes(values, bool(bounds))
     totals = totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
     zero = zero_rows(applied, config)
@@ -131,7 +149,8 @@ def forecast(
     counts = {"rows": len(table), "zero": int(zero.sum())}
     by_date = table.groupby(config.date)[target].sum()
     columns_there = [*applied.rows.columns, target, *([] if overrides is None else [model_column(target)])]
-    return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date)
+    noted = [*noted, *on_bounds]
+    return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date, noted)
 
 
 def _named_rows(run: Run, applied: Applied, columns: Sequence[str], made: bool) -> pd.DataFrame:
