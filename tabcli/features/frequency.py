@@ -8,6 +8,8 @@ Splits, horizons and windows all count in steps, so that a month is a month howe
     quarterly   3 mo             31 Dec, 31 Mar               1, 0      (before 31 March)
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -32,6 +34,44 @@ class FrequencyState(TypedDict):
 
 
 @dataclass(frozen=True)
+class Spacing:
+    """The different dates of some rows, sorted, datetime64[us] (k,), and how far apart neighbouring rows of a series
+    are: seconds → how often; and, where no two are closer than 20 days, calendar months → how often.
+    """
+
+    dates: AnyArray
+    gaps: dict[int, int]
+    months: dict[int, int]
+
+    @classmethod
+    def of(cls, dates: pd.Series, series: IntArray | None = None) -> "Spacing":
+        """Of dates (n,); `series`: the number of each row's series, int64 (n,)."""
+        codes = np.zeros(len(dates), dtype="int64") if series is None else series
+        keys = np.unique(moment_keys(codes, seconds_of(dates)))
+        inside = np.diff(keys >> MOMENT_BITS) == 0
+        gaps = _counts(np.diff(keys)[inside])
+        months = {}
+        if gaps and min(gaps) >= 20 * DAY:
+            seconds = (keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO
+            months = _counts(np.diff(_months(seconds.astype("datetime64[s]")))[inside])
+        return cls(np.sort(dates.dropna().unique()), gaps, months)
+
+    def merge(self, *others: "Spacing") -> "Spacing":
+        """Of the rows of all parts together, each of which has all rows of its series."""
+        parts = (self, *others)
+        gaps, months = (Counter[int](), Counter[int]())
+        for part in parts:
+            gaps.update(part.gaps)
+            months.update(part.months)
+        return Spacing(np.unique(np.concatenate([p.dates for p in parts])), dict(gaps), dict(months))
+
+
+def _counts(values: IntArray) -> dict[int, int]:
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
 class Frequency:
     """How long a step is: `count` seconds (*s*) or calendar months (*mo*)."""
 
@@ -52,7 +92,12 @@ class Frequency:
         """
         if declared is not None:
             return cls(declared.count, "mo") if declared.unit == "mo" else cls(declared.seconds, "s")
-        moments = pd.DatetimeIndex(np.sort(dates.unique()))
+        return cls.found(Spacing.of(dates, series))
+
+    @classmethod
+    def found(cls, spacing: "Spacing") -> "Frequency":
+        """As `of`, where no step is declared."""
+        moments = pd.DatetimeIndex(spacing.dates)
         if len(moments) < 2:
             return cls(DAY, "s")
         gaps = np.diff(moments.to_numpy().astype("datetime64[s]").astype("int64"))
@@ -60,25 +105,22 @@ class Frequency:
             return cls(int(np.gcd.reduce(np.diff(_months(moments.to_numpy())))), "mo")
         common = int(np.gcd.reduce(gaps))
         step = common if common >= HOUR or common == gaps.min() else DAY
-        return cls._usual(dates, series, step)
+        return cls._usual(spacing, step)
 
     @classmethod
-    def _usual(cls, dates: pd.Series, series: IntArray | None, step: int) -> "Frequency":
+    def _usual(cls, spacing: "Spacing", step: int) -> "Frequency":
         """How far apart most rows of a series are, where that is longer than `step`, in seconds."""
-        codes = np.zeros(len(dates), dtype="int64") if series is None else series
-        keys = np.unique(moment_keys(codes, seconds_of(dates)))
-        inside = np.diff(keys >> MOMENT_BITS) == 0
-        gaps = np.diff(keys)[inside]
-        if len(gaps) < FEWEST_GAPS:
+        gaps, months = spacing.gaps, spacing.months
+        n = sum(gaps.values())
+        if n < FEWEST_GAPS:
             return cls(step, "s")
         usual = _most_frequent(gaps)
-        if usual > step and (gaps == usual).mean() >= 0.8 and (gaps % usual == 0).mean() >= 0.9:
+        multiples = sum(count for gap, count in gaps.items() if gap % usual == 0)
+        if usual > step and gaps[usual] / n >= 0.8 and multiples / n >= 0.9:
             return cls(usual, "s")
-        seconds = (keys & ((1 << MOMENT_BITS) - 1)) - MOMENT_ZERO
-        months = np.diff(seconds.astype("datetime64[s]").astype("datetime64[M]").astype("int64"))[inside]
-        if step < WEEK and gaps.min() >= 20 * DAY and months.min() > 0:
+        if step < WEEK and min(gaps) >= 20 * DAY and min(months) > 0:
             usual = _most_frequent(months)
-            if (months == usual).mean() >= 0.8 and (months % usual == 0).all():
+            if months[usual] / n >= 0.8 and all(gap % usual == 0 for gap in months):
                 return cls(usual, "mo")
         return cls(step, "s")
 
@@ -175,9 +217,9 @@ def _months(moments: AnyArray) -> IntArray:
     return moments.astype("datetime64[M]").astype("int64")
 
 
-def _most_frequent(values: IntArray) -> int:
-    found, counts = np.unique(values, return_counts=True)
-    return int(found[np.argmax(counts)])
+def _most_frequent(counts: Mapping[int, int]) -> int:
+    """Of several that occur equally often, the smallest."""
+    return min(counts, key=lambda value: (-counts[value], value))
 
 
 def _monthly(moments: pd.DatetimeIndex) -> bool:

@@ -17,7 +17,8 @@ import pandas as pd
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.artifacts.contents import Run, Weights
 from tabcli.config.schema import ONE_SERIES
-from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, UNKNOWN, Levels
+from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, UNKNOWN
+from tabcli.preprocessing.counts import Levels
 
 View = Literal["read", "weights"]
 VIEWS: tuple[View, ...] = ("read", "weights")

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabcli.arrays import AnyArray
 from tabcli.errors import DataError
-from tabcli.tables.kinds import as_text, is_text, kind_of, require_columns
+from tabcli.preprocessing.counts import Counted, Levels
+from tabcli.preprocessing.summaries import narrowed
+from tabcli.tables.kinds import as_text, is_text, require_columns
 from tabcli.tables.levels import MISSING_NUMBERS
 from tabcli.tables.rows import frame_of
 
@@ -20,46 +22,12 @@ MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 Counts = dict[str, int]
 """What was counted in a column (missing, unknown), or in each of several columns."""
 
-Levels = list[str] | list[int] | list[float]
-
 
 class CategorifyState(TypedDict):
     """What is kept of a `Categorify`."""
 
     levels: dict[str, Levels]
     with_missing: NotRequired[list[str]]
-
-
-def _text_levels(column: pd.Series) -> list[str]:
-    n = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(column.cat.categories) + 1)
-    return sorted(str(c) for c in column.cat.categories[n[1:] > 0])
-
-
-def narrowed(values: AnyArray) -> bool:
-    """Whether the values (n,) are whole numbers in so narrow a range that a table of the range is small."""
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
-
-
-def _distinct(values: AnyArray) -> AnyArray:
-    """The different values, sorted, as `np.unique` gives them; whole numbers of a narrow range are counted instead."""
-    if not len(values) or not narrowed(values):
-        return np.unique(values)
-    low = values.min()
-    seen: AnyArray = (np.flatnonzero(np.bincount(values - low)) + low).astype(values.dtype)
-    return seen
-
-
-def _number_levels(column: pd.Series) -> list[int] | list[float]:
-    values = column.to_numpy()
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-        whole = (np.abs(values) < 2**53).all() and (values == np.round(values)).all()
-        values = _distinct(values.astype("int64") if whole else values)
-    else:
-        values = _distinct(values.astype("int64"))
-    levels: list[int] | list[float] = values.tolist()
-    return levels
 
 
 def _number_codes(values: AnyArray, levels: AnyArray) -> NDArray[np.int32]:
@@ -111,16 +79,16 @@ class Categorify:
     @classmethod
     def fit(cls, table: pd.DataFrame, columns: Iterable[str]) -> "Categorify":
         """Learns the levels of the columns. Raises `DataError` for dates."""
-        levels = {name: cls.levels(table[name]) for name in columns}
-        return cls(levels, tuple(name for name in levels if table[name].isna().any()))
+        found = {name: Counted.of(table[name]) for name in columns}
+        levels = {name: cls.levels(counted, name) for name, counted in found.items()}
+        return cls(levels, tuple(name for name, counted in found.items() if counted.missing))
 
     @staticmethod
-    def levels(column: pd.Series) -> Levels:
-        """The values of a column, sorted. Raises `DataError` for dates."""
-        kind = kind_of(column)
-        if kind == "date":
-            raise DataError(f"column {column.name!r} holds dates and cannot be categorical; use its parts")
-        return _text_levels(column) if kind == "text" else _number_levels(column)
+    def levels(counted: Counted, name: str) -> Levels:
+        """The values of the column `name`, sorted. Raises `DataError` for dates."""
+        if counted.kind == "date":
+            raise DataError(f"column {name!r} holds dates and cannot be categorical; use its parts")
+        return counted.levels
 
     def codes(self, column: pd.Series, name: str) -> NDArray[np.int32]:
         """One column (n,) → its codes by the learned levels of `name`, int32 (n,), whatever its dtype."""

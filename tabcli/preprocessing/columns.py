@@ -19,8 +19,17 @@ from numpy.typing import NDArray
 from tabcli.arrays import AnyArray, IntArray
 from tabcli.errors import BundleError, DataError
 from tabcli.parallel import parallel_map
-from tabcli.preprocessing.categorical import Categorify, CategorifyState, Counts, count_codes, narrowed
-from tabcli.preprocessing.continuous import FLAG_SUFFIX, FillMissing, FillMissingState, Normalize, NormalizeState
+from tabcli.preprocessing.categorical import Categorify, CategorifyState, Counts, count_codes
+from tabcli.preprocessing.continuous import (
+    FLAG_SUFFIX,
+    FillMissing,
+    FillMissingState,
+    Normalize,
+    NormalizeState,
+    check_continuous,
+)
+from tabcli.preprocessing.counts import Counted, Levels
+from tabcli.preprocessing.summaries import narrowed
 from tabcli.tables.joins import FactorizedTable, Rows
 from tabcli.tables.kinds import require_columns
 from tabcli.tables.rows import frame_of
@@ -84,6 +93,21 @@ class _Parts:
         return [values[at] for at in (self.chosen if codes is None else self.codes[id(codes)])]
 
 
+def column_counts(table: Rows, names: Iterable[str], at: Chosen = ALL) -> dict[str, Counted]:
+    """How often each value of the columns `names` occurs in the rows `at` of a table."""
+    rows, names = FactorizedTable.of(table), list(dict.fromkeys(names))
+    n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in _keys_of(rows, names).items()}
+
+    def count(name: str) -> Counted:
+        column = rows.stored[name]
+        if column.codes is None:
+            return Counted.of(column.values.iloc[at])
+        counts = n_seen[id(column.codes)]
+        return Counted.of(column.values[counts > 0], counts[counts > 0])
+
+    return dict(zip(names, parallel_map(count, names, len(rows)), strict=True))
+
+
 class PreprocessorState(TypedDict):
     """What is kept of a `Preprocessor`."""
 
@@ -113,42 +137,38 @@ class Preprocessor:
         cls, table: Rows, categorical: Sequence[str], continuous: Sequence[str], at: Chosen = ALL
     ) -> "Preprocessor":
         """Learns from the rows `at` of a table. Raises `DataError` as its steps do, or where a flag's name is taken."""
+        found = column_counts(table, [*categorical, *continuous], at)
         rows = FactorizedTable.of(table)
-        keys = _keys_of(rows, [*categorical, *continuous])
-        n_seen = {key: np.bincount(place[at], minlength=n) for key, (place, n) in keys.items()}
+        for name in continuous:
+            if rows.kind(name) in ("text", "date"):
+                check_continuous(rows[name].iloc[at])
+        return cls.learn(found, categorical, continuous)
 
-        def part(name: str) -> tuple["pd.Series", IntArray | None]:
-            """The values in the chosen rows, and how often each is there, if not once."""
-            column = rows.stored[name]
-            if column.codes is None:
-                return column.values.iloc[at], None
-            counts = n_seen[id(column.codes)]
-            return column.values[counts > 0], counts[counts > 0]
+    @classmethod
+    def learn(
+        cls, found: Mapping[str, Counted], categorical: Sequence[str], continuous: Sequence[str]
+    ) -> "Preprocessor":
+        """As `fit`, from how often each value of a column occurs in the training rows."""
 
-        def learn(name: str) -> tuple[float, float, float, bool]:
-            values, counts = part(name)
-            try:
-                summary = FillMissing.learn(values, counts)
-            except DataError:
-                FillMissing.learn(rows[name].iloc[at])  # says which rows are wrong
-                raise
+        def numbers_of(name: str) -> tuple[float, float, float, bool]:
+            summary = FillMissing.summary(found[name], name)
             median = summary.median
             return median, *Normalize.learn(summary.filled(median)), summary.missing > 0
 
-        def levels(name: str) -> tuple[list[str] | list[int] | list[float], bool]:
-            values = part(name)[0]
-            return Categorify.levels(values), bool(values.isna().any())
+        def levels(name: str) -> tuple[Levels, bool]:
+            return Categorify.levels(found[name], name), found[name].missing > 0
 
-        numbers = dict(zip(continuous, parallel_map(learn, continuous, len(rows)), strict=True))
-        coded = dict(zip(categorical, parallel_map(levels, categorical, len(rows)), strict=True))
+        n_rows = max((len(part) for counted in found.values() for part in counted.parts), default=0)
+        numbers = dict(zip(continuous, parallel_map(numbers_of, continuous, n_rows), strict=True))
+        coded = {name: levels(name) for name in categorical}
         fill_missing = FillMissing(
             {name: median for name, (median, *_) in numbers.items()}, tuple(n for n in continuous if numbers[n][-1])
         )
-        means, stds = ({name: found[i] for name, found in numbers.items()} for i in (1, 2))
+        means, stds = ({name: learned[i] for name, learned in numbers.items()} for i in (1, 2))
         flags: dict[str, list[int]] = {name: [0, 1] for name in fill_missing.flag_columns}
         if taken := flags.keys() & {*categorical, *continuous}:
             raise _flag_error(min(taken))
-        learned = {name: found for name, (found, _) in coded.items()}
+        learned = {name: values for name, (values, _) in coded.items()}
         with_missing = tuple(name for name, (_, missing) in coded.items() if missing)
         return cls(fill_missing, Categorify({**learned, **flags}, with_missing), Normalize(means, stds))
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, FloatArray, IntArray
+from tabcli.arrays import AnyArray, FloatArray
 from tabcli.errors import DataError
 from tabcli.preprocessing.categorical import Counts
-from tabcli.preprocessing.summaries import Summary
-from tabcli.tables.kinds import is_whole, kind_of, require_columns
+from tabcli.preprocessing.counts import Counted
+from tabcli.preprocessing.summaries import Spread, Summary
+from tabcli.tables.kinds import kind_of, require_columns
 from tabcli.tables.rows import frame_of
 from tabcli.tables.texts import EXACT, not_numeric_error
 
@@ -20,8 +21,8 @@ FLAG_SUFFIX = "_na"
 """What a column's flag of missing values is called after: its name with this at the end."""
 
 
-def _continuous(column: pd.Series) -> FloatArray:
-    """A column as float64 (n,), NaN where it is missing or not finite. Raises `DataError` for texts and dates."""
+def check_continuous(column: pd.Series) -> None:
+    """Raises `DataError` for texts, with the rows that hold no numbers, and for dates."""
     kind = kind_of(column)
     if kind in ("text", "date"):
         example = column.dropna().iloc[:1].tolist()
@@ -31,8 +32,13 @@ def _continuous(column: pd.Series) -> FloatArray:
             found = not_numeric_error(column, message)
             message, hint = found.message, f"list it under `categorical`; or {found.hint}"
         raise DataError(message, hint=hint)
+
+
+def _continuous(column: pd.Series) -> FloatArray:
+    """A column as float64 (n,), NaN where it is missing or not finite. Raises `DataError` for texts and dates."""
+    check_continuous(column)
     values = column.to_numpy(dtype="float64")
-    if kind != "float" or np.isfinite(values).all():
+    if kind_of(column) != "float" or np.isfinite(values).all():
         return values
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -68,23 +74,23 @@ class FillMissing:
         """Learns medians and flags. Raises `DataError` for a column without any value, or of texts or dates."""
         medians, flagged, whole = {}, [], []
         for name in columns:
-            summary = cls.learn(table[name])
+            check_continuous(table[name])
+            found = Counted.of(table[name])
+            summary = cls.summary(found, name)
             medians[name] = summary.median
             if summary.missing:
                 flagged.append(name)
-            if _are_whole(summary.values):
+            if _are_whole(found.merged.numbers()[0]):
                 whole.append(name)
         return cls(medians, tuple(flagged), tuple(whole))
 
     @staticmethod
-    def learn(column: pd.Series, counts: IntArray | None = None) -> Summary:
-        """How often each number of a column (n,) occurs. `counts`: in how many rows each one stands, int64 (n,), if not
-        in one. Raises `DataError` as `fit` does.
-        """
-        summary = Summary.of(column.to_numpy() if is_whole(column) else _continuous(column), counts)
+    def summary(counted: Counted, name: str) -> Summary | Spread:
+        """How often each number of the column `name` occurs. Raises `DataError` where it has none."""
+        summary = counted.summary
         if not summary.n:
             raise DataError(
-                f"column {column.name!r} has no value in any of the {summary.missing} training rows",
+                f"column {name!r} has no value in any of the {summary.missing} training rows",
                 hint="leave it out of `continuous`",
             )
         return summary
@@ -153,7 +159,7 @@ class Normalize:
         return cls(means, stds)
 
     @staticmethod
-    def learn(summary: Summary) -> tuple[float, float]:
+    def learn(summary: Summary | Spread) -> tuple[float, float]:
         """Mean and standard deviation of a column without missing values."""
         mean, std = summary.mean, summary.std
         return mean, std if std > 1e-12 * max(1.0, abs(mean)) else 1.0  # what float64 cannot tell from a constant

@@ -8,12 +8,12 @@ However many parts there are, and in whatever order they are merged, the statist
 exact. All rows in memory are the case of one part.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tabcli.arrays import AnyArray, FloatArray, IntArray
-from tabcli.preprocessing.categorical import narrowed
 
 UNIT = -1126
 """Every float64 is a whole number of 2^UNIT: the smallest one, 2^-1074, times its 53 bits."""
@@ -25,6 +25,12 @@ CHUNK = 1 << 25
 
 LOW = (1 << 27) - 1
 """The lower 27 of a float64's 53 bits."""
+
+
+def narrowed(values: AnyArray) -> bool:
+    """Whether the values (n,) are whole numbers in so narrow a range that a table of the range is small."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    return values.dtype.kind in "iu" and high - low <= max(len(values), 1 << 10) and abs(low) < 2**52
 
 
 def exact_sum(values: FloatArray, counts: IntArray) -> int:
@@ -103,22 +109,140 @@ class Summary:
     @property
     def mean(self) -> float:
         """Correctly rounded. Needs a number."""
-        return exact_sum(self.values, self.counts) / (self.n << -UNIT)
+        return _mean([(self.values, self.counts)], self.n)
 
     @property
     def std(self) -> float:
         """The population's standard deviation. Needs a number."""
-        exponent = int(np.frexp(np.abs(self.values).max())[1])
-        squares = sum(exact_sum(part, self.counts) for part in _squares(np.ldexp(self.values, -exponent)))
-        total, n = exact_sum(self.values, self.counts), self.n
-        up, down = max(exponent, 0), max(-exponent, 0)  # Σ x² is `squares` times 4^exponent
-        spread = (n * squares << 2 * up - UNIT) - (total * total << 2 * down)
-        variance = max(spread, 0) / (n * n << 2 * (down + up) - 2 * UNIT)
-        return float(np.ldexp(np.sqrt(variance), up))
+        return _std(lambda: [(self.values, self.counts)], self.n, float(np.abs(self.values).max()))
+
+    @property
+    def largest(self) -> float:
+        """Needs a number."""
+        return float(self.values[-1])
 
     def filled(self, value: float) -> "Summary":
         """Of the column with `value` in place of what is missing."""
         return self.merge(Summary(np.array([value]), np.array([self.missing]))) if self.missing else self
+
+
+Counts = tuple[FloatArray, IntArray]
+"""Different numbers, sorted, float64 (k,), and in how many rows each stands, int64 (k,)."""
+
+
+def _mean(parts: Iterable[Counts], n: int) -> float:
+    return sum(exact_sum(values, counts) for values, counts in parts) / (n << -UNIT)
+
+
+def _std(parts: Callable[[], Iterable[Counts]], n: int, largest: float) -> float:
+    """`largest`: the largest number but for its sign."""
+    exponent = int(np.frexp(largest)[1])
+    total = squares = 0
+    for values, counts in parts():
+        total += exact_sum(values, counts)
+        squares += sum(exact_sum(part, counts) for part in _squares(np.ldexp(values, -exponent)))
+    up, down = max(exponent, 0), max(-exponent, 0)  # Σ x² is `squares` times 4^exponent
+    spread = (n * squares << 2 * up - UNIT) - (total * total << 2 * down)
+    variance = max(spread, 0) / (n * n << 2 * (down + up) - 2 * UNIT)
+    return float(np.ldexp(np.sqrt(variance), up))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Numbers of some rows, which are loaded when they are needed."""
+
+    load: Callable[[], Counts]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """As a `Summary`, of so many different numbers that they are in memory one part after the other.
+
+    Its statistics have the bits of the `Summary` of all parts together.
+    """
+
+    parts: Sequence[Part]
+    missing: int = 0
+
+    def _loaded(self) -> Iterable[Counts]:
+        return (found for found in (part.load() for part in self.parts) if len(found[0]))
+
+    @property
+    def n(self) -> int:
+        """Rows with a number."""
+        return sum(int(counts.sum()) for _, counts in self._loaded())
+
+    @property
+    def median(self) -> float:
+        """The middle number, or the mean of the two in the middle. Needs a number."""
+        n = self.n
+        return float(np.mean([self._at((n - 1) // 2), self._at(n // 2)]))
+
+    def _at(self, rank: int) -> float:
+        """The number with so many rows before it when all are sorted: found bit by bit, in ever shorter stretches."""
+        parts = [_Stretch(values, counts, 0, len(values), 0) for values, counts in self._loaded()]
+        low, high = (ends(_key(float(part.values[place])) for part in parts) for ends, place in ((min, 0), (max, -1)))
+        while low < high:
+            middle = (low + high) // 2
+            cut = [part.cut(_number(middle)) for part in parts]
+            if sum(below for _, below in cut) > rank:
+                high = middle
+                parts = [replace(part, end=place) for part, (place, _) in zip(parts, cut, strict=True)]
+            else:
+                low = middle + 1
+                parts = [replace(p, start=place, below=n) for p, (place, n) in zip(parts, cut, strict=True)]
+        return _number(low)
+
+    @property
+    def mean(self) -> float:
+        """Correctly rounded. Needs a number."""
+        return _mean(self._loaded(), self.n)
+
+    @property
+    def std(self) -> float:
+        """The population's standard deviation. Needs a number."""
+        ends = [max(-float(values[0]), float(values[-1])) for values, _ in self._loaded()]
+        return _std(self._loaded, self.n, max(ends))
+
+    @property
+    def largest(self) -> float:
+        """Needs a number."""
+        return max(float(values[-1]) for values, _ in self._loaded())
+
+    def filled(self, value: float) -> "Spread":
+        """Of the column with `value` in place of what is missing."""
+        if not self.missing:
+            return self
+        filling = np.array([value]), np.array([self.missing])
+        return Spread([*self.parts, Part(lambda: filling)])
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The place of a number among those of one part: between `start` and `end`, with `below` rows before `start`."""
+
+    values: FloatArray
+    counts: IntArray
+    start: int
+    end: int
+    below: int
+
+    def cut(self, number: float) -> tuple[int, int]:
+        """Where the numbers above a number begin, and how many rows have none of these."""
+        place = self.start + int(np.searchsorted(self.values[self.start : self.end], number, side="right"))
+        return place, self.below + int(self.counts[self.start : place].sum())
+
+
+def _key(number: float) -> int:
+    """Whole numbers in the order of float64 numbers."""
+    bits = int(np.array([number + 0.0]).view("int64")[0])
+    return bits if bits >= 0 else -(2**63) - bits
+
+
+def _number(key: int) -> float:
+    """The number of a `_key`."""
+    bits = np.array([key if key >= 0 else -(2**63) - key], dtype="int64")
+    return float(bits.view("float64")[0])
 
 
 def _counted(values: FloatArray, counts: IntArray) -> tuple[FloatArray, IntArray]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from tabcli.arrays import FloatArray
+from tabcli.arrays import FloatArray, IntArray
 from tabcli.config.values import Transform
 from tabcli.errors import DataError
-from tabcli.preprocessing.summaries import Summary
+from tabcli.preprocessing.counts import Counted
+from tabcli.preprocessing.summaries import Part, Spread, Summary
 
 HIGHEST = 10.0
 """A Box–Cox forecast is at most so many times the largest training target: the inverse may grow without bound."""
@@ -33,14 +36,51 @@ def golden_section(cost: Callable[[float], float], low: float, high: float, n: i
     return (low + high) / 2
 
 
-def boxcox_power(target: FloatArray) -> float:
-    """The λ in −2 … 2 with which (t^λ − 1) / λ of positive targets (n,) is most like normal, by its likelihood."""
+def boxcox_power(target: FloatArray, counts: IntArray | None = None) -> float:
+    """The λ in −2 … 2 with which (t^λ − 1) / λ of positive targets (n,) is most like normal, by its likelihood.
+
+    `counts`: how often each target occurs, int64 (n,), if not once.
+    """
     logs = np.log(target)
+    share = np.full(len(logs), 1 / len(logs)) if counts is None else counts / counts.sum()
+    mean = float(share @ logs)
+
+    def spread(y: FloatArray) -> float:
+        return float(np.sqrt(share @ (y - share @ y) ** 2))
 
     def cost(power: float) -> float:
-        return float(np.log(_boxcox(logs, power).std() + 1e-300) - (power - 1) * logs.mean())
+        return float(np.log(spread(_boxcox(logs, power)) + 1e-300) - (power - 1) * mean)
 
-    return golden_section(cost, -2.0, 2.0) if logs.std() > 0 else 1.0
+    return golden_section(cost, -2.0, 2.0) if logs.min() < logs.max() else 1.0
+
+
+SAMPLED = 1 << 20
+"""The power of Box–Cox is found on at most so many different targets."""
+
+
+def _sampled(target: Counted) -> tuple[FloatArray, IntArray]:
+    """Different targets, sorted, and how often each occurs: all, or as many as `SAMPLED` holds, chosen by their bits.
+
+    The choice depends neither on how the rows are cut nor on their order.
+    """
+    bits, values, counts = 0, np.empty(0), np.empty(0, dtype="int64")
+    for part in target.parts:
+        new, n = part.numbers()
+        chosen = _drawn(new) & np.uint64((1 << bits) - 1) == 0
+        both, codes = np.unique(np.concatenate([values, new[chosen]]), return_inverse=True)
+        counts = np.bincount(codes, np.concatenate([counts, n[chosen]]), minlength=len(both)).astype("int64")
+        values = both
+        while len(values) > SAMPLED:
+            bits += 1
+            kept = _drawn(values) & np.uint64((1 << bits) - 1) == 0
+            values, counts = values[kept], counts[kept]
+    return values, counts
+
+
+def _drawn(values: FloatArray) -> NDArray[np.uint64]:
+    """A random number for each value, uint64 (n,), that depends on its bits alone."""
+    drawn: NDArray[np.uint64] = pd.util.hash_array(values)
+    return drawn
 
 
 def _boxcox(logs: FloatArray, power: float) -> FloatArray:
@@ -88,16 +128,36 @@ class TargetTransform:
     @classmethod
     def fit(cls, kind: Transform, target: ArrayLike) -> "TargetTransform":
         """Learns from targets (n,). Raises `DataError` with the count where the transform does not take some."""
-        values = np.asarray(target, dtype="float64")
-        bad = int(cls.refused(kind, values).sum())
+        return cls.learn(kind, Counted.of(pd.Series(np.asarray(target, dtype="float64"))))
+
+    @classmethod
+    def learn(cls, kind: Transform, target: Counted) -> "TargetTransform":
+        """As `fit`, from how often each target occurs."""
+        bad = target.missing
+        for part in target.parts:
+            bad += int(part.counts[cls.refused(kind, part.values.astype("float64"))].sum())
         if bad:
-            raise DataError(f"{bad} of {len(values)} targets are zero, negative or missing: {kind} does not take them")
-        transform = cls(kind, highest_=float(values.max()), power_=boxcox_power(values) if kind == "boxcox" else 1.0)
+            n = target.missing + sum(int(part.counts.sum()) for part in target.parts)
+            raise DataError(f"{bad} of {n} targets are zero, negative or missing: {kind} does not take them")
+        power = boxcox_power(*_sampled(target)) if kind == "boxcox" else 1.0
+        transform = cls(kind, highest_=target.summary.largest, power_=power)
         if kind in ("identity", "boxcox"):
-            y = Summary.of(transform.scaled(values))
+            y = transform._summary(target)
             transform = replace(transform, centre_=y.mean, scale_=y.std or 1.0)
-        y = Summary.of(transform.scaled(values))
-        return replace(transform, mean_=y.mean, std_=y.std or 1.0, max_=float(y.values[-1]))
+        y = transform._summary(target)
+        return replace(transform, mean_=y.mean, std_=y.std or 1.0, max_=y.largest)
+
+    def _summary(self, target: Counted) -> Summary | Spread:
+        """Of the targets on the learned scale."""
+        found = target.summary
+        if isinstance(found, Summary):
+            return Summary.of(self.scaled(found.values), found.counts)
+        return Spread([Part(partial(self._scaled_part, part)) for part in found.parts])
+
+    def _scaled_part(self, part: Part) -> tuple[FloatArray, IntArray]:
+        values, counts = part.load()
+        y = Summary.of(self.scaled(values), counts)
+        return y.values, y.counts
 
     @staticmethod
     def refused(kind: Transform, values: FloatArray) -> NDArray[np.bool_]:

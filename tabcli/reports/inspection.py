@@ -15,7 +15,8 @@ from tabcli.artifacts.encoded_names import input_column, row_column
 from tabcli.bundle import directories, manifest
 from tabcli.config.data import Table
 from tabcli.config.values import Scalar
-from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING, Levels
+from tabcli.preprocessing.categorical import FIRST_LEVEL, MISSING
+from tabcli.preprocessing.counts import Levels
 from tabcli.shown import Shown
 from tabcli.tables.contract import ColumnProfile
 from tabcli.tables.kinds import kind_of
