@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from tabcli.arrays import FloatArray, IntArray
 from tabcli.errors import DataError
+from tabcli.preprocessing.summaries import UNIT, exact_sum
 
 CHANCE = 3.0
 """What differs by more than so many standard errors is more than chance."""
@@ -159,23 +160,60 @@ def seasonal_scale(series: IntArray, step: IntArray, target: FloatArray, season:
     target never changes, get the mean scale of the others; the last element is that mean, for unknown series. Raises
     `DataError` where no series has such a pair.
     """
+    return with_mean_scale(seasonal_changes(series, step, target, season, n_series))
+
+
+def seasonal_changes(series: IntArray, step: IntArray, target: FloatArray, season: int, n_series: int) -> FloatArray:
+    """Each series' mean |target − target `season` steps before|, float64 (n_series,), 0 where there is no such pair.
+
+    See `seasonal_scale`. The order of the rows does not matter.
+    """
     known = series >= 0
     series, step, target = series[known], step[known], target[known]
     span = int(step.max() - step.min()) + season + 1 if len(step) else 1
     keys = series * span + (step - step.min() + season if len(step) else step)
     order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys[order], keys - season), max(len(keys) - 1, 0))
-    paired = (keys[order][place] == keys - season) & (series[order][place] == series)
-    changes = np.abs(target - target[order][place])[paired]
+    keys, series, target = keys[order], series[order], target[order]
+    place = np.minimum(np.searchsorted(keys, keys - season), max(len(keys) - 1, 0))
+    paired = (keys[place] == keys - season) & (series[place] == series)
+    changes = np.abs(target - target[place])[paired]
     n = np.bincount(series[paired], minlength=n_series)
-    means = np.bincount(series[paired], changes, minlength=n_series) / np.maximum(n, 1)
-    if not (means > 0).any():
+    means: FloatArray = np.bincount(series[paired], changes, minlength=n_series) / np.maximum(n, 1)
+    return means
+
+
+def with_mean_scale(means: FloatArray, of_all: FloatArray | None = None) -> FloatArray:
+    """Scales (n,) with their mean in place of those that are 0, and at the end, float64 (n + 1,).
+
+    `of_all`: the scales of all series, if there are others. Raises `DataError` where none is above 0.
+    """
+    known = np.sort(means[means > 0] if of_all is None else of_all[of_all > 0])
+    if not len(known):
         raise DataError(
             "MASE is not defined: no series has two training rows a season apart with different targets",
             hint="use another metric, such as wape",
         )
-    scale: FloatArray = np.append(np.where(means > 0, means, means[means > 0].mean()), means[means > 0].mean())
-    return scale
+    return np.append(np.where(means > 0, means, known.mean()), known.mean())
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a metric is made of in some rows: a sum of errors, and what it is divided by, both without any rounding.
+
+    `errors`: in units of 2^UNIT; `weight`: rows, or the sum of actual values, in the same units.
+    """
+
+    errors: int = 0
+    weight: int = 0
+
+    def merge(self, *others: "Tally") -> "Tally":
+        """Of the rows of all parts together."""
+        parts = (self, *others)
+        return Tally(sum(p.errors for p in parts), sum(p.weight for p in parts))
+
+
+def _sum(values: FloatArray) -> int:
+    return exact_sum(values, np.ones(len(values), dtype="int64"))
 
 
 @dataclass(frozen=True)
@@ -200,18 +238,55 @@ class Criterion:
             case name:
                 return METRICS[name](actual, predicted)
 
+    def tally(self, actual: FloatArray, predicted: FloatArray) -> Tally:
+        """What `score` makes the metric of, for n rows that may be a part of all, whose actual values it takes."""
+        scored = actual != 0 if self.metric in ("rmspe", "mape") else np.ones(len(actual), dtype=bool)
+        y, p = actual[scored], predicted[scored]
+        match self.metric:
+            case "rmspe":
+                errors = ((y - p) / y) ** 2
+            case "mape":
+                errors = np.abs((y - p) / y)
+            case "rmse":
+                errors = (y - p) ** 2
+            case "rmsle":
+                errors = (np.log1p(y) - np.log1p(np.maximum(p, 0))) ** 2
+            case "pinball":
+                errors = pinball_losses(y, p, self.quantile)
+            case "mase":
+                assert self.scale is not None
+                errors = np.abs(y - p) / self.scale
+            case _:
+                errors = np.abs(y - p)
+        return Tally(_sum(errors), _sum(np.abs(y)) if self.metric == "wape" else len(y) << -UNIT)
+
+    def score(self, tally: Tally) -> float:
+        """The metric over all rows, correctly rounded but for a root: the same however the rows are cut."""
+        mean = tally.errors / tally.weight
+        return float(np.sqrt(mean)) if self.metric in ("rmspe", "rmse", "rmsle") else mean
+
     def check(self, actual: FloatArray, where: str) -> None:
         """Raises `DataError` with the count where the metric is not defined for these actual values."""
-        wrong = 0
+        self.check_count(self.count_wrong(actual), len(actual), where)
+
+    def count_wrong(self, actual: FloatArray) -> int:
+        """How many of the actual values (n,) may be what the metric is not defined for: some of them, or for *wape*
+        all of them.
+        """
+        return int((actual < 0).sum() if self.metric == "rmsle" else (actual == 0).sum())
+
+    def check_count(self, wrong: int, n: int, where: str) -> None:
+        """As `check`, for n actual values of which so many are `wrong`."""
+        what, others = "0", "mae or rmsle"
         if self.metric in ("rmspe", "mape"):
-            wrong, what, others = int((actual == 0).sum()), "0", "wape, mae or rmsle"
+            others = "wape, mae or rmsle"
         elif self.metric == "rmsle":
-            wrong, what, others = int((actual < 0).sum()), "negative", "wape, mae or rmse"
-        elif self.metric == "wape" and not np.abs(actual).sum():
-            wrong, what, others = len(actual), "0", "mae or rmsle"
+            what, others = "negative", "wape, mae or rmse"
+        elif self.metric != "wape" or wrong < n:
+            return
         if wrong:
             raise DataError(
-                f"metric {self.metric} is not defined for {wrong} of the {len(actual)} {where}, whose target is {what}",
+                f"metric {self.metric} is not defined for {wrong} of the {n} {where}, whose target is {what}",
                 hint=f"choose another metric, such as {others}, or leave these rows out with target.drop_where",
             )
 

@@ -5,7 +5,8 @@ peers of a backtest call them. The package `floor` makes others, of codes and on
 the networks and are kept in a run; a test holds the medians of both equal.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -37,18 +38,36 @@ def _group_codes(train: pd.DataFrame, rows: pd.DataFrame, by: Sequence[Label]) -
     return codes[: len(train)], codes[len(train) :]
 
 
+@dataclass(frozen=True)
+class Wider:
+    """Medians of training rows of which those at hand are a part, which has all rows of its series.
+
+    `overall`: of all. `groups`: columns that do not tell series apart → their combinations (k rows), and the median of
+    each, float64 (k,).
+    """
+
+    overall: float
+    groups: Mapping[tuple[Label, ...], tuple[pd.DataFrame, NDArray[np.float64]]] = field(default_factory=dict)
+
+
 def group_medians(
-    train: pd.DataFrame, target: NDArray[np.float64], rows: pd.DataFrame, by: Sequence[Label]
+    train: pd.DataFrame,
+    target: NDArray[np.float64],
+    rows: pd.DataFrame,
+    by: Sequence[Label],
+    wider: Wider | None = None,
 ) -> NDArray[np.float64]:
     """The median target of the training rows that share a row's values in `by`, float64 (n,), in the target's unit.
 
     Where no training row does, the last column of `by` is left out, and so on; at last the median of all training rows.
+    `wider`: where the training rows are a part of others, for groups that reach beyond it.
     """
 
     def median(values: pd.Series, codes: IntArray) -> pd.DataFrame:
         return values.groupby(codes).median().to_frame()
 
-    return _by_groups(train, target, rows, by, median, [np.median(target)])[:, 0]
+    overall = float(np.median(target)) if wider is None else wider.overall
+    return _by_groups(train, target, rows, by, median, [overall], wider)[:, 0]
 
 
 def group_quantiles(
@@ -73,6 +92,7 @@ def _by_groups(
     by: Sequence[Label],
     statistics: Callable[[pd.Series, IntArray], pd.DataFrame],
     of_all: Sequence[float] | NDArray[np.float64],
+    wider: Wider | None = None,
 ) -> NDArray[np.float64]:
     """k statistics of the training rows that share a row's values in `by`, else in fewer of them, float64 (n, k).
 
@@ -83,8 +103,11 @@ def _by_groups(
         gaps = np.isnan(found).any(axis=1)
         if not gaps.any():
             break
-        known, wanted = _group_codes(train, rows[gaps], by[:n_keys])
-        found[gaps] = statistics(pd.Series(target), known).reindex(wanted).to_numpy()
+        known_rows, values = train, target
+        if wider is not None and tuple(by[:n_keys]) in wider.groups:  # each of these rows is a group
+            known_rows, values = wider.groups[tuple(by[:n_keys])]
+        known, wanted = _group_codes(known_rows, rows[gaps], by[:n_keys])
+        found[gaps] = statistics(pd.Series(values), known).reindex(wanted).to_numpy()
     return np.where(np.isnan(found), of_all, found)
 
 
@@ -127,16 +150,19 @@ def seasonal_naive(
     series: Sequence[str],
     date: str,
     frequency: Frequency,
+    overall: float | None = None,
 ) -> NDArray[np.float64]:
     """The series' last target at the same place in the season, float64 (n,).
 
-    Where there is none, its last target; for a series without rows, the median of all training rows.
+    Where there is none, its last target; for a series without rows, `overall`, by default the median of all training
+    rows.
     """
+    overall = float(np.median(target)) if overall is None else overall
     known, wanted = (with_season(t[[*series, date]], date, frequency) for t in (train, rows))
     forecast = last_values(known, target, wanted, [*series, SEASON], date)
     if np.isnan(forecast).any():
         forecast = np.where(np.isnan(forecast), last_values(train, target, rows, series, date), forecast)
-    return np.where(np.isnan(forecast), np.median(target), forecast)
+    return np.where(np.isnan(forecast), overall, forecast)
 
 
 def naive_forecasts(
@@ -147,16 +173,19 @@ def naive_forecasts(
     date: str,
     frequency: Frequency,
     medians: Sequence[Sequence[Label]],
+    wider: Wider | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Naive forecasts of n rows by name, in the target's unit, float64 (n,): medians, last season's value, last value.
 
-    `medians`: the columns that each median is by (`season_columns`).
+    `medians`: the columns that each median is by (`season_columns`). `wider`: where the training rows are a part of
+    others.
     """
+    overall = float(np.median(target)) if wider is None else wider.overall
     train, rows = (with_season(t, date, frequency) for t in (train, rows))
     made = {}
     for by in medians:
         name = " × ".join(map(label_text, by))
-        made[f"the median by {name}"] = group_medians(train, target, rows, season_columns(by, train.columns))
-    made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency)
+        made[f"the median by {name}"] = group_medians(train, target, rows, season_columns(by, train.columns), wider)
+    made["the last season's value"] = seasonal_naive(train, target, rows, series, date, frequency, overall)
     last = last_values(train, target, rows, series, date)
-    return made | {"the last value": np.where(np.isnan(last), np.median(target), last)}
+    return made | {"the last value": np.where(np.isnan(last), overall, last)}
