@@ -1,13 +1,10 @@
 """What is known when: the one guard against leaks. Which columns may be inputs, and which a feature may read."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from tabcli.arrays import IntArray
 from tabcli.config.data import Join
 from tabcli.config.reads import JOINED, Read, Use
 from tabcli.config.schema import Config
@@ -17,7 +14,7 @@ from tabcli.features.dates import date_part_names, fourier_names
 from tabcli.features.events import event_feature_names
 from tabcli.features.frequency import Frequency
 from tabcli.tables.joins import FactorizedTable
-from tabcli.tables.texts import decimal_comma, not_numeric_error
+from tabcli.tables.texts import not_numeric_error
 
 Availability = Literal["static", "known in advance", "past only"]
 """When a column is known: *static* columns always; *known in advance* on the days to forecast too; *past only* columns
@@ -66,15 +63,7 @@ def source_columns(config: Config) -> set[str] | None:
 # ------------------------------------------------------------------------------------------- inputs
 
 
-@dataclass(frozen=True)
-class InputColumns:
-    """The inputs by role, in the order in which they are encoded."""
-
-    categorical: tuple[str, ...]
-    continuous: tuple[str, ...]
-
-
-def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, str]) -> list[str]:
+def usable_columns(table: FactorizedTable, config: Config, availability: Mapping[str, str]) -> list[str]:
     """Columns that may be inputs, in the table's order: all but date, id, target, other dates and past-only columns."""
     return [
         c
@@ -83,45 +72,6 @@ def _usable(table: FactorizedTable, config: Config, availability: Mapping[str, s
         and c not in (config.date, config.id, config.target.column)
         and table.kind(c) != "date"
     ]
-
-
-def choose_inputs(
-    table: FactorizedTable, config: Config, availability: Mapping[str, str], train: IntArray
-) -> InputColumns:
-    """The inputs that the config names; by fastai's rule (`cont_cat_split`) where it says *auto*.
-
-    The rule looks at the training rows alone, whose numbers are `train`, int64 (n,): numbers with fractions, with
-    missing values or with more than `max_card` different values are continuous; all other columns, and the series
-    columns, are categorical. Raises `DataError` where it would make categories of numbers with decimal commas.
-    """
-    by_role: dict[str, list[str]] = {"categorical": [], "continuous": []}
-    by_rule = "auto" in (config.categorical, config.continuous)
-    named = {c for role in (config.categorical, config.continuous) if role != "auto" for c in role}
-    for column in _usable(table, config, availability):
-        if column in named:
-            continue
-        values = table.stored[column].values
-        if table.kind(column) == "text" and decimal_comma(values):
-            raise not_numeric_error(table[column], "auto: a number or a category?")
-        continuous = by_rule and column not in config.series and _is_measure(table, column, train, config.max_card)
-        by_role["continuous" if continuous else "categorical"].append(column)
-    chosen = {
-        role: tuple(by_role[role]) if given == "auto" else given
-        for role, given in (("categorical", config.categorical), ("continuous", config.continuous))
-    }
-    return InputColumns(**chosen)
-
-
-def _is_measure(table: FactorizedTable, column: str, train: IntArray, max_card: int) -> bool:
-    """Whether the training rows hold numbers with fractions or missing values, or more than `max_card` different ones.
-
-    The kind of the whole column does not tell: a missing value in later rows makes floats of whole numbers.
-    """
-    values, codes = table.stored[column]
-    if table.kind(column) not in ("int", "float"):
-        return False
-    numbers = values.to_numpy()[train if codes is None else np.unique(codes[train])].astype("float64")
-    return bool((numbers != np.round(numbers)).any()) or len(np.unique(numbers)) > max_card
 
 
 def availability_of(
@@ -240,12 +190,17 @@ def check_made(table: FactorizedTable, config: Config) -> None:
         )
 
 
-def check_static(table: pd.DataFrame, config: Config, where: str) -> None:
-    """Raises `ConfigError` where a column declared static changes within a series."""
-    for column in config.availability.static:
-        changing = table.groupby(list(config.series), sort=False, observed=True)[column].nunique(dropna=False) > 1
-        if changing.any():
+def static_changes(table: pd.DataFrame, config: Config) -> dict[str, int]:
+    """Each column declared static → within how many series it changes."""
+    groups = table.groupby(list(config.series), sort=False, observed=True)
+    return {c: int((groups[c].nunique(dropna=False) > 1).sum()) for c in config.availability.static}
+
+
+def refuse_changing(changing: Mapping[str, int], where: str) -> None:
+    """Raises `ConfigError` where a column declared static changes within so many series."""
+    for column, n in changing.items():
+        if n:
             raise ConfigError(
-                f"availability.static: {column!r} changes within {changing.sum()} series of {where}",
+                f"availability.static: {column!r} changes within {n} series of {where}",
                 hint="declare it known_in_advance or past_only",
             )

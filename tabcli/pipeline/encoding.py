@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import BoolArray, IntArray
+from tabcli.arrays import IntArray
 from tabcli.artifacts.contents import FittedPipeline
 from tabcli.artifacts.encoded_names import PLACES, ROW, input_column, past_column, row_column
 from tabcli.config.schema import Config
-from tabcli.config.values import Transform
 from tabcli.errors import DataError
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
+from tabcli.pipeline.fitting import Fitted
 from tabcli.pipeline.joined import JoinedData
+from tabcli.pipeline.survey import RowSplit
 from tabcli.preprocessing.columns import Encoded
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import FactorizedTable
@@ -23,40 +24,40 @@ from tabcli.tables.rows import distinct_rows, frame_of
 from tabcli.target_history.grid import Grid, Positions
 
 
-def history_grid(
-    source: JoinedData, kept: BoolArray, train: BoolArray, target: TargetTransform
-) -> tuple[Grid | None, pd.DataFrame | None, Positions]:
-    """The grid of the target history, the past (rows with a target: series, step, cell, y, `history.columns`), and the
-    places of all rows on the grid.
-
-    `kept`: which train rows have a target; `train`: which are training rows; bool (n_train,). Without a history grid
-    and past are None, and of the places only the series counts. Raises `DataError` where two rows share a step.
-    """
-    config, rows, features = source.config, source.rows, source.features
-    if config.history is None:
-        return None, None, Positions(features.series, features.series, features.series)
+def places_of(source: JoinedData, grid: Grid | None) -> Positions:
+    """The places of all rows on the grid of the target history; without one only the series counts."""
+    config, features = source.config, source.features
+    if config.history is None or grid is None:
+        return Positions(features.series, features.series, features.series)
     used = features.table.frame(dict.fromkeys([config.date, *config.history.effects]))
-    known = used.iloc[: len(rows)]
-    ahead = source.horizon + source.frequency.number(config.validation.gap)
-    grid = Grid.fit(known[train], config.date, config.history, frequency=source.frequency, horizon=ahead, known=known)
-    places = grid.positions(used, config.date, features.series)
-    at = places.take(np.flatnonzero(kept))
+    return grid.positions(used, config.date, features.series)
+
+
+def past_of(source: JoinedData, cut: RowSplit, fitted: Fitted, places: Positions) -> pd.DataFrame | None:
+    """The past: of the rows with a target series, step, cell, y, `history.columns`; None without a history.
+
+    Raises `DataError` where two rows share a step.
+    """
+    config, rows = source.config, source.rows
+    if config.history is None:
+        return None
+    at = places.take(np.flatnonzero(cut.kept))
     _check_steps(at.series, at.step, config, source.frequency)
     past = {"series": at.series, "step": at.step, "cell": at.cell}
-    columns = {past_column(c): _scaled(rows[c][kept], train[kept], target.kind) for c in config.history.columns}
-    y = target.transform(rows[config.target.column].to_numpy()[kept])
-    return grid, frame_of({**past, "y": y, **columns}), places
+    columns = {
+        past_column(c): _scaled(rows[c][cut.kept], fitted.scales[past_column(c)]) for c in config.history.columns
+    }
+    y = fitted.target.transform(rows[config.target.column].to_numpy()[cut.kept])
+    return frame_of({**past, "y": y, **columns})
 
 
-def _scaled(values: pd.Series, train: BoolArray, kind: Transform) -> NDArray[np.float32]:
-    """A past-only column on a scale of the target's kind, fitted to its training rows, float32 (n,); NaN where it is
-    missing or the scale does not take it.
-    """
+def _scaled(values: pd.Series, scale: TargetTransform | None) -> NDArray[np.float32]:
+    """A past-only column on its scale, float32 (n,); NaN where it is missing or the scale does not take it."""
     numbers = values.to_numpy(dtype="float64", na_value=np.nan)
-    there = ~TargetTransform.refused(kind, numbers)
     scaled = np.full(len(numbers), np.nan, dtype="float32")
-    if (there & train).any():
-        scaled[there] = TargetTransform.fit(kind, numbers[there & train]).transform(numbers[there])
+    if scale is not None:
+        there = ~TargetTransform.refused(scale.kind, numbers)
+        scaled[there] = scale.transform(numbers[there])
     return scaled
 
 

@@ -6,6 +6,7 @@ series   kind   size                     config.card.sensitive, or by default ev
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -18,26 +19,54 @@ from tabcli.errors import ConfigError
 from tabcli.features.building import FeatureTable
 from tabcli.tables.joins import FactorizedTable, LookupTable, join_table
 from tabcli.tables.kinds import as_text, kind_of
+from tabcli.tables.rows import stack_all
 
 QUARTERS = 4
 """A number with many values is cut into so many groups of as many series."""
 
 
-def series_groups(
-    config: Config, features: FeatureTable, lookups: Sequence[LookupTable], n_train: int, where: str
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Statics:
+    """What tells kinds of series apart, of some series.
+
+    `first`: the columns at the first row of each series, (n_series, k). `changing`: column of `card.sensitive` → series
+    within which it changes.
+    """
+
+    first: pd.DataFrame
+    changing: dict[str, int]
+
+    @classmethod
+    def of(cls, config: Config, features: FeatureTable, n_train: int) -> "Statics":
+        """`n_train`: how many of the feature table's rows are of the train table."""
+        at, table = _first_rows(features.series, len(features.calendar.series)), features.table
+        if config.card.sensitive is None:
+            names = [c for c in (*config.series, *config.availability.static) if c in table.columns]
+        else:
+            names = [*config.card.sensitive]
+        columns = {name: table[name].iloc[at].reset_index(drop=True) for name in dict.fromkeys(names)}
+        changing = {}
+        if config.card.sensitive is not None:
+            changing = {name: _changing(features, name, at, n_train) for name in columns}
+        return cls(pd.DataFrame(columns, index=range(len(at))), changing)
+
+
+def series_groups(config: Config, parts: Sequence[Statics], lookups: Sequence[LookupTable], where: str) -> pd.DataFrame:
     """The columns that the config calls sensitive, or by default all that have few values, as texts (n_series, k).
 
-    `n_train`: how many of the feature table's rows are of the train table, which messages call `where`. Raises
-    `ConfigError` where a sensitive column changes within a series.
+    `parts`: of the series in their order. `where`: what messages call the train table. Raises `ConfigError` where a
+    sensitive column changes within a series.
     """
-    n_series = len(features.calendar.series)
-    first = _first_rows(features.series, n_series)
+    first = stack_all([part.first for part in parts])
+    n_series = len(first)
+    first.index = pd.RangeIndex(n_series)
     if config.card.sensitive is not None:
-        named = {name: _constant(features, name, first, n_train, where) for name in config.card.sensitive}
-        return pd.DataFrame({name: _grouped(column) for name, column in named.items()}, index=range(n_series))
+        for name in first.columns:
+            _refuse_changing(name, sum(part.changing[name] for part in parts), n_series, where)
+        named = {name: _grouped(first[name]) for name in first.columns}
+        return pd.DataFrame(named, index=range(n_series))
     found = {}
-    for name, column in _static(config, features, lookups, first).items():
+    for name, column in _static(config, first, lookups).items():
         if name in (config.id, config.date, config.target.column, ONE_SERIES, OWN_END) or kind_of(column) == "date":
             continue
         n = column.nunique()
@@ -53,13 +82,9 @@ def _first_rows(series: IntArray, n_series: int) -> IntArray:
     return first
 
 
-def _static(
-    config: Config, features: FeatureTable, lookups: Sequence[LookupTable], first: IntArray
-) -> dict[str, pd.Series]:
+def _static(config: Config, first: pd.DataFrame, lookups: Sequence[LookupTable]) -> dict[str, pd.Series]:
     """Every column that has one value for each series by its declaration or by its join, (n_series,) each."""
-    names = [c for c in (*config.series, *config.availability.static) if c in features.table.columns]
-    rows = {name: features.table[name].iloc[first].reset_index(drop=True) for name in dict.fromkeys(names)}
-    table = FactorizedTable.of(pd.DataFrame(rows))
+    table = FactorizedTable.of(first)
     for lookup in lookups:
         join = lookup.join
         if join.as_of is None and all(key in table.columns for key in join.on):
@@ -68,19 +93,21 @@ def _static(
     return {name: table[name] for name in table.columns}
 
 
-def _constant(features: FeatureTable, name: str, first: IntArray, n_train: int, where: str) -> pd.Series:
-    """A column's value for each series, (n_series,)."""
+def _changing(features: FeatureTable, name: str, first: IntArray, n_train: int) -> int:
+    """Within how many series a column of the train rows changes."""
     column = features.table[name]
     codes = pd.factorize(column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column)[0]
     series = features.series[:n_train]
-    changing = np.unique(series[codes[:n_train] != codes[first][series]])
-    if len(changing):
+    return len(np.unique(series[codes[:n_train] != codes[first][series]]))
+
+
+def _refuse_changing(name: str, n: int, n_series: int, where: str) -> None:
+    if n:
         raise ConfigError(
-            f"card.sensitive: {name!r} changes within {len(changing)} of {len(first)} series of {where}; "
+            f"card.sensitive: {name!r} changes within {n} of {n_series} series of {where}; "
             "expected one value for each series",
             hint="name a column that tells what kind of series it is",
         )
-    return column.iloc[first].reset_index(drop=True)
 
 
 def _grouped(column: pd.Series) -> pd.Series:

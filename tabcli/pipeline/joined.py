@@ -7,21 +7,19 @@ import pandas as pd
 
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.split import Split
-from tabcli.artifacts.summary import ReadCounts
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
-from tabcli.features.availability import Availability, availability_of, check_available, check_columns, check_static
+from tabcli.features.availability import Availability, availability_of, check_available, check_columns
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
 from tabcli.features.frequency import Frequency
-from tabcli.features.holidays import PublicHolidays
-from tabcli.pipeline.groups import series_groups
-from tabcli.pipeline.scored import clip_targets, scored_rows
-from tabcli.pipeline.split import time_split, validation_steps
+from tabcli.pipeline.groups import Statics, series_groups
+from tabcli.pipeline.plan import Keys, Outline, Plan, plan_of, timing
+from tabcli.pipeline.scored import Scored, check_left_out, clip_targets, score
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
 from tabcli.tables.kinds import Kinds, require_columns
-from tabcli.tables.rows import distinct_rows, draw_by_key, stack, with_columns
+from tabcli.tables.rows import draw_by_key, stack, with_columns
 
 Tables = dict[str, pd.DataFrame]
 
@@ -43,15 +41,14 @@ class SourceTables:
     where: str
     sampled: bool = False
 
+    @property
+    def lookups(self) -> Tables:
+        """The lookup tables by name."""
+        return {name: self.tables[name] for name in lookup_names(self.config)}
+
     def timing(self) -> tuple[Frequency, int]:
         """The step, and how many steps are to be forecast. Raises `DataError` where a table `future` is needed."""
-        config = self.config
-        ahead = self.tables["future"][config.date] if "future" in self.tables else None
-        rows = [self.tables[n][[*config.series, config.date]] for n in ("train", "future") if n in self.tables]
-        keys = pd.concat(rows, ignore_index=True)
-        declared = None if config.frequency == "auto" else config.frequency
-        frequency = Frequency.of(keys[config.date], declared, distinct_rows(keys, config.series)[0])
-        return frequency, validation_steps(config.validation, frequency, ahead)
+        return timing(self.config, [Keys.of(self.tables, self.config)])
 
     def as_of(self, cutoff: pd.Timestamp, start: pd.Timestamp, end: pd.Timestamp) -> "SourceTables":
         """The tables that a person had at the cutoff, with the rows from `start` to `end` as the table `future`.
@@ -79,32 +76,61 @@ class SourceTables:
 class JoinedData:
     """The rows of train, and below them those of future, joined and with features; nothing is fitted.
 
-    `features`: these rows with them. `contract`: what the tables were. `availability`: of each column.
+    They may be the rows of some series alone. `features`: these rows with them. `plan`: what all rows decide.
+    `availability`: of each column. `scored`: which train rows have a target. `filled`: column → missing values that
+    `forecast.fill` replaced. `lookups`: in the order of the config's joins. `where`: what messages call the train
+    table. `sampled`: whether only some series were kept.
     """
 
     config: Config
     features: FeatureTable
-    contract: Contract
+    plan: Plan
     availability: dict[str, Availability]
-    kept: BoolArray
-    """Which train rows have a target to learn from or to be scored on, bool (n_train,)."""
-    censored: BoolArray
-    """Which train rows have a lower bound of it instead, bool (n_train,)."""
-    holidays: PublicHolidays
-    frequency: Frequency
-    horizon: int
-    """How many steps are to be forecast, and validated."""
-    split: Split
-    known_until: pd.Timestamp
-    """The end of the calendar that is known in advance: the last date to forecast, or else of the train table."""
-    counts: ReadCounts
-    groups: pd.DataFrame
-    """Columns that tell kinds of series apart, a row for each series of the calendar: `pipeline.groups`."""
+    scored: Scored
+    filled: dict[str, int]
+    lookups: list[LookupTable]
+    where: str
+    sampled: bool
 
     @property
     def rows(self) -> FactorizedTable:
         """The train rows."""
         return self.features.table.head(len(self.kept))
+
+    @property
+    def kept(self) -> BoolArray:
+        """Which train rows have a target to learn from or to be scored on, bool (n_train,)."""
+        return self.scored.kept
+
+    @property
+    def censored(self) -> BoolArray:
+        """Which train rows have a lower bound of it instead, bool (n_train,)."""
+        return self.scored.censored
+
+    @property
+    def frequency(self) -> Frequency:
+        """The step."""
+        return self.plan.frequency
+
+    @property
+    def horizon(self) -> int:
+        """How many steps are to be forecast, and validated."""
+        return self.plan.horizon
+
+    @property
+    def split(self) -> Split:
+        """The split by time."""
+        return self.plan.split
+
+    @property
+    def statics(self) -> Statics:
+        """What tells kinds of series apart, of these series."""
+        return Statics.of(self.config, self.features, len(self.kept))
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """Columns that tell kinds of series apart, a row for each series of the calendar: `pipeline.groups`."""
+        return series_groups(self.config, [self.statics], self.lookups, self.where)
 
 
 def load(config: Config, data: DataSource, *, sample: int | None = None) -> SourceTables:
@@ -132,45 +158,28 @@ def join(source: SourceTables) -> JoinedData:
     Raises `ConfigError` where a key reads a column that is missing, of a wrong kind or not known in advance, and
     `DataError` where tables or targets are not as they must be.
     """
+    config = source.config
+    joined = join_part(source, plan_of(config, [Outline.of(source.tables, config)], source.lookups, source.where))
+    check_left_out([joined.scored.left_out], config, source.where)
+    return joined
+
+
+def join_part(source: SourceTables, plan: Plan) -> JoinedData:
+    """As `join`, for tables whose rows may be those of some series alone. Raises what is wrong with these rows."""
     config, tables = source.config, dict(source.tables)
-    check_static(tables["train"], config, source.where)
-    n_read: dict[str, int] = {name: len(tables[name]) for name in ("train", "future") if name in tables}
-    contract = Contract.of(tables)
-    tables["train"], n_clipped = clip_targets(tables["train"], config)
-    dates = tables["train"][config.date]
-    ahead = tables["future"][config.date] if "future" in tables else None
-    ruled = [rule.holidays for rule in config.forecast.rules.values() if rule.holidays]
-    holidays = PublicHolidays.look_up([*config.features.holidays.values(), *ruled], dates)
-    frequency, horizon = source.timing()
-    split = time_split(with_target(tables["train"], config), config.validation, horizon, frequency)
-    known_until = split.valid_end if ahead is None else pd.Timestamp(ahead.max())
+    tables["train"], _ = clip_targets(tables["train"], config)
+    n_train, frequency, horizon = len(tables["train"]), plan.frequency, plan.horizon
     availability = availability_of(config, tables["train"], tables, frequency, horizon)
     check_available(config, availability)
     check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
-    rows, filled = _stacked(tables, config)
-    left = _steps_left(rows, len(dates), split, known_until, frequency, horizon, config)
+    rows, filled = _stacked(tables, config, plan.n_rows["train"])
+    left = _steps_left(rows, n_train, plan, config)
     lookups = ready_lookups(source)
     calendar = EventCalendar.empty(config.series, config.features.events)
-    features = build_features(rows, lookups, config, calendar, holidays, frequency, left)
-    check_columns(features.table.head(len(dates)), config, ["row", "input", "past"])
-    kept, censored, dropped = scored_rows(features.table.head(len(dates)), config, source.where)
-    counts = ReadCounts(n_read, source.sampled, dropped, filled, n_clipped)
-    groups = series_groups(config, features, lookups, len(dates), source.where)
-    return JoinedData(
-        config,
-        features,
-        contract,
-        availability,
-        kept,
-        censored,
-        holidays,
-        frequency,
-        horizon,
-        split,
-        known_until,
-        counts,
-        groups,
-    )
+    features = build_features(rows, lookups, config, calendar, plan.holidays, frequency, left)
+    check_columns(features.table.head(n_train), config, ["row", "input", "past"])
+    scored = score(features.table.head(n_train), config, source.where)
+    return JoinedData(config, features, plan, availability, scored, filled, lookups, source.where, source.sampled)
 
 
 def ready_lookups(source: SourceTables) -> list[LookupTable]:
@@ -178,13 +187,19 @@ def ready_lookups(source: SourceTables) -> list[LookupTable]:
     return [LookupTable.of(source.tables[join.table], join) for join in source.config.joins]
 
 
-def _stacked(tables: Tables, config: Config) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Train rows, below them the rows to forecast, so that event windows reach across; and `fill_rows`' counts."""
+def _stacked(tables: Tables, config: Config, n_train: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Train rows, below them the rows to forecast, so that event windows reach across; and `fill_rows`' counts.
+
+    `n_train`: rows of the whole train table.
+    """
     train = tables["train"]
     future = tables.get("future", train.iloc[:0])
     if config.id is not None and config.id in train.columns:
         train = train.drop(columns=config.id)
-    return fill_rows(stack(train, future), config)
+    rows = stack(train, future, gaps="future" in tables)
+    if not isinstance(train.index, pd.RangeIndex):  # the rows of some series: messages name the rows of the whole table
+        rows.index = train.index.append(future.index + n_train)
+    return fill_rows(rows, config)
 
 
 def with_target(train: pd.DataFrame, config: Config) -> pd.Series:
@@ -193,26 +208,18 @@ def with_target(train: pd.DataFrame, config: Config) -> pd.Series:
     return dates[dates <= dates[there].max()] if there.any() else dates
 
 
-def _steps_left(
-    rows: pd.DataFrame,
-    n_train: int,
-    split: Split,
-    known_until: pd.Timestamp,
-    frequency: Frequency,
-    horizon: int,
-    config: Config,
-) -> IntArray:
+def _steps_left(rows: pd.DataFrame, n_train: int, plan: Plan, config: Config) -> IntArray:
     """How many steps of known calendar lie behind each row, int64 (n,).
 
     For rows to forecast and validation rows: the steps to the last date to forecast. For a training row: one draw,
     uniform over 0 … horizon − 1, that depends on the row's key alone; training draws anew in each epoch.
     """
-    dates = rows[config.date]
+    dates, frequency, split, horizon = rows[config.date], plan.frequency, plan.split, plan.horizon
     left = draw_by_key(rows[[*config.series, config.date]], config.seed) % np.uint64(horizon)
     result: IntArray = left.astype("int64")
     valid = np.flatnonzero((dates.iloc[:n_train] >= split.valid_start).to_numpy())
     result[valid] = frequency.ago(dates.iloc[valid], split.valid_end)
-    result[n_train:] = frequency.ago(dates.iloc[n_train:], known_until)
+    result[n_train:] = frequency.ago(dates.iloc[n_train:], plan.known_until)
     return np.clip(result, 0, horizon - 1)
 
 

@@ -1,67 +1,49 @@
-"""Joined rows → encoded tables: the split by time, everything that is fitted, and the naive forecasts to beat."""
+"""Joined rows → encoded tables: what is fitted to all of them, and the naive forecasts to beat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from tabcli.arrays import BoolArray, IntArray
-from tabcli.artifacts.contents import FittedPipeline, Prepared, criterion_of
-from tabcli.artifacts.encoded_names import row_column
-from tabcli.artifacts.split import Split
-from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary
+from tabcli.artifacts.contents import FittedPipeline, Prepared
+from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary, ReadCounts
 from tabcli.config.schema import Config
-from tabcli.errors import DataError
-from tabcli.evaluation.naive import SEASON, Label, label_text, naive_forecasts
-from tabcli.features.availability import InputColumns, choose_inputs
-from tabcli.features.frequency import WEEK, Frequency
-from tabcli.pipeline.encoding import history_grid, with_keys
+from tabcli.evaluation.metrics import Criterion, Tally, with_mean_scale
+from tabcli.evaluation.naive import label_text, naive_forecasts
+from tabcli.pipeline.encoding import past_of, places_of, with_keys
+from tabcli.pipeline.fitting import Fitted, fit_parts, totals
 from tabcli.pipeline.future import recent_rows
 from tabcli.pipeline.joined import JoinedData, join, load
-from tabcli.pipeline.seen import look_at_time
-from tabcli.preprocessing.columns import Encoded, Preprocessor
-from tabcli.preprocessing.target import TargetTransform
+from tabcli.pipeline.plan import Plan
+from tabcli.pipeline.seen import seen_by
+from tabcli.pipeline.survey import RowSplit, Survey, baseline_columns, changes_of, key_columns, medians_to_beat
+from tabcli.preprocessing.categorical import Counts
+from tabcli.preprocessing.columns import Encoded
 from tabcli.tables.contract import DataSource
-from tabcli.tables.joins import FactorizedTable
 
-# --------------------------------------------------------------------------------------------- fitting
+# -------------------------------------------------------------------------------------------- encoding
 
 
 @dataclass(frozen=True)
-class RowSplit:
-    """Which rows belong to which part.
-
-    `kept`: the train rows with a target to learn from or to be scored on; of these `train` and `valid`; all bool
-    (n_train,). `parts`: part (train, valid, gap, censored, future) → the numbers of its rows in the feature table,
-    int64.
+class Found:
+    """What was counted while rows were encoded: part → column → missing and unknown values, part → column → filled
+    numbers; and naive forecast → what its score is made of.
     """
 
-    split: Split
-    kept: BoolArray
-    train: BoolArray
-    valid: BoolArray
-    parts: dict[str, IntArray]
+    codes: dict[str, dict[str, Counts]]
+    filled: dict[str, Counts]
+    tallies: dict[str, Tally]
 
 
-def _cut(source: JoinedData) -> RowSplit:
-    """Raises `DataError` where no rows are left to learn from, or to be scored on."""
-    kept, dates, split = source.kept, source.rows[source.config.date], source.split
-    train, valid = (kept & part(dates).to_numpy() for part in (split.is_train, split.is_valid))
-    gap = kept & ~train & ~valid
-    for name, mask in (("train", train), ("valid", valid)):
-        if not mask.any():
-            raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
-    parts = {"train": np.flatnonzero(train), "valid": np.flatnonzero(valid)}
-    if gap.any():
-        parts["gap"] = np.flatnonzero(gap)
-    if source.censored.any():
-        parts["censored"] = np.flatnonzero(source.censored)
-    if len(source.features.table) > len(dates):
-        parts["future"] = np.arange(len(dates), len(source.features.table))
-    return RowSplit(split, kept, train, valid, parts)
+@dataclass(frozen=True)
+class EncodedRows:
+    """The encoded tables of some series, the target's past, what they need, and what was counted."""
+
+    fitted: FittedPipeline
+    tables: dict[str, pd.DataFrame]
+    past: pd.DataFrame | None
+    found: Found
 
 
 def encode(source: JoinedData) -> Prepared:
@@ -69,55 +51,48 @@ def encode(source: JoinedData) -> Prepared:
 
     Raises `DataError` where no rows are left to learn from or to be scored on, or a column or the metric does not fit.
     """
-    config, cut = source.config, _cut(source)
-    inputs = choose_inputs(source.features.table, config, source.availability, cut.parts["train"])
+    cut = RowSplit.of(source)
+    survey = Survey.of(source, cut)
+    fitted = fit_parts(source.config, source.plan, [survey], source.lookups, source.where)
+    made = encode_part(source, cut, fitted, fitted.groups)
+    summary = summary_of(source.config, source.plan, [survey], fitted, [made.found], sampled=source.sampled)
+    return Prepared(made.fitted, made.tables, summary, made.past)
+
+
+def encode_part(source: JoinedData, cut: RowSplit, fitted: Fitted, groups: pd.DataFrame) -> EncodedRows:
+    """Encodes rows, which may be those of some series alone. `groups`: of these series."""
+    config, table, plan, rows = source.config, source.features.table, source.plan, source.rows
     with ThreadPoolExecutor(1) as aside:  # nothing else waits for the naive forecasts
-        naive = aside.submit(_naive, source.rows, config, source.frequency, cut.train, cut.valid)
-        fitted, tables, encoded, past = _encode(source, cut, inputs)
-    criterion = criterion_of(fitted, tables["train"], tables["valid"])
-    actual = tables["valid"][row_column(config.target.column)].to_numpy()
-    criterion.check(actual, "validation rows")
-    scores = {name: criterion(actual, made) for name, made in naive.result().items()}
-    baseline = Baseline(criterion.metric, tuple(map(label_text, baseline_columns(config))), scores)
-    return Prepared(fitted, tables, _summary(source, fitted, tables, encoded, baseline), past)
-
-
-def _encode(
-    source: JoinedData, cut: RowSplit, inputs: InputColumns
-) -> tuple[FittedPipeline, dict[str, pd.DataFrame], dict[str, Encoded], pd.DataFrame | None]:
-    """What was fitted; part → encoded table with keys; part → encoded rows with counts; and the target's past."""
-    config, table, rows, parts = source.config, source.features.table, source.rows, cut.parts
-    preprocessor = Preprocessor.fit(table, inputs.categorical, inputs.continuous, parts["train"])
-    learned = rows[config.target.column].to_numpy()[parts["train"]]
-    if not learned.any():
-        raise DataError(
-            f"target {config.target.column!r}: it is 0 in all {len(learned)} rows to learn from, which end on "
-            f"{cut.split.train_end}",
-            hint="name another target.column, or rows in which it is not 0",
+        naive = aside.submit(_tallies, source, cut, fitted)
+        places = places_of(source, fitted.grid)
+        past = past_of(source, cut, fitted, places)
+        tail = recent_rows(rows, config, plan.frequency, source.features.series[: len(rows)], plan.split.valid_end)
+        pipeline = FittedPipeline(
+            config,
+            plan.contract,
+            fitted.preprocessor,
+            fitted.target,
+            source.features.calendar,
+            plan.split,
+            plan.frequency,
+            plan.holidays,
+            tail,
+            plan.horizon,
+            plan.known_until,
+            fitted.grid,
+            groups,
         )
-    target = TargetTransform.fit(config.target.transform, learned)
-    grid, past, places = history_grid(source, cut.kept, cut.train, target)
-    fitted = FittedPipeline(
-        config,
-        source.contract,
-        preprocessor,
-        target,
-        source.features.calendar,
-        cut.split,
-        source.frequency,
-        source.holidays,
-        recent_rows(rows, config, source.frequency, source.features.series[: len(rows)], cut.split.valid_end),
-        source.horizon,
-        source.known_until,
-        grid,
-        source.groups,
-    )
-    encoded = preprocessor.transform_parts(table, parts)
-    tables = {
-        name: with_keys(encoded[name], table, places, parts[name], fitted, has_target=name != "future")
-        for name in parts
-    }
-    return fitted, tables, encoded, past
+        encoded = fitted.preprocessor.transform_parts(table, cut.parts)
+        tables = {
+            name: with_keys(encoded[name], table, places, at, pipeline, has_target=name != "future")
+            for name, at in cut.parts.items()
+        }
+        return EncodedRows(pipeline, tables, past, _found(encoded, naive.result()))
+
+
+def _found(encoded: Mapping[str, Encoded], tallies: dict[str, Tally]) -> Found:
+    codes, filled = ({name: getattr(part, kind) for name, part in encoded.items()} for kind in ("codes", "filled"))
+    return Found(codes, filled, tallies)
 
 
 def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepared:
@@ -125,47 +100,63 @@ def fit(config: Config, data: DataSource, *, sample: int | None = None) -> Prepa
     return encode(join(load(config, data, sample=sample)))
 
 
-def _summary(
-    source: JoinedData,
-    fitted: FittedPipeline,
-    tables: Mapping[str, pd.DataFrame],
-    encoded: Mapping[str, Encoded],
-    baseline: Baseline,
+def _tallies(source: JoinedData, cut: RowSplit, fitted: Fitted) -> dict[str, Tally]:
+    """What the scores of naive forecasts of the validation rows are made of, by name."""
+    config, frequency = source.config, source.frequency
+    target = source.rows[config.target.column].to_numpy(dtype="float64")
+    keys = key_columns(source.rows, config)
+    medians = medians_to_beat(config, frequency)
+    known, wanted, wider = keys[cut.train], keys[cut.valid], fitted.wider
+    made = naive_forecasts(known, target[cut.train], wanted, config.series, config.date, frequency, medians, wider)
+    scale = None
+    if fitted.changes is not None:
+        scales = with_mean_scale(changes_of(source, cut), fitted.changes)
+        scale = scales[source.features.series[cut.parts["valid"]]]
+    criterion = Criterion(config.metric, config.quantile, scale)
+    return {name: criterion.tally(target[cut.valid], forecast) for name, forecast in made.items()}
+
+
+# --------------------------------------------------------------------------------------------- summary
+
+PARTS = ("train", "valid", "gap", "censored", "future")
+
+
+def summary_of(
+    config: Config,
+    plan: Plan,
+    surveys: Sequence[Survey],
+    fitted: Fitted,
+    found: Sequence[Found],
+    *,
+    sampled: bool = False,
 ) -> PrepSummary:
-    past_only = sorted(c for c, role in source.availability.items() if role == "past only")
+    """What prep found in the rows of all parts."""
+    rows = totals([survey.rows for survey in surveys])
+    there = [name for name in PARTS if rows.get(name) or name in ("train", "valid")]
+    criterion = Criterion(config.metric, config.quantile)
+    tallies = {name: Tally().merge(*(part.tallies[name] for part in found)) for name in found[0].tallies}
+    scores = {name: criterion.score(tally) for name, tally in tallies.items()}
     preprocessor = fitted.preprocessor
     return PrepSummary(
-        rows={name: len(table) for name, table in tables.items()},
-        counts=source.counts,
-        series=len(fitted.calendar.series),
-        columns=ColumnRoles(tuple(preprocessor.categorical), tuple(preprocessor.continuous), tuple(past_only)),
-        unmatched=source.features.unmatched,
-        frequency=str(fitted.frequency),
-        codes={name: part.codes for name, part in encoded.items()},
-        filled={name: part.filled for name, part in encoded.items()},
-        split=fitted.split,
-        baseline=baseline,
-        seen=look_at_time(source),
+        rows={name: rows[name] for name in there},
+        counts=ReadCounts(
+            plan.n_rows, sampled, fitted.dropped, totals([survey.filled for survey in surveys]), plan.n_clipped
+        ),
+        series=sum(survey.n_series for survey in surveys),
+        columns=ColumnRoles(
+            tuple(preprocessor.categorical), tuple(preprocessor.continuous), tuple(surveys[0].past_only)
+        ),
+        unmatched=totals([survey.unmatched for survey in surveys]),
+        frequency=str(plan.frequency),
+        codes={
+            name: {
+                column: totals([part.codes[name][column] for part in found if name in part.codes])
+                for column in preprocessor.categorical
+            }
+            for name in there
+        },
+        filled={name: totals([part.filled[name] for part in found if name in part.filled]) for name in there},
+        split=plan.split,
+        baseline=Baseline(config.metric, tuple(map(label_text, baseline_columns(config))), scores),
+        seen=seen_by([survey.looked for survey in surveys]),
     )
-
-
-def baseline_columns(config: Config) -> list[Label]:
-    """The columns that the first median to beat is by: `baseline`, else the series and the place in the season."""
-    return list(config.baseline) or [*config.series, SEASON]
-
-
-def _naive(
-    rows: FactorizedTable, config: Config, frequency: Frequency, train: BoolArray, valid: BoolArray
-) -> dict[str, NDArray[np.float64]]:
-    """Naive forecasts of the validation rows, by name, float64 (n_valid,) each.
-
-    The first is the median by `baseline_columns`. Where steps are a week or longer, and the config has a `baseline`, a
-    second median is by series, place in the season and the other columns.
-    """
-    by = baseline_columns(config)
-    others = [c for c in by if c not in config.series]
-    medians = [by, [*config.series, SEASON, *others]] if config.baseline and frequency.seconds >= WEEK else [by]
-    target = rows[config.target.column].to_numpy(dtype="float64")
-    used = [*config.series, config.date, *config.baseline]
-    keys = rows.frame(dict.fromkeys(c for c in used if c in rows.stored))
-    return naive_forecasts(keys[train], target[train], keys[valid], config.series, config.date, frequency, medians)

@@ -13,7 +13,7 @@ from tabcli.evaluation.calibration import fit_calibration
 from tabcli.evaluation.naive import group_medians, group_quantiles, season_columns, seasonal_naive, with_season
 from tabcli.forecasting.outputs import encoded_dataset
 from tabcli.pipeline.joined import JoinedData
-from tabcli.pipeline.prepare import baseline_columns
+from tabcli.pipeline.survey import baseline_columns
 from tabcli.selection.trees import TREES, fit_lightgbm
 from tabcli.training.dataset import Dataset
 from tabcli.training.ensemble import window_errors

@@ -1,9 +1,9 @@
 """All tables that a config names, checked; and the kinds that prep saw, which later tables are held to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,16 @@ class Contract:
             profiles[name][c] = profile
         return cls(profiles)
 
+    @classmethod
+    def merged(cls, parts: Sequence["Contract"]) -> "Contract":
+        """What tables are whose rows the parts hold; each part has the kinds and the texts of the whole columns."""
+        return cls(
+            {
+                name: {c: _merged([part.tables[name][c] for part in parts]) for c in columns}
+                for name, columns in parts[0].tables.items()
+            }
+        )
+
     def conform(self, table: pd.DataFrame, name: str, where: str) -> pd.DataFrame:
         """The table with each known column cast to the kind it had. Raises `DataError` where that cannot be."""
         known = self.tables.get(name, {})
@@ -69,6 +79,25 @@ def _profile(column: pd.Series) -> ColumnProfile:
     elif len(present):
         low, high = present.min(), present.max()
         profile["min"], profile["max"] = _plain(low), _plain(high)
+    return profile
+
+
+def _merged(parts: Sequence[ColumnProfile]) -> ColumnProfile:
+    kind = parts[0]["kind"]
+    profile: ColumnProfile = {
+        "kind": kind,
+        "rows": sum(part["rows"] for part in parts),
+        "missing": sum(part["missing"] for part in parts),
+    }
+    if kind == "text":
+        profile["levels"] = max(part["levels"] for part in parts)
+
+    def place(value: Scalar) -> Any:
+        return value if not isinstance(value, str) else pd.Timestamp(value) if kind == "date" else float(value)
+
+    if any("min" in part for part in parts):
+        profile["min"] = min((part["min"] for part in parts if "min" in part), key=place)
+        profile["max"] = max((part["max"] for part in parts if "max" in part), key=place)
     return profile
 
 

@@ -179,8 +179,11 @@ def draw_by_key(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
     return drawn
 
 
-def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
-    """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one."""
+def stack(upper: pd.DataFrame, lower: pd.DataFrame, *, gaps: bool = True) -> pd.DataFrame:
+    """Two tables one above the other, over the columns of the upper one; missing where the lower lacks one.
+
+    `gaps`: whether such a column is one that may miss values even if the lower table, being a part of one, has no rows.
+    """
     none = np.full(len(lower), -1, dtype="int64")
     columns: dict[str, ColumnValues] = {}
     for name in upper.columns:
@@ -188,6 +191,21 @@ def stack(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
         bottom = lower[name] if name in lower.columns else pd.Series(take(top, none), name=name)
         if is_text(top):
             columns[name] = union_categoricals([top, bottom])
-        else:
-            columns[name] = np.concatenate([top.to_numpy(), bottom.to_numpy()])
+            continue
+        kept = [top.to_numpy(), bottom.to_numpy()]
+        if gaps and name not in lower.columns and kept[0].dtype.kind in "ib":
+            kept = [values.astype("float64") for values in kept]
+        columns[name] = np.concatenate(kept)
     return frame_of(columns)
+
+
+def stack_all(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables with the same columns one above the other, numbers of two kinds as floats; with the rows' own numbers."""
+    columns: dict[str, ColumnValues] = {}
+    for name in tables[0].columns:
+        parts = [table[name] for table in tables]
+        if is_text(parts[0]):
+            columns[name] = union_categoricals(parts)
+        else:
+            columns[name] = np.concatenate([part.to_numpy() for part in parts])
+    return frame_of(columns, tables[0].index.append([table.index for table in tables[1:]]))
