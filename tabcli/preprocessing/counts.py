@@ -55,6 +55,7 @@ class ColumnCounts:
         numbers = column.to_numpy()
         if kind != "float":
             return cls(kind, *_counted(numbers.astype("int64"), counts), 0)
+        numbers = numbers.astype("float64", copy=False)
         there = ~np.isnan(numbers)
         if not there.all():
             missing = int((~there).sum() if counts is None else counts[~there].sum())
