@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from tabcli import files
 from tabcli.api.results import PrepResult
@@ -14,7 +15,8 @@ from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
-from tabcli.pipeline import joined, prepare
+from tabcli.pipeline import cutting, joined, prepare
+from tabcli.pipeline.shards import prepare_shards
 from tabcli.tables.contract import DataSource
 
 # ------------------------------------------------------------------------------------------------ prep
@@ -31,10 +33,11 @@ def prep_sections(config: Config) -> dict[str, Any]:
     }
 
 
-def _prep_fingerprint(config: Config, data: DataSource, sample: int | None) -> str:
+def _prep_fingerprint(config: Config, data: DataSource, sample: int | None, n_shards: int) -> str:
     names = ["train", *(["future"] if "future" in config.tables else []), *joined.lookup_names(config)]
     drawn = [sample, config.seed] if sample is not None else None
-    return files.digest([code_identity(), prep_sections(config), hashes_of(config, data, names), drawn])
+    several = [n_shards] if n_shards > 1 else []
+    return files.digest([code_identity(), prep_sections(config), hashes_of(config, data, names), drawn, *several])
 
 
 @at_urls(data="tables", out="prep")
@@ -45,6 +48,7 @@ def prep(
     *,
     overrides: Sequence[str] = (),
     sample: int | None = None,
+    shards: Literal["auto"] | int = "auto",
     force: bool = False,
 ) -> PrepResult:
     """Raw tables → encoded tables, with all that was fitted to the training rows.
@@ -56,19 +60,48 @@ def prep(
     out: the prep directory to write; by default nothing is written. One that was made from the same inputs is kept.
     overrides: keys of the config with other values, such as "validation.last=4w".
     sample: keep whole series worth about that many rows; by default all.
+    shards: into how many shards of whole series the rows are cut, of which one is in memory at a time; by default 1, or
+        where `out` is given and the train table has 4 million rows or more, one for each million.
     force: replace what stands at `out`.
     """
     if sample is not None and sample < 1:
         raise UsageError(f"--sample {sample}: expected a number of rows, 1 or more")
     settings = loading.load(config, overrides)
+    n_shards = _number_of_shards(settings, data, shards, in_memory=out is None or sample is not None)
     if out is None:
         return PrepResult(None, prepare.fit(settings, data, sample=sample), False)
     path = Path(out)
-    fingerprint = _prep_fingerprint(settings, data, sample)  # before anything is read: see `hashes_of`
+    fingerprint = _prep_fingerprint(settings, data, sample, n_shards)  # before anything is read: see `hashes_of`
     if not force and is_unchanged(path, "prep", fingerprint):
-        return PrepResult(path, directories.load_prep(path), True)
+        return PrepResult(path, directories.load_prep(path, 0), True, n_shards)
+    typed = {"config": str(config)} if isinstance(config, Path | str) else {}
+    facts = {"versions": versions(), **typed}
     with files.atomic_directory(path, replace=force) as temporary:
-        prepared = prepare.fit(settings, data, sample=sample)
-        typed = {"config": str(config)} if isinstance(config, Path | str) else {}
-        directories.save_prep(temporary, prepared, fingerprint, {"versions": versions(), **typed})
-    return PrepResult(path, prepared, False)
+        if n_shards == 1:
+            prepared = prepare.fit(settings, data, sample=sample)
+            directories.save_prep(temporary, prepared, fingerprint, facts)
+        else:
+            _prepare_shards(settings, data, n_shards, temporary, fingerprint, facts)
+    return PrepResult(path, prepared if n_shards == 1 else directories.load_prep(path, 0), False, n_shards)
+
+
+def _number_of_shards(config: Config, data: DataSource, wanted: Literal["auto"] | int, *, in_memory: bool) -> int:
+    """How many shards are made. `in_memory`: whether there may be no more than one."""
+    if wanted == "auto":
+        return 1 if in_memory else cutting.shards_of_table(config, data)
+    if wanted < 1:
+        raise UsageError(f"--shards {wanted}: expected auto or a number, 1 or more")
+    if wanted > 1 and in_memory:
+        raise UsageError(f"--shards {wanted}: shards are written to --out, and not with --sample, which fits in memory")
+    return wanted
+
+
+def _prepare_shards(
+    config: Config, data: DataSource, n_shards: int, prep: Path, fingerprint: str, facts: Mapping[str, object]
+) -> None:
+    """Writes a prep of several shards into an empty directory; what is between lies beside it meanwhile."""
+    with TemporaryDirectory(prefix=f"{prep.name}.work-", dir=prep.parent) as folder:
+        work = Path(folder)
+        cutting.cut(config, data, n_shards, work)
+        prepared, written = prepare_shards(work, prep, "processes")
+        directories.finish_shards(prep, prepared, written, fingerprint, facts)

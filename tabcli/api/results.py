@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class PrepResult(Shown):
-    """What `prep` returns. `path`: None if nothing was written. `unchanged`: whether the same prep was there before."""
+    """What `prep` returns. `path`: None if nothing was written. `unchanged`: whether the same prep was there before.
+
+    `prepared`: of several shards the first, with the summary of all.
+    """
 
     path: Path | None
     prepared: Prepared
     unchanged: bool
+    shards: int = 1
 
     @property
     def megabytes(self) -> tuple[float, float]:
@@ -47,8 +51,9 @@ class PrepResult(Shown):
         future = f", to forecast {rows['future']:,}" if "future" in rows else ""
         dates = f"{split.train_start.date()} … {split.valid_end.date()}, validation from {split.valid_start.date()}"
         counts = len(columns.categorical), len(columns.continuous), len(columns.past_only)
+        where = f"path {self.path or 'none'}{f', in {self.shards} shards' if self.shards > 1 else ''}"
         return {
-            "rows": f"train {rows['train']:,}, validation {rows['valid']:,}{future}; path {self.path or 'none'}",
+            "rows": f"train {rows['train']:,}, validation {rows['valid']:,}{future}; {where}",
             "dates": f"{dates}, a row every {found.frequency}",
             "columns": "{} categorical, {} continuous, {} past only".format(*counts),
             "to beat": f"{baseline.metric.upper()} {score_text(baseline.metric, baseline.score)}: {baseline.name}",

@@ -115,7 +115,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
     made = pa.Table.from_pandas(table, preserve_index=False)
     texts = [field.name for field in made.schema if not pa.types.is_primitive(field.type)]
     # A column without missing values is written as not nullable, which spares a bit for each value.
-    whole = [f.with_nullable(made[i].null_count > 0) for i, f in enumerate(made.schema)]
+    whole = [f.with_nullable(made[i].null_count > 0 or pa.types.is_null(f.type)) for i, f in enumerate(made.schema)]
     made = pa.Table.from_arrays(made.columns, schema=pa.schema(whole, made.schema.metadata))
     # Dictionaries of numbers would take most of the time, and LZ4 finds most repetitions. Statistics help to find
     # single rows, which nobody looks for.
@@ -191,25 +191,38 @@ def save_prep(directory: Path, prepared: Prepared, fingerprint: str, facts: Mapp
 
     `fingerprint`: what the prep was made from, as one hash. `facts`: what the manifest says beside it.
     """
-    _save_rows(directory, prepared)
+    _save_rows(directory, prepared.fitted, prepared.tables, prepared.past)
     _save_shared(directory, prepared.fitted)
     files.write_json(directory / "summary.json", prepared.summary.to_state())
     write_manifest(directory, "prep", fingerprint, facts)
 
 
-def _save_rows(directory: Path, prepared: Prepared) -> None:
-    tables = prepared.tables if prepared.past is None else {**prepared.tables, "past": prepared.past}
-    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in tables.items()]
-    parallel_map(lambda job: job(), [*jobs, partial(_save_own, directory, prepared.fitted)])
+def _save_rows(
+    directory: Path, fitted: FittedPipeline, tables: Mapping[str, pd.DataFrame], past: pd.DataFrame | None
+) -> None:
+    whole = {**tables, "past": past} if past is not None else tables
+    jobs = [partial(_write_table, table, directory / f"{name}.parquet") for name, table in whole.items()]
+    parallel_map(lambda job: job(), [*jobs, partial(_save_own, directory, fitted)])
 
 
 def save_shard(directory: Path, shard: int, prepared: Prepared) -> dict[str, FileFacts]:
     """Writes what one of several shards has of its own into an unfinished prep directory, which `finish_shards` makes
     whole; the name of each file → its size and hash.
     """
+    return save_rows_of_shard(directory, shard, prepared.fitted, prepared.tables, prepared.past)
+
+
+def save_rows_of_shard(
+    directory: Path,
+    shard: int,
+    fitted: FittedPipeline,
+    tables: Mapping[str, pd.DataFrame],
+    past: pd.DataFrame | None,
+) -> dict[str, FileFacts]:
+    """As `save_shard`, before the summary of all shards is known. Whole or not at all."""
     own = directory / shard_name(shard)
-    own.mkdir(parents=True)
-    _save_rows(own, prepared)
+    with files.whole_directory(own) as temporary:
+        _save_rows(temporary, fitted, tables, past)
     return facts_of(directory, sorted(own.iterdir()))
 
 

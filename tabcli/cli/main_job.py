@@ -19,6 +19,7 @@ from tabcli.cli.options import (
     Quantiles,
     Quiet,
     levels_of,
+    shards_in,
     split_names,
 )
 from tabcli.cli.render import print_json, progress_bar, render_prep, render_train
@@ -32,6 +33,14 @@ def prep(
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="The prep directory to write.")],
     sample: Annotated[int | None, typer.Option(help="Keep whole series worth about this many rows.")] = None,
+    shards: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|N",
+            help="Cut the rows into N shards of whole series, so that no more than one for each core is in memory; "
+            "auto: 1 below 4 million rows, else one for each million.",
+        ),
+    ] = "auto",
     overrides: Overrides = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -43,9 +52,13 @@ def prep(
     """
 
     memory.reuse_freed_memory()
-    result = tabcli.prep(config, data, out, overrides=overrides or (), sample=sample, force=force)
+    result = tabcli.prep(
+        config, data, out, overrides=overrides or (), sample=sample, shards=shards_in(shards), force=force
+    )
     if as_json:
-        print_json({"path": str(result.path), "unchanged": result.unchanged, **result.summary.to_state()})
+        several = {"shards": result.shards} if result.shards > 1 else {}
+        state = result.summary.to_state()
+        print_json({"path": str(result.path), "unchanged": result.unchanged, **several, **state})
         return
     if not quiet:
         show(render_prep(result))

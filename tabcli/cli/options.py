@@ -110,3 +110,13 @@ def assignments(option: str, given: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"{option} {text}: {name.strip()} is set twice")
         found[name.strip()] = value
     return found
+
+
+def shards_in(text: str) -> Literal["auto"] | int:
+    """`--shards` as `prep` takes it. Raises `UsageError` for what is neither auto nor a number."""
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--shards {text}: expected auto or a number, 1 or more") from None

@@ -57,7 +57,8 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
     yield f"validation     {rows['valid']:,} rows, {split.valid_start.date()} … {split.valid_end.date()}"
     if "future" in rows:
         yield f"to forecast    {rows['future']:,} rows"
-    yield f"series         {found.series:,}, a row every {found.frequency}"
+    shards = f", in {result.shards} shards" if result.shards > 1 else ""
+    yield f"series         {found.series:,}{shards}, a row every {found.frequency}"
     roles = {"categorical": columns.categorical, "continuous": columns.continuous, "past only": columns.past_only}
     for role, names in roles.items():
         yield f"{role:<14} {len(names)}: {', '.join(names)}"

@@ -16,5 +16,8 @@ survey       joined rows → counts of what is in them
 fitting      counts → everything that is fitted
 encoding     keys and places beside encoded columns; the past of the target
 prepare      prep's way: split, fit, encode
+passing      what one process of a prep hands to another
+cutting      tables on the disk, the rows in shards of whole series
+shards       prep's way in shards: what each tells, what all decide
 apply        predict's way: rows to forecast, encoded by what was fitted
 """

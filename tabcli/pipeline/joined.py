@@ -1,9 +1,11 @@
 """Raw tables → joined rows with their features, before anything is fitted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.split import Split
@@ -18,7 +20,7 @@ from tabcli.pipeline.plan import Keys, Outline, Plan, plan_of, timing
 from tabcli.pipeline.scored import Scored, check_left_out, clip_targets, score
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
-from tabcli.tables.kinds import Kinds, require_columns
+from tabcli.tables.kinds import Kinds, is_text, require_columns
 from tabcli.tables.rows import draw_by_key, stack, with_columns
 
 Tables = dict[str, pd.DataFrame]
@@ -237,12 +239,39 @@ def known_ahead(future: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 def check_future(future: pd.DataFrame, config: Config, where: str) -> None:
     """Raises `DataError` where the rows to forecast lack a column known in advance, or an id does not name one row."""
-    require_columns(future, [*config.availability.known_in_advance, *config.availability.static], where)
+    check_known(future, config, where)
+    check_ids([_hashes(future, config)], config, where)
+
+
+def check_known(future: pd.DataFrame, config: Config, where: str) -> None:
+    """Raises `DataError` where the rows to forecast lack a column known in advance, or the id."""
+    known = [*config.availability.known_in_advance, *config.availability.static]
+    require_columns(future, known, where)
+    require_columns(future, [config.id] if config.id is not None else [], where)
+
+
+Ids = tuple[int, NDArray[np.uint64]]
+"""How many rows to forecast there are, and the hashes of their different ids."""
+
+
+def id_hashes(source: SourceTables) -> Ids:
+    """Of the rows to forecast."""
+    future = source.tables.get("future")
+    return (0, np.empty(0, dtype="uint64")) if future is None else _hashes(future, source.config)
+
+
+def _hashes(future: pd.DataFrame, config: Config) -> Ids:
+    if config.id is None:
+        return len(future), np.arange(len(future), dtype="uint64")
+    ids = future[config.id].dropna().drop_duplicates()
+    return len(future), pd.util.hash_array(ids.astype("object").to_numpy() if is_text(ids) else ids.to_numpy())
+
+
+def check_ids(parts: Sequence[Ids], config: Config, where: str) -> None:
+    """Raises `DataError` where ids of rows to forecast, which the parts hold, do not name one row each."""
     if config.id is None:
         return
-    require_columns(future, [config.id], where)
-    ids = future[config.id]
-    wrong = int((ids.duplicated() | ids.isna()).sum())
+    wrong = sum(n for n, _ in parts) - len(np.unique(np.concatenate([hashes for _, hashes in parts])))
     if wrong:
         raise DataError(
             f"{where}: column {config.id!r}: {wrong} ids are missing or repeat another", hint="an id names one row"

@@ -11,6 +11,7 @@ from tabcli.artifacts.summary import Baseline, ColumnRoles, PrepSummary, ReadCou
 from tabcli.config.schema import Config
 from tabcli.evaluation.metrics import Criterion, Tally, with_mean_scale
 from tabcli.evaluation.naive import label_text, naive_forecasts
+from tabcli.features.events import EventCalendar
 from tabcli.pipeline.encoding import past_of, places_of, with_keys
 from tabcli.pipeline.fitting import Fitted, fit_parts, totals
 from tabcli.pipeline.future import recent_rows
@@ -67,27 +68,34 @@ def encode_part(source: JoinedData, cut: RowSplit, fitted: Fitted, groups: pd.Da
         places = places_of(source, fitted.grid)
         past = past_of(source, cut, fitted, places)
         tail = recent_rows(rows, config, plan.frequency, source.features.series[: len(rows)], plan.split.valid_end)
-        pipeline = FittedPipeline(
-            config,
-            plan.contract,
-            fitted.preprocessor,
-            fitted.target,
-            source.features.calendar,
-            plan.split,
-            plan.frequency,
-            plan.holidays,
-            tail,
-            plan.horizon,
-            plan.known_until,
-            fitted.grid,
-            groups,
-        )
+        pipeline = pipeline_of(config, plan, fitted, source.features.calendar, tail, groups)
         encoded = fitted.preprocessor.transform_parts(table, cut.parts)
         tables = {
             name: with_keys(encoded[name], table, places, at, pipeline, has_target=name != "future")
             for name, at in cut.parts.items()
         }
         return EncodedRows(pipeline, tables, past, _found(encoded, naive.result()))
+
+
+def pipeline_of(
+    config: Config, plan: Plan, fitted: Fitted, calendar: EventCalendar, tail: pd.DataFrame, groups: pd.DataFrame
+) -> FittedPipeline:
+    """All that turns tables into inputs; `calendar`, `tail` and `groups` are those of some series."""
+    return FittedPipeline(
+        config,
+        plan.contract,
+        fitted.preprocessor,
+        fitted.target,
+        calendar,
+        plan.split,
+        plan.frequency,
+        plan.holidays,
+        tail,
+        plan.horizon,
+        plan.known_until,
+        fitted.grid,
+        groups,
+    )
 
 
 def _found(encoded: Mapping[str, Encoded], tallies: dict[str, Tally]) -> Found:

@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import pandas as pd
 
+from tabcli.arrays import AnyArray
 from tabcli.config.schema import ONE_SERIES, OWN_END, Config
 from tabcli.config.values import Scalar
 from tabcli.errors import DataError
@@ -111,7 +112,7 @@ def _plain(value: object) -> Scalar:
 # ---------------------------------------------------------------------------------------- all tables
 
 
-def _date_columns(config: Config, name: str) -> set[str]:
+def date_columns(config: Config, name: str) -> set[str]:
     """The columns of a table that the config reads as dates."""
     return {read.column for read in config.reads() if read.kind == "date" and read.table in (None, name)}
 
@@ -130,14 +131,14 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
             source = data[name]
         else:
             source = find_file(Path(data), spec.file)
-        table = read_table(source, spec, name=name, dates=_date_columns(config, name))
+        table = read_table(source, spec, name=name, dates=date_columns(config, name))
         if name in ("train", "future"):
-            _refuse_made(table, ONE_SERIES, describe(config, data, name))
+            refuse_made(table, ONE_SERIES, describe(config, data, name))
             if config.series == (ONE_SERIES,):
                 table = with_columns(table, {ONE_SERIES: pd.Categorical(["all"] * len(table))})
             check_row_keys(table, config, describe(config, data, name), spec.timezone)
         if name == "train" and config.forecast.start == "own":
-            _refuse_made(table, OWN_END, describe(config, data, name))
+            refuse_made(table, OWN_END, describe(config, data, name))
             table = moved_to_common_end(table, config)
         if name == "train" and config.target.no_row == "zero" and config.target.column in table.columns:
             table = with_zero_rows(table, config, describe(config, data, name))
@@ -147,7 +148,7 @@ def load_tables(config: Config, data: DataSource, names: Iterable[str]) -> dict[
     return dict(zip(wanted, parallel_map(load, wanted, 0 if isinstance(data, Mapping) else FEW), strict=True))
 
 
-def _refuse_made(table: pd.DataFrame, made: str, where: str) -> None:
+def refuse_made(table: pd.DataFrame, made: str, where: str) -> None:
     """Raises `DataError` where a table has a column that is made when it is read."""
     if made in table.columns:
         raise DataError(
@@ -200,38 +201,47 @@ def refuse_hours_that_come_twice(moments: pd.Series, where: str, timezone: str) 
         )
 
 
-def moved_to_common_end(table: pd.DataFrame, config: Config) -> pd.DataFrame:
+def moved_to_common_end(table: pd.DataFrame, config: Config, of_all: AnyArray | None = None) -> pd.DataFrame:
     """The rows of each series as much later as makes its last date that of all, which `OWN_END` keeps.
 
-    Dates that are all on one day of the month are moved by months.
+    Dates that are all on one day of the month are moved by months. `of_all`: the different dates of all rows, if the
+    table has some series alone.
     """
     series = distinct_rows(table, config.series)[0]
     dates = table[config.date].to_numpy().astype("datetime64[us]")
-    own = np.full(int(series.max()) + 1, dates.min())
+    moments = dates if of_all is None else of_all.astype("datetime64[us]")
+    own = np.full(int(series.max(initial=-1)) + 1, moments.min())
     np.maximum.at(own, series, dates)
-    days = table[config.date].dt.day
+    days = pd.Series(moments).dt.day
     if days.nunique() == 1 and days.iloc[0] <= 28:
         whole = dates.astype("datetime64[M]")
-        behind = dates.max().astype("datetime64[M]") - own.astype("datetime64[M]")
+        behind = moments.max().astype("datetime64[M]") - own.astype("datetime64[M]")
         moved = (whole + behind[series]).astype("datetime64[us]") + (dates - whole.astype("datetime64[us]"))
     else:
-        moved = dates + (dates.max() - own)[series]
+        moved = dates + (moments.max() - own)[series]
     end = own.astype("datetime64[s]").astype("int64")
     return with_columns(table, {config.date: moved, OWN_END: end[series]})
 
 
-def with_zero_rows(table: pd.DataFrame, config: Config, where: str) -> pd.DataFrame:
+def with_zero_rows(
+    table: pd.DataFrame, config: Config, where: str, of_all: tuple[AnyArray, int] | None = None
+) -> pd.DataFrame:
     """The rows, and one with the target 0 for each date, from a series' first on, on which only others have a row.
 
-    Static columns keep their value; all other columns of such a row are missing. Raises `DataError` where the rows
-    would be far too many.
+    Static columns keep their value; all other columns of such a row are missing. `of_all`: the different dates of all
+    rows, and how many series there are, if the table has some series alone. Raises `DataError` where the rows would be
+    far too many.
     """
     series, first_rows = distinct_rows(table, config.series)
     dates, moments = pd.factorize(table[config.date].to_numpy(), sort=True)
-    if len(first_rows) * len(moments) > MOST_CELLS:
+    n_series = len(first_rows)
+    if of_all is not None:
+        moments, n_series = of_all
+        dates = np.searchsorted(moments, table[config.date].to_numpy())
+    if of_all is None and n_series * len(moments) > MOST_CELLS:
         raise DataError(
-            f"{where}: target.no_row: zero would make up to {len(first_rows) * len(moments):,} rows of "
-            f"{len(first_rows):,} series and {len(moments):,} dates",
+            f"{where}: target.no_row: zero would make up to {n_series * len(moments):,} rows of "
+            f"{n_series:,} series and {len(moments):,} dates",
             hint="leave out series that sell hardly ever (`where`), or add up to weeks (`aggregate: {step: 1w}`)",
         )
     first = np.full(len(first_rows), len(moments), dtype="int64")

@@ -1,0 +1,106 @@
+"""A prep in shards of whole series, in bounded memory: what is decided on all rows is made of what each shard tells.
+
+    shard ─ dates ──┐        shard ─ outline ──┐        shard ─ survey ──┐          shard ─ encode ──▶ tables, counts
+    shard ─ dates ──┼─▶ end  shard ─ outline ──┼─▶ plan shard ─ survey ──┼─▶ fitted shard ─ encode ──▶ tables, counts
+    shard ─ dates ──┘        shard ─ outline ──┘        shard ─ survey ──┘          shard ─ encode ──▶ tables, counts
+
+A process has one shard in memory. The steps are those of a prep in memory, which is the case of one shard.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabcli import files
+from tabcli.artifacts.contents import Prepared
+from tabcli.bundle import directories
+from tabcli.bundle.manifest import FileFacts
+from tabcli.engines.calls import Call, Engine, Tell
+from tabcli.engines.running import n_cores, run
+from tabcli.features.events import EventCalendar
+from tabcli.pipeline.cutting import config_of, dates_before, read_shard, steps_to_complete
+from tabcli.pipeline.fitting import fit_parts
+from tabcli.pipeline.joined import check_ids, id_hashes, join_part, ready_lookups
+from tabcli.pipeline.passing import hand_over, taken
+from tabcli.pipeline.plan import Outline, plan_of
+from tabcli.pipeline.prepare import encode_part, pipeline_of, summary_of
+from tabcli.pipeline.survey import RowSplit, Survey
+
+# ---------------------------------------------------------------------------------------- of one shard
+
+
+def find_dates(tell: Tell, *, work: Path, shard: int, step: str, made: Path) -> None:
+    """Leaves the dates of a shard's rows before a step that needs those of all."""
+    hand_over(made, dates_before(work, shard, step))
+
+
+def outline(tell: Tell, *, work: Path, shard: int, made: Path) -> None:
+    """Leaves the outline of a shard, and what tells whether its ids name one row each."""
+    source = read_shard(work, shard)
+    hand_over(made, (Outline.of(source.tables, source.config), id_hashes(source)))
+
+
+def survey(tell: Tell, *, work: Path, shard: int, made: Path) -> None:
+    """Leaves the survey of a shard, as far as it is planned."""
+    source = join_part(read_shard(work, shard), taken(work / "plan"))
+    hand_over(made, Survey.of(source, RowSplit.of(source), alone=False))
+
+
+def encode(tell: Tell, *, work: Path, shard: int, prep: str, made: Path) -> None:
+    """Writes a shard's part of the prep directory `prep`; leaves its files' sizes and hashes, and what was counted."""
+    source = join_part(read_shard(work, shard), taken(work / "plan"))
+    rows = encode_part(source, RowSplit.of(source), taken(work / "fitted"), taken(work / "groups" / f"{shard:05}"))
+    written = directories.save_rows_of_shard(Path(prep), shard, rows.fitted, rows.tables, rows.past)
+    hand_over(made, (written, rows.found))
+
+
+# --------------------------------------------------------------------------------------- of all shards
+
+
+def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mapping[str, FileFacts]]:
+    """Prepares the shards that `cutting` wrote to `work`, and writes all that is a shard's own into the directory
+    `prep`; what all shards share, without rows, and the size and hash of each file. `on`: where shards are worked on.
+
+    Raises `ConfigError` and `DataError` as a prep in memory does.
+    """
+    config, job = config_of(work), files.read_json(work / "job.json")
+    n_shards, where = int(job["n_shards"]), str(job["where"])
+
+    def each(function: Callable[..., None], name: str, **arguments: Any) -> list[Any]:
+        """What the function leaves of each shard."""
+        calls = [
+            Call(
+                f"{name}-{k:05}", function, {"shard": k, **arguments}, {"work": work}, {"made": work / name / f"{k:05}"}
+            )
+            for k in range(n_shards)
+        ]
+        run(calls, on, n_cores(), work)
+        return [taken(call.leaves["made"]) for call in calls]
+
+    for step in [] if job["checked"] else steps_to_complete(config):
+        found = each(find_dates, f"dates-before-{step}", step=step)
+        hand_over(work / f"dates-{step}", (np.unique(np.concatenate([d for d, _ in found])), sum(n for _, n in found)))
+    outlines = each(outline, "outlines")
+    if not job["checked"]:
+        check_ids([ids for _, ids in outlines], config, where)
+    lookups = read_shard(work, 0)
+    plan = plan_of(config, [found for found, _ in outlines], lookups.lookups, where)
+    hand_over(work / "plan", plan)
+    surveys = each(survey, "surveys")
+    fitted = fit_parts(config, plan, surveys, ready_lookups(lookups), where)
+    ends = np.cumsum([found.n_series for found in surveys])
+    for k, end in enumerate(ends.tolist()):
+        own = fitted.groups.iloc[end - surveys[k].n_series : end].reset_index(drop=True).astype("str")
+        hand_over(work / "groups" / f"{k:05}", own)
+    shared = replace(fitted, groups=fitted.groups.iloc[:0])
+    hand_over(work / "fitted", shared)
+    encoded = each(encode, "encoded", prep=str(prep.absolute()))
+    written = {name: facts for files_of_shard, _ in encoded for name, facts in files_of_shard.items()}
+    summary = summary_of(config, plan, surveys, fitted, [found for _, found in encoded])
+    nothing = EventCalendar.empty(config.series, config.features.events)
+    pipeline = pipeline_of(config, plan, shared, nothing, pd.DataFrame(), shared.groups)
+    return Prepared(pipeline, {}, summary), written

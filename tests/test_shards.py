@@ -1,0 +1,79 @@
+"""Laws of shards: whatever the rows are cut into, and in whatever order they stand, all is as in memory."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tabcli.artifacts.contents import Prepared
+from tabcli.bundle import directories
+from tabcli.config import loading
+from tabcli.pipeline import cutting, prepare
+from tabcli.pipeline.shards import prepare_shards
+from tests.conftest import CONFIG, make_tables
+
+SHARED = ("state.json", "contract.json", "summary.json", "config.json")
+
+
+def in_memory(config: Mapping[str, Any], data: Any, out: Path) -> Path:
+    out.mkdir()
+    directories.save_prep(out, prepare.fit(loading.parse(dict(config)), data), "", {})
+    return out
+
+
+def in_shards(config: Mapping[str, Any], data: Any, out: Path, n_shards: int) -> Path:
+    work = out.with_suffix(".work")
+    out.mkdir()
+    cutting.cut(loading.parse(dict(config)), data, n_shards, work)
+    prepared, written = prepare_shards(work, out, "here")
+    directories.finish_shards(out, prepared, written, "", {})
+    return out
+
+
+def rows_of(prep: Path, config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """All encoded rows and the past, ordered by series and date; series numbered by their keys."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for shard in range(directories.n_shards(prep)):
+        made: Prepared = directories.load_prep(prep, shard)
+        own = {**made.tables, **({"past": made.past} if made.past is not None else {})}
+        own |= {"tail": made.fitted.tail, "series": made.fitted.calendar.series.reset_index()}
+        own |= {"groups": made.fitted.groups.reset_index().rename(columns={"index": "row.series"})}
+        own["events"] = made.fitted.calendar.to_tables()[1]
+        keys = made.fitted.calendar.series.itertuples(index=False)
+        names = pd.Series([" ".join(map(str, key)) for key in keys], dtype="str")
+        for name, table in own.items():
+            place = next((c for c in ("row.series", "series", "index") if c in table), None)
+            assert place is not None, name
+            found.setdefault(name, []).append(table.assign(**{place: names.reindex(table[place]).to_numpy()}))
+    whole = {}
+    for name, tables in found.items():
+        table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+        keys = [
+            c
+            for c in ("row.series", "series", "index", "row.date", "row.day", "step", "event", "seconds", "row.ago")
+            if c in table
+        ]
+        whole[name] = table.sort_values(keys, ignore_index=True)
+    return whole
+
+
+def assert_same(one: Path, other: Path, config: Mapping[str, Any]) -> None:
+    for name in SHARED:
+        assert (one / name).read_text() == (other / name).read_text(), name
+    mine, theirs = rows_of(one, config), rows_of(other, config)
+    assert mine.keys() == theirs.keys()
+    for name, table in mine.items():
+        pd.testing.assert_frame_equal(table, theirs[name], check_exact=True, obj=name, check_dtype=name != "tail")
+
+
+def shuffled(tables: Mapping[str, pd.DataFrame], seed: int) -> dict[str, pd.DataFrame]:
+    return {n: t.sample(frac=1, random_state=seed, ignore_index=True) for n, t in tables.items()}
+
+
+@pytest.mark.parametrize("n_shards", [2, 7])
+def test_shards_are_as_in_memory(n_shards: int, tmp_path: Path) -> None:
+    whole = in_memory(CONFIG, make_tables(), tmp_path / "whole")
+    assert_same(whole, in_shards(CONFIG, make_tables(), tmp_path / "cut", n_shards), CONFIG)
+    assert_same(whole, in_shards(CONFIG, shuffled(make_tables(), n_shards), tmp_path / "shuffled", n_shards), CONFIG)
