@@ -10,6 +10,8 @@ begin     init, synth
 prep      prep
 card      card
 train     train, lr_find, model_summary
+forecast_files  the files that predict writes
+forecast_shards  predict of more rows than memory holds
 predict   predict, forecaster
 report    report
 compare   compare

@@ -1,12 +1,14 @@
 """predict: a run and raw tables → forecasts."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from tabcli.api.forecast_files import as_owner, columns_of, paths_beside
+from tabcli.api.forecast_shards import forecast_shards, refuse_whole, rows_source, shards_wanted
 from tabcli.api.results import PredictResult, TrainResult
 from tabcli.api.sources import parse_duration
 from tabcli.api.urls import at_urls
@@ -14,6 +16,7 @@ from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
 from tabcli.config.data import Table
 from tabcli.config.schema import ONE_SERIES, Config
+from tabcli.engines.calls import Engine
 from tabcli.errors import DataError, UsageError
 from tabcli.forecasting import points
 from tabcli.forecasting.points import NOTHING, Wanted
@@ -24,10 +27,8 @@ from tabcli.shown import Shown, first_few
 from tabcli.tables.contract import DataSource, files_of
 from tabcli.tables.joins import LookupTable
 from tabcli.tables.parts import TEXT_ENDINGS
-from tabcli.tables.reading import TableSource, date_texts, read_table
-from tabcli.tables.rows import with_columns
+from tabcli.tables.reading import TableSource, read_table
 from tabcli.tables.writing import require_no_input, write_table
-from tabcli.tables.written import as_written
 
 # --------------------------------------------------------------------------------------------- predict
 
@@ -45,6 +46,8 @@ def predict(
     totals: Sequence[str] = (),
     review: str | int | None = None,
     overrides: TableSource | None = None,
+    shards: int | str = "auto",
+    on: Engine = "processes",
 ) -> PredictResult:
     """Forecasts every row of the table `future`: its id and the forecast, in the order of the rows.
 
@@ -68,12 +71,51 @@ def predict(
     overrides: a person's numbers, a DataFrame or a file: the keys of rows (the id, or series and date), the target's
         column, and if wanted who, why and when. They replace forecasts; both are kept in a file beside it, such as
         forecast.overrides.csv.
+    shards: how many parts of whole series the rows are forecast in, one after the other or side by side, so that more
+        rows than memory holds can be forecast. With *auto* as many as the run has, or else as many as there are
+        millions of rows, from four on. The forecast is the same for any number.
+    on: where shards are forecast: *here*, in this process; *processes*, one beside the other; *ray*, on a cluster.
     """
-    loaded = loaded_run(run)
-    wanted = wanted_of(loaded.fitted.config, quantiles, intervals, totals)
-    given = None if overrides is None else _read_overrides(loaded.fitted.config, overrides)
+    directory = None if isinstance(run, TrainResult | Run) else Path(run)
+    path = None if out is None else Path(out)
+    of_run = 1 if directory is None else directories.n_shards(directory)
+    loaded = loaded_run(run) if of_run == 1 or directory is None else directories.load_run(directory, 0)
+    config = loaded.fitted.config
+    wanted = wanted_of(config, quantiles, intervals, totals)
+    given = None if overrides is None else _read_overrides(config, overrides)
     wanted = replace(wanted, review=None if review is None else HowMany.parse(str(review)), overrides=given)
-    return _predict(loaded, data, out, columns=columns, horizon=horizon, asked=wanted)
+    source = None if horizon is not None else rows_source(config, data)
+    n_shards = shards_wanted(config, source, of_run, shards)
+    if n_shards == 1:
+        return _predict(loaded, data, path, columns=columns, horizon=horizon, asked=wanted)
+    refuse_whole(wanted, horizon)
+    given_run = directory or loaded
+    return _predict_shards(given_run, config, data, path, source, n_shards, columns=columns, asked=wanted, on=on)
+
+
+def _predict_shards(
+    run: Run | Path,
+    config: Config,
+    data: DataSource,
+    path: Path | None,
+    source: Path | None,
+    n_shards: int,
+    columns: Sequence[str],
+    asked: Wanted,
+    on: Engine,
+) -> PredictResult:
+    started = time.perf_counter()
+    if source is None:
+        raise UsageError(
+            "only rows in a file, or in a folder of parts, are forecast in shards",
+            hint="give the path of the table `future`, or a run of one shard",
+        )
+    if path is not None:
+        require_no_input(path, files_of(config, data))
+    made = forecast_shards(run, data, path, source, n_shards, columns=columns, asked=asked, on=on)
+    seconds = time.perf_counter() - started
+    target = config.target.column
+    return PredictResult(path, made.table, made.counts, made.warnings, seconds, target=target, by_date=made.by_date)
 
 
 def wanted_of(
@@ -130,21 +172,21 @@ def _predict(
     started = time.perf_counter()
     config = run.fitted.config
     path = Path(out) if out is not None else None
-    beside = _paths_beside(path, asked)
+    beside = paths_beside(path, asked)
     own = [] if asked.overrides is None else [Path(asked.overrides[1])]
     for written in (path, *beside.values()):
         if written is not None:
             require_no_input(written, [*files_of(config, data), *own])
     made = points.forecast(run, data, parse_duration("--horizon", horizon), columns, lookups, asked)
     target = config.target.column
-    table = made.table[_columns_of(config, made, columns, list(asked.bounds(target)))]
+    table = made.table[columns_of(config, made, columns, list(asked.bounds(target)))]
     review = None if made.review is None else made.review.table
     tables = {"totals": made.totals, "review": review, "overrides": made.overridden}
     to_write = [(path, table), *((place, tables[name]) for name, place in beside.items())]
     for place, rows in to_write:
         if place is not None and rows is not None:
             as_text = place.suffix.lower() in TEXT_ENDINGS
-            write_table(_as_owner(rows, config, data, horizon is None) if as_text else rows, place)
+            write_table(as_owner(rows, config, data, horizon is None) if as_text else rows, place)
     seconds = time.perf_counter() - started
     return PredictResult(
         path,
@@ -161,41 +203,6 @@ def _predict(
         beside.get("overrides"),
         made.by_date,
     )
-
-
-def _columns_of(config: Config, made: points.Prediction, columns: Sequence[str], bounds: list[str]) -> list[str]:
-    """The columns of the file, in order: keys, those to carry along, target, bounds. Raises `UsageError`."""
-    target = config.target.column
-    keys = [config.id] if config.id in made.table.columns else [*config.series, config.date]
-    wanted = [c for c in dict.fromkeys([*keys, *columns]) if c != ONE_SERIES or c in columns]
-    missing = [c for c in wanted if c not in made.table.columns]
-    if missing:
-        raise UsageError(f"--columns {', '.join(missing)}: expected some of {', '.join(made.columns)}")
-    taken = [c for c in bounds if c in wanted]
-    if taken:
-        raise UsageError(f"--columns {taken[0]}: a bound of the forecast has this name", hint="leave one of them out")
-    return [*(str(c) for c in wanted if c != target), target, *bounds]
-
-
-def _paths_beside(path: Path | None, asked: Wanted) -> dict[str, Path]:
-    """The files that are written beside the forecast, such as forecast.totals.csv beside forecast.csv, by name."""
-    if path is None:
-        return {}
-    there = {"totals": asked.totals, "review": asked.review, "overrides": asked.overrides}
-    return {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name, wanted in there.items() if wanted}
-
-
-def _as_owner(table: pd.DataFrame, config: Config, data: DataSource, given: bool) -> pd.DataFrame:
-    """The forecast with its dates as the table of the rows (`given`), or else the train table, writes them."""
-    name = "future" if given and "future" in config.tables else "train"
-    spec = config.tables[name]
-    source = data.get(name) if isinstance(data, Mapping) else Path(data) / spec.file
-    if config.date not in table.columns or (spec.date_format is None and spec.day_first is None):
-        return table
-    if source is None or not (isinstance(source, pd.DataFrame) or Path(source).is_file()):
-        return table
-    texts = date_texts(source, spec, config.date)
-    return table if texts is None else with_columns(table, {config.date: as_written(table[config.date], texts, spec)})
 
 
 @dataclass(frozen=True, repr=False)

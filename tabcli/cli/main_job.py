@@ -176,6 +176,11 @@ def predict(
             help="A person's numbers, which replace forecasts: the id, or series and date; the target; who, why, when.",
         ),
     ] = None,
+    shards: Annotated[
+        str,
+        typer.Option(metavar="auto|N", help="Forecast the rows in so many parts of whole series, with less memory."),
+    ] = "auto",
+    on: On = "processes",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -195,6 +200,8 @@ def predict(
         totals=totals or (),
         review=review,
         overrides=overrides,
+        shards=shards,
+        on=on,
     )
     for warning in result.warnings:
         say(f"warning: {warning}")

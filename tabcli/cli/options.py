@@ -34,7 +34,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what stands 
 
 On = Annotated[
     Literal["here", "processes", "ray"],
-    typer.Option(help="Where networks are trained: in this process, in several, or on the Ray cluster of RAY_ADDRESS."),
+    typer.Option(help="Where the work is done: in this process, in several, or on the Ray cluster of RAY_ADDRESS."),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]

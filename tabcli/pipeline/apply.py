@@ -69,7 +69,7 @@ def apply(
     """
     config = fitted.config
     if rows is None and "future" not in config.tables:
-        config = _with_given_rows(config, data)
+        config = with_given_rows(config, data)
     tables = load_tables(
         config, data, [*(["future"] if rows is None else []), *(lookup_names(config) if lookups is None else [])]
     )
@@ -92,7 +92,7 @@ def apply(
     return Applied(rows, features, replace(encoded, table=table_out), filled)
 
 
-def _with_given_rows(config: Config, data: DataSource) -> Config:
+def with_given_rows(config: Config, data: DataSource) -> Config:
     """A config that names no future table as one that does, for rows that are given: written as the train table is.
 
     They have the columns that the train table has in the end: nothing of it is renamed, melted or added up. Raises

@@ -1,6 +1,6 @@
 """Raw tables → joined rows with their features, before anything is fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -232,9 +232,14 @@ def _declared(config: Config) -> list[str]:
 
 def known_ahead(future: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Rows to forecast with only the columns that are known in advance, static, or keys."""
+    return future[known_ahead_columns(future.columns, config)]
+
+
+def known_ahead_columns(columns: Iterable[str], config: Config) -> list[str]:
+    """Of these columns of rows to forecast those that are known in advance, static, or keys."""
     roles = config.availability
     names = {*config.series, config.date, config.id, *roles.known_in_advance, *roles.static}
-    return future[[c for c in future.columns if c in names]]
+    return [c for c in columns if c in names]
 
 
 def check_future(future: pd.DataFrame, config: Config, where: str) -> None:

@@ -61,6 +61,18 @@ def open_blocks(path: Path, spec: Table, folder: Path, *, block: int = BLOCK) ->
     return Blocks(schema, opened[0].is_text, (b.cast(schema) for blocks in opened for b in blocks.batches))
 
 
+def about_rows(path: Path) -> int:
+    """About how many rows a file or a folder of parts has: those of a Parquet file, the lines of a text file."""
+    return sum(map(_rows_in, parts_of(path)))
+
+
+def _rows_in(path: Path) -> int:
+    if not is_text_file(path):
+        return _open_file(path).metadata.num_rows if path.suffix.lower() in PARQUET_ENDINGS else 0
+    with path.open("rb") as stream:
+        return sum(content.count(b"\n") for content in iter(lambda: stream.read(1 << 22), b""))
+
+
 # ------------------------------------------------------------------------------------------------ text
 
 
@@ -190,10 +202,7 @@ def _open_parquet(path: Path, block: int) -> Blocks:
             f"{path}: a table of this format is read whole, and cannot be cut into shards",
             hint="save it as .csv or .parquet, or set --shards 1",
         )
-    try:
-        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise _unreadable(path, error) from None
+    file = _open_file(path)
     fields = [_dense(field) for field in file.schema_arrow]
     schema = pa.schema(fields, metadata=file.schema_arrow.metadata)
     rows = min(ROWS, max(1, block // (8 * max(1, len(fields)))))
@@ -206,6 +215,13 @@ def _open_parquet(path: Path, block: int) -> Blocks:
             raise _unreadable(path, error) from None
 
     return Blocks(schema, False, batches())
+
+
+def _open_file(path: Path) -> pyarrow.parquet.ParquetFile:
+    try:
+        return pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise _unreadable(path, error) from None
 
 
 def _dense(field: pa.Field) -> pa.Field:

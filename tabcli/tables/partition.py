@@ -214,6 +214,11 @@ class Partition:
         return list(self._facts["counts"])
 
     @property
+    def n_read(self) -> int:
+        """How many rows the file has; the numbers of rows are below it."""
+        return int(self._facts["n_read"])
+
+    @property
     def n_shards(self) -> int:
         """How many shards there are."""
         return len(self.n_rows)

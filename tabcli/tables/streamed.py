@@ -10,7 +10,7 @@ words of `tables.reading`, before anything else happens.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from tabcli.config.data import DateColumns, Table
 from tabcli.errors import DataError
 from tabcli.tables.blocks import BLOCK, open_blocks
 from tabcli.tables.coded import MOST_VALUES, CodedTable, Piece, write_coded
-from tabcli.tables.kinds import Kind, as_text, of_arrow, require_columns, to_kind
+from tabcli.tables.kinds import Kind, as_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.moments import date_of_columns
 from tabcli.tables.reading import (
     as_dates,
@@ -132,6 +132,23 @@ class StreamedTable:
             made = done.step(made.iloc[np.concatenate([np.arange(len(raw)), beside])], *done.options)
             left = done.witnesses
         return made.iloc[: len(raw)]
+
+    def texts_of(self, name: str, timezone: str | None) -> pd.Series | None:
+        """The different texts of a column as the file has them, category of str; None where it holds none, or many."""
+        column = self.columns[name]
+        if column.codes is not None or self.is_wide(name):
+            return None
+        found = normalise(values_of(self.coded.values[column.sources[0]], name, self.is_text), self.where, timezone)
+        return as_text(found) if kind_of(found) in ("text", "int") else None
+
+    def largest(self, name: str) -> Any:
+        """The largest value of a column in the rows that are left."""
+        column = self.columns[name]
+        if self.is_wide(name):
+            return max(self.values_of(name, piece).max() for piece in self.rows() if len(piece))
+        if column.codes is None:
+            return column.values[self.counts(column.sources[0]) > 0].max()
+        return column.values.max()
 
     # ---------------------------------------------------------------------------------------- columns
 

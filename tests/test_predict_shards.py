@@ -1,0 +1,133 @@
+"""Rows that are forecast in shards: the same file as in one piece, the same sentences, the same errors."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tabcli
+from tabcli.api.results import PredictResult
+from tabcli.errors import TabcliError, UsageError
+from tests.conftest import CONFIG, make_tables, write_folder
+
+DATES = {"date_format": "%d.%m.%Y"}
+
+CONFIG_OF_RUN = CONFIG | {
+    "tables": {**CONFIG["tables"], "future": {**CONFIG["tables"]["future"], **DATES}},
+    "train": {"epochs": 1, "batch_size": 64, "lr": 0.01},
+    "history": {"windows": ["7d"]},
+    "forecast": {**CONFIG["forecast"], "floor": "auto"},
+    "calibration": {"windows": 1},
+}
+
+
+def rows_ahead() -> pd.DataFrame:
+    """Rows of which many things are to be said: new series, values never seen, gaps, far numbers, missing days."""
+    future = make_tables()["future"]
+    new = future[future["shop"] == 3].assign(shop=lambda t: t["shop"] + 40, row=lambda t: t["row"] + 5000)
+    rows = pd.concat([new.iloc[:5], future, new.iloc[5:]], ignore_index=True)
+    rows.loc[rows["row"] == 1007, "holiday"] = "carnival"
+    rows.loc[rows["row"] == 1031, "promo"] = np.nan
+    return rows[~rows["row"].isin([1011, 1012])].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data` and `run`."""
+    home = tmp_path_factory.mktemp("home")
+    tables = make_tables()
+    data = write_folder(home / "data", {**tables, "future": tables["future"].assign(day=_as_text)})
+    tabcli.prep(CONFIG_OF_RUN, data, home / "prep")
+    tabcli.train(home / "prep", home / "run")
+    rows_ahead().assign(day=_as_text).to_csv(data / "ahead.csv", index=False)
+    return home
+
+
+def _as_text(table: pd.DataFrame) -> pd.Series:
+    return table["day"].dt.strftime("%d.%m.%Y")
+
+
+def predict(home: Path, out: str | None, shards: int, **options: Any) -> PredictResult:
+    path = None if out is None else home / out
+    return tabcli.predict(home / "run", home / "data", path, shards=shards, **{"on": "here", **options})
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"columns": ["day", "shop", "holiday", "open"], "intervals": [0.8, 0.95], "quantiles": [0.3]}],
+    ids=["points", "bounds"],
+)
+def test_any_number_of_shards_gives_the_same_file(home: Path, ending: str, options: dict[str, Any]) -> None:
+    whole = predict(home, f"whole.{ending}", 1, **options)
+    assert len(whole.warnings) >= 5
+    for k in (2, 5):
+        made = predict(home, f"{k}.{ending}", k, **options)
+        assert (home / f"{k}.{ending}").read_bytes() == (home / f"whole.{ending}").read_bytes()
+        assert (made.counts, made.warnings) == (whole.counts, whole.warnings)
+        pd.testing.assert_frame_equal(made.table, pd.read_parquet(made.path) if ending == "parquet" else made.table)
+        pd.testing.assert_series_equal(made.by_date, whole.by_date, check_names=False)
+    assert not [*home.glob(".*shards*")]  # nothing is left behind
+
+
+def test_processes_side_by_side_give_the_same_file(home: Path) -> None:
+    predict(home, "here.csv", 3)
+    predict(home, "beside.csv", 3, on="processes")
+    assert (home / "beside.csv").read_bytes() == (home / "here.csv").read_bytes()
+
+
+def test_without_a_file_all_rows_come_back(home: Path) -> None:
+    whole, made = predict(home, None, 1), predict(home, None, 3)
+    pd.testing.assert_frame_equal(made.table, whole.table)
+
+
+def test_rows_in_a_folder_of_parts_are_one_table(home: Path, tmp_path: Path) -> None:
+    whole = predict(home, None, 1)
+    rows = (home / "data" / "ahead.csv").read_text().splitlines(keepends=True)
+    for i in range(3):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        (tmp_path / "parts" / f"{i}.csv").write_text(
+            "".join([rows[0], *rows[1 + 40 * i : 41 + 40 * i + 999 * (i == 2)]])
+        )
+    data = {"future": tmp_path / "parts", "shops": home / "data" / "shops.csv"}
+    made = tabcli.predict(home / "run", data, shards=2, on="here")
+    pd.testing.assert_frame_equal(made.table, whole.table)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"review": 5}, {"totals": ["week"]}, {"horizon": "1w"}, {"overrides": pd.DataFrame({"row": [1], "units": [1]})}],
+)
+def test_what_needs_all_rows_at_once_is_refused(home: Path, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"all rows at once|only rows in a file"):
+        predict(home, None, 2, **option)
+
+
+@pytest.mark.parametrize("shards", ["0", "many", "-1"])
+def test_a_number_of_shards_that_is_none_is_refused(home: Path, shards: str) -> None:
+    with pytest.raises(UsageError, match="--shards"):
+        predict(home, None, shards)  # type: ignore[arg-type]
+
+
+WRONG: dict[str, Any] = {
+    "a repeated row": lambda rows: pd.concat([rows, rows.iloc[[3]].assign(row=9)]),
+    "a repeated id": lambda rows: rows.assign(row=rows["row"].replace(1003, 1001)),
+    "no date": lambda rows: rows.assign(day=rows["day"].where(rows["row"] != 1050, "soon")),
+    "no number": lambda rows: rows.assign(promo=rows["promo"].astype(object).where(rows["row"] != 1050, "yes")),
+    "no such column": lambda rows: rows.drop(columns="promo"),
+    "a missing key": lambda rows: rows.assign(shop=rows["shop"].where(rows["row"] != 1050)),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_rows_that_cannot_be_forecast_are_refused_in_the_same_words(home: Path, tmp_path: Path, case: str) -> None:
+    path = tmp_path / "ahead.csv"
+    WRONG[case](rows_ahead().assign(day=_as_text)).to_csv(path, index=False)
+    data = {"future": path, "shops": home / "data" / "shops.csv"}
+    with pytest.raises(TabcliError) as whole:
+        tabcli.predict(home / "run", data, shards=1)
+    with pytest.raises(TabcliError) as made:
+        tabcli.predict(home / "run", data, shards=3)
+    assert (made.value.message, made.value.hint) == (whole.value.message, whole.value.hint)
