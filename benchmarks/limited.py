@@ -7,6 +7,7 @@ count in part for each.
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,9 +24,12 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Limited:
-    """`megabytes`: at the peak, of all processes together. `held_by`: what held the limit, "" without one."""
+    """`cpu_seconds`: of the command and of what it started and waited for. `megabytes`: at the peak, of all processes
+    together. `held_by`: what held the limit, "" without one.
+    """
 
     seconds: float
+    cpu_seconds: float
     megabytes: float
     held_by: str
 
@@ -33,7 +37,7 @@ class Limited:
 def run(command: Sequence[str | Path], gigabytes: float | None = None) -> Limited:
     """Runs a command to its end. Raises `SystemExit` with what it said where it failed or was ended by the limit."""
     group, held_by = _group(gigabytes) if gigabytes else (None, "")
-    started, most = time.perf_counter(), 0.0
+    started, cpu_before, most = time.perf_counter(), _cpu_of_children(), 0.0
     words = [str(c) for c in command]
     if group is not None:
         words = ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs"), *words]
@@ -57,7 +61,12 @@ def run(command: Sequence[str | Path], gigabytes: float | None = None) -> Limite
     if process.returncode:
         limit = f" within {gigabytes} GB (held by {held_by}), at {most:.0f} MB" if gigabytes else ""
         raise SystemExit(f"{' '.join(map(str, command))}\nended with {process.returncode}{limit}:\n{said}")
-    return Limited(seconds, most, held_by)
+    return Limited(seconds, _cpu_of_children() - cpu_before, most, held_by)
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def tabcli(*arguments: str | Path, gigabytes: float | None = None) -> Limited:

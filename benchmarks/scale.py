@@ -112,6 +112,7 @@ def measured(n_rows: int, steps: list[str], options: argparse.Namespace) -> dict
         costs = [limited.tabcli(*todo[step], gigabytes=limit) for _ in range(1 if once else options.runs)]
         found[step] = {
             "seconds": round(statistics.median(c.seconds for c in costs), 2),
+            "cpu_seconds": round(statistics.median(c.cpu_seconds for c in costs), 2),
             "megabytes": round(statistics.median(c.megabytes for c in costs)),
             "limit": limit,
             "held_by": costs[0].held_by,
