@@ -14,11 +14,12 @@ import tabcli
 from tabcli.cli.app import app
 from tabcli.config.loading import load
 from tabcli.engines import cluster
+from tabcli.engines.calls import Engine
 from tabcli.errors import UsageError, WorkerError
 from tabcli.training.loop import Callbacks
 from tabcli.training.members import MemberSpec
 from tabcli.training.tasks import TrainingJob, train_elsewhere
-from tests.conftest import CONFIG, make_tables
+from tests.conftest import CONFIG, make_tables, write_folder
 
 ray = pytest.importorskip("ray")
 FAST = ["train.epochs=2", "train.batch_size=64", "train.members=2", "calibration.windows=0", "train.refit=true"]
@@ -69,6 +70,31 @@ def test_the_networks_and_their_epochs_are_those_of_this_process(prep: Path, tmp
     states = [(tmp_path / on / "state.json").read_bytes() for on in told]
     assert states[0] == states[1]
     assert not (tmp_path / "ray.partial").exists()
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {p.relative_to(directory).as_posix(): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def test_a_prep_in_shards_has_the_same_files_wherever_shards_are_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nodes share no disk: every place is said to be elsewhere."""
+    data = write_folder(tmp_path / "data", make_tables())
+    config = {**CONFIG, "history": {"base": "14d", "effects": ["promo"]}}
+
+    def made(name: str, on: Engine) -> dict[str, bytes]:
+        tabcli.prep(config, data, tmp_path / name, shards=3, on=on)
+        return files_in(tmp_path / name)
+
+    here = made("here", "here")
+    assert "shards/00002/train.parquet" in here
+    assert made("processes", "processes") == here
+    assert made("ray", "ray") == here
+    own = cluster.place_of
+    monkeypatch.setattr(cluster, "place_of", lambda path: ("another machine", *own(path)[1:]))
+    assert made("away", "ray") == here
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["away", "data", "here", "processes", "ray"]
 
 
 def ray_workers() -> list[int]:

@@ -14,6 +14,8 @@ from tabcli.api.urls import at_urls
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.config.schema import Config
+from tabcli.engines.calls import Engine
+from tabcli.engines.running import engine
 from tabcli.errors import UsageError
 from tabcli.pipeline import cutting, joined, prepare
 from tabcli.pipeline.shards import prepare_shards
@@ -50,6 +52,7 @@ def prep(
     sample: int | None = None,
     shards: Literal["auto"] | int = "auto",
     force: bool = False,
+    on: Engine = "processes",
 ) -> PrepResult:
     """Raw tables → encoded tables, with all that was fitted to the training rows.
 
@@ -63,6 +66,8 @@ def prep(
     shards: into how many shards of whole series the rows are cut, of which one is in memory at a time; by default 1, or
         where `out` is given and the train table has 4 million rows or more, one for each million.
     force: replace what stands at `out`.
+    on: where shards are worked on, always to the same bytes: *here*, in this process; *processes*, several beside it;
+        *ray*, on the Ray cluster that the environment variable RAY_ADDRESS names, or on one started here.
     """
     if sample is not None and sample < 1:
         raise UsageError(f"--sample {sample}: expected a number of rows, 1 or more")
@@ -81,7 +86,7 @@ def prep(
             prepared = prepare.fit(settings, data, sample=sample)
             directories.save_prep(temporary, prepared, fingerprint, facts)
         else:
-            _prepare_shards(settings, data, n_shards, temporary, fingerprint, facts)
+            _prepare_shards(settings, data, n_shards, temporary, fingerprint, facts, on)
     return PrepResult(path, prepared if n_shards == 1 else directories.load_prep(path, 0), False, n_shards)
 
 
@@ -97,11 +102,17 @@ def _number_of_shards(config: Config, data: DataSource, wanted: Literal["auto"] 
 
 
 def _prepare_shards(
-    config: Config, data: DataSource, n_shards: int, prep: Path, fingerprint: str, facts: Mapping[str, object]
+    config: Config,
+    data: DataSource,
+    n_shards: int,
+    prep: Path,
+    fingerprint: str,
+    facts: Mapping[str, object],
+    on: Engine,
 ) -> None:
     """Writes a prep of several shards into an empty directory; what is between lies beside it meanwhile."""
-    with TemporaryDirectory(prefix=f"{prep.name}.work-", dir=prep.parent) as folder:
+    with engine(on), TemporaryDirectory(prefix=f"{prep.name}.work-", dir=prep.parent) as folder:
         work = Path(folder)
         cutting.cut(config, data, n_shards, work)
-        prepared, written = prepare_shards(work, prep, "processes")
+        prepared, written = prepare_shards(work, prep, on)
         directories.finish_shards(prep, prepared, written, fingerprint, facts)

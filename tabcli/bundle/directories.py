@@ -209,21 +209,20 @@ def save_shard(directory: Path, shard: int, prepared: Prepared) -> dict[str, Fil
     """Writes what one of several shards has of its own into an unfinished prep directory, which `finish_shards` makes
     whole; the name of each file → its size and hash.
     """
-    return save_rows_of_shard(directory, shard, prepared.fitted, prepared.tables, prepared.past)
+    return save_rows_of_shard(directory / shard_name(shard), shard, prepared.fitted, prepared.tables, prepared.past)
 
 
 def save_rows_of_shard(
-    directory: Path,
+    own: Path,
     shard: int,
     fitted: FittedPipeline,
     tables: Mapping[str, pd.DataFrame],
     past: pd.DataFrame | None,
 ) -> dict[str, FileFacts]:
-    """As `save_shard`, before the summary of all shards is known. Whole or not at all."""
-    own = directory / shard_name(shard)
+    """As `save_shard`, into the shard's own directory, before the summary of all is known. Whole or not at all."""
     with files.whole_directory(own) as temporary:
         _save_rows(temporary, fitted, tables, past)
-    return facts_of(directory, sorted(own.iterdir()))
+    return {f"{shard_name(shard)}/{name}": facts for name, facts in facts_of(own, sorted(own.iterdir())).items()}
 
 
 def finish_shards(

@@ -41,6 +41,7 @@ def prep(
             "auto: 1 below 4 million rows, else one for each million.",
         ),
     ] = "auto",
+    on: On = "processes",
     overrides: Overrides = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -53,7 +54,7 @@ def prep(
 
     memory.reuse_freed_memory()
     result = tabcli.prep(
-        config, data, out, overrides=overrides or (), sample=sample, shards=shards_in(shards), force=force
+        config, data, out, overrides=overrides or (), sample=sample, shards=shards_in(shards), force=force, on=on
     )
     if as_json:
         several = {"shards": result.shards} if result.shards > 1 else {}

@@ -133,6 +133,13 @@ def _write_job(
 # --------------------------------------------------------------------------------------------- reading
 
 
+def files_of_shard(shard: int) -> tuple[str, ...]:
+    """What is read of the folder for one shard, and what was decided on all, as patterns."""
+    own, decided = f"{shard:05}", ("plan", "fitted", "dates-*", f"groups/{shard:05}")
+    shared = ("job.json", "lookups/*", "*/partition.json", "*/*.values")
+    return (*shared, f"*/{own}.*", *(f"{name}/*" for name in decided))
+
+
 @lru_cache(maxsize=1)
 def _lookups(work: Path, names: tuple[str, ...]) -> Tables:
     return {name: read_frame(work / "lookups" / name) for name in names}

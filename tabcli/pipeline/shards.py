@@ -19,10 +19,10 @@ from tabcli import files
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.bundle.manifest import FileFacts
-from tabcli.engines.calls import Call, Engine, Tell
+from tabcli.engines.calls import Call, Engine, Some, Tell
 from tabcli.engines.running import n_cores, run
 from tabcli.features.events import EventCalendar
-from tabcli.pipeline.cutting import config_of, dates_before, read_shard, steps_to_complete
+from tabcli.pipeline.cutting import config_of, dates_before, files_of_shard, read_shard, steps_to_complete
 from tabcli.pipeline.fitting import fit_parts
 from tabcli.pipeline.joined import check_ids, id_hashes, join_part, ready_lookups
 from tabcli.pipeline.passing import hand_over, taken
@@ -50,11 +50,11 @@ def survey(tell: Tell, *, work: Path, shard: int, made: Path) -> None:
     hand_over(made, Survey.of(source, RowSplit.of(source), alone=False))
 
 
-def encode(tell: Tell, *, work: Path, shard: int, prep: str, made: Path) -> None:
-    """Writes a shard's part of the prep directory `prep`; leaves its files' sizes and hashes, and what was counted."""
+def encode(tell: Tell, *, work: Path, shard: int, own: Path, made: Path) -> None:
+    """Writes a shard's own directory of a prep; leaves its files' sizes and hashes, and what was counted."""
     source = join_part(read_shard(work, shard), taken(work / "plan"))
     rows = encode_part(source, RowSplit.of(source), taken(work / "fitted"), taken(work / "groups" / f"{shard:05}"))
-    written = directories.save_rows_of_shard(Path(prep), shard, rows.fitted, rows.tables, rows.past)
+    written = directories.save_rows_of_shard(own, shard, rows.fitted, rows.tables, rows.past)
     hand_over(made, (written, rows.found))
 
 
@@ -70,11 +70,16 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     config, job = config_of(work), files.read_json(work / "job.json")
     n_shards, where = int(job["n_shards"]), str(job["where"])
 
-    def each(function: Callable[..., None], name: str, **arguments: Any) -> list[Any]:
+    def each(function: Callable[..., None], name: str, step: str = "", **leaves: Callable[[int], Path]) -> list[Any]:
         """What the function leaves of each shard."""
+        arguments = {"step": step} if step else {}
         calls = [
             Call(
-                f"{name}-{k:05}", function, {"shard": k, **arguments}, {"work": work}, {"made": work / name / f"{k:05}"}
+                f"{name}-{k:05}",
+                function,
+                {"shard": k, **arguments},
+                {"work": Some(work, files_of_shard(k))},
+                {"made": work / name / f"{k:05}", **{leaf: path(k) for leaf, path in leaves.items()}},
             )
             for k in range(n_shards)
         ]
@@ -98,7 +103,7 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
         hand_over(work / "groups" / f"{k:05}", own)
     shared = replace(fitted, groups=fitted.groups.iloc[:0])
     hand_over(work / "fitted", shared)
-    encoded = each(encode, "encoded", prep=str(prep.absolute()))
+    encoded = each(encode, "encoded", own=lambda k: prep / directories.shard_name(k))
     written = {name: facts for files_of_shard, _ in encoded for name, facts in files_of_shard.items()}
     summary = summary_of(config, plan, surveys, fitted, [found for _, found in encoded])
     nothing = EventCalendar.empty(config.series, config.features.events)
