@@ -4,15 +4,17 @@ pyarrow has S3, GCS, Azure and HDFS; fsspec, which torch brings, knows the other
 is used. Credentials and endpoints come from the environment as for any program: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …
 """
 
+import io
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.request import url2pathname
 
 from tabcli.errors import ResourceError, TabcliError, UsageError
@@ -133,6 +135,7 @@ def _by_fsspec(url: str) -> tuple[Any, str]:
     except ImportError:
         raise UsageError(f"{url}: URLs of this kind need fsspec", hint="pip install fsspec") from None
     system, path = url_to_fs(url)
+    system.invalidate_cache()  # some keep listings for as long as the process lives
     return fs.PyFileSystem(fs.FSSpecHandler(system)), path
 
 
@@ -238,10 +241,12 @@ def listing(url: str, *, deep: bool = True) -> dict[str, Entry]:
 def fetch(url: str, path: Path) -> None:
     """Writes the file at a URL to a path on this machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
     with _for_people(url):
         system, there = _opened(url)
-        with system.open_input_stream(there) as source, path.open("wb") as target:
+        with system.open_input_stream(there) as source, part.open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
+    os.replace(part, path)
 
 
 def read(url: str) -> bytes | None:
@@ -255,24 +260,30 @@ def read(url: str) -> bytes | None:
             return content
 
 
-def _writing(url: str) -> Any:
-    """A stream to write the file at a URL."""
+def _write(source: BinaryIO, url: str) -> None:
+    """Writes a stream to a URL, in a thread: Ctrl-C between two pieces would close it, which makes the piece a file."""
     system, path = _opened(url)
     if hasattr(system, "handler"):  # the file systems of pyarrow need no folders
         system.handler.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-    return system.open_output_stream(path)
+
+    def copy() -> None:
+        with system.open_output_stream(path) as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy).result()
 
 
 def put(path: Path, url: str) -> None:
     """Writes a file of this machine to a URL, over what stands there. On object storage it is there whole, or not."""
-    with _for_people(url), path.open("rb") as source, _writing(url) as target:
-        shutil.copyfileobj(source, target, _CHUNK)
+    with _for_people(url), path.open("rb") as source:
+        _write(source, url)
 
 
 def write(url: str, content: bytes) -> None:
     """Writes a small file to a URL."""
-    with _for_people(url), _writing(url) as target:
-        target.write(content)
+    with _for_people(url):
+        _write(io.BytesIO(content), url)
 
 
 def remove(url: str) -> None:

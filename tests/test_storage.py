@@ -14,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import tabcli
 from tabcli import files, storage
+from tabcli.api.outgoing import Outgoing
 from tabcli.bundle.manifest import write_manifest
 from tabcli.bundle.transfer import fetch_directory, publish_directory
 from tabcli.errors import BundleError, DataError, ResourceError, UsageError
@@ -359,9 +360,6 @@ def test_two_who_write_at_once_do_not_overwrite_each_other(here: Path) -> None:
 def test_what_could_not_be_uploaded_is_kept_and_uploaded_by_the_same_command(
     made: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(path: Path, url: str) -> None:
-        raise ResourceError(f"{url}: the storage does not answer", hint="look at the network")
-
     with monkeypatch.context() as patch:
         patch.setattr(storage, "put", no_network)
         with pytest.raises(ResourceError, match="does not answer") as raised:
@@ -373,6 +371,48 @@ def test_what_could_not_be_uploaded_is_kept_and_uploaded_by_the_same_command(
     assert again.unchanged
     assert names(PREP) == of_folder(made / "prep")
     assert of_folder(here) == []
+
+
+def no_network(path: Path, url: str) -> None:
+    raise ResourceError(f"{url}: the storage does not answer", hint="look at the network")
+
+
+def test_what_could_not_be_uploaded_does_not_replace_what_another_wrote_since(
+    made: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "put", no_network)
+        with pytest.raises(ResourceError):
+            tabcli.prep(CONFIG, made / "data", PREP)
+    storage.remove(f"{PREP}/uploading.json")
+    upload(made / "prep", PREP)  # by another program: the same prep with another config
+    storage.write(f"{PREP}/manifest.json", (made / "prep" / "manifest.json").read_bytes() + b" ")
+    other = storage.read(f"{PREP}/manifest.json")
+    with pytest.raises(UsageError, match=f"^{PREP} was written by another program meanwhile") as raised:
+        tabcli.prep(CONFIG, made / "data", PREP)
+    assert ".tabcli/memory/shop/prep" in str(raised.value.hint)
+    assert storage.read(f"{PREP}/manifest.json") == other
+    tabcli.prep(CONFIG, made / "data", PREP, force=True)
+    assert storage.read(f"{PREP}/manifest.json") != other
+    assert of_folder(here) == []
+
+
+def test_what_a_killed_command_had_fetched_is_not_uploaded(made: Path, here: Path) -> None:
+    """It lies where what is to be written lies, and may be old, or have empty files."""
+    shutil.copytree(made / "prep", here / ".tabcli" / "memory" / "shop" / "prep")
+    (here / ".tabcli" / "memory" / "shop" / "prep" / "train.parquet").write_bytes(b"")
+    assert not tabcli.prep(CONFIG, made / "data", PREP).unchanged
+    assert storage.read(f"{PREP}/train.parquet") == (made / "prep" / "train.parquet").read_bytes()
+    assert of_folder(here) == []
+
+
+def test_two_commands_of_one_folder_do_not_write_to_one_url(made: Path, here: Path) -> None:
+    first = Outgoing(PREP, here / ".tabcli" / "memory" / "shop" / "prep", "manifest.json")
+    first.begin(contents=True, force=False)
+    with pytest.raises(UsageError, match=f"^another command is writing {PREP}"):
+        tabcli.prep(CONFIG, made / "data", PREP)
+    first.close()
+    assert not (here / ".tabcli").exists()
 
 
 @pytest.mark.parametrize("force", [False, True])

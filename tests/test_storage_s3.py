@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,8 +19,9 @@ from typer.testing import CliRunner
 
 import tabcli
 from tabcli import storage
+from tabcli.bundle.transfer import fetch_directory
 from tabcli.cli.app import app
-from tabcli.errors import ResourceError, UsageError
+from tabcli.errors import BundleError, ResourceError, UsageError
 from tests.conftest import CONFIG, make_tables, write_folder
 
 FAST = ["-S", "train.epochs=1", "-S", "calibration.windows=0"]
@@ -106,6 +108,47 @@ def test_a_bucket_that_is_not_there_is_said(bucket: str, tmp_path: Path) -> None
         tabcli.prep(CONFIG, "s3://nobody/data")
     with pytest.raises(UsageError, match="there is no bucket 'nobody'"):
         storage.put(tmp_path / "x", "s3://nobody/x")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tabcli import storage
+from tabcli.api.outgoing import Outgoing
+from tabcli.bundle.manifest import write_manifest
+
+url, k, count = sys.argv[1], int(sys.argv[2]), iter(range(100))
+outgoing = Outgoing(url, Path.cwd() / ".tabcli" / "made", "manifest.json")
+path, put = outgoing.begin(contents=True, force=False), storage.put
+if not (path / "manifest.json").exists():
+    path.mkdir()
+    for name in "abcd":
+        (path / name).write_text(name * 1000)
+    write_manifest(path, "prep", "", {})
+
+
+def dying(path, url):
+    if next(count) == k:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(path, url)
+
+
+storage.put = dying
+outgoing.upload()
+outgoing.close()
+"""
+
+
+def test_a_command_that_is_killed_in_its_upload_leaves_nothing_to_read_and_goes_on(bucket: str, tmp_path: Path) -> None:
+    for k in (0, 4):  # the manifest is the last of five
+        url = f"{bucket}/{k}"
+        killed = subprocess.run([sys.executable, "-c", KILLED, url, str(k)], check=False, timeout=100)
+        assert killed.returncode == -signal.SIGKILL
+        with pytest.raises(BundleError, match="its upload was not finished"):
+            fetch_directory(url, tmp_path / "read")
+        subprocess.run([sys.executable, "-c", KILLED, url, "99"], check=True, timeout=100)
+        assert list(storage.listing(url)) == ["a", "b", "c", "d", "manifest.json"]
+        assert not (tmp_path / ".tabcli").exists()
 
 
 # ------------------------------------------------------------------------------- services that do not serve

@@ -2,6 +2,7 @@
 
 results   what the verbs return
 staged_tables  the tables of a folder at a URL
+outgoing  a directory on its way to a URL
 staging   URLs as paths of this machine, for the time of a call
 urls      lets arguments of a verb be URLs
 sources   what the verbs share: reading options, lengths of time, fingerprints

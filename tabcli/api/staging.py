@@ -6,18 +6,21 @@ uploaded by the next call.
 """
 
 import re
-import shutil
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tabcli import files, storage
+from tabcli.api.outgoing import WORK, Outgoing
 from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle.manifest import MANIFEST, read_manifest
-from tabcli.bundle.transfer import fetch_directory, own_names_at, publish_directory
+from tabcli.bundle.transfer import fetch_directory, own_names_at
 from tabcli.config import loading
 from tabcli.config.schema import Config
-from tabcli.errors import TabcliError, UsageError
+from tabcli.errors import UsageError
+from tabcli.parallel import parallel_map
 
 Role = Literal["directory", "opened", "cards", "tables", "table", "prep", "run", "maps", "file"]
 """What an argument is. Read: *directory*, a prep or run; *opened*, one whose files are read even if a verb returned it;
@@ -25,21 +28,19 @@ Role = Literal["directory", "opened", "cards", "tables", "table", "prep", "run",
 and *maps*, directories; *file*, a file or a folder.
 """
 
-WORK = ".tabcli"
-"""The folder, in the current directory, of directories that are made for URLs."""
-
 _MARKERS = {"prep": MANIFEST, "run": MANIFEST, "maps": "embeddings.json"}
 
 
 class Staging:
-    """The URLs of one call."""
+    """The URLs of one call; `stack`: what closes at its end."""
 
-    def __init__(self, temporary: Path) -> None:
+    def __init__(self, stack: ExitStack) -> None:
+        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tabcli-"))).resolve()
+        self._stack = stack
         self._read, self._made, self._work = temporary / "read", temporary / "made", Path.cwd() / WORK
         self._inputs: set[str] = set()
         self._directories: set[str] = set()
         self._publish: list[Callable[[], None]] = []
-        self._undo: list[Callable[[], None]] = []
 
     def _at(self, root: Path, url: str) -> Path:
         scheme, _, rest = url.partition("://")
@@ -62,7 +63,7 @@ class Staging:
             case "prep" | "run" | "maps":
                 # Only train reads the run that it replaces.
                 contents = role == "run" or not arguments.get("force")
-                return self._to_write(url, _MARKERS[role], contents=contents)
+                return self._to_write(url, _MARKERS[role], contents=contents, force=bool(arguments.get("force")))
             case "file":
                 return self._at(self._made, url)
 
@@ -86,43 +87,18 @@ class Staging:
             fetch_directory(url, path)
         return path
 
-    def _to_write(self, url: str, marker: str, *, contents: bool) -> Path:
-        path = self._at(self._work, url)
-        before = storage.read(f"{url}/{marker}")
-        if not path.exists():  # else it is what could not be uploaded
-            before = fetch_directory(url, path, marker=marker, contents=contents, to_write=True)
-            self._undo.append(lambda: self._remove(path))
-        self._publish.append(lambda: self._upload(path, url, marker, before))
-        return path
-
-    def _upload(self, path: Path, url: str, marker: str, before: bytes | None) -> None:
-        if _bytes(path / marker) != before:
-            try:
-                publish_directory(path, url, marker=marker, replaces=before)
-            except TabcliError as error:
-                kept = f"it is kept in {path.relative_to(Path.cwd())}, and the same command uploads it"
-                raise type(error)(error.message, hint=f"{error.hint}; {kept}" if error.hint else kept) from None
-        self._remove(path)
-
-    def _remove(self, path: Path) -> None:
-        """Removes a directory below `.tabcli`, and the empty ones above it."""
-        shutil.rmtree(path, ignore_errors=True)
-        for parent in path.parents:
-            if not parent.is_relative_to(self._work) or not parent.is_dir() or any(parent.iterdir()):
-                break
-            parent.rmdir()
-
-    def undo(self) -> None:
-        """Removes what was fetched to be replaced."""
-        for step in self._undo:
-            step()
+    def _to_write(self, url: str, marker: str, *, contents: bool, force: bool) -> Path:
+        outgoing = Outgoing(url, self._at(self._work, url), marker)
+        self._stack.callback(outgoing.close)
+        self._publish.append(outgoing.upload)
+        return outgoing.begin(contents=contents, force=force)
 
     def publish(self) -> None:
         """Uploads what the verb made, and removes it here."""
         for step in self._publish:
             step()
-        for path in sorted(p for p in self._made.rglob("*") if p.is_file()):
-            storage.put(path, self._url_at(self._made, path))
+        made = sorted(p for p in self._made.rglob("*") if p.is_file())
+        parallel_map(lambda path: storage.put(path, self._url_at(self._made, path)), made)
 
     def refuse_input(self, role: Role, url: str) -> None:
         """Raises `UsageError` where what is to be written is read, or belongs to a directory that tabcli wrote."""

@@ -1,7 +1,6 @@
 """Lets arguments of a verb be URLs: every verb works on local paths, so a URL changes nothing of what it does."""
 
 import inspect
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -71,11 +70,8 @@ def at_urls(**roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 if name not in roles and isinstance(value, str | Path) and (url := storage.url_of(value)):
                     raise UsageError(f"{name} {url}: expected a path on this machine")
             with ExitStack() as stack:
-                temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tabcli-"))).resolve()
-                stage = Staging(temporary)
+                stage = Staging(stack)
                 stack.enter_context(_speaking_of(stage))
-                undo = stack.enter_context(ExitStack())
-                undo.callback(stage.undo)
                 written = [
                     (r, storage.url_of(bound.arguments.get(n))) for n, r in roles.items() if r in ("maps", "file")
                 ]
@@ -86,7 +82,6 @@ def at_urls(**roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
                     if role in ("maps", "file") and url is not None and storage.local_path(url) is None:
                         stage.refuse_input(role, url)
                 result = verb(*bound.args, **bound.kwargs)
-                undo.pop_all()
                 stage.publish()
                 return _with_urls(result, stage)
 
