@@ -260,6 +260,19 @@ def read(url: str) -> bytes | None:
             return content
 
 
+def parquet_rows(url: str) -> int:
+    """How many rows a Parquet file at a URL says it has, 0 if it is none: its end is read, not all of it."""
+    import pyarrow.parquet
+
+    with _for_people(url):
+        system, path = _opened(url)
+        with system.open_input_file(path) as stream:
+            try:
+                return int(pyarrow.parquet.read_metadata(stream).num_rows)
+            except pyarrow.ArrowInvalid:
+                return 0
+
+
 def _write(source: BinaryIO, url: str) -> None:
     """Writes a stream to a URL, in a thread: Ctrl-C between two pieces would close it, which makes the piece a file."""
     system, path = _opened(url)

@@ -15,9 +15,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 import tabcli
 from tabcli import files, storage
 from tabcli.api.outgoing import Outgoing
+from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle.manifest import write_manifest
 from tabcli.bundle.transfer import fetch_directory, publish_directory
+from tabcli.config import loading
 from tabcli.errors import BundleError, DataError, ResourceError, UsageError
+from tabcli.pipeline.shards import prepare_shards
 from tests.conftest import CONFIG, make_tables, write_folder
 
 FAST = ("train.epochs=2", "calibration.windows=0")
@@ -166,6 +169,48 @@ def test_tables_that_are_read_are_fetched_once_and_a_mapping_may_name_urls(made:
         "shops": storage.URL(f"{DATA}/shops.csv"),
     }
     pd.testing.assert_frame_equal(tabcli.predict(made / "run", given).table, got)
+
+
+def test_a_folder_of_parts_in_several_shards(
+    made: Path, here: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabcli.api.prep.prepare_shards", lambda work, prep, on: prepare_shards(work, prep, "here"))
+    past = make_tables()["train"]
+    parts = here / "data" / "past"
+    shutil.copytree(made / "data", here / "data")
+    parts.mkdir()
+    past.iloc[:700].to_parquet(parts / "part-0.parquet", index=False)
+    past.iloc[700:].to_parquet(parts / "part-1.parquet", index=False)
+    (parts / "_SUCCESS").touch()
+    upload(here / "data", DATA)
+    config = {**CONFIG, "tables": {**CONFIG["tables"], "train": {"file": "past"}}}
+    tabcli.prep(config, DATA, PREP, shards=2)
+    tabcli.prep(config, here / "data", here / "own", shards=2)
+    assert names(PREP) == of_folder(here / "own")
+    assert "shards/00001/train.parquet" in names(PREP)
+    for name in set(names(PREP)) - {"manifest.json"}:
+        assert storage.read(f"{PREP}/{name}") == (here / "own" / name).read_bytes(), name
+    fetched.clear()
+    assert tabcli.prep(config, DATA, PREP, shards=2).unchanged
+    assert tabcli.prep(config, here / "data", here / "own", shards=2).unchanged
+    assert not [url for url in fetched if url.startswith(DATA)]
+    past.iloc[700:710].to_parquet(parts / "part-2.parquet", index=False)
+    with pytest.raises(UsageError, match="exists already"):
+        tabcli.prep(config, here / "data", here / "own", shards=2)
+
+
+def test_how_many_rows_there_may_be_is_known_without_a_download(here: Path, fetched: list[str]) -> None:
+    make_tables()["train"].to_parquet(here / "past.parquet", index=False)
+    storage.put(here / "past.parquet", f"{DATA}/past.parquet")
+    storage.write(f"{DATA}/ahead.csv", b"row,day\n1,2021-01-01\n")
+    storage.write(f"{DATA}/shops.parquet", b"no Parquet")
+    files_there = {"train": "past.parquet", "future": "ahead.csv", "shops": "shops.parquet"}
+    tables = {name: {"file": file} for name, file in files_there.items()}
+    staged = StagedTables(DATA, loading.load({**CONFIG, "tables": tables}, ()), here / "read")
+    assert staged.most_rows("train") == len(make_tables()["train"])
+    assert staged.most_rows("future") >= 2
+    assert staged.most_rows("shops") == 0
+    assert not fetched
 
 
 def test_an_interrupted_training_into_a_url_resumes_to_the_same_bytes(made: Path, here: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tabcli import files
 from tabcli.api.results import PrepResult
 from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
+from tabcli.api.staged_tables import StagedTables
 from tabcli.api.urls import at_urls
 from tabcli.bundle import directories
 from tabcli.config import loading
@@ -20,6 +21,7 @@ from tabcli.errors import UsageError
 from tabcli.pipeline import cutting, joined, prepare
 from tabcli.pipeline.shards import prepare_shards
 from tabcli.tables.contract import DataSource
+from tabcli.tables.partition import shards_for
 
 # ------------------------------------------------------------------------------------------------ prep
 
@@ -93,7 +95,8 @@ def prep(
 def _number_of_shards(config: Config, data: DataSource, wanted: Literal["auto"] | int, *, in_memory: bool) -> int:
     """How many shards are made. `in_memory`: whether there may be no more than one."""
     if wanted == "auto":
-        return 1 if in_memory else cutting.shards_of_table(config, data)
+        small = isinstance(data, StagedTables) and shards_for(data.most_rows("train")) == 1  # known without a download
+        return 1 if in_memory or small else cutting.shards_of_table(config, data)
     if wanted < 1:
         raise UsageError(f"--shards {wanted}: expected auto or a number, 1 or more")
     if wanted > 1 and in_memory:

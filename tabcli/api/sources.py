@@ -78,7 +78,14 @@ def _source_hash(source: TableSource) -> str:
                 hashlib.sha256(values.tobytes()).hexdigest(),
             ]
         )
-    return files.sha256(Path(source))
+    return _file_hash(Path(source))
+
+
+def _file_hash(path: Path) -> str:
+    """A hash of a file, or of the parts in a folder; empty where there is none."""
+    if path.is_dir():
+        return files.digest({part.name: files.sha256(part) for part in path.iterdir() if part.is_file()})
+    return files.sha256(path) if path.is_file() else ""
 
 
 def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[str, str]:
@@ -92,8 +99,7 @@ def hashes_of(config: Config, data: DataSource, names: Sequence[str]) -> dict[st
             return data.identity(name) if name in data else ""
         if isinstance(data, Mapping):
             return _source_hash(data[name]) if name in data else ""
-        path = Path(data) / config.tables[name].file
-        return files.sha256(path) if path.is_file() else ""
+        return _file_hash(Path(data) / config.tables[name].file)
 
     return dict(zip(names, parallel_map(identify, names), strict=True))
 

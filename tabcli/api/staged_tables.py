@@ -7,6 +7,7 @@ from threading import Lock
 from tabcli import files, storage
 from tabcli.config.schema import Config
 from tabcli.errors import DataError
+from tabcli.tables.parts import PARQUET_ENDINGS
 from tabcli.tables.reading import TableSource
 
 _FEW = 20
@@ -34,7 +35,7 @@ class StagedTables(Mapping[str, TableSource]):
         with self._locks[name]:
             for part in entries:
                 if not (path / part).exists():
-                    storage.fetch(f"{self._url}/{self._files[name]}{'/' * bool(part)}{part}", path / part)
+                    storage.fetch(self._url_of(name, part), path / part)
         return path
 
     def __contains__(self, name: object) -> bool:
@@ -46,12 +47,23 @@ class StagedTables(Mapping[str, TableSource]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def most_rows(self, name: str) -> int:
+        """No table of this name has more rows: what Parquet says, and of text a row for each two bytes."""
+        return sum(self._most_rows(name, part, entry.size) for part, entry in self._entries.get(name, {}).items())
+
+    def _most_rows(self, name: str, part: str, size: int) -> int:
+        ending = Path(part or self._files[name]).suffix.lower()
+        return storage.parquet_rows(self._url_of(name, part)) if ending in PARQUET_ENDINGS else size // 2
+
+    def _url_of(self, name: str, part: str) -> str:
+        return f"{self._url}/{self._files[name]}{'/' * bool(part)}{part}"
+
     def identity(self, name: str) -> str:
         """A hash of sizes and etags, or times of change: it tells a table from another without a download."""
         return files.digest({part: [entry.size, entry.identity] for part, entry in self._entries[name].items()})
 
 
 def _files_at(url: str) -> dict[str, storage.Entry]:
-    """The file at a URL, by the name ""; or those below it, if it is a folder of parts."""
+    """The file at a URL, by the name ""; or those in it, if it is a folder of parts."""
     single = storage.entry(url)
-    return {"": single} if single is not None else storage.listing(url)
+    return {"": single} if single is not None else storage.listing(url, deep=False)

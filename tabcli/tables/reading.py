@@ -131,9 +131,9 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
 
 
 def find_file(directory: Path, name: str) -> Path:
-    """The path of a table's file. Raises `DataError` that names what lies there instead."""
+    """The path of a table's file, or folder of parts. Raises `DataError` that names what lies there instead."""
     path = directory / name
-    if path.is_file():
+    if path.is_file() or path.is_dir():
         return path
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory", hint="--data takes the directory that holds the tables")
