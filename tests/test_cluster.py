@@ -97,6 +97,33 @@ def test_a_prep_in_shards_has_the_same_files_wherever_shards_are_worked_on(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["away", "data", "here", "processes", "ray"]
 
 
+def test_a_forecast_in_shards_has_the_same_file_wherever_shards_are_forecast(
+    prep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nodes share no disk: then the table of the past, which no forecast reads, does not travel."""
+    data = write_folder(tmp_path / "data", make_tables())
+    tabcli.train(prep, tmp_path / "run", overrides=["train.epochs=1", "calibration.windows=0"])
+    sent: list[object] = []
+    send = cluster._send
+
+    def forecast(name: str, on: Engine) -> bytes:
+        tabcli.predict(tmp_path / "run", data, tmp_path / name, shards=3, on=on, columns=["shop", "day"])
+        return (tmp_path / name).read_bytes()
+
+    here = forecast("here.csv", "here")
+    assert len(here.splitlines()) > 100
+    assert forecast("processes.csv", "processes") == here
+    assert forecast("ray.csv", "ray") == here
+    own = cluster.place_of
+    monkeypatch.setattr(cluster, "place_of", lambda path: ("another machine", *own(path)[1:]))
+    monkeypatch.setattr(
+        cluster, "_send", lambda ray, read: (sent.append(sorted(cluster.read_tree(read))), send(ray, read))[1]
+    )
+    assert forecast("away.csv", "ray") == here
+    assert ["shops.csv"] in sent
+    assert not any("past.csv" in names for names in sent)  # type: ignore[operator]
+
+
 def ray_workers() -> list[int]:
     """The processes of Ray that train a network now."""
     found = []

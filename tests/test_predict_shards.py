@@ -131,3 +131,15 @@ def test_rows_that_cannot_be_forecast_are_refused_in_the_same_words(home: Path, 
     with pytest.raises(TabcliError) as made:
         tabcli.predict(home / "run", data, shards=3)
     assert (made.value.message, made.value.hint) == (whole.value.message, whole.value.hint)
+
+
+def test_another_run_at_the_same_place_is_what_forecasts(home: Path, tmp_path: Path) -> None:
+    """Within one process, too."""
+    found = []
+    for seed in (1, 2):
+        tabcli.train(home / "prep", tmp_path / "run", overrides=[f"seed={seed}", "calibration.windows=0"], force=True)
+        tabcli.predict(tmp_path / "run", home / "data", tmp_path / "made.csv", shards=2, on="here")
+        tabcli.predict(tmp_path / "run", home / "data", tmp_path / "whole.csv", shards=1)
+        found.append((tmp_path / "made.csv").read_bytes())
+        assert found[-1] == (tmp_path / "whole.csv").read_bytes()
+    assert found[0] != found[1]

@@ -1,5 +1,6 @@
 """predict of more rows than memory holds: shards of whole series are forecast one by one, and put together in order."""
 
+import glob
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +17,14 @@ from tabcli.api.forecast_files import columns_of
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
 from tabcli.config.schema import ONE_SERIES, Config
-from tabcli.engines.calls import Call, Engine, Tell
+from tabcli.engines.calls import Call, Engine, Some, Tell
 from tabcli.engines.running import engine, n_cores, run
 from tabcli.errors import UsageError
 from tabcli.forecasting.notes import Noted, merge_noted, sentences
 from tabcli.forecasting.parts import date_texts, rows_in_order, write_in_order, write_part
 from tabcli.forecasting.points import Part, Wanted, forecast
 from tabcli.pipeline import apply
-from tabcli.pipeline.joined import check_known, known_ahead_columns
+from tabcli.pipeline.joined import check_known, known_ahead_columns, lookup_names
 from tabcli.tables.blocks import about_rows
 from tabcli.tables.contract import DataSource, date_columns, refuse_made
 from tabcli.tables.joins import LookupTable
@@ -129,18 +130,21 @@ def _cut(loaded: Run, data: DataSource, source: Path, n_shards: int, folder: Pat
 
 
 @lru_cache(maxsize=1)
-def _run_of(directory: Path, shard: int | None) -> Run:
+def _run_of(session: str, directory: Path, shard: int | None) -> Run:
+    """`session`: names the forecast of which this is a part; for the next one the directory may hold another run."""
     return directories.load_run(directory, shard)
 
 
 @lru_cache(maxsize=1)
-def _lookups_of(directory: Path, data: Path) -> Sequence[LookupTable]:
-    return apply.lookup_tables(_run_of(directory, 0 if directories.n_shards(directory) > 1 else None).fitted, data)
+def _lookups_of(session: str, directory: Path, data: Path) -> Sequence[LookupTable]:
+    shard = 0 if directories.n_shards(directory) > 1 else None
+    return apply.lookup_tables(_run_of(session, directory, shard).fitted, data)
 
 
 def forecast_shard(
     tell: Tell,
     *,
+    session: str,
     shard: int,
     of_run: bool,
     columns: Sequence[str],
@@ -152,8 +156,8 @@ def forecast_shard(
     made: Path,
 ) -> dict[str, Any]:
     """A piece of work: forecasts the rows of a shard into a file; what is to be known of them."""
-    lookups = _lookups_of(directory, data)
-    loaded = _run_of(directory, shard if of_run else None)
+    lookups = _lookups_of(session, directory, data)
+    loaded = _run_of(session, directory, shard if of_run else None)
     asked = Wanted(tuple(wanted["quantiles"]), tuple(wanted["intervals"]))
     return _forecast_shard(loaded, lookups, Partition(folder), shard, columns, asked, pd.Timestamp(until), made)
 
@@ -206,9 +210,16 @@ def forecast_shards(
         if isinstance(run_given, Path) and not isinstance(data, Mapping):
             wanted = {"quantiles": asked.quantiles, "intervals": asked.intervals}
             common = {"of_run": of_run, "columns": list(columns), "wanted": wanted, "until": rows.until.isoformat()}
-            reads = {"directory": run_given, "data": Path(data), "folder": folder}
+            tables = [glob.escape(loaded.fitted.config.tables[n].file) for n in lookup_names(loaded.fitted.config)]
+            reads: dict[str, Path | Some] = {"directory": run_given, "data": Some(Path(data), tuple(tables))}
             calls = [
-                Call(f"shard-{k}", forecast_shard, {"shard": k, **common}, reads, {"made": made})
+                Call(
+                    f"shard-{k}",
+                    forecast_shard,
+                    {"session": str(folder), "shard": k, **common},
+                    {**reads, "folder": Some(folder, rows.parts.files_of(k))},
+                    {"made": made},
+                )
                 for k, made in enumerate(names)
             ]
             with engine(on):

@@ -232,6 +232,10 @@ class Partition:
             made[name] = cast(pd.Series, table.column(0).to_pandas()).rename(name)
         return made
 
+    def files_of(self, number: int) -> tuple[str, ...]:
+        """The files of the folder that `shard` reads, as patterns."""
+        return ("partition.json", "*.values", f"{number:05}.*")
+
     def shard(self, number: int, columns: Sequence[str] | None = None) -> tuple[pd.DataFrame, IntArray]:
         """The rows of a shard, typed, in the file's order, and the number of each in the file from 0, int64 (n,).
 
