@@ -1,18 +1,23 @@
 """Laws of shards: whatever the rows are cut into, and in whatever order they stand, all is as in memory."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import tabcli
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.pipeline import cutting, prepare
 from tabcli.pipeline.shards import prepare_shards
 from tests.conftest import CONFIG, make_tables
+
+ROOT = Path(__file__).parents[1]
 
 SHARED = ("state.json", "contract.json", "summary.json", "config.json")
 
@@ -50,11 +55,8 @@ def rows_of(prep: Path, config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     whole = {}
     for name, tables in found.items():
         table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
-        keys = [
-            c
-            for c in ("row.series", "series", "index", "row.date", "row.day", "step", "event", "seconds", "row.ago")
-            if c in table
-        ]
+        order = ("row.series", "series", "index", f"row.{config['date']}", "step", "event", "seconds", "row.ago")
+        keys = [c for c in order if c in table]
         whole[name] = table.sort_values(keys, ignore_index=True)
     return whole
 
@@ -77,3 +79,63 @@ def test_shards_are_as_in_memory(n_shards: int, tmp_path: Path) -> None:
     whole = in_memory(CONFIG, make_tables(), tmp_path / "whole")
     assert_same(whole, in_shards(CONFIG, make_tables(), tmp_path / "cut", n_shards), CONFIG)
     assert_same(whole, in_shards(CONFIG, shuffled(make_tables(), n_shards), tmp_path / "shuffled", n_shards), CONFIG)
+
+
+# ----------------------------------------------------------------------- the shipped configs, and others
+
+KINDS = {
+    "retail": ("quickstart", {"stores": 7, "days": 448}),
+    "weekly": ("weekly", {"stores": 3, "products": 3, "weeks": 130}),
+    "hourly": ("hourly", {"stations": 4, "hours": 24 * 90}),
+}
+
+VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "retail": ("retail", []),
+    "weekly": ("weekly", []),
+    "hourly": ("hourly", []),
+    "inputs by rule": ("retail", ["categorical=auto", "continuous=auto", "history=null"]),
+    "medians over series": ("weekly", ["baseline=[category, promo, region]", "metric=mase"]),
+    "a power that fits": ("weekly", ["target.transform=boxcox", "target.nonpositive=drop", "metric=wape"]),
+    "history of other columns": ("retail", ["history.columns=[customers]", "target.transform=identity"]),
+    "rows that are not there": ("weekly", ["target.no_row=zero", "availability.static=[]"]),
+    "quantiles and groups": (
+        "retail",
+        ["metric=pinball", "quantile=0.8", "card.sensitive=[state, competition_distance]"],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The generated tables of each kind, without some rows: late series, gaps, and one that ended."""
+    made = {}
+    for kind, (_, size) in KINDS.items():
+        made[kind] = tmp_path_factory.mktemp(kind) / "data"
+        tabcli.synth(made[kind], kind=kind, **size)
+        path = made[kind] / "train.csv"
+        rows = pd.read_csv(path, dtype="str", keep_default_na=False)
+        rng = np.random.default_rng(3)
+        keys = [c for c in ("store", "product", "station") if c in rows]
+        series = rows.groupby(keys).ngroup()
+        at = rows.groupby(keys).cumcount() / series.map(series.value_counts())
+        gone = (rng.random(len(rows)) < 0.03) | ((series == 1) & (at < 0.4)) | ((series == 2) & (at > 0.8))
+        rows[~gone].to_csv(path, index=False)
+    return made
+
+
+def config_of(variant: str) -> dict[str, Any]:
+    kind, overrides = VARIANTS[variant]
+    return loading.load(ROOT / "configs" / f"{KINDS[kind][0]}.yaml", overrides).dump()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shards_of_files_are_as_in_memory(variant: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    data = shutil.copytree(folders[VARIANTS[variant][0]], tmp_path / "data")
+    config = config_of(variant)
+    whole = in_memory(config, data, tmp_path / "whole")
+    assert cutting.streams(loading.parse(config), data)
+    assert_same(whole, in_shards(config, data, tmp_path / "cut", 3), config)
+    for path in (data / "train.csv", data / "test.csv"):
+        rows = pd.read_csv(path, dtype="str", keep_default_na=False)
+        rows.sample(frac=1, random_state=5).to_csv(path, index=False)
+    assert_same(whole, in_shards(config, data, tmp_path / "shuffled", 2), config)
