@@ -30,6 +30,17 @@ def reuse_freed_memory() -> None:
                 set_option(option, value)
 
 
+def return_freed_memory() -> None:
+    """From now on this process gives the memory of large arrays back as soon as they are freed, where it may.
+
+    That takes a fourth of the time again, and spares as much memory: for processes of which several run side by side.
+    """
+    if sys.platform.startswith("linux"):
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+        if set_option is not None:
+            set_option(_MMAP_FROM, 1 << 20)
+
+
 _STATUS = "/proc/self/status"
 """Where Linux says the peak of this program alone; the usual count begins with that of the program that started it."""
 

@@ -13,9 +13,10 @@ import tabcli
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.config import loading
+from tabcli.errors import TabcliError
 from tabcli.pipeline import cutting, prepare
-from tabcli.pipeline.shards import prepare_shards
-from tests.conftest import CONFIG, make_tables
+from tabcli.pipeline.shards import cut, prepare_shards
+from tests.conftest import CONFIG, make_tables, write_folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +32,7 @@ def in_memory(config: Mapping[str, Any], data: Any, out: Path) -> Path:
 def in_shards(config: Mapping[str, Any], data: Any, out: Path, n_shards: int) -> Path:
     work = out.with_suffix(".work")
     out.mkdir()
-    cutting.cut(loading.parse(dict(config)), data, n_shards, work)
+    cut(loading.parse(dict(config)), data, n_shards, work, "here")
     prepared, written = prepare_shards(work, out, "here")
     directories.finish_shards(out, prepared, written, "", {})
     return out
@@ -139,3 +140,45 @@ def test_shards_of_files_are_as_in_memory(variant: str, folders: dict[str, Path]
         rows = pd.read_csv(path, dtype="str", keep_default_na=False)
         rows.sample(frac=1, random_state=5).to_csv(path, index=False)
     assert_same(whole, in_shards(config, data, tmp_path / "shuffled", 2), config)
+
+
+# ----------------------------------------------------------------------------------------------- errors
+
+
+def spoilt(tables: dict[str, pd.DataFrame], name: str, column: str, value: object) -> dict[str, pd.DataFrame]:
+    """The tables with another value in the last but one row of one of them."""
+    column_of = tables[name][column].astype("object")
+    column_of.iloc[-2] = value
+    return {**tables, name: tables[name].assign(**{column: column_of})}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "changes"),
+    [
+        ("train", "units", 0, {"target": {"column": "units", "transform": "log"}}),
+        ("train", "units", -1, {"target": {"column": "units", "transform": "log1p"}}),
+        ("train", "units", "twelve", {}),
+        ("train", "day", "yesterday", {}),
+        ("train", "day", "", {}),
+        ("train", "shop", "", {}),
+        ("train", "promo", "?", {"continuous": ["promo"], "categorical": ["shop"]}),
+        ("future", "row", 1003, {}),
+        ("future", "day", "2021-07-28", {}),
+    ],
+)
+def test_what_is_wrong_is_said_as_in_memory(
+    name: str, column: str, value: object, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    tables = make_tables()
+    tables["train"] = tables["train"][tables["train"]["units"] > 0]
+    data = write_folder(tmp_path / "data", spoilt(tables, name, column, value))
+    config = {**CONFIG, **changes}
+    with pytest.raises(TabcliError) as there:
+        in_memory(config, data, tmp_path / "whole")
+    with pytest.raises(TabcliError) as here:
+        in_shards(config, data, tmp_path / "cut", 3)
+    assert (type(here.value), here.value.message, here.value.hint) == (
+        type(there.value),
+        there.value.message,
+        there.value.hint,
+    )

@@ -19,7 +19,7 @@ from tabcli.engines.calls import Engine
 from tabcli.engines.running import engine
 from tabcli.errors import UsageError
 from tabcli.pipeline import cutting, joined, prepare
-from tabcli.pipeline.shards import prepare_shards
+from tabcli.pipeline.shards import cut, prepare_shards
 from tabcli.tables.contract import DataSource
 from tabcli.tables.partition import shards_for
 
@@ -115,7 +115,7 @@ def _prepare_shards(
 ) -> None:
     """Writes a prep of several shards into an empty directory; what is between lies beside it meanwhile."""
     with engine(on), TemporaryDirectory(prefix=f"{prep.name}.work-", dir=prep.parent) as folder:
-        work = Path(folder)
-        cutting.cut(config, data, n_shards, work)
+        work = Path(folder) / "tables"
+        cut(config, data, n_shards, work, on)
         prepared, written = prepare_shards(work, prep, on)
         directories.finish_shards(prep, prepared, written, fingerprint, facts)

@@ -78,14 +78,6 @@ def _count(part: Path) -> int:
         return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 24), b""))
 
 
-def cut(config: Config, data: DataSource, n_shards: int, work: Path) -> None:
-    """Writes the config's tables to a folder, the rows in shards. Raises what is wrong with them.
-
-    Tables that need all rows at once (`melt`, `aggregate`, workbooks, pickles, DataFrames) are in memory meanwhile.
-    """
-    (cut_streamed if streams(config, data) else cut_in_memory)(config, data, n_shards, work)
-
-
 def cut_in_memory(config: Config, data: DataSource, n_shards: int, work: Path) -> None:
     """Reads all tables whole and writes them in shards. Raises what `joined.load` does."""
     source = load(config, data)
@@ -140,6 +132,11 @@ def files_of_shard(shard: int) -> tuple[str, ...]:
     return (*shared, f"*/{own}.*", *(f"{name}/*" for name in decided))
 
 
+def lookups_of(work: Path, config: Config) -> Tables:
+    """The lookup tables by name."""
+    return _lookups(work, tuple(lookup_names(config)))
+
+
 @lru_cache(maxsize=1)
 def _lookups(work: Path, names: tuple[str, ...]) -> Tables:
     return {name: read_frame(work / "lookups" / name) for name in names}
@@ -162,12 +159,13 @@ def read_shard(work: Path, shard: int) -> SourceTables:
     if not job["checked"]:
         tables["train"] = _completed(work, tables["train"], config)
         if "future" in tables:
-            check_known(tables["future"], config, _where(work, "future"))
+            check_known(tables["future"], config, where_of(work, "future"))
             tables["future"] = known_ahead(tables["future"], config)
-    return SourceTables(config, tables | _lookups(work, tuple(lookup_names(config))), str(job["where"]))
+    return SourceTables(config, tables | lookups_of(work, config), str(job["where"]))
 
 
-def _where(work: Path, name: str) -> str:
+def where_of(work: Path, name: str) -> str:
+    """What messages call a table of rows."""
     return Partition(work / name).where
 
 
@@ -210,10 +208,10 @@ def _completed(work: Path, table: pd.DataFrame, config: Config, until: str | Non
             break
         dates, n_series = taken(work / f"dates-{step}")
         if step == "moved":
-            refuse_made(table, OWN_END, _where(work, "train"))
+            refuse_made(table, OWN_END, where_of(work, "train"))
             table = moved_to_common_end(table, config, dates)
         elif config.target.column in table.columns:
-            made = with_zero_rows(table, config, _where(work, "train"), (dates, n_series))
+            made = with_zero_rows(table, config, where_of(work, "train"), (dates, n_series))
             new = np.arange(len(made) - len(table)) + MADE
             made.index = pd.Index(np.concatenate([table.index.to_numpy(), new]))
             table = made

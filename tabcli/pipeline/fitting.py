@@ -19,6 +19,7 @@ from tabcli.pipeline.scored import check_left_out
 from tabcli.pipeline.survey import Survey
 from tabcli.pipeline.wider import wider_medians
 from tabcli.preprocessing.columns import Preprocessor
+from tabcli.preprocessing.continuous import check_continuous
 from tabcli.preprocessing.counts import ColumnCounts, Counted
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.tables.joins import LookupTable
@@ -57,6 +58,8 @@ def fit_parts(
         if not sum(part.rows[name] for part in parts):
             raise DataError(f"no rows are left for {name} after leaving out those without a usable target")
     groups = series_groups(config, [part.statics for part in parts], lookups, where)
+    for name in parts[0].no_numbers:
+        check_continuous(stack_all([part.no_numbers[name].to_frame() for part in parts]).sort_index()[name])
     refuse_commas([part.commas for part in parts])
     columns = {name: Counted(tuple(part.columns[name] for part in parts)) for name in parts[0].columns}
     inputs = choose_inputs(config, parts[0].unnamed, columns)

@@ -168,20 +168,22 @@ def join(source: SourceTables) -> JoinedData:
 
 def join_part(source: SourceTables, plan: Plan) -> JoinedData:
     """As `join`, for tables whose rows may be those of some series alone. Raises what is wrong with these rows."""
-    config, tables = source.config, dict(source.tables)
+    config, tables, where, sampled = source.config, dict(source.tables), source.where, source.sampled
+    lookups = ready_lookups(source)
+    del source  # nobody else may hold the rows, which are not needed beside their copy
     tables["train"], _ = clip_targets(tables["train"], config)
     n_train, frequency, horizon = len(tables["train"]), plan.frequency, plan.horizon
     availability = availability_of(config, tables["train"], tables, frequency, horizon)
     check_available(config, availability)
     check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
     rows, filled = _stacked(tables, config, plan.n_rows["train"])
+    del tables
     left = _steps_left(rows, n_train, plan, config)
-    lookups = ready_lookups(source)
     calendar = EventCalendar.empty(config.series, config.features.events)
     features = build_features(rows, lookups, config, calendar, plan.holidays, frequency, left)
     check_columns(features.table.head(n_train), config, ["row", "input", "past"])
-    scored = score(features.table.head(n_train), config, source.where)
-    return JoinedData(config, features, plan, availability, scored, filled, lookups, source.where, source.sampled)
+    scored = score(features.table.head(n_train), config, where)
+    return JoinedData(config, features, plan, availability, scored, filled, lookups, where, sampled)
 
 
 def ready_lookups(source: SourceTables) -> list[LookupTable]:

@@ -15,50 +15,91 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabcli import files
+from tabcli import files, memory
 from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.bundle.manifest import FileFacts
+from tabcli.config.loading import parse_resolved
+from tabcli.config.schema import Config
 from tabcli.engines.calls import Call, Engine, Some, Tell
 from tabcli.engines.running import n_cores, run
 from tabcli.features.events import EventCalendar
-from tabcli.pipeline.cutting import config_of, dates_before, files_of_shard, read_shard, steps_to_complete
+from tabcli.pipeline import cutting
+from tabcli.pipeline.cutting import config_of, dates_before, files_of_shard, lookups_of, read_shard, steps_to_complete
 from tabcli.pipeline.fitting import fit_parts
-from tabcli.pipeline.joined import check_ids, id_hashes, join_part, ready_lookups
+from tabcli.pipeline.joined import SourceTables, check_ids, id_hashes, join_part, ready_lookups
 from tabcli.pipeline.passing import hand_over, taken
 from tabcli.pipeline.plan import Outline, plan_of
 from tabcli.pipeline.prepare import encode_part, pipeline_of, summary_of
 from tabcli.pipeline.survey import RowSplit, Survey
+from tabcli.tables.contract import DataSource
+from tabcli.tables.rows import stack_all
+from tabcli.tables.texts import not_numeric_error
 
 # ---------------------------------------------------------------------------------------- of one shard
 
 
-def find_dates(tell: Tell, *, work: Path, shard: int, step: str, made: Path) -> None:
+def cut_rows(
+    tell: Tell, *, config: dict[str, Any], data: str | dict[str, str], n_shards: int, beside: bool, work: Path
+) -> None:
+    """Leaves the config's tables, the rows in shards, which are read in one pass."""
+    _begin(beside)
+    source: DataSource = data if isinstance(data, str) else {name: Path(path) for name, path in data.items()}
+    with files.whole_directory(work) as folder:
+        cutting.cut_streamed(parse_resolved(config, source="the config"), source, n_shards, folder)
+
+
+def _begin(beside: bool) -> None:
+    """`beside`: whether this process is one of several that do nothing else."""
+    if beside:
+        memory.return_freed_memory()
+
+
+def find_dates(tell: Tell, *, work: Path, shard: int, step: str, beside: bool, made: Path) -> None:
     """Leaves the dates of a shard's rows before a step that needs those of all."""
+    _begin(beside)
     hand_over(made, dates_before(work, shard, step))
 
 
-def outline(tell: Tell, *, work: Path, shard: int, made: Path) -> None:
+def outline(tell: Tell, *, work: Path, shard: int, beside: bool, made: Path) -> None:
     """Leaves the outline of a shard, and what tells whether its ids name one row each."""
+    _begin(beside)
     source = read_shard(work, shard)
     hand_over(made, (Outline.of(source.tables, source.config), id_hashes(source)))
 
 
-def survey(tell: Tell, *, work: Path, shard: int, made: Path) -> None:
-    """Leaves the survey of a shard, as far as it is planned."""
+def survey(tell: Tell, *, work: Path, shard: int, beside: bool, made: Path) -> None:
+    """Leaves the survey of a shard's joined rows."""
+    _begin(beside)
     source = join_part(read_shard(work, shard), taken(work / "plan"))
     hand_over(made, Survey.of(source, RowSplit.of(source), alone=False))
 
 
-def encode(tell: Tell, *, work: Path, shard: int, own: Path, made: Path) -> None:
+def encode(tell: Tell, *, work: Path, shard: int, beside: bool, own: Path, made: Path) -> None:
     """Writes a shard's own directory of a prep; leaves its files' sizes and hashes, and what was counted."""
+    _begin(beside)
     source = join_part(read_shard(work, shard), taken(work / "plan"))
     rows = encode_part(source, RowSplit.of(source), taken(work / "fitted"), taken(work / "groups" / f"{shard:05}"))
+    del source
     written = directories.save_rows_of_shard(own, shard, rows.fitted, rows.tables, rows.past)
     hand_over(made, (written, rows.found))
 
 
 # --------------------------------------------------------------------------------------- of all shards
+
+
+def cut(config: Config, data: DataSource, n_shards: int, work: Path, on: Engine) -> None:
+    """Writes the config's tables to a folder that is not there yet, the rows in shards. Raises what is wrong with them.
+
+    Tables that need all rows at once (`melt`, `aggregate`, workbooks, pickles, DataFrames) are in memory meanwhile.
+    """
+    if not cutting.streams(config, data):
+        cutting.cut_in_memory(config, data, n_shards, work)
+        return
+    paths = {name: str(data[name]) for name in data} if isinstance(data, Mapping) else str(data)
+    arguments = {"config": config.dump(), "data": paths, "n_shards": n_shards, "beside": on != "here"}
+    here: Engine = "here" if on == "here" else "processes"  # the tables may lie on this machine alone
+    run([Call("cut", cut_rows, arguments, {}, {"work": work})], here, 1, work.parent)
 
 
 def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mapping[str, FileFacts]]:
@@ -72,7 +113,7 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
 
     def each(function: Callable[..., None], name: str, step: str = "", **leaves: Callable[[int], Path]) -> list[Any]:
         """What the function leaves of each shard."""
-        arguments = {"step": step} if step else {}
+        arguments = {"beside": on != "here", **({"step": step} if step else {})}
         calls = [
             Call(
                 f"{name}-{k:05}",
@@ -91,8 +132,9 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
         hand_over(work / f"dates-{step}", (np.unique(np.concatenate([d for d, _ in found])), sum(n for _, n in found)))
     outlines = each(outline, "outlines")
     if not job["checked"]:
-        check_ids([ids for _, ids in outlines], config, where)
-    lookups = read_shard(work, 0)
+        check_ids([ids for _, ids in outlines], config, cutting.where_of(work, "future") if job["ahead"] else "")
+    _refuse_texts(work, config, n_shards, next(found for found, _ in outlines), where)
+    lookups = SourceTables(config, lookups_of(work, config), where)
     plan = plan_of(config, [found for found, _ in outlines], lookups.lookups, where)
     hand_over(work / "plan", plan)
     surveys = each(survey, "surveys")
@@ -109,3 +151,13 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     nothing = EventCalendar.empty(config.series, config.features.events)
     pipeline = pipeline_of(config, plan, shared, nothing, pd.DataFrame(), shared.groups)
     return Prepared(pipeline, {}, summary), written
+
+
+def _refuse_texts(work: Path, config: Config, n_shards: int, found: Outline, where: str) -> None:
+    """Raises `DataError` with the rows of the whole table where a column of texts is to be one of numbers."""
+    kinds = {name: profile["kind"] for name, profile in found.contract.tables["train"].items()}
+    reads = [(read.column, read.path) for read in config.reads() if read.kind == "number" and read.table is None]
+    for name, path in [*reads, (config.target.column, where)]:
+        if kinds.get(name) == "text":
+            parts = [read_shard(work, k).tables["train"][[name]] for k in range(n_shards)]
+            raise not_numeric_error(stack_all(parts).sort_index()[name], path)

@@ -22,7 +22,6 @@ from tabcli.pipeline.scored import LeftOut
 from tabcli.pipeline.seen import Looked
 from tabcli.pipeline.wider import GroupCounts, count_groups
 from tabcli.preprocessing.columns import column_counts
-from tabcli.preprocessing.continuous import check_continuous
 from tabcli.preprocessing.counts import ColumnCounts
 from tabcli.tables.joins import FactorizedTable
 from tabcli.tables.rows import distinct_rows
@@ -66,10 +65,11 @@ class Survey:
     """Of joined rows of some series.
 
     `rows`: part → rows. `unnamed`: columns whose role a rule decides, in the table's order. `columns`: how often each
-    value of a column occurs in the training rows. `commas`: columns that may be numbers with decimal commas. `cells`:
-    the different combinations of the columns of `history.effects` in training rows; None without a history. `groups`:
-    how often each target occurs in the groups that reach over series. `changes`: with the metric *mase* the seasonal
-    change of each series, float64. `wrong`: validation rows whose target the metric may not be defined for.
+    value of a column occurs in the training rows. `commas`: columns that may be numbers with decimal commas.
+    `no_numbers`: named continuous columns of texts or dates, in the training rows. `cells`: the different combinations
+    of the columns of `history.effects` in training rows; None without a history. `wrong`: validation rows whose target
+    the metric may not be defined for. `changes`: with the metric *mase* the seasonal change of each series, float64.
+    `groups`: how often each target occurs in the groups that reach over series.
     """
 
     rows: dict[str, int]
@@ -81,6 +81,7 @@ class Survey:
     unnamed: list[str]
     columns: dict[str, ColumnCounts]
     commas: dict[str, pd.Series | None]
+    no_numbers: dict[str, pd.Series]
     cells: pd.DataFrame | None
     statics: Statics
     looked: Looked
@@ -90,16 +91,10 @@ class Survey:
 
     @classmethod
     def of(cls, source: JoinedData, cut: RowSplit, *, alone: bool = True) -> "Survey":
-        """`alone`: whether these are the rows of all series, so that no group reaches beyond them.
-
-        Raises `DataError` where a column does not fit its role.
-        """
+        """`alone`: whether these are the rows of all series, so that no group reaches beyond them."""
         config, table, rows = source.config, source.features.table, source.rows
         train, unnamed = cut.parts["train"], unnamed_columns(source)
         numbers = [] if config.continuous == "auto" else [*config.continuous]
-        for name in numbers:
-            if table.kind(name) in ("text", "date") and len(train):
-                check_continuous(table[name].iloc[train])
         names = [] if config.categorical == "auto" else [*config.categorical]
         wanted = [*names, *numbers, *(unnamed if by_rule(config) else []), config.target.column]
         wanted += config.history.columns if config.history is not None else ()
@@ -115,6 +110,7 @@ class Survey:
             unnamed,
             {name: counted.merged for name, counted in column_counts(table, wanted, train).items()},
             with_commas(source, unnamed),
+            {name: table[name].iloc[train] for name in numbers if table.kind(name) in ("text", "date")},
             _cells(table, config, train),
             source.statics,
             Looked.of(source),
