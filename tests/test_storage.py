@@ -15,12 +15,12 @@ from fsspec.implementations.memory import MemoryFileSystem
 import tabcli
 from tabcli import files, storage
 from tabcli.api.outgoing import Outgoing
-from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle.manifest import write_manifest
 from tabcli.bundle.transfer import fetch_directory, publish_directory
 from tabcli.config import loading
 from tabcli.errors import BundleError, DataError, ResourceError, UsageError
 from tabcli.pipeline.shards import prepare_shards
+from tabcli.tables.staged import StagedTables
 from tests.conftest import CONFIG, make_tables, write_folder
 
 FAST = ("train.epochs=2", "calibration.windows=0")
@@ -161,7 +161,7 @@ def test_an_unchanged_prep_is_known_without_reading_the_tables_again(made: Path,
 
 def test_tables_that_are_read_are_fetched_once_and_a_mapping_may_name_urls(made: Path, fetched: list[str]) -> None:
     upload(made / "data", DATA)
-    got = tabcli.predict(made / "run", DATA).table
+    got = tabcli.predict(made / "run", DATA, "forecast.csv").table
     assert sorted(fetched) == [f"{DATA}/{name}" for name in ("ahead.csv", "shops.csv")]
     given = {
         "train": pd.read_csv(made / "data" / "past.csv", dtype={"holiday": str}),

@@ -1,7 +1,6 @@
 """One verb a module: what `import tabcli` gives and what the command line calls. Nothing here prints.
 
 results   what the verbs return
-staged_tables  the tables of a folder at a URL
 outgoing  a directory on its way to a URL
 staging   URLs as paths of this machine, for the time of a call
 urls      lets arguments of a verb be URLs

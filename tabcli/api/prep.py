@@ -10,7 +10,6 @@ from typing import Any, Literal
 from tabcli import files
 from tabcli.api.results import PrepResult
 from tabcli.api.sources import LATER, TRAIN_SECTIONS, ConfigSource, code_identity, hashes_of, is_unchanged, versions
-from tabcli.api.staged_tables import StagedTables
 from tabcli.api.urls import at_urls
 from tabcli.bundle import directories
 from tabcli.config import loading
@@ -22,6 +21,7 @@ from tabcli.pipeline import cutting, joined, prepare
 from tabcli.pipeline.shards import cut, prepare_shards
 from tabcli.tables.contract import DataSource
 from tabcli.tables.partition import shards_for
+from tabcli.tables.staged import StagedTables
 
 # ------------------------------------------------------------------------------------------------ prep
 

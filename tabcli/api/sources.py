@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from tabcli import files
-from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle import manifest
 from tabcli.config import data, loading, values
 from tabcli.config.schema import Config
@@ -21,6 +20,7 @@ from tabcli.errors import BundleError, ConfigError, DataError, UsageError
 from tabcli.parallel import parallel_map
 from tabcli.tables.contract import DataSource
 from tabcli.tables.reading import TableSource, read_table
+from tabcli.tables.staged import StagedTables
 from tabcli.version import __version__
 
 ConfigSource = Config | Mapping[str, object] | Path | str

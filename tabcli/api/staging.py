@@ -14,13 +14,13 @@ from typing import Any, Literal, cast
 
 from tabcli import files, storage
 from tabcli.api.outgoing import WORK, Outgoing
-from tabcli.api.staged_tables import StagedTables
 from tabcli.bundle.manifest import MANIFEST, read_manifest
 from tabcli.bundle.transfer import fetch_directory, own_names_at
 from tabcli.config import loading
 from tabcli.config.schema import Config
 from tabcli.errors import UsageError
 from tabcli.parallel import parallel_map
+from tabcli.tables.staged import StagedTables
 
 Role = Literal["directory", "opened", "cards", "tables", "table", "prep", "run", "maps", "file"]
 """What an argument is. Read: *directory*, a prep or run; *opened*, one whose files are read even if a verb returned it;

@@ -23,6 +23,7 @@ coded        blocks → codes of each column's different values, on the disk
 streamed     codes → typed columns of all rows, by the code of `reading`
 partition    streamed columns → shards of whole series, on the disk
 writing      a table → a file, whole or not at all
+staged       the tables of a folder at a URL
 contract     all tables of a config; the kinds that later tables must have
 shard_keys   the keys of a table in shards, checked over all of them
 joins        what lookup tables add, kept once per key

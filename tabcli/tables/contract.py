@@ -16,6 +16,7 @@ from tabcli.parallel import FEW, parallel_map
 from tabcli.tables.kinds import Kind, kind_of, require_columns, to_kind
 from tabcli.tables.reading import TableSource, find_file, read_table
 from tabcli.tables.rows import check_complete, check_unique, distinct_rows, stack, take, with_columns
+from tabcli.tables.staged import StagedTables
 
 MOST_CELLS = 200_000_000
 """So many series × dates are taken for a mistake."""
@@ -158,7 +159,9 @@ def refuse_made(table: pd.DataFrame, made: str, where: str) -> None:
 
 
 def files_of(config: Config, data: DataSource) -> list[Path]:
-    """The files that the config's tables may be read from."""
+    """The files of this machine that the config's tables may be read from."""
+    if isinstance(data, StagedTables):
+        return []  # copies, none of which need be there yet
     if isinstance(data, Mapping):
         return [Path(source) for source in data.values() if not isinstance(source, pd.DataFrame)]
     return [Path(data) / spec.file for spec in config.tables.values()]
