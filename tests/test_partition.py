@@ -55,7 +55,7 @@ def assert_equal(made: pd.DataFrame, wanted: pd.DataFrame, *, categories: bool =
             assert isinstance(mine.dtype, pd.CategoricalDtype), name
             assert not categories or {*mine.cat.categories} == {*other.cat.categories}, name
             mine, other = mine.astype("str"), other.astype("str")
-        pd.testing.assert_series_equal(mine, other, obj=name)
+        pd.testing.assert_series_equal(mine.reset_index(drop=True), other.reset_index(drop=True), obj=name)
 
 
 def assert_shards_of(whole: pd.DataFrame, made: Partition, key: list[str], *, categories: bool = True) -> None:
@@ -431,6 +431,75 @@ def test_ids_name_one_row_of_all_shards(tmp_path: Path, ids: Any, wrong: int, ki
         return
     with pytest.raises(DataError, match=f"{wrong} ids are missing or repeat another"):
         check_shard_ids(made, "row")
+
+
+# ------------------------------------------------------------------------------------- folders of parts
+
+
+def in_parts(folder: Path, table: pd.DataFrame, ending: str, cuts: tuple[int, ...] = (120, 130)) -> Path:
+    """The rows of a table in several files of a folder."""
+    folder.mkdir()
+    (folder / "_SUCCESS").touch()
+    for i, part in enumerate(table.iloc[a:b] for a, b in zip((0, *cuts), (*cuts, len(table)), strict=True)):
+        if ending == "csv":
+            part.to_csv(folder / f"part-{i}.csv", index=False)
+        else:
+            part.to_parquet(folder / f"part-{i}.parquet", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_folder_of_parts_is_one_table(tmp_path: Path, ending: str) -> None:
+    table = rows_of()
+    if ending == "parquet":
+        table["units"] = pd.to_numeric(table["units"]).where(table.index > 125)  # whole numbers in some parts only
+        table["article"] = table["article"].astype("category")
+    file = tmp_path / f"t.{ending}"
+    table.to_csv(file, index=False) if ending == "csv" else table.to_parquet(file, index=False)
+    folder = in_parts(tmp_path / "t", table, ending)
+    spec = spec_of(folder)
+    whole, parts = (read_table(path, spec, name="t", dates=["day"]) for path in (file, folder))
+    assert_equal(parts, whole)
+    assert_shards_of(whole, cut(folder, spec, ["shop"], 3, dates=("day",)), ["shop"])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_wrong_in_a_part_is_named_with_the_part_and_its_own_row(tmp_path: Path, streamed: bool) -> None:
+    wrong = with_cells("units", {7: "none", 121: "many", 299: "few"})
+    folder = in_parts(tmp_path / "t", wrong, "csv")
+    spec = spec_of(folder, dtypes={"units": "int"})
+    with pytest.raises(DataError) as refused:
+        cut(folder, spec, ["shop"], 3) if streamed else read_table(folder, spec, name="t")
+    assert "3 of 300 rows" in refused.value.message
+    assert "rows 8 of part-0.csv, 2 of part-1.csv, 170 of part-2.csv" in refused.value.message
+
+
+def test_keys_missing_in_a_part_are_named_with_the_part(tmp_path: Path) -> None:
+    folder = in_parts(tmp_path / "t", with_cells("shop", {125: ""}), "csv")
+    config, spec = load(CONFIG | {"series": "shop", "date": "day"}), spec_of(folder)
+    with pytest.raises(DataError, match=r"row 6 of part-1\.csv") as whole:
+        check_row_keys(read_table(folder, spec, name="t", dates=["day"]), config, str(folder))
+    with pytest.raises(DataError) as made:
+        check_shard_keys(cut(folder, spec, ["shop"], 3, dates=("day",)), config)
+    assert made.value.message == whole.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "part-1.csv").write_text("shop,day\n1,2021-01-01\n"), "part-1.csv: its columns are"),
+        (lambda folder: (folder / "part-9.parquet").write_bytes(b"PAR1"), "several formats"),
+        (lambda folder: (folder / "read.me").write_text("hello"), "expected a folder with the parts of one table"),
+        (lambda folder: (folder / "part-1.csv").write_text("shop;day;units\n1;2"), "part-1.csv"),
+    ],
+)
+def test_folders_that_are_no_table_are_refused(tmp_path: Path, change: Callable[[Path], object], message: str) -> None:
+    folder = in_parts(tmp_path / "t", rows_of(), "csv")
+    change(folder)
+    spec = spec_of(folder)
+    whole, streamed = both(folder, spec, lambda: cut(folder, spec, ["shop"], 3))
+    assert message in whole.message
+    assert streamed.message == whole.message
 
 
 # ------------------------------------------------------------------------------------------- which shard

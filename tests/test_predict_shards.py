@@ -1,5 +1,6 @@
 """Rows that are forecast in shards: the same file as in one piece, the same sentences, the same errors."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def test_without_a_file_all_rows_come_back(home: Path) -> None:
     pd.testing.assert_frame_equal(made.table, whole.table)
 
 
-def test_rows_in_a_folder_of_parts_are_one_table(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shards", [1, 2])
+def test_rows_in_a_folder_of_parts_are_one_table(home: Path, tmp_path: Path, shards: int) -> None:
     whole = predict(home, None, 1)
     rows = (home / "data" / "ahead.csv").read_text().splitlines(keepends=True)
     for i in range(3):
@@ -92,8 +94,23 @@ def test_rows_in_a_folder_of_parts_are_one_table(home: Path, tmp_path: Path) -> 
             "".join([rows[0], *rows[1 + 40 * i : 41 + 40 * i + 999 * (i == 2)]])
         )
     data = {"future": tmp_path / "parts", "shops": home / "data" / "shops.csv"}
-    made = tabcli.predict(home / "run", data, shards=2, on="here")
+    made = tabcli.predict(home / "run", data, shards=shards, on="here")
     pd.testing.assert_frame_equal(made.table, whole.table)
+
+
+def test_a_prep_of_a_folder_of_parts_is_that_of_the_file(home: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(home / "data", tmp_path / "data")
+    head, *rows = (data / "past.csv").read_text().splitlines(keepends=True)
+    (data / "past").mkdir()
+    for i, part in enumerate((rows[:400], rows[400:])):
+        (data / "past" / f"{i}.csv").write_text("".join([head, *part]))
+    train = {**CONFIG_OF_RUN["tables"]["train"], "file": "past"}
+    tabcli.prep(CONFIG_OF_RUN | {"tables": {**CONFIG_OF_RUN["tables"], "train": train}}, data, tmp_path / "prep")
+    for name in ("state.json", "contract.json", "train.parquet"):
+        assert (tmp_path / "prep" / name).read_bytes() == (home / "prep" / name).read_bytes()
+    assert tabcli.prep(
+        CONFIG_OF_RUN | {"tables": {**CONFIG_OF_RUN["tables"], "train": train}}, data, tmp_path / "prep"
+    ).unchanged
 
 
 @pytest.mark.parametrize(

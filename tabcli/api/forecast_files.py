@@ -43,7 +43,7 @@ def as_owner(table: pd.DataFrame, config: Config, data: DataSource, given: bool)
     source = data.get(name) if isinstance(data, Mapping) else Path(data) / spec.file
     if config.date not in table.columns or (spec.date_format is None and spec.day_first is None):
         return table
-    if source is None or not (isinstance(source, pd.DataFrame) or Path(source).is_file()):
+    if source is None or not (isinstance(source, pd.DataFrame) or Path(source).exists()):
         return table
     texts = date_texts(source, spec, config.date)
     return table if texts is None else with_columns(table, {config.date: as_written(table[config.date], texts, spec)})

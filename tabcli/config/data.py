@@ -167,7 +167,9 @@ class Aggregate(Section):
 
 
 class Table(Section):
-    """A source file and how to read it. Steps in order: read, melt, where, extract, rename, replace, dates, aggregate.
+    """A source file, or a folder of parts (.csv or .parquet), and how to read it.
+
+    Steps in order: read, melt, where, extract, rename, replace, dates, aggregate.
 
     `sheet`: of an .xlsx file, by default the first. `skip_rows`, `skip_footer`: lines above the header and at the end
     that do not belong to the table. `dtypes`: *amount* is a number with a currency or a percent sign; one in

@@ -42,7 +42,7 @@ def has_train(run: Run, data: DataSource) -> bool:
     """Whether the data have the train table."""
     if isinstance(data, Mapping):
         return "train" in data
-    return (Path(data) / run.fitted.config.tables["train"].file).is_file()
+    return (Path(data) / run.fitted.config.tables["train"].file).exists()
 
 
 def known_targets(run: Run, data: DataSource, applied: Applied) -> KnownTargets:

@@ -199,7 +199,7 @@ def _not_finite(lost: BoolArray, far: Sequence[FarValues]) -> DataError | Bundle
 def _refuse_later_rows(run: Run, data: DataSource) -> None:
     """Raises `DataError` where the train table, if it is there, has targets after the last date that the run knows."""
     config, end = run.fitted.config, run.fitted.split.valid_end
-    there = "train" in data if isinstance(data, Mapping) else (Path(data) / config.tables["train"].file).is_file()
+    there = "train" in data if isinstance(data, Mapping) else (Path(data) / config.tables["train"].file).exists()
     if not there:
         return
     train = load_tables(config, data, ["train"])["train"]

@@ -6,10 +6,10 @@ Parquet, DataFrame ──────┘
 
 CSV, Parquet, folders of them ─ blocks ─ coded ─▶ streamed ─▶ partition ─▶ shards of whole series, typed likewise
 
+parts        a table in one file, or in a folder of them
 levels       a column of texts by its different ones
 moments      texts → dates
 texts        texts → numbers, missing values
-parts        a table in one file, or in a folder of them
 delimited    text files of any encoding and delimiter → texts
 pickles      pandas tables from untrusted pickles
 kinds        int, float, bool, date, text: what every column is

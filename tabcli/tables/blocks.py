@@ -2,7 +2,7 @@
 
 import codecs
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,8 @@ from tabcli.tables.delimited import (
     refusal,
     refuse_one_column,
 )
-from tabcli.tables.parts import PARQUET_ENDINGS, check_part, is_text_file, parts_of
+from tabcli.tables.kinds import dense_field
+from tabcli.tables.parts import PARQUET_ENDINGS, Parts, check_part, is_text_file, parts_of
 
 BLOCK = 8 << 20
 """So many bytes of a text file are read at a time."""
@@ -34,12 +35,14 @@ ROWS = 1 << 17
 @dataclass(frozen=True)
 class Blocks:
     """The rows of a table in the file's order. `schema`: of every block. `is_text`: whether all columns are texts,
-    dictionaries of a block's own; else the types are those of Parquet.
+    dictionaries of a block's own; else the types are those of Parquet. `parts`: of a folder, with the rows that were
+    read so far; else None.
     """
 
     schema: pa.Schema
     is_text: bool
     batches: Iterator[pa.RecordBatch]
+    parts: Callable[[], Parts | None] = lambda: None
 
 
 def open_blocks(path: Path, spec: Table, folder: Path, *, block: int = BLOCK) -> Blocks:
@@ -52,13 +55,21 @@ def open_blocks(path: Path, spec: Table, folder: Path, *, block: int = BLOCK) ->
     for part in parts:
         opened.append(_open_text(part, spec, folder, block) if is_text_file(part) else _open_parquet(part, block))
         check_part(part, opened[-1].schema.names, parts[0], opened[0].schema.names)
-    if len(opened) == 1:
+    if not path.is_dir():
         return opened[0]
     try:
         schema = pa.unify_schemas([blocks.schema for blocks in opened], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(f"{path}: its parts have columns of different types: {error}") from None
-    return Blocks(schema, opened[0].is_text, (b.cast(schema) for blocks in opened for b in blocks.batches))
+    schema, n_rows = schema.with_metadata(opened[0].schema.metadata), [0] * len(parts)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for i, blocks in enumerate(opened):
+            for batch in blocks.batches:
+                n_rows[i] += len(batch)
+                yield batch.cast(schema)
+
+    return Blocks(schema, opened[0].is_text, batches(), lambda: Parts.of(parts, n_rows))
 
 
 def about_rows(path: Path) -> int:
@@ -203,7 +214,7 @@ def _open_parquet(path: Path, block: int) -> Blocks:
             hint="save it as .csv or .parquet, or set --shards 1",
         )
     file = _open_file(path)
-    fields = [_dense(field) for field in file.schema_arrow]
+    fields = [dense_field(field) for field in file.schema_arrow]
     schema = pa.schema(fields, metadata=file.schema_arrow.metadata)
     rows = min(ROWS, max(1, block // (8 * max(1, len(fields)))))
 
@@ -222,10 +233,6 @@ def _open_file(path: Path) -> pyarrow.parquet.ParquetFile:
         return pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise _unreadable(path, error) from None
-
-
-def _dense(field: pa.Field) -> pa.Field:
-    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

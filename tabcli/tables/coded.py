@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tabcli.arrays import IntArray
 from tabcli.tables.blocks import Blocks
+from tabcli.tables.parts import Parts
 from tabcli.tables.witnesses import Witnesses
 
 Records = NDArray[Any]
@@ -117,6 +118,8 @@ class CodedTable:
     chunks: list[tuple[int, "np.dtype[Any]"]]
     """How many rows each piece of the file has, and how they are stored."""
     wide: dict[int, Wide]
+    parts: Parts | None = None
+    """Which rows are of which part, of a folder of parts."""
 
     def read(self) -> Iterator[Piece]:
         """All rows in the file's order."""
@@ -186,7 +189,9 @@ class _Writer:
         kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in self._blocks.schema.types]
         values = [self._values(i, kind) for i, kind in enumerate(kinds)]
         n_rows = sum(n for n, _ in self._chunks)
-        return CodedTable(self._file, self._blocks.schema.names, values, n_rows, self._chunks, self._wide)
+        return CodedTable(
+            self._file, self._blocks.schema.names, values, n_rows, self._chunks, self._wide, self._blocks.parts()
+        )
 
     def _codes(self, number: int, column: pa.Array) -> IntArray:
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode("encode")

@@ -242,6 +242,11 @@ def of_arrow(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
+def dense_field(field: pa.Field) -> pa.Field:
+    """A field of Arrow without a dictionary, which each part of a table has of its own."""
+    return field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+
+
 def _beyond_floats(column: pa.ChunkedArray) -> bool:
     extent = pc.min_max(column)
     low, high = extent["min"].as_py(), extent["max"].as_py()

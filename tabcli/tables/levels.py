@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabcli.arrays import AnyArray, BoolArray, IntArray
+from tabcli.tables.parts import Parts
 
 Column: TypeAlias = pd.Series
 
@@ -19,8 +20,10 @@ EXAMPLES = 3
 
 
 def rows_text(positions: Sequence[int] | IntArray, index: pd.Index) -> str:
-    """`row 17`, counted from 1 without the header, as the file had it."""
-    shown = ", ".join(str(int(index[p]) + 1) for p in positions[:EXAMPLES])
+    """`row 17`, counted from 1 without the header, as the file had it; `row 17 of part-2.csv` of a table in parts."""
+    parts = index.name
+    numbers = [int(index[p]) for p in positions[:EXAMPLES]]
+    shown = ", ".join(parts.row(n) if isinstance(parts, Parts) else str(n + 1) for n in numbers)
     more = ", …" if len(positions) > EXAMPLES else ""
     return f"row{'s' if len(positions) > 1 else ''} {shown}{more}"
 

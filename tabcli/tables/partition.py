@@ -20,6 +20,7 @@ from tabcli import files
 from tabcli.arrays import ColumnValues, IntArray
 from tabcli.tables.coded import Piece, Records, read_values, width_of, write_values
 from tabcli.tables.kinds import is_text
+from tabcli.tables.parts import Parts
 from tabcli.tables.rows import distinct_rows, frame_of, take
 from tabcli.tables.streamed import StreamedColumn, StreamedTable
 
@@ -180,6 +181,8 @@ class _Writing:
             pyarrow.feather.write_feather(pa.table({"": values}), self._folder / f"{i}.values", "uncompressed")
         facts = {"where": self._table.where, "names": self._names, "wide": self._wide, "fields": self._fields}
         counts = {"counts": self._counts.tolist(), "n_read": self._table.coded.n_rows}
+        parts = self._table.coded.parts
+        counts |= {} if parts is None else {"parts": [parts.names, parts.starts]}
         files.write_json(self._folder / "partition.json", facts | counts)
 
 
@@ -212,6 +215,12 @@ class Partition:
     def n_rows(self) -> list[int]:
         """How many rows each shard has."""
         return list(self._facts["counts"])
+
+    @property
+    def parts(self) -> Parts | None:
+        """Which rows are of which part, of a folder of parts."""
+        found = self._facts.get("parts")
+        return None if found is None else Parts(*map(tuple, found))
 
     @property
     def n_read(self) -> int:

@@ -1,6 +1,8 @@
 """A table in one file, or in a folder of parts that are read in the order of their names, one below the other."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabcli.errors import DataError
@@ -8,6 +10,24 @@ from tabcli.errors import DataError
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 
 PARQUET_ENDINGS = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a table, in their order, and the number of the first row of each: the name of an index of rows."""
+
+    names: tuple[str, ...]
+    starts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], n_rows: Sequence[int]) -> "Parts":
+        """Parts with so many rows."""
+        return cls(tuple(p.name for p in paths), tuple(sum(n_rows[:i]) for i in range(len(n_rows))))
+
+    def row(self, number: int) -> str:
+        """A row by its number in the whole table, from 0: `17 of part-2.csv`, counted from 1 in its part."""
+        part = bisect_right(self.starts, number) - 1
+        return f"{number - self.starts[part] + 1} of {self.names[part]}"
 
 
 def parts_of(path: Path) -> list[Path]:

@@ -4,7 +4,7 @@ import datetime
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
+from pandas.api.types import union_categoricals
 
 from tabcli.config.data import Extract, Table
 from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
 from tabcli.tables.delimited import read_delimited
-from tabcli.tables.kinds import as_text, is_text, kind_of, normalise, of_arrow, require_columns, to_kind
+from tabcli.tables.kinds import as_text, dense_field, is_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
 from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
-from tabcli.tables.parts import PARQUET_ENDINGS, TEXT_ENDINGS, is_text_file
+from tabcli.tables.parts import PARQUET_ENDINGS, TEXT_ENDINGS, Parts, check_part, is_text_file, parts_of
 from tabcli.tables.pickles import read_pickle
 from tabcli.tables.rows import condition_text, frame_of, matches, with_columns
 from tabcli.tables.shapes import aggregated, melted
@@ -74,16 +75,54 @@ def _refuse_levels(n_levels: int, example: Sequence[object], where: str) -> None
         )
 
 
+def _read_parts(folder: Path, spec: Table) -> pd.DataFrame:
+    """The parts in a folder, one below the other; the name of the index says which row is of which part."""
+    paths = parts_of(folder)
+    if is_text_file(folder):
+        tables = [read_delimited(path, spec) for path in paths]
+        for path, part in zip(paths, tables, strict=True):
+            check_part(path, [*part.columns], paths[0], [*tables[0].columns])
+        columns = range(len(tables[0].columns))
+        made = {i: union_categoricals([part.iloc[:, i] for part in tables]) for i in columns}
+        whole = pd.DataFrame(made, copy=False).set_axis(tables[0].columns, axis=1)
+        return named_rows(whole, Parts.of(paths, [len(part) for part in tables]))
+    arrows = [_read_arrow(path, pyarrow.parquet.read_table) for path in paths]
+    for path, arrow in zip(paths, arrows, strict=True):
+        check_part(path, arrow.column_names, paths[0], arrows[0].column_names)
+    dense = [arrow.cast(pa.schema([dense_field(f) for f in arrow.schema], arrow.schema.metadata)) for arrow in arrows]
+    try:
+        whole_arrow = pa.concat_tables(dense, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"{folder}: its parts have columns of different types: {error}") from None
+    whole_arrow = whole_arrow.replace_schema_metadata(dense[0].schema.metadata)
+    return named_rows(_from_arrow(whole_arrow, str(folder)), Parts.of(paths, [len(a) for a in arrows]))
+
+
+def named_rows(table: pd.DataFrame, parts: Hashable) -> pd.DataFrame:
+    """The table with a name of its index, by which messages say of which part a row is."""
+    return table.set_axis(table.index.rename(parts), axis=0)
+
+
+def _read_arrow(path: Path, reader: Callable[[Path], pa.Table]) -> pa.Table:
+    try:
+        return reader(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        why = str(error).removeprefix(f"Could not open Parquet input source '{path}': ")  # the path is said already
+        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {why}") from None
+
+
 def _read_file(path: Path, spec: Table) -> pd.DataFrame:
+    if path.is_dir():
+        return _read_parts(path, spec)
     match path.suffix.lower():
         case ending if ending in TEXT_ENDINGS:
             return read_delimited(path, spec)
         case ".pkl" | ".pickle":
             return _flat(read_pickle(path), str(path))
         case ending if ending in PARQUET_ENDINGS:
-            reader = pyarrow.parquet.read_table
+            return _from_arrow(_read_arrow(path, pyarrow.parquet.read_table), str(path))
         case ".feather" | ".arrow":
-            reader = pyarrow.feather.read_table
+            return _from_arrow(_read_arrow(path, pyarrow.feather.read_table), str(path))
         case ending if ending in SHEET_ENDINGS:
             return _read_sheet(path, spec)
         case other:
@@ -91,11 +130,6 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
                 f"{path}: cannot tell the format from the ending {other!r}",
                 hint="use .csv, .tsv, .xlsx, .parquet, .feather or .pkl",
             )
-    try:
-        return _from_arrow(reader(path), str(path))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        why = str(error).removeprefix(f"Could not open Parquet input source '{path}': ")  # the path is said already
-        raise DataError(f"{path}: not a readable {path.suffix[1:]} file: {why}") from None
 
 
 def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
@@ -133,7 +167,7 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
 def find_file(directory: Path, name: str) -> Path:
     """The path of a table's file, or folder of parts. Raises `DataError` that names what lies there instead."""
     path = directory / name
-    if path.is_file() or path.is_dir():
+    if path.is_file() or (path.is_dir() and name):
         return path
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory", hint="--data takes the directory that holds the tables")
@@ -223,7 +257,7 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
         where, table = f"table {name}", _flat(source, f"table {name}")
     else:
         where, table = str(source), _read_file(Path(source), spec)
-    columns = [str(c) for c in table.columns]
+    columns, n_rows = [str(c) for c in table.columns], len(table)
     check_header(columns, len(table), spec, where)
     dated = {c for c in columns if spec.rename.get(c, c) in {*dates}}
     of_type = typed_texts if not isinstance(source, pd.DataFrame) and is_text_file(Path(source)) else typed
@@ -241,7 +275,9 @@ def read_table(source: TableSource, spec: Table, *, name: str, dates: Iterable[s
     for column, mapping in spec.replace.items():
         require_columns(table, [column], where)
         table = with_columns(table, {column: replaced(table[column], mapping)})
-    table = _with_dates(table, spec, {*dates}, where).reset_index(drop=True)
+    table = _with_dates(table, spec, {*dates}, where)
+    whole = len(table) == n_rows and spec.melt is None
+    table = named_rows(table.reset_index(drop=True), table.index.name if whole else None)
     return table if spec.aggregate is None else aggregated(table, spec.aggregate, where)
 
 

@@ -44,7 +44,7 @@ def check_shard_keys(table: Partition, config: Config, timezone: str | None = No
     for c in keys:
         missing = np.sort(np.concatenate(gone[c]))
         if len(missing):
-            raise missing_error(c, len(missing), pd.Index(missing[: EXAMPLES + 1]), table.where)
+            raise missing_error(c, len(missing), pd.Index(missing[: EXAMPLES + 1], name=table.parts), table.where)
     if not repeated:
         return
     if timezone is not None:

@@ -158,8 +158,8 @@ class StreamedTable:
         (source,) = column.sources
         codes = np.concatenate([piece.codes[source] for piece in self.rows()])
         numbers = np.concatenate([piece.numbers for piece in self.rows()]) if self.masks else None
-        whole = column.values.take(codes).set_axis(pd.RangeIndex(len(codes)) if numbers is None else numbers)
-        return whole.rename(name)
+        index = pd.RangeIndex(len(codes)) if numbers is None else pd.Index(numbers)
+        return column.values.take(codes).set_axis(index.rename(self.coded.parts)).rename(name)
 
     def _made(self, name: str, step: Step, *options: object) -> pd.Series:
         """What a step makes of a column's values, (k,). Raises `DataError` as it does for a column in memory."""
@@ -236,7 +236,7 @@ class StreamedTable:
         except DataError:
             pieces = [*self.rows()]
             whole = table([np.concatenate([piece.codes[i] for piece in pieces]) for i in sources])
-            whole = whole.set_axis(np.concatenate([piece.numbers for piece in pieces]))
+            whole.index = pd.Index(np.concatenate([piece.numbers for piece in pieces]), name=self.coded.parts)
             date_of_columns(whole, parts, name, self.where)
             raise
         return StreamedColumn(tuple(sources), made.reset_index(drop=True), codes)
