@@ -100,6 +100,7 @@ def test_rows_in_a_folder_of_parts_are_one_table(home: Path, tmp_path: Path, sha
 
 def test_a_prep_of_a_folder_of_parts_is_that_of_the_file(home: Path, tmp_path: Path) -> None:
     data = shutil.copytree(home / "data", tmp_path / "data")
+    make_tables()["future"].assign(day=_as_text).to_csv(data / "ahead.csv", index=False)
     head, *rows = (data / "past.csv").read_text().splitlines(keepends=True)
     (data / "past").mkdir()
     for i, part in enumerate((rows[:400], rows[400:])):
