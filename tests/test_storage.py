@@ -551,6 +551,22 @@ def test_what_must_be_on_this_machine_is_said(made: Path, here: Path) -> None:
     assert of_folder(here) == []
 
 
+def test_doctor_says_whether_a_url_can_be_used() -> None:
+    storage.write(f"{DATA}/past.csv", b"day\n")
+    well = tabcli.doctor(at=Path(DATA)).findings[-1]
+    assert [well.found, well.advice] == [f"{DATA} can be written and read; 1 files there", ""]
+    assert names(DATA) == ["past.csv"]
+    ill = tabcli.doctor(at="zzz://x/y")
+    assert not ill.healthy
+    assert ill.findings[-1].found == "zzz://x/y: Protocol not known: zzz"
+    assert "no URL" in tabcli.doctor(at="data").findings[-1].found
+
+
+def test_doctor_says_that_what_is_read_is_not_what_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "read", lambda url: b"other")
+    assert "use another storage" in tabcli.doctor(at=DATA).findings[-1].advice
+
+
 def test_a_file_url_is_a_path(made: Path, here: Path) -> None:
     got = tabcli.predict(f"file://{made}/run", f"file://{made}/data", f"file://{here}/forecast.csv")
     assert got.path == here / "forecast.csv"

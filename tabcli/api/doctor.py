@@ -5,12 +5,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabcli import storage
 from tabcli.api.sources import versions
 from tabcli.engines import cluster
 from tabcli.engines.calls import Engine
 from tabcli.engines.running import n_cores
-from tabcli.errors import UsageError
+from tabcli.errors import TabcliError, UsageError
 from tabcli.shown import Shown
+from tabcli.storage import named, url_of
 
 FREE_GIGABYTES = 1.0
 """With less of the disk free, a prep of real tables may not fit."""
@@ -40,10 +42,11 @@ class Checkup(Shown):
         return {f.name: f"{f.found}: {f.advice}" if f.advice else f.found for f in self.findings}
 
 
-def doctor(on: Engine = "processes") -> Checkup:
+def doctor(on: Engine = "processes", at: Path | str | None = None) -> Checkup:
     """Looks at this machine and, with `on="ray"`, at the cluster of RAY_ADDRESS. Raises nothing: it says what is wrong.
 
     on: where networks are to be trained, as in `train`.
+    at: a URL, such as s3://bucket/folder: whether files can be written, read and removed there.
     """
     own = versions()
     libraries = ", ".join(f"{name} {own[name]}" for name in own if name != "tabcli")
@@ -55,7 +58,24 @@ def doctor(on: Engine = "processes") -> Checkup:
         Finding("cores", str(n_cores())),
         Finding("disk", f"{gigabytes:.1f} GB free in {Path.cwd()}", full),
     ]
-    return Checkup([*findings, *(_of_cluster() if on == "ray" else [])])
+    asked = [*([_of_storage(named(at))] if at is not None else []), *(_of_cluster() if on == "ray" else [])]
+    return Checkup([*findings, *asked])
+
+
+def _of_storage(url: str) -> Finding:
+    """Whether a file can be written to a URL, read and removed; others there are counted."""
+    if url_of(url) is None:
+        return Finding("storage", f"{url} is no URL", "give one such as s3://bucket/folder")
+    probe, content = f"{url}/.tabcli-doctor-{os.urandom(4).hex()}", b"doctor"
+    try:
+        there = len(storage.listing(url, deep=False))
+        storage.write(probe, content)
+        same = storage.read(probe) == content
+        storage.remove(probe)
+    except TabcliError as error:
+        return Finding("storage", error.message, error.hint or "look at the URL")
+    found = f"{url} can be written and read; {there} files there"
+    return Finding("storage", found, "" if same else "what was written is not what is read: use another storage")
 
 
 def _of_cluster() -> list[Finding]:

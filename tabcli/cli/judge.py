@@ -227,7 +227,14 @@ def inspect(
     show(render_inspection(result))
 
 
-def doctor(on: On = "processes", as_json: AsJson = False) -> None:
+def doctor(
+    on: On = "processes",
+    at: Annotated[
+        Path | None,
+        typer.Option(metavar="URL", help="Whether files can be written and read there: s3://bucket/folder."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say whether this machine, and with --on ray a Ray cluster, can do what is asked of them; and if not, why.
 
     Ends with exit code 6 where something is to be done.
@@ -235,7 +242,7 @@ def doctor(on: On = "processes", as_json: AsJson = False) -> None:
     Example: tabcli doctor --on ray
     """
 
-    checkup = tabcli.doctor(on)
+    checkup = tabcli.doctor(on, at)
     if as_json:
         print_json({"healthy": checkup.healthy, "findings": [asdict(f) for f in checkup.findings]})
     else:

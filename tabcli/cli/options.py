@@ -23,7 +23,7 @@ OptionalConfig = Annotated[
     Path | None, typer.Option("--config", "-c", help="A config; by default the one the prep was made with.")
 ]
 
-DataOption = Annotated[Path, typer.Option("--data", "-d", help="The directory with the tables.")]
+DataOption = Annotated[Path, typer.Option("--data", "-d", help="The directory with the tables, or its URL.")]
 
 Overrides = Annotated[
     list[str] | None,
