@@ -30,6 +30,10 @@ from tabcli.training.row_files import Layout, write_rows
 from tabcli.training.scales import Scales
 
 
+FEW_ROWS = 100_000
+"""So many rows are drawn sooner than a process starts."""
+
+
 @dataclass(frozen=True)
 class Shards:
     """`prep`: the directory, of `n` shards. `work`: where working files lie. `beside`: whether a process beside the
@@ -79,9 +83,15 @@ class Shards:
 
 
 def shards_of(prep: Path, work: Path, *, beside: bool = True) -> Shards | None:
-    """The shards of a prep directory; None where it is kept in memory as a whole."""
+    """The shards of a prep directory; None where it is kept in memory as a whole.
+
+    `beside`: whether other processes may help, as they do where there are more than `FEW_ROWS` rows.
+    """
     n = directories.n_shards(prep)
-    return Shards(prep, n, work, beside) if n > 1 else None
+    if n == 1:
+        return None
+    n_rows = directories.load_prep(prep, 0, ()).summary.rows["train"]
+    return Shards(prep, n, work, beside and n_rows > FEW_ROWS)
 
 
 @dataclass(frozen=True)
