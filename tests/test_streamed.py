@@ -24,7 +24,7 @@ from tabcli.training.row_files import Layout, mixed, write_rows
 from tabcli.training.scales import Moments, Scales
 from tabcli.training.shards import ShardRows, Shards
 from tabcli.training.streamed import Drawer, Streamed, fed
-from tests.conftest import examples, make_tables
+from tests.conftest import examples, make_tables, write_folder
 from tests.cut import cut, save_shards
 from tests.test_importance import with_history
 
@@ -316,11 +316,27 @@ def test_what_needs_a_run_in_one_piece_says_so(run: Path) -> None:
         directories.load_run(run)
 
 
+def test_prep_train_and_predict_of_shards_of_which_one_is_empty(tmp_path: Path) -> None:
+    """By the hash of their keys no series of these goes to the first of three shards."""
+    changes = {"calibration": {"windows": 0}, "train": {"epochs": 1}}
+    data = write_folder(tmp_path / "data", make_tables(0))
+    tabcli.prep(with_history(**changes), data, tmp_path / "prep", shards=N)
+    assert directories.load_prep(tmp_path / "prep", 0).tables["train"].empty
+    assert directories.judging_shard(tmp_path / "prep") == 1
+    made = tabcli.train(tmp_path / "prep", tmp_path / "run", on="here")
+    assert (made.metrics.shards, made.metrics.judge) == (N, 1)
+    assert directories.judging_shard(tmp_path / "run") == 1
+    assert tabcli.inspect(tmp_path / "run").facts["series"] == 6
+    forecast = tabcli.predict(tmp_path / "run", data).table
+    assert len(forecast) == len(make_tables(0)["future"])
+    assert forecast["units"].notna().all()
+
+
 def test_the_card_and_inspect_say_what_they_look_at(run: Path, prep: Path, whole: Prepared) -> None:
     n = len(whole.fitted.calendar.series)
     text = (run / "MODEL_CARD.md").read_text()
     assert f"of {n:,} series" in text
-    assert f"rows of 2 of the {n} series: the first of {N} shards, a random sample" in text
+    assert f"rows of 2 of the {n} series: one of {N} shards, a random sample" in text
     assert tabcli.card(run, write=False).model_card == text
     assert tabcli.inspect(run).facts["series"] == n
-    assert tabcli.inspect(prep).facts["shown"] == f"the first of {N} shards"
+    assert tabcli.inspect(prep).facts["shown"] == f"one of {N} shards"

@@ -97,7 +97,7 @@ def card(
     path = run.path if isinstance(run, TrainResult) else Path(run)
     if path is None:
         raise UsageError("this run was not written to a directory", hint="train it with an `out`")
-    loaded = directories.load_run(path, 0)
+    loaded = directories.load_run(path, directories.judging_shard(path))
     made = made_of(path)
     if answers is not None and not Path(answers).is_file():
         raise ConfigError(f"{answers}: no such file", hint="`tabcli card RUN --questions FILE` writes one to fill in")
@@ -152,7 +152,7 @@ def replaced_run(path: Path) -> Former | None:
 
 
 def _former(path: Path) -> Former:
-    return former_of(directories.load_run(path, 0), made_of(path))
+    return former_of(directories.load_run(path, directories.judging_shard(path)), made_of(path))
 
 
 def _answers_of(run: Run, made: Made) -> Path | None:

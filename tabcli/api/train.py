@@ -43,7 +43,7 @@ class _Prep:
     identity: str = ""
     config: str = ""
     n_shards: int = 1
-    """Of more than one `prepared` is the first."""
+    """Of more than one `prepared` is the one that judges."""
 
 
 def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
@@ -54,7 +54,7 @@ def _open_prep(prep: PrepResult | Prepared | Path | str) -> _Prep:
             return _Prep(prep.prepared)
         prep = prep.path
     path = Path(prep)
-    prepared = directories.load_prep(path, 0)
+    prepared = directories.load_prep(path, directories.judging_shard(path))
     config = manifest.read_manifest(path, "prep").get("config", "")
     return _Prep(prepared, files.sha256(path / manifest.MANIFEST), config, directories.n_shards(path))
 
@@ -136,7 +136,7 @@ def train(
     ranks = [nproc] if nproc > 1 else []
     fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later, *ranks])
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
-        return TrainResult(path, directories.load_run(path, 0), True)
+        return TrainResult(path, directories.load_run(path, directories.judging_shard(path)), True)
     files.require_writable(path, replace=force)
     replaced = replaced_run(path)
     partial = path.parent / f"{path.name}.partial"

@@ -125,6 +125,7 @@ class TrainMetricsState(TypedDict):
     bounds: NotRequired[int]
     unscored: NotRequired[int]
     shards: NotRequired[int]
+    judge: NotRequired[int]
 
 
 LEAST = 0.03
@@ -144,7 +145,7 @@ class TrainMetrics:
     window lay within the 80 % intervals that the other windows give; empty with a single window. `bounds`: how many
     rows of whose target only a lower bound is known were learned beside the others; `unscored`: how many such rows lie
     in the past windows, where they are in no score. `shards`: of so many the networks learned; then all scores and
-    windows, and both counts of bounds, are those of the first one's series, a random sample.
+    windows, and both counts of bounds, are those of the series of shard `judge`, a random sample.
     """
 
     metric: str
@@ -166,6 +167,7 @@ class TrainMetrics:
     bounds: int = 0
     unscored: int = 0
     shards: int = 1
+    judge: int = 0
 
     @property
     def bias(self) -> tuple[float, bool]:
@@ -209,7 +211,7 @@ class TrainMetrics:
             "held": list(self.held),
             "bounds": self.bounds,
             "unscored": self.unscored,
-            **({"shards": self.shards} if self.shards > 1 else {}),
+            **({"shards": self.shards, "judge": self.judge} if self.shards > 1 else {}),
         }
 
     @classmethod
@@ -239,4 +241,5 @@ class TrainMetrics:
             state.get("bounds", 0),
             state.get("unscored", 0),
             state.get("shards", 1),
+            state.get("judge", 0),
         )

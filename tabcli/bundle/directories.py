@@ -96,6 +96,20 @@ def n_shards(directory: Path) -> int:
     return _count_shards(read_manifest(directory, directory_kind(directory)))
 
 
+def judging_shard(directory: Path) -> int:
+    """The shard by whose rows a training on a prep decides what no training row may; of a run: by whose it has.
+
+    It is the first one that has rows to learn from and rows to be scored on, a random sample of the series.
+    """
+    if directory_kind(directory) == "run":
+        return int(files.read_json(directory / "metrics.json").get("judge", 0))
+    for shard in range(n := n_shards(directory)):
+        own = directory / (shard_name(shard) if n > 1 else "")
+        if all(pyarrow.parquet.read_metadata(own / f"{part}.parquet").num_rows for part in ("train", "valid")):
+            return shard
+    return 0
+
+
 def _count_shards(manifest: Manifest) -> int:
     numbers = [int(found[1]) for found in (re.match(rf"{SHARDS}/(\d+)/", name) for name in manifest["files"]) if found]
     return max(numbers, default=0) + 1
@@ -329,9 +343,9 @@ def _save_series(directory: Path, run: Run) -> None:
 def load_run(directory: Path, shard: int | None = None) -> Run:
     """Reads and verifies a run directory, or what a forecast of the series of one of its shards needs.
 
-    The past windows of a run of several shards are those of the first one's series: to the series of another they are
-    rows of series that it does not have, numbered behind its own. Raises `BundleError` as `load_prep`, and for weights
-    that are not finite.
+    The past windows of a run of several shards are those of one shard's series (`judging_shard`): to the series of
+    another they are rows of series that it does not have, numbered behind its own. Raises `BundleError` as `load_prep`,
+    and for weights that are not finite.
     """
     n = _count_shards(read_manifest(directory, "run"))
     if shard is None and n > 1:
@@ -367,7 +381,7 @@ def load_run(directory: Path, shard: int | None = None) -> Run:
             pd.read_parquet(file(name)) if (directory / name).exists() else None
             for name in ("past.parquet", "naive_errors.parquet")
         )
-        if past is not None and shard:
+        if past is not None and shard not in (None, metrics.judge):
             past["series"] = (past["series"] + len(fitted.calendar.series)).astype("int32")
         found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
         summary = None if found is None else PrepSummary.from_state(found)

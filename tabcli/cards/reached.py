@@ -31,7 +31,7 @@ def validation(known: Known) -> list[str]:
     if metrics.shards > 1:
         n = len(fitted.calendar.series)
         text += (
-            f" These are rows of {n:,} of the {known.run.n_series:,} series: the first of {metrics.shards} shards, a "
+            f" These are rows of {n:,} of the {known.run.n_series:,} series: one of {metrics.shards} shards, a "
             "random sample."
         )
     refit = ["After that all networks were trained anew on all rows.", ""] if metrics.refitted else []

@@ -177,7 +177,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
     yield f"validation     {name} {shown(metrics.score)} on {metrics.valid_rows:,} rows ({epochs})"
     if metrics.shards > 1:
         yield (
-            f"               learned from {metrics.train_rows:,} rows of all series; scored on those of the first of "
+            f"               learned from {metrics.train_rows:,} rows of all series; scored on those of one of "
             f"{metrics.shards} shards, a random sample"
         )
     if metrics.floor.mixture:

@@ -84,7 +84,7 @@ def sparkline(bars: Sequence[int], blocks: str = BLOCKS) -> str:
 
 
 def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> Inspection:
-    """What is in a table (a file or a DataFrame), a prep or a run; of several shards what is in the first.
+    """What is in a table (a file or a DataFrame), a prep or a run; of several shards what is in one.
 
     Raises `DataError` and `BundleError`.
 
@@ -92,11 +92,11 @@ def inspect(source: TableSource | Prepared | Run, spec: Table | None = None) -> 
     """
     if isinstance(source, Path | str) and Path(source).is_dir():
         path = Path(source)
-        kind = manifest.directory_kind(path)
+        kind, shard = manifest.directory_kind(path), directories.judging_shard(path)
         return (
-            _of_prep(directories.load_prep(path, 0), str(path), directories.n_shards(path))
+            _of_prep(directories.load_prep(path, shard), str(path), directories.n_shards(path))
             if kind == "prep"
-            else _of_run(directories.load_run(path, 0), str(path))
+            else _of_run(directories.load_run(path, shard), str(path))
         )
     if isinstance(source, Prepared):
         return _of_prep(source, "")
@@ -177,7 +177,7 @@ def _of_prep(prepared: Prepared, path: str, n_shards: int = 1) -> Inspection:
     target = _of_column(train[row_column(fitted.config.target.column)].rename(fitted.config.target.column), "target")
     facts = {"rows": {name: len(table) for name, table in prepared.tables.items()}, **_settings(fitted)}
     if n_shards > 1:
-        facts = {"shown": f"the first of {n_shards} shards", **facts}
+        facts = {"shown": f"one of {n_shards} shards", **facts}
     baseline = summary.baseline
     facts["to beat"] = {f"{baseline.metric.upper()} of {baseline.name}": baseline.score}
     return Inspection(path, "prep", facts, (target, *columns, *_past_only(fitted, summary.columns.past_only)))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tabcli.artifacts.contents import Prepared, Run
 from tabcli.artifacts.encoded_names import row_column
 from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, WindowScore
+from tabcli.bundle import directories
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import scores_of
@@ -77,8 +78,8 @@ def fit_ensemble(
     """Trains the members and the networks of past windows; with `refit`, then the members anew on all rows.
 
     `job`: where worker processes find the prep; None: all in this process. Of a prep of several shards `prepared` is
-    the first, a random sample of the series: networks learn from the rows of all shards, and whatever is decided by
-    rows that they have not seen is decided by the rows of the first. Raises `ConfigError`, `DataError`, `WorkerError`.
+    one, a random sample of the series: networks learn from the rows of all shards, and whatever is decided by rows that
+    they have not seen is decided by the rows of that one. Raises `ConfigError`, `DataError`, `WorkerError`.
     """
     inputs = input_maker(prepared, settings, job.shards() if job is not None else None)
     n, seed = settings.train.members, settings.seed
@@ -219,7 +220,7 @@ def _window_scores(
 def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config, shards: Shards | None = None) -> Run:
     """A trained ensemble with everything that a forecast of the series of `prepared` needs.
 
-    `shards`: where that is the first of several.
+    `shards`: where that is one of several.
     """
     first, windows = ensemble.members[0], np.array([w.score for w in ensemble.windows])
     metrics = TrainMetrics(
@@ -242,6 +243,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config, shards: Sha
         bounds=len(window_of(prepared, "refit" if ensemble.refitted else 0).bounds),
         unscored=_bounds_within(prepared, len(ensemble.windows)),
         shards=1 if shards is None else shards.n,
+        judge=0 if shards is None else directories.judging_shard(shards.prep),
     )
     own = replace(prepared.fitted, config=settings)
     floor = at_end(ensemble.floors.coming, prepared)

@@ -55,7 +55,7 @@ class TrainedMember:
 def input_maker(prepared: Prepared, settings: Config, shards: Shards | None = None) -> Callable[[MemberSpec], Inputs]:
     """A function from a network's task to its inputs; each input is made once.
 
-    `shards`: where `prepared` is the first of several, those that are learned from.
+    `shards`: where `prepared` is one of several, all that are learned from.
     """
     variant = max(1, len(settings.variants))
 

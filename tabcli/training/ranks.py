@@ -127,7 +127,7 @@ def train_rank(
     The first rank tells epochs, and leaves checkpoints and networks in `partial`.
     """
     own = parse(settings, source="the settings of the training")
-    prepared = directories.load_prep(prep, 0)
+    prepared = directories.load_prep(prep, directories.judging_shard(prep))
     inputs = input_maker(prepared, own, shards_of(prep, partial))
     with one_thread(), joined(rank, size, store, own.train.device) as group:
         for i, task in enumerate(tasks):

@@ -5,7 +5,7 @@
     shards ─ each epoch ───▶ epoch-….rows          the shard's rows in random order, with a draw of past and future
 
 All of it lies beside the checkpoints, and is made once. Whatever is not learned from, such as the rows that a network
-is scored on, is taken of the first shard, which is a random sample of the series.
+is scored on, is taken of one shard (`bundle.directories.judging_shard`), a random sample of the series.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -28,7 +28,6 @@ from tabcli.training.inputs import Rows, history_of, history_steps, make_inputs,
 from tabcli.training.network import ModelSpec
 from tabcli.training.row_files import Layout, write_rows
 from tabcli.training.scales import Scales
-
 
 FEW_ROWS = 100_000
 """So many rows are drawn sooner than a process starts."""

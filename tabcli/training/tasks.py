@@ -99,7 +99,8 @@ def call_of(task: MemberSpec, job: TrainingJob) -> Call:
 def train_network(tell: Tell, task: dict[str, Any], settings: dict[str, Any], prep: Path, network: Path) -> None:
     """Trains the network of a task, in one thread, with its checkpoints beside its file `network`."""
     own = parse(settings, source="the settings of the training")
-    prepared, shards = directories.load_prep(prep, 0), shards_of(prep, network.parent)
+    prepared = directories.load_prep(prep, directories.judging_shard(prep))
+    shards = shards_of(prep, network.parent)
     callbacks = Callbacks(
         on_step=lambda done, total: tell({"share": done / total}),
         on_epoch=lambda record: tell({"said": record.to_state()}),
