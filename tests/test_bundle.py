@@ -16,6 +16,7 @@ import tabcli
 from tabcli import files
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories, manifest
+from tabcli.bundle.tensors import load_tensors, save_tensors
 from tabcli.errors import BundleError, UsageError
 from tests.conftest import CONFIG, make_tables
 
@@ -248,15 +249,15 @@ def test_a_prep_without_a_column_is_refused(prep: Path) -> None:
 def test_a_checkpoint_survives_the_disk_and_damage_is_noticed(tmp_path: Path) -> None:
     tensors = {"a/b": np.arange(6, dtype="float32").reshape(2, 3).T, "n": np.array(3)}
     path = tmp_path / "member-0.safetensors"
-    directories.save_tensors(path, tensors, {"epoch": 2, "loss": 0.1})
-    read, facts = directories.load_tensors(path)
+    save_tensors(path, tensors, {"epoch": 2, "loss": 0.1})
+    read, facts = load_tensors(path)
     assert facts == {"epoch": 2, "loss": 0.1}
     assert read.keys() == tensors.keys()
     for name, values in tensors.items():
         np.testing.assert_array_equal(read[name], values, strict=True)
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(BundleError, match="cannot be read"):
-        directories.load_tensors(path)
+        load_tensors(path)
 
 
 def test_what_a_run_and_a_prep_found_survives_json(config: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:

@@ -33,17 +33,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from tabcli import files
-from tabcli.artifacts.contents import FittedPipeline, Prepared, Run, Weights
+from tabcli.artifacts.contents import FittedPipeline, Prepared, Run
 from tabcli.artifacts.records import EpochRecord, TrainMetrics
 from tabcli.artifacts.split import Split
 from tabcli.artifacts.summary import PrepSummary
@@ -58,6 +57,7 @@ from tabcli.bundle.manifest import (
     verify,
     write_manifest,
 )
+from tabcli.bundle.tensors import to_safetensors
 from tabcli.config.loading import parse_resolved
 from tabcli.errors import BundleError, TabcliError
 from tabcli.evaluation.calibration import Calibration
@@ -292,11 +292,6 @@ def load_prep(directory: Path, shard: int | None = None, parts: Collection[str] 
 # ---------------------------------------------------------------------------------- run directories
 
 
-def _to_safetensors(tensors: Weights, metadata: dict[str, str] | None = None) -> bytes:
-    """safetensors writes raw memory, so each array is copied to C order first."""
-    return save({name: np.array(values, order="C") for name, values in tensors.items()}, metadata)
-
-
 def save_run(
     directory: Path, run: Run, fingerprint: str, facts: Mapping[str, object], shards: Iterable[Run] = ()
 ) -> None:
@@ -323,7 +318,7 @@ def save_run(
         files.write_json(directory / "summary.json", run.summary.to_state())
     files.write_json(directory / "model.json", model)
     for i, weights in enumerate(run.members):
-        (directory / f"member-{i}.safetensors").write_bytes(_to_safetensors(weights))
+        (directory / f"member-{i}.safetensors").write_bytes(to_safetensors(weights))
     lines = [json.dumps(record.to_state(), allow_nan=False) for record in run.epochs]
     files.write_text(directory / "metrics.jsonl", "".join(f"{line}\n" for line in lines))
     files.write_json(directory / "metrics.json", run.metrics.to_state())
@@ -335,9 +330,9 @@ def _save_series(directory: Path, run: Run) -> None:
     _save_own(directory, run.fitted)
     if run.floor.share > 0:
         models = {name: run.floor.models[name] for name in run.floor.mixture}
-        (directory / "floor.safetensors").write_bytes(_to_safetensors(to_arrays(models)))
+        (directory / "floor.safetensors").write_bytes(to_safetensors(to_arrays(models)))
     if run.snapshot is not None:
-        (directory / "history.safetensors").write_bytes(_to_safetensors(run.snapshot.arrays))
+        (directory / "history.safetensors").write_bytes(to_safetensors(run.snapshot.arrays))
 
 
 def load_run(directory: Path, shard: int | None = None) -> Run:
@@ -391,22 +386,3 @@ def load_run(directory: Path, shard: int | None = None) -> Run:
     if not all(np.isfinite(values).all() for weights in members for values in weights.values()):
         raise BundleError(f"{directory}: weights are not finite numbers")
     return run
-
-
-# --------------------------------------------------------------------------------------- checkpoints
-
-
-def save_tensors(path: Path, tensors: Weights, facts: Mapping[str, object]) -> None:
-    """Writes tensors and facts as one checkpoint file; an older one stays until the new one is whole."""
-    with files.atomic_file(path) as temporary:
-        temporary.write_bytes(_to_safetensors(tensors, {"facts": json.dumps(facts, allow_nan=False)}))
-
-
-def load_tensors(path: Path) -> tuple[Weights, dict[str, Any]]:
-    """The tensors and facts of `save_tensors`. Raises `BundleError`."""
-    try:
-        with safe_open(path, framework="numpy") as stream:
-            facts = json.loads(stream.metadata()["facts"])
-        return load_file(path), facts
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path}: this checkpoint cannot be read: {error}", hint="start anew with --force") from None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import Prepared
 from tabcli.artifacts.records import EpochRecord
-from tabcli.bundle import directories
+from tabcli.bundle.tensors import load_tensors, save_tensors
 from tabcli.config.learning import Train
 from tabcli.config.schema import Config
 from tabcli.target_history.statistics import History
@@ -147,11 +147,11 @@ def _records(states: Sequence[dict[str, str | float]]) -> list[EpochRecord]:
 
 def _save_checkpoint(path: Path, state: Checkpoint) -> None:
     facts = {"epoch": state.epoch, "epochs": _states(state.epochs), "best_epoch": state.best_epoch}
-    directories.save_tensors(path, state.tensors, facts)
+    save_tensors(path, state.tensors, facts)
 
 
 def _load_checkpoint(path: Path) -> Checkpoint:
-    tensors, facts = directories.load_tensors(path)
+    tensors, facts = load_tensors(path)
     return Checkpoint(facts["epoch"], tensors, _records(facts["epochs"]), int(facts["best_epoch"]))
 
 
@@ -160,11 +160,11 @@ def _save_trained(path: Path, trained: TrainedMember) -> None:
     tensors["outputs"] = trained.outputs
     fit = trained.fit
     facts = {"epochs": _states(fit.epochs), "best_epoch": fit.best_epoch, "n_rows": trained.n_rows}
-    directories.save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
+    save_tensors(path, tensors, {**facts, "network": trained.spec.to_dict()})
 
 
 def _load_trained(path: Path, task: MemberSpec) -> TrainedMember:
-    tensors, facts = directories.load_tensors(path)
+    tensors, facts = load_tensors(path)
     outputs = tensors.pop("outputs")
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items()}
     spec = ModelSpec.from_dict(facts["network"])

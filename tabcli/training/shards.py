@@ -17,6 +17,7 @@ import torch
 
 from tabcli.artifacts.contents import Prepared, Weights
 from tabcli.bundle import directories
+from tabcli.bundle.tensors import load_tensors, save_tensors
 from tabcli.config.loading import parse
 from tabcli.config.schema import Config
 from tabcli.engines.calls import Call, Tell
@@ -54,11 +55,11 @@ class Shards:
         if not path.exists():
             known: Totals = []
             for _ in range(ROUNDS):
-                directories.save_tensors(so_far, dict(totals_to_arrays(known)), {})
+                save_tensors(so_far, dict(totals_to_arrays(known)), {})
                 found = self.of_each("history", sum_history, {}, {"totals": so_far})
                 known.append(total_of([_sums_of(arrays) for arrays in found]))
-            directories.save_tensors(path, dict(totals_to_arrays(known)), {})
-        return totals_of_arrays(directories.load_tensors(path)[0])
+            save_tensors(path, dict(totals_to_arrays(known)), {})
+        return totals_of_arrays(load_tensors(path)[0])
 
     def of_each(
         self, name: str, function: Callable[..., None], arguments: Mapping[str, Any], reads: Mapping[str, Path]
@@ -70,7 +71,7 @@ class Shards:
             for shard, path in enumerate(paths)
         ]
         run(calls, "processes" if self.beside else "here", min(n_cores(), self.n), self.work)
-        found = [directories.load_tensors(path)[0] for path in paths]
+        found = [load_tensors(path)[0] for path in paths]
         for path in paths:
             path.unlink()
         return found
@@ -116,8 +117,8 @@ class ShardRows:
                 self.shards.totals()  # once, before each shard needs them
             arguments = {"settings": self.settings.dump(), "rows": self.rows, "variant": self.variant}
             found = self.shards.of_each(name, scale_shard, arguments, {"work": work})
-            directories.save_tensors(path, Scales.merged([Scales.from_arrays(a) for a in found]).to_arrays(), {})
-        return Scales.from_arrays(directories.load_tensors(path)[0])
+            save_tensors(path, Scales.merged([Scales.from_arrays(a) for a in found]).to_arrays(), {})
+        return Scales.from_arrays(load_tensors(path)[0])
 
     def layout(self, spec: ModelSpec) -> Layout:
         """Of the files of these rows; `spec`: the network that is shown them."""
@@ -155,10 +156,10 @@ def sum_history(tell: Tell, shard: int, prep: Path, totals: Path, found: Path) -
     """Leaves what the history of a shard's series sums over them in the round after those whose totals are known."""
     part = history_steps(directories.load_prep(prep, shard, ("past",)))
     assert part is not None
-    sums = next_sums(part, totals_of_arrays(directories.load_tensors(totals)[0]))
+    sums = next_sums(part, totals_of_arrays(load_tensors(totals)[0]))
     assert sums is not None
     arrays = {f"{i}.{j}": array for i, pair in enumerate(sums) for j, array in enumerate(pair)}
-    directories.save_tensors(found, arrays, {})
+    save_tensors(found, arrays, {})
 
 
 def _sums_of(arrays: Weights) -> list[Sum]:
@@ -174,4 +175,4 @@ def scale_shard(
     source = ShardRows(shards, parse(settings, source="the settings of the training"), rows, variant)
     prepared = shards.load(shard)
     scales = scales_of(prepared, source.own, rows, shards.history(prepared, source.own))
-    directories.save_tensors(found, scales.to_arrays(), {})
+    save_tensors(found, scales.to_arrays(), {})
