@@ -73,6 +73,22 @@ def test_any_number_of_shards_gives_the_same_file(home: Path, ending: str, optio
     assert not [*home.glob(".*shards*")]  # nothing is left behind
 
 
+TOTALS = ["chain", "week", "shop,day", "kind", "kind,shop,month"]
+
+
+@pytest.mark.parametrize("on", ["here", "processes"])
+def test_totals_are_those_of_all_rows(home: Path, on: str) -> None:
+    asked: dict[str, Any] = {"totals": TOTALS, "intervals": [0.5]}
+    whole, made = predict(home, "whole.csv", 1, **asked), predict(home, "totals.csv", 3, on=on, **asked)
+    pd.testing.assert_frame_equal(made.totals, whole.totals)
+    assert (home / "totals.totals.csv").read_bytes() == (home / "whole.totals.csv").read_bytes()
+
+
+def test_totals_by_what_changes_within_a_series_are_refused(home: Path) -> None:
+    with pytest.raises(UsageError, match="--total promo: promo changes within a series"):
+        predict(home, None, 2, totals=["promo"])
+
+
 def test_processes_side_by_side_give_the_same_file(home: Path) -> None:
     predict(home, "here.csv", 3)
     predict(home, "beside.csv", 3, on="processes")
@@ -116,7 +132,7 @@ def test_a_prep_of_a_folder_of_parts_is_that_of_the_file(home: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     "option",
-    [{"review": 5}, {"totals": ["week"]}, {"horizon": "1w"}, {"overrides": pd.DataFrame({"row": [1], "units": [1]})}],
+    [{"review": 5}, {"horizon": "1w"}, {"overrides": pd.DataFrame({"row": [1], "units": [1]})}],
 )
 def test_what_needs_all_rows_at_once_is_refused(home: Path, option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"all rows at once|only rows in a file"):

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from tabcli.engines.running import engine, n_cores, run
 from tabcli.errors import UsageError
 from tabcli.forecasting.notes import Noted, merge_noted, sentences
 from tabcli.forecasting.parts import date_texts, rows_in_order, write_in_order, write_part
-from tabcli.forecasting.points import Part, Wanted, forecast
+from tabcli.forecasting.points import USUAL, Part, Wanted, forecast
+from tabcli.forecasting.total_parts import merged_totals
+from tabcli.forecasting.totals import Total
 from tabcli.pipeline import apply
 from tabcli.pipeline.joined import check_known, known_ahead_columns, lookup_names
 from tabcli.tables.blocks import about_rows
@@ -47,6 +49,7 @@ class ForecastOfShards:
     counts: dict[str, int]
     warnings: list[str]
     by_date: pd.Series
+    totals: pd.DataFrame | None = None
 
 
 # ----------------------------------------------------------------------------------------- how many
@@ -82,7 +85,6 @@ def refuse_whole(asked: Wanted, horizon: str | None) -> None:
     for option, given in (
         ("--review", asked.review),
         ("--overrides", asked.overrides),
-        ("--total", asked.totals),
         ("--horizon", horizon),
     ):
         if given:
@@ -148,18 +150,25 @@ def forecast_shard(
     shard: int,
     of_run: bool,
     columns: Sequence[str],
-    wanted: Mapping[str, Sequence[float]],
+    wanted: Mapping[str, Sequence[Any]],
     until: str,
     directory: Path,
     data: Path,
     folder: Path,
     made: Path,
+    totals: Path | None = None,
 ) -> dict[str, Any]:
     """A piece of work: forecasts the rows of a shard into a file; what is to be known of them."""
     lookups = _lookups_of(session, directory, data)
     loaded = _run_of(session, directory, shard if of_run else None)
-    asked = Wanted(tuple(wanted["quantiles"]), tuple(wanted["intervals"]))
+    sums = tuple(Total.parse(text) for text in wanted["totals"])
+    asked = Wanted(tuple(wanted["quantiles"]), tuple(wanted["intervals"]), sums)
     return _forecast_shard(loaded, lookups, Partition(folder), shard, columns, asked, pd.Timestamp(until), made)
+
+
+def _totals_of(made: Path) -> Path:
+    """Where the totals of a shard lie whose forecasts are in a file."""
+    return made.with_suffix(".totals")
 
 
 def _forecast_shard(
@@ -175,7 +184,7 @@ def _forecast_shard(
     rows, numbers = parts.shard(shard)
     if not len(rows):
         return {"counts": {"rows": 0, "zero": 0}, "noted": [], "by_date": [], "dates": {}}
-    found = forecast(loaded, {}, None, columns, lookups, asked, Part(rows, numbers, until))
+    found = forecast(loaded, {}, None, columns, lookups, asked, Part(rows, numbers, until, _totals_of(made)))
     config = loaded.fitted.config
     table = found.table[columns_of(config, found, columns, list(asked.bounds(config.target.column)))]
     write_part(table, numbers, made)
@@ -208,7 +217,8 @@ def forecast_shards(
         rows = _cut(loaded, data, source, n_shards, folder)
         names = [folder / f"{k:05}.made" for k in range(rows.parts.n_shards)]
         if isinstance(run_given, Path) and not isinstance(data, Mapping):
-            wanted = {"quantiles": asked.quantiles, "intervals": asked.intervals}
+            wanted: dict[str, Sequence[Any]] = {"quantiles": asked.quantiles, "intervals": asked.intervals}
+            wanted |= {"totals": [total.name for total in asked.totals]}
             common = {"of_run": of_run, "columns": list(columns), "wanted": wanted, "until": rows.until.isoformat()}
             tables = [glob.escape(loaded.fitted.config.tables[n].file) for n in lookup_names(loaded.fitted.config)]
             reads: dict[str, Path | Some] = {"directory": run_given, "data": Some(Path(data), tuple(tables))}
@@ -218,7 +228,7 @@ def forecast_shards(
                     forecast_shard,
                     {"session": str(folder), "shard": k, **common},
                     {**reads, "folder": Some(folder, rows.parts.files_of(k))},
-                    {"made": made},
+                    {"made": made, **({"totals": _totals_of(made)} if asked.totals else {})},
                 )
                 for k, made in enumerate(names)
             ]
@@ -230,7 +240,11 @@ def forecast_shards(
                 _forecast_shard(loaded, lookups, rows.parts, k, columns, asked, rows.until, made)
                 for k, made in enumerate(names)
             ]
-        return _put_together(loaded, rows, results, names, out)
+        found = _put_together(loaded, rows, results, names, out)
+        if not asked.totals:
+            return found
+        paths = [_totals_of(made) for made in names if made.exists()]
+        return replace(found, totals=merged_totals(loaded, asked.totals, asked.intervals or USUAL, paths))
 
 
 @contextmanager

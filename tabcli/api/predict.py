@@ -110,12 +110,24 @@ def _predict_shards(
             "only rows in a file, or in a folder of parts, are forecast in shards",
             hint="give the path of the table `future`, or a run of one shard",
         )
-    if path is not None:
-        require_no_input(path, files_of(config, data))
+    beside = paths_beside(path, asked)
+    for written in (path, *beside.values()):
+        if written is not None:
+            require_no_input(written, files_of(config, data))
     made = forecast_shards(run, data, path, source, n_shards, columns=columns, asked=asked, on=on)
-    seconds = time.perf_counter() - started
-    target = config.target.column
-    return PredictResult(path, made.table, made.counts, made.warnings, seconds, target=target, by_date=made.by_date)
+    if made.totals is not None and "totals" in beside:
+        write_table(made.totals, beside["totals"])
+    return PredictResult(
+        path,
+        made.table,
+        made.counts,
+        made.warnings,
+        time.perf_counter() - started,
+        made.totals,
+        beside.get("totals"),
+        config.target.column,
+        by_date=made.by_date,
+    )
 
 
 def wanted_of(

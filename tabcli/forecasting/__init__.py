@@ -8,6 +8,7 @@ notes        what a reader of a forecast should know
 bounds       quantiles and intervals of each row
 groups       rows in groups by their columns, and the past rows of each
 totals       sums of rows, with intervals of their own
+total_parts  the same, of rows that are forecast in parts
 overrides    a person's numbers in place of forecasts
 known        what the series had before
 reasons      why a row deserves a look

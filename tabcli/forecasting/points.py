@@ -21,6 +21,7 @@ from tabcli.forecasting.outputs import outputs_of, significant
 from tabcli.forecasting.overrides import keys_of, placed
 from tabcli.forecasting.reasons import Reviewed
 from tabcli.forecasting.review import HowMany, Review, review_of
+from tabcli.forecasting.total_parts import write_totals
 from tabcli.forecasting.totals import Total, totals_of
 from tabcli.pipeline.apply import Applied, apply, zero_rows
 from tabcli.pipeline.future import future_rows, own_dates
@@ -57,12 +58,14 @@ class Prediction:
 class Part:
     """n rows to forecast, read and checked, that are all of some series: a part of a larger table.
 
-    `numbers`: of the rows in that table, int64 (n,). `until`: the last date of all its rows.
+    `numbers`: of the rows in that table, int64 (n,). `until`: the last date of all its rows. `totals`: the folder for
+    what totals of all rows need of these.
     """
 
     rows: pd.DataFrame
     numbers: IntArray
     until: pd.Timestamp
+    totals: Path
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,11 @@ def forecast(
     notes = sentences(noted, len(table), run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
     notes += sentences(on_bounds, len(table), run)
     notes += [] if overrides is None else overrides.notes(values, bool(bounds))
-    totals = totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL) if wanted.totals else None
+    totals = None
+    if part is not None and wanted.totals:
+        write_totals(run, applied, final, wanted.totals, part.totals)
+    elif wanted.totals:
+        totals = totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL)
     zero = zero_rows(applied, config)
     review = None
     if wanted.review is not None:

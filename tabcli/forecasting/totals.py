@@ -119,11 +119,18 @@ def totals_by(
     `total.columns` are not read. `total.period` may be `SEVEN_DAYS`. The rows are in
     the order of the groups, then of time.
     """
-    fitted, target = run.fitted, run.fitted.config.target.column
-    time = yearly_factors(fitted, run.naive_errors, rows.dates)
+    time = yearly_factors(run.fitted, run.naive_errors, rows.dates)
     sums = _sums(total, groups, rows.dates, rows.values, time)
     if past_groups is None:
         past_groups = by_series(past_of(run), rows.series, groups)
+    return with_intervals(run, total, sums, names, shares, past_groups)
+
+
+def with_intervals(
+    run: Run, total: Total, sums: pd.DataFrame, names: AnyArray, shares: Sequence[float], past_groups: IntArray
+) -> pd.DataFrame:
+    """Sums, as `mean_time` gives them, as they are written: with the names of their groups and bounds."""
+    target = run.fitted.config.target.column
     past = _past_sums(run, total, past_groups)
     scatter = fit_scatter(_errors_of(run, past, total), apart=False)
     scale, value = scatter.scale(_places(sums, total)), sums["value"].to_numpy(dtype="float64")
@@ -153,12 +160,23 @@ def _sums(
     total: Total, groups: AnyArray, dates: pd.Series, values: FloatArray, time_of_year: FloatArray
 ) -> pd.DataFrame:
     """The sum of each group and period: *group*, *start*, *value*, *rows*, and *time_of_year*, the mean by value."""
+    return mean_time(sums_of(total, groups, dates, values, time_of_year))
+
+
+def sums_of(
+    total: Total, groups: AnyArray, dates: pd.Series, values: FloatArray, time_of_year: FloatArray
+) -> pd.DataFrame:
+    """What is added up over parts of the rows: *group*, *start*, *value*, *size*, *time_of_year* by size, *rows*."""
     columns = {"value": values, "size": np.abs(values), "time_of_year": np.abs(values) * time_of_year}
     table = pd.DataFrame({"group": groups, "start": _starts(dates, total.period), **columns})
     found = table.groupby(["group", "start"])
-    made = found[[*columns]].sum()
-    mean = (made["time_of_year"] / made["size"]).where(made["size"] > 0, 1.0)
-    return made.assign(time_of_year=mean, rows=found.size()).drop(columns="size").reset_index()
+    return found[[*columns]].sum().assign(rows=found.size()).reset_index()
+
+
+def mean_time(sums: pd.DataFrame) -> pd.DataFrame:
+    """The sums of `sums_of` with the mean of *time_of_year* in place of its sum."""
+    mean = (sums["time_of_year"] / sums["size"]).where(sums["size"] > 0, 1.0)
+    return sums.assign(time_of_year=mean).drop(columns="size")
 
 
 def _past_sums(run: Run, total: Total, groups: IntArray) -> pd.DataFrame:
