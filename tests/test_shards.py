@@ -14,8 +14,9 @@ from tabcli.artifacts.contents import Prepared
 from tabcli.bundle import directories
 from tabcli.config import loading
 from tabcli.errors import TabcliError
-from tabcli.pipeline import cutting, prepare
+from tabcli.pipeline import cutting, passing, prepare, wider
 from tabcli.pipeline.shards import cut, prepare_shards
+from tabcli.preprocessing import counts, target
 from tests.conftest import CONFIG, make_tables, write_folder
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +141,19 @@ def test_shards_of_files_are_as_in_memory(variant: str, folders: dict[str, Path]
         rows = pd.read_csv(path, dtype="str", keep_default_na=False)
         rows.sample(frac=1, random_state=5).to_csv(path, index=False)
     assert_same(whole, in_shards(config, data, tmp_path / "shuffled", 2), config)
+
+
+@pytest.mark.parametrize("variant", ["medians over series", "a power that fits", "history of other columns"])
+def test_what_is_too_much_for_memory_has_the_same_bits(
+    variant: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Different values, groups and arrays, of each of which no more than a handful is held in memory."""
+    monkeypatch.setattr(target, "SAMPLED", 100)
+    config, data = config_of(variant), folders[VARIANTS[variant][0]]
+    whole = in_memory(config, data, tmp_path / "whole")
+    for module, name in ((counts, "FEW"), (wider, "MOST"), (passing, "LARGE")):
+        monkeypatch.setattr(module, name, 64)
+    assert_same(whole, in_shards(config, data, tmp_path / "cut", 3), config)
 
 
 # ----------------------------------------------------------------------------------------------- errors

@@ -14,7 +14,8 @@ from tabcli.errors import DataError
 from tabcli.preprocessing import summaries
 from tabcli.preprocessing.columns import Preprocessor
 from tabcli.preprocessing.continuous import FillMissing, Normalize
-from tabcli.preprocessing.summaries import UNIT, Summary, exact_sum
+from tabcli.preprocessing.counts import ColumnCounts, Counted
+from tabcli.preprocessing.summaries import UNIT, Part, Spread, Summary, exact_sum
 
 NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1, max_size=40)
 USUAL = st.lists(st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float), min_size=1, max_size=60)
@@ -114,3 +115,41 @@ def test_no_order_of_the_rows_changes_a_bit_of_what_is_fitted() -> None:
     fitted = Preprocessor.fit(table, ["y"], ["x", "y"])
     turned = Preprocessor.fit(table.sample(frac=1.0, random_state=0).reset_index(drop=True), ["y"], ["x", "y"])
     assert turned.to_state() == fitted.to_state()
+
+
+# -------------------------------------------------------------------- more values than are held in memory
+
+
+@given(USUAL, st.integers(1, 6), st.integers(0, 3))
+def test_parts_that_are_read_one_after_the_other_have_the_bits_of_all(
+    values: list[float], n_parts: int, missing: int
+) -> None:
+    whole = Summary.of(np.array([*values, *[np.nan] * missing]))
+    parts = [Summary.of(np.array(values[i::n_parts])) for i in range(n_parts)]
+    spread = Spread([Part(lambda part=part: (part.values, part.counts)) for part in parts], missing)  # type: ignore[misc]
+    for one, other in ((whole, spread), (whole.filled(whole.median), spread.filled(spread.median))):
+        assert (
+            np.array([one.median, one.mean, one.std, one.largest]).tobytes()
+            == np.array([other.median, other.mean, other.std, other.largest]).tobytes()
+        )
+        assert one.n == other.n
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.5, -3.0, np.nan, np.inf]), min_size=1, max_size=40), st.integers(1, 5))
+def test_what_is_counted_of_a_column_does_not_depend_on_how_its_rows_are_cut(values: list[float], n: int) -> None:
+    whole = Counted.of(pd.Series(values, dtype="float64"))
+    parts = [ColumnCounts.of(pd.Series(values[i::n], dtype="float64")) for i in range(n)]
+    cut = Counted(tuple(parts))
+    assert (whole.levels, whole.missing, whole.kind) == (cut.levels, cut.missing, cut.kind)
+    for most in (1, 2, 10):
+        assert whole.is_measure(most) == cut.is_measure(most)
+    if whole.summary.n:
+        assert bits(whole.summary) == bits(cut.summary)  # type: ignore[arg-type]
+
+
+def test_a_column_that_lacks_values_in_one_part_alone_is_one_of_floats() -> None:
+    parts = [ColumnCounts.of(pd.Series(v)) for v in ([True, False], [1.0, np.nan])]
+    cut = Counted(tuple(parts))
+    assert (cut.kind, cut.levels, cut.missing) == ("float", [0, 1], 1)
+    texts = Counted(tuple(ColumnCounts.of(pd.Series(v, dtype="category")) for v in (["b", None], ["a", "b"])))
+    assert (texts.kind, texts.levels, texts.missing) == ("text", ["a", "b"], 1)

@@ -82,7 +82,10 @@ def render_prep(result: "PrepResult") -> Iterator[str]:
             yield f"               {' ' * len(metric)} {score_text(metric, score)}: {name}"
     if not result.unchanged:
         encoded, peak = result.megabytes
-        yield f"memory         {peak:,.0f} MB at the peak; the encoded tables have {encoded:,.0f} MB"
+        what = (
+            "the peak of a process; the first shard's" if result.shards > 1 else "the peak; the"
+        ) + " encoded tables"
+        yield f"memory         {peak:,.0f} MB at {what} have {encoded:,.0f} MB"
     yield f"{'unchanged' if result.unchanged else 'written'}: {result.path}"
 
 
