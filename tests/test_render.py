@@ -94,7 +94,7 @@ def prep_result(rows: dict[str, Any] = {}, **changes: Any) -> Any:  # noqa: B006
     }
     summary = {**summary, "rows": {**summary["rows"], **rows}, **changes}  # type: ignore[dict-item]
     found = PrepSummary.from_state(summary)  # type: ignore[arg-type]
-    given = {"summary": found, "unchanged": False, "megabytes": (12.4, 345.6), "path": "prep"}
+    given = {"summary": found, "unchanged": False, "megabytes": (12.4, 345.6), "path": "prep", "shards": 1}
     return SimpleNamespace(**given)
 
 
@@ -133,6 +133,14 @@ def test_what_did_not_happen_is_not_told(changes: dict[str, Any], there: str, no
     text = "\n".join(render_prep(prep_result(**changes)))
     assert there in text
     assert not_there not in text
+
+
+def test_a_prep_of_shards_says_how_many() -> None:
+    result = prep_result()
+    result.shards = 7
+    lines = list(render_prep(result))
+    assert "series         1,115, in 7 shards, a row every 1d" in lines
+    assert "memory         346 MB at the peak of a process; the first shard's encoded tables have 12 MB" in lines
 
 
 def test_an_unchanged_prep_says_so_and_a_sample_its_series() -> None:
