@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 from urllib.request import url2pathname
 
-from tabcli.errors import ResourceError, TabcliError, UsageError
+from tabcli.errors import ResourceError, TabcliError, UsageError, full_error
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")
 """A scheme of two letters or more, since C:/ is a disk of Windows; one slash is enough, as `Path` leaves one."""
@@ -163,6 +163,8 @@ _NO_ANSWER = re.compile(
 
 
 def _error_of(url: str, error: Exception) -> TabcliError:
+    if full := full_error(error):
+        return full
     scheme, _, rest = url.partition("://")
     bucket, said = rest.partition("/")[0], " ".join(str(error).split())[:_MOST_SAID]
     if isinstance(error, ImportError):
@@ -174,9 +176,7 @@ def _error_of(url: str, error: Exception) -> TabcliError:
             f"{url}: {said}", hint="a local path, or a URL that pyarrow.fs or fsspec knows, such as s3://bucket/folder"
         )
     if "NO_SUCH_BUCKET" in said or re.search(r"Bucket '[^']*' not found", said):
-        return UsageError(
-            f"{url}: there is no bucket {bucket!r}", hint="buckets are made by their owner, not by tabcli"
-        )
+        return UsageError(f"{url}: there is no bucket {bucket!r}", hint="tabcli makes none")
     if isinstance(error, PermissionError) or _NOT_ALLOWED.search(said):
         hint = "credentials come from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return UsageError(f"{url}: not allowed: {said}", hint=hint)
@@ -212,12 +212,15 @@ def entry(url: str) -> Entry | None:
         return _entry_of(system, info, alone=True) if info.type == fs.FileType.File else None
 
 
-def _require_bucket(system: Any, bucket: str, url: str) -> None:
-    """Raises `UsageError` where a listing is empty since there is no such bucket."""
+def require_bucket(url: str) -> None:
+    """Raises `UsageError` where the bucket of a URL is not there; other kinds of storage have none."""
     from pyarrow import fs
 
-    if not hasattr(system, "handler") and system.get_file_info(bucket).type == fs.FileType.NotFound:
-        raise UsageError(f"{url}: there is no bucket {bucket!r}", hint="tabcli makes none")
+    with _for_people(url):
+        system, path = _opened(url)
+        bucket = path.strip("/").partition("/")[0]
+        if not hasattr(system, "handler") and bucket and system.get_file_info(bucket).type == fs.FileType.NotFound:
+            raise UsageError(f"{url}: there is no bucket {bucket!r}", hint="tabcli makes none")
 
 
 def listing(url: str, *, deep: bool = True) -> dict[str, Entry]:
@@ -227,8 +230,8 @@ def listing(url: str, *, deep: bool = True) -> dict[str, Entry]:
     with _for_people(url):
         system, path = _opened(url)
         there = system.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=deep))
-        if not there and "/" in path.strip("/"):
-            _require_bucket(system, path.strip("/").partition("/")[0], url)
+        if not there:
+            require_bucket(url)
         files = [info for info in there if info.type == fs.FileType.File]
         # What pyarrow gives begins with the path that was asked for; memory:// adds a slash in front.
         base = path.strip("/") + "/"

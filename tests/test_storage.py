@@ -1,5 +1,6 @@
 """Tables, preps, runs and forecasts at URLs: as on this machine; whole or not there; nothing of others removed."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -166,8 +167,9 @@ def test_tables_that_are_read_are_fetched_once_and_a_mapping_may_name_urls(made:
     given = {
         "train": pd.read_csv(made / "data" / "past.csv", dtype={"holiday": str}),
         "future": f"{DATA}/ahead.csv",
-        "shops": storage.URL(f"{DATA}/shops.csv"),
+        "shops": storage.URL(f"{DATA}/shops"),  # a folder of parts
     }
+    storage.put(made / "data" / "shops.csv", f"{DATA}/shops/part-0.csv")
     pd.testing.assert_frame_equal(tabcli.predict(made / "run", given).table, got)
 
 
@@ -539,6 +541,17 @@ def test_what_is_missing_for_a_url_is_said(made: Path, url: str, said: str, hint
     with pytest.raises(UsageError, match=f"^{url}.*{said}") as raised:
         tabcli.predict(made / "run", url)
     assert hint in str(raised.value.hint)
+
+
+def test_a_full_disk_is_a_full_disk(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    storage.write(f"{DATA}/past.csv", b"day\n")
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(ResourceError, match="the disk is full"):
+        storage.fetch(f"{DATA}/past.csv", here / "past.csv")
+    assert not (here / "past.csv").exists()
 
 
 def test_what_must_be_on_this_machine_is_said(made: Path, here: Path) -> None:

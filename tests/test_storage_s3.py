@@ -106,6 +106,8 @@ def test_a_bucket_that_is_not_there_is_said(bucket: str, tmp_path: Path) -> None
     (tmp_path / "x").write_text("x")
     with pytest.raises(UsageError, match=r"^s3://nobody/data: there is no bucket 'nobody'"):
         tabcli.prep(CONFIG, "s3://nobody/data")
+    with pytest.raises(UsageError, match="there is no bucket 'nobody'"):  # before any work
+        tabcli.explain(object(), None, out="s3://nobody/why.svg")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="there is no bucket 'nobody'"):
         storage.put(tmp_path / "x", "s3://nobody/x")
 

@@ -22,10 +22,10 @@ from tabcli.errors import UsageError
 from tabcli.parallel import parallel_map
 from tabcli.tables.staged import StagedTables
 
-Role = Literal["directory", "opened", "cards", "tables", "table", "prep", "run", "maps", "file"]
+Role = Literal["directory", "opened", "cards", "tables", "table", "parts", "prep", "run", "maps", "file"]
 """What an argument is. Read: *directory*, a prep or run; *opened*, one whose files are read even if a verb returned it;
-*cards*, a run that gets new cards; *tables*, the folder of `data`; *table*, a file, or several. Written: *prep*, *run*
-and *maps*, directories; *file*, a file or a folder.
+*cards*, a run that gets new cards; *tables*, the folder of `data`; *table*, a file, or several; *parts*, a file or a
+folder of parts. Written: *prep*, *run* and *maps*, directories; *file*, a file or a folder.
 """
 
 _MARKERS = {"prep": MANIFEST, "run": MANIFEST, "maps": "embeddings.json"}
@@ -54,8 +54,8 @@ class Staging:
         match role:
             case "directory" | "opened" | "cards":
                 return self._directory(url, cards=role == "cards")
-            case "table":
-                return self._table(url)
+            case "table" | "parts":
+                return self._table(url, parts=role == "parts")
             case "tables":
                 config = config_of(arguments)
                 self._inputs |= {f"{url}/{spec.file}" for spec in config.tables.values()}
@@ -77,12 +77,14 @@ class Staging:
             self._publish.append(lambda: _put_changed(path, url, before))
         return path
 
-    def _table(self, url: str) -> Path:
-        """A file; or a directory, of which only its manifest tells whether it is a prep or a run."""
+    def _table(self, url: str, *, parts: bool) -> Path:
+        """A file, or a folder of parts; or a directory whose manifest tells whether it is a prep or a run."""
         path = self._at(self._read, url)
         self._inputs.add(url)
         if storage.entry(url) is not None:
             storage.fetch(url, path)
+        elif parts:
+            parallel_map(lambda name: storage.fetch(f"{url}/{name}", path / name), storage.listing(url, deep=False))
         elif storage.entry(f"{url}/{MANIFEST}") is not None:
             fetch_directory(url, path)
         return path
@@ -100,10 +102,13 @@ class Staging:
         made = sorted(p for p in self._made.rglob("*") if p.is_file())
         parallel_map(lambda path: storage.put(path, self._url_at(self._made, path)), made)
 
-    def refuse_input(self, role: Role, url: str) -> None:
+    def refuse_input(self, role: Role, url: str | None) -> None:
         """Raises `UsageError` where what is to be written is read, or belongs to a directory that tabcli wrote."""
+        if url is None or storage.local_path(url) is not None:
+            return
         if url in self._inputs:
             raise UsageError(f"{url} is read here, and would be replaced", hint="give another file to write")
+        storage.require_bucket(url)  # before any work
         folder, _, name = url.rpartition("/")
         if role == "file" and name in own_names_at(folder):
             raise UsageError(f"{url} is a part of {folder}, which tabcli wrote", hint="give another file to write")

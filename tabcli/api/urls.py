@@ -32,7 +32,7 @@ def _staged(value: Any, role: Role, stage: Staging, arguments: Mapping[str, Any]
     if isinstance(value, pd.DataFrame) or not _urls_in(value):
         return value
     if isinstance(value, Mapping):
-        return {name: _staged(v, "table", stage, arguments) for name, v in value.items()}
+        return {name: _staged(v, "parts", stage, arguments) for name, v in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_staged(v, role, stage, arguments) for v in value]
     url = storage.url_of(value)
@@ -72,15 +72,12 @@ def at_urls(**roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
             with ExitStack() as stack:
                 stage = Staging(stack)
                 stack.enter_context(_speaking_of(stage))
-                written = [
-                    (r, storage.url_of(bound.arguments.get(n))) for n, r in roles.items() if r in ("maps", "file")
-                ]
+                written = [(roles[n], bound.arguments.get(n)) for n in roles if roles[n] in ("maps", "file")]
                 for name in sorted(roles, key=lambda n: roles[n] == "tables"):  # the run's config tells its tables
                     if name in bound.arguments:
                         bound.arguments[name] = _staged(bound.arguments[name], roles[name], stage, bound.arguments)
-                for role, url in written:
-                    if role in ("maps", "file") and url is not None and storage.local_path(url) is None:
-                        stage.refuse_input(role, url)
+                for role, value in written:
+                    stage.refuse_input(role, storage.url_of(value))
                 result = verb(*bound.args, **bound.kwargs)
                 stage.publish()
                 return _with_urls(result, stage)
