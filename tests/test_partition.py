@@ -358,6 +358,16 @@ def test_files_that_cannot_be_read_are_refused_in_the_same_words(
     assert (streamed.message, streamed.hint) == (whole.message, whole.hint)
 
 
+@pytest.mark.parametrize("header", ["shop,day", "shop,day\r"])
+def test_a_row_of_another_length_is_named(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([header, *['1,"two\nlines"'] * 900, "2,3,4", "5,6"]), newline="")
+    spec = spec_of(path)
+    whole, streamed = both(path, spec, lambda: cut(path, spec, ["shop"], 3, block=1 << 10))
+    assert "row 901: Expected 2 columns, got 3: 2,3,4" in whole.message
+    assert streamed.message == whole.message
+
+
 def test_a_broken_parquet_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(b"PAR1 no more")

@@ -2,7 +2,7 @@
 
 import codecs
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -96,7 +96,7 @@ def _open_text(path: Path, spec: Table, folder: Path, block: int) -> Blocks:
     try:
         names = pyarrow.csv.open_csv(plain, parse_options=parse).schema.names
     except (UnicodeDecodeError, pa.ArrowInvalid) as error:
-        raise _refused(path, error, as_it_is) from None
+        raise _refused(path, error, plain, [], delimiter) from None
     refuse_one_column(path, names, delimiter)
     texts = pa.dictionary(pa.int32(), pa.string())
     convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, texts), strings_can_be_null=False)
@@ -106,7 +106,7 @@ def _open_text(path: Path, spec: Table, folder: Path, block: int) -> Blocks:
         try:
             yield from pyarrow.csv.open_csv(plain, options, parse, convert)
         except (UnicodeDecodeError, pa.ArrowInvalid) as error:
-            raise _refused(path, error, as_it_is) from None
+            raise _refused(path, error, plain, names, delimiter) from None
         finally:
             if not as_it_is:
                 plain.unlink(missing_ok=True)
@@ -114,8 +114,10 @@ def _open_text(path: Path, spec: Table, folder: Path, block: int) -> Blocks:
     return Blocks(pa.schema([(name, texts) for name in names]), True, batches())
 
 
-def _refused(path: Path, error: Exception, as_it_is: bool) -> DataError:
-    return not_utf8(path) if isinstance(error, UnicodeDecodeError) else refusal(path, str(error), as_it_is=as_it_is)
+def _refused(path: Path, error: Exception, plain: Path, names: Sequence[str], delimiter: str) -> DataError:
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(path)
+    return refusal(path, str(error), plain, names, delimiter, as_it_is=plain is path)
 
 
 def _in_utf8(path: Path, spec: Table, folder: Path) -> Path:

@@ -1,11 +1,14 @@
 """Delimited text files → columns of texts. The encoding and the delimiter are set, or beyond doubt, or refused."""
 
+import codecs
 import csv
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +37,7 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
         return path if content is None else pa.BufferReader(content)
 
     parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    names: list[str] = []
     try:
         names = pyarrow.csv.open_csv(source(), parse_options=parse).schema.names
         texts = dict.fromkeys(names, pa.dictionary(pa.int32(), pa.string()))
@@ -42,7 +46,7 @@ def read_delimited(path: Path, spec: Table) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise not_utf8(path) from None
     except pa.ArrowInvalid as error:
-        raise refusal(path, str(error), as_it_is=content is None) from None
+        raise refusal(path, str(error), source(), names, delimiter, as_it_is=content is None) from None
     refuse_one_column(path, names, delimiter)
     frame: pd.DataFrame = table.to_pandas()
     return frame
@@ -69,8 +73,17 @@ def no_line_left(path: Path, spec: Table, n_lines: int) -> DataError:
     )
 
 
-def refusal(path: Path, text: str, *, as_it_is: bool) -> DataError:
-    """Arrow's complaint as ours."""
+Source: TypeAlias = Path | pa.BufferReader
+"""A text in UTF-8."""
+
+
+def refusal(
+    path: Path, text: str, source: Source, names: Sequence[str], delimiter: str, *, as_it_is: bool
+) -> DataError:
+    """Arrow's complaint as ours.
+
+    `source`: what it read, which is the file `as_it_is`, or else made of it; `names`: its header.
+    """
     if "UTF8" in text or "UTF-8" in text:
         return not_utf8(path)
     if "Empty CSV" in text:
@@ -79,7 +92,24 @@ def refusal(path: Path, text: str, *, as_it_is: bool) -> DataError:
     if as_it_is and (junk := junk_lines(path, Table(file=path.name))):
         lines = ", ".join(f"{option}: {n}" for option, n in junk.items())
         hint = f"some lines do not seem to belong to the table: set `{lines}` for it"
-    return DataError(f"{path}: {text.removeprefix('CSV parse error: ')}", hint=hint)
+    return DataError(f"{path}: {_row(source, names, delimiter)}{text.removeprefix('CSV parse error: ')}", hint=hint)
+
+
+def _row(source: Source, names: Sequence[str], delimiter: str) -> str:
+    """The row, counted from 1 without the header, of which Arrow complains; "" where it names none.
+
+    Reading in several threads it does not know the row, so the text is read again.
+    """
+    options = pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23)
+    parse = pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary()))
+    try:
+        for _ in pyarrow.csv.open_csv(source, options, parse, convert):
+            pass
+    except pa.ArrowInvalid as error:
+        if found := re.match(r"CSV parse error: Row #(\d+): ", str(error)):
+            return f"row {int(found[1]) - 1}: "
+    return ""
 
 
 # -------------------------------------------------------------------------------------------- encoding
@@ -116,24 +146,43 @@ def _decoded(path: Path, encoding: str) -> str:
 
 def not_utf8(path: Path) -> DataError:
     """Where a file stops being UTF-8, and how the place would read in the encodings of Western Europe."""
-    content = path.read_bytes()
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        start, end = content.rfind(b"\n", 0, error.start) + 1, content.find(b"\n", error.start)
-        line = content[start : end if end >= 0 else None].strip()
-        line_number = content.count(b"\n", 0, error.start) + 1
-        place = f"byte {error.start} in line {line_number} is {content[error.start : error.start + 1]!r}"
-        for encoding in ("cp1252", "latin-1"):
-            try:
-                shown = line[max(0, error.start - start - 20) :][:60].decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            return DataError(
-                f"{path}: not UTF-8: {place}",
-                hint=f"if {shown!r} is right, set `encoding: {encoding}` for this table; else name another encoding",
-            )
+    at, line_number = _first_undecodable(path)
+    if at < 0:
+        return DataError(f"{path}: not UTF-8", hint="set the table's `encoding`")
+    with path.open("rb") as stream:
+        stream.seek(max(0, at - 4096))
+        around = stream.read(8192)
+    place = min(at, 4096)
+    end = around.find(b"\n", place)
+    before = around[max(around.rfind(b"\n", 0, place) + 1, place - 20) : place]
+    shown_bytes = (before + around[place : end if end >= 0 else None]).strip()[:60]
+    found = f"byte {at} in line {line_number} is {around[place : place + 1]!r}"
+    for encoding in ("cp1252", "latin-1"):
+        try:
+            shown = shown_bytes.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return DataError(
+            f"{path}: not UTF-8: {found}",
+            hint=f"if {shown!r} is right, set `encoding: {encoding}` for this table; else name another encoding",
+        )
     return DataError(f"{path}: not UTF-8", hint="set the table's `encoding`")
+
+
+def _first_undecodable(path: Path) -> tuple[int, int]:
+    """The first byte of a file that is not UTF-8, −1 for none, and its line, counted from 1; read by pieces."""
+    decoder, n_read, n_lines = codecs.getincrementaldecoder("utf-8")(), 0, 0
+    with path.open("rb") as stream:
+        while True:
+            content = stream.read(1 << 20)
+            behind = len(decoder.getstate()[0])  # bytes of a character that the last piece began
+            try:
+                decoder.decode(content, final=not content)
+            except UnicodeDecodeError as error:
+                return n_read - behind + error.start, n_lines + error.object[: error.start].count(b"\n") + 1
+            if not content:
+                return -1, 0
+            n_read, n_lines = n_read + len(content), n_lines + content.count(b"\n")
 
 
 # ------------------------------------------------------------------------------------------- delimiter

@@ -31,9 +31,21 @@ def rows_text(positions: Sequence[int] | IntArray, index: pd.Index) -> str:
 def set_missing(column: Column, missing: Sequence[str]) -> Column:
     """A column of texts with some of them taken as missing, and no unused categories."""
     levels = column.cat.categories
-    counts = np.bincount(column.cat.codes.to_numpy().astype("int64") + 1, minlength=len(levels) + 1)[1:]
+    counts = _counts(column.cat.codes.to_numpy(), len(levels))
     gone = levels[(counts == 0) | levels.isin(missing)]  # remove_unused_categories would sort all rows for it
     return column.cat.remove_categories(gone) if len(gone) else column
+
+
+AT_ONCE = 1 << 22
+"""So many codes are counted at a time: numpy makes them int64 for it."""
+
+
+def _counts(codes: AnyArray, n: int) -> IntArray:
+    """How often each of n codes occurs, int64 (n,)."""
+    counts = np.zeros(n + 1, dtype="int64")
+    for i in range(0, len(codes), AT_ONCE):
+        counts += np.bincount(codes[i : i + AT_ONCE].astype("int64") + 1, minlength=n + 1)
+    return counts[1:]
 
 
 def levels_of(column: Column) -> pa.Array:

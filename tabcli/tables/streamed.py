@@ -20,7 +20,7 @@ from tabcli.arrays import BoolArray, IntArray
 from tabcli.config.data import DateColumns, Table
 from tabcli.errors import DataError
 from tabcli.tables.blocks import BLOCK, open_blocks
-from tabcli.tables.coded import MOST_VALUES, CodedTable, Piece, write_coded
+from tabcli.tables.coded import MOST_VALUES, CodedTable, Piece, width_of, write_coded
 from tabcli.tables.kinds import Kind, as_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.moments import date_of_columns
 from tabcli.tables.reading import (
@@ -33,7 +33,7 @@ from tabcli.tables.reading import (
     typed,
     typed_texts,
 )
-from tabcli.tables.rows import frame_of, matches
+from tabcli.tables.rows import frame_of, matches, take
 from tabcli.tables.witnesses import Witnesses
 
 Step = Callable[..., pd.Series]
@@ -154,12 +154,19 @@ class StreamedTable:
 
     def _whole(self, name: str) -> pd.Series:
         """A column of all rows that are left, in memory: for a message that says which of them are wrong."""
-        column = self.columns[name]
+        column, n = self.columns[name], self.n_rows
         (source,) = column.sources
-        codes = np.concatenate([piece.codes[source] for piece in self.rows()])
-        numbers = np.concatenate([piece.numbers for piece in self.rows()]) if self.masks else None
-        index = pd.RangeIndex(len(codes)) if numbers is None else pd.Index(numbers)
-        return column.values.take(codes).set_axis(index.rename(self.coded.parts)).rename(name)
+        codes = np.empty(n, dtype=width_of(len(column.values)))
+        numbers = np.empty(n if self.masks else 0, dtype="int64")
+        start = 0
+        for piece in self.rows():
+            at = slice(start, start + len(piece))
+            codes[at] = piece.codes[source]
+            if self.masks:
+                numbers[at] = piece.numbers
+            start += len(piece)
+        index = pd.Index(numbers) if self.masks else pd.RangeIndex(n)
+        return pd.Series(take(column.values, codes), index.rename(self.coded.parts), name=name)
 
     def _made(self, name: str, step: Step, *options: object) -> pd.Series:
         """What a step makes of a column's values, (k,). Raises `DataError` as it does for a column in memory."""
