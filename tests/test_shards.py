@@ -100,6 +100,8 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "a power that fits": ("weekly", ["target.transform=boxcox", "target.nonpositive=drop", "metric=wape"]),
     "history of other columns": ("retail", ["history.columns=[customers]", "target.transform=identity"]),
     "rows that are not there": ("weekly", ["target.no_row=zero", "availability.static=[]"]),
+    "ends of their own": ("weekly", ["id=null", "target.no_row=zero"]),
+    "targets that were cut short": ("weekly", ["target.censored_where={sold_out: 1}", "validation.gap=2w"]),
     "quantiles and groups": (
         "retail",
         ["metric=pinball", "quantile=0.8", "card.sensitive=[state, competition_distance]"],
@@ -121,13 +123,18 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         series = rows.groupby(keys).ngroup()
         at = rows.groupby(keys).cumcount() / series.map(series.value_counts())
         gone = (rng.random(len(rows)) < 0.03) | ((series == 1) & (at < 0.4)) | ((series == 2) & (at > 0.8))
-        rows[~gone].to_csv(path, index=False)
+        sold_out = (rng.random(len(rows)) < 0.02).astype("int64")
+        rows.assign(sold_out=sold_out)[~gone].to_csv(path, index=False)
     return made
 
 
 def config_of(variant: str) -> dict[str, Any]:
     kind, overrides = VARIANTS[variant]
-    return loading.load(ROOT / "configs" / f"{KINDS[kind][0]}.yaml", overrides).dump()
+    config = loading.load(ROOT / "configs" / f"{KINDS[kind][0]}.yaml", overrides).dump()
+    if variant == "ends of their own":
+        del config["tables"]["future"]
+        config["forecast"]["start"] = "own"
+    return config
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -137,7 +144,7 @@ def test_shards_of_files_are_as_in_memory(variant: str, folders: dict[str, Path]
     whole = in_memory(config, data, tmp_path / "whole")
     assert cutting.streams(loading.parse(config), data)
     assert_same(whole, in_shards(config, data, tmp_path / "cut", 3), config)
-    for path in (data / "train.csv", data / "test.csv"):
+    for path in (data / config["tables"][name]["file"] for name in ("train", "future") if name in config["tables"]):
         rows = pd.read_csv(path, dtype="str", keep_default_na=False)
         rows.sample(frac=1, random_state=5).to_csv(path, index=False)
     assert_same(whole, in_shards(config, data, tmp_path / "shuffled", 2), config)
