@@ -95,6 +95,13 @@ def test_processes_side_by_side_give_the_same_file(home: Path) -> None:
     assert (home / "beside.csv").read_bytes() == (home / "here.csv").read_bytes()
 
 
+def test_shards_may_be_empty(home: Path) -> None:
+    asked: dict[str, Any] = {"totals": ["shop"], "intervals": [0.5]}
+    whole, made = predict(home, "whole.csv", 1, **asked), predict(home, "many.csv", 40, **asked)
+    assert (home / "many.csv").read_bytes() == (home / "whole.csv").read_bytes()
+    pd.testing.assert_frame_equal(made.totals, whole.totals)
+
+
 def test_without_a_file_all_rows_come_back(home: Path) -> None:
     whole, made = predict(home, None, 1), predict(home, None, 3)
     pd.testing.assert_frame_equal(made.table, whole.table)

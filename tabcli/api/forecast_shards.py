@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabcli import files
 from tabcli.api.forecast_files import columns_of
 from tabcli.artifacts.contents import Run
 from tabcli.bundle import directories
@@ -183,6 +184,10 @@ def _forecast_shard(
 ) -> dict[str, Any]:
     rows, numbers = parts.shard(shard)
     if not len(rows):
+        write_part(pd.DataFrame(), numbers, made)
+        if asked.totals:
+            with files.whole_directory(_totals_of(made)):
+                pass
         return {"counts": {"rows": 0, "zero": 0}, "noted": [], "by_date": [], "dates": {}}
     found = forecast(loaded, {}, None, columns, lookups, asked, Part(rows, numbers, until, _totals_of(made)))
     config = loaded.fitted.config
@@ -243,7 +248,7 @@ def forecast_shards(
         found = _put_together(loaded, rows, results, names, out)
         if not asked.totals:
             return found
-        paths = [_totals_of(made) for made in names if made.exists()]
+        paths = [_totals_of(made) for made, n in zip(names, rows.parts.n_rows, strict=True) if n]
         return replace(found, totals=merged_totals(loaded, asked.totals, asked.intervals or USUAL, paths))
 
 
@@ -268,7 +273,7 @@ def _put_together(
     noted = merge_noted([Noted(**n) for n in r["noted"]] for r in results)
     sums = pd.DataFrame([pair for r in results for pair in r["by_date"]], columns=["date", "sum"])
     by_date = sums.assign(date=pd.to_datetime(sums["date"])).groupby("date")["sum"].sum()
-    tables = rows_in_order([p for p in names if p.exists()], rows.parts.n_read)
+    tables = rows_in_order(names, rows.parts.n_read)
     warnings = sentences(noted, counts["rows"], loaded)
     if out is None:
         return ForecastOfShards(pd.concat(tables, ignore_index=True), counts, warnings, by_date)
