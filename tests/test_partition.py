@@ -427,14 +427,17 @@ def test_the_hour_that_comes_twice_is_named(tmp_path: Path) -> None:
     assert made.value.message == whole.value.message
 
 
-@pytest.mark.parametrize(("ids", "wrong"), [(range(N), 0), ([*range(N - 2), 5, 5], 2), ([*range(N - 1), None], 1)])
-@pytest.mark.parametrize("kind", ["int", "text"])
-def test_ids_name_one_row_of_all_shards(tmp_path: Path, ids: Any, wrong: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "ids", "wrong"),
+    [
+        *((kind, ids, n) for kind in ("int", "text") for ids, n in ((range(N), 0), ([*range(N - 2), 5, 5], 2))),
+        ("int", [*range(N - 1), None], 1),
+    ],
+)
+def test_ids_name_one_row_of_all_shards(tmp_path: Path, kind: str, ids: Any, wrong: int) -> None:
     path = tmp_path / "t.csv"
     row = pd.Series(list(ids)).astype("Int64")
     rows_of().assign(row=row if kind == "int" else "r" + row.astype("str")).to_csv(path, index=False)
-    if kind == "text" and wrong == 1:
-        pytest.skip("a text is never missing here")
     made = cut(path, spec_of(path), ["shop"], 3, most=300, block=1 << 10)
     if not wrong:
         check_shard_ids(made, "row")
