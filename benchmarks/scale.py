@@ -103,11 +103,11 @@ def measured(n_rows: int, steps: list[str], options: argparse.Namespace) -> dict
         n_series = max(2, round(n_rows / DAYS))
         generate(work / "data" / "train.csv", 0, DAYS, n_series)
         generate(work / "data" / "future.csv", DAYS, DAYS + AHEAD, n_series)
-    if options.predict_rows:
-        generate(work / "data" / "future.csv", DAYS, DAYS + AHEAD, round(options.predict_rows / AHEAD))
     found: dict[str, Any] = {}
     todo = commands(work, {step: getattr(options, f"{step}_options").split() for step in LIMITS})
     for step in steps:
+        if step == "predict" and options.predict_rows:
+            generate(work / "data" / "future.csv", DAYS, DAYS + AHEAD, round(options.predict_rows / AHEAD))
         limit = None if options.no_limit else LIMITS[step]
         costs = [limited.tabcli(*todo[step], gigabytes=limit) for _ in range(1 if once else options.runs)]
         found[step] = {
