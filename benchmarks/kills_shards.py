@@ -62,7 +62,9 @@ class Tables:
 def digest(out: Path) -> str:
     """One hash of all files of what a verb made, but for those that tell times; "none" where it made nothing."""
     told = ("manifest.json", "metrics.json", "metrics.jsonl", "loss.png", "MODEL_CARD.md", "DATASHEET.md")
-    found = [p for p in sorted(out.rglob("*")) if p.is_file() and p.name not in told]
+    # What a killed command was working on lies in hidden folders beside what it writes.
+    whole = [p for p in sorted(out.rglob("*")) if not any(part[0] == "." for part in p.relative_to(out).parts)]
+    found = [p for p in whole if p.is_file() and p.name not in told]
     total = hashlib.sha256()
     for path in found:
         total.update(f"{path.relative_to(out)} ".encode())
