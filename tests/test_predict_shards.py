@@ -10,7 +10,9 @@ import pytest
 
 import tabcli
 from tabcli.api.results import PredictResult
+from tabcli.bundle.directories import load_run
 from tabcli.errors import TabcliError, UsageError
+from tabcli.tables.partition import shards_of
 from tests.conftest import CONFIG, make_tables, write_folder
 
 DATES = {"date_format": "%d.%m.%Y"}
@@ -135,6 +137,20 @@ def test_a_prep_of_a_folder_of_parts_is_that_of_the_file(home: Path, tmp_path: P
     assert tabcli.prep(
         CONFIG_OF_RUN | {"tables": {**CONFIG_OF_RUN["tables"], "train": train}}, data, tmp_path / "prep"
     ).unchanged
+
+
+def test_a_run_of_shards_forecasts_each_series_by_what_its_shard_knows(home: Path, tmp_path: Path) -> None:
+    tabcli.prep(CONFIG_OF_RUN, home / "data", tmp_path / "prep", shards=3)
+    tabcli.train(tmp_path / "prep", tmp_path / "run", on="here")
+    whole = tabcli.predict(tmp_path / "run", home / "data", tmp_path / "all.csv", on="here", intervals=[0.8])
+    rows, made = pd.read_csv(home / "data" / "ahead.csv", dtype={"holiday": "str"}), pd.read_csv(tmp_path / "all.csv")
+    assert made["row"].tolist() == rows["row"].tolist()
+    assert whole.counts["rows"] == len(rows)
+    shards = shards_of(rows[["shop"]], 3)
+    for k in np.unique(shards):
+        data = {"future": rows[shards == k], "shops": home / "data" / "shops.csv"}
+        own = tabcli.predict(load_run(tmp_path / "run", shard=int(k)), data, intervals=[0.8]).table
+        pd.testing.assert_frame_equal(made[shards == k].reset_index(drop=True), own, check_dtype=False)
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,14 @@ class Medians:
     def forecast(self, places: Places) -> FloatArray:
         """The median of the known rows that share a row's series and groups, on the learned scale, float64 (n,).
 
-        Where no known row does, the last group is left out, and so on; at last the median of all known rows.
+        Where no known row does, the last group is left out, and so on; at last the median of all known rows, NaN where
+        there are none.
         """
         forecast = np.full(len(places), np.nan)
         for n, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
             wanted = _keys(places, self.columns, self.sizes[: len(self.sizes) - n])
+            if not len(keys):  # of a shard without series
+                continue
             place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
             hit = np.isnan(forecast) & (keys[place] == wanted)
             forecast[hit] = values[place[hit]]
@@ -60,14 +63,14 @@ class Medians:
 def medians(known: Known, columns: tuple[int, ...]) -> Medians:
     """The medians of the known rows' y by series and the groups in these columns of `places.groups`."""
     groups = known.places.groups[:, list(columns)]
-    sizes = (known.n_series + 1, *(groups.max(axis=0) + 2).tolist())
+    sizes = (known.n_series + 1, *(groups.max(axis=0, initial=-1) + 2).tolist())
     keys: list[IntArray] = []
     values: list[FloatArray] = []
     for n in range(len(sizes), 0, -1):
         found = pd.Series(known.y).groupby(_keys(known.places, columns, sizes[:n])).median()
         keys.append(found.index.to_numpy(dtype="int64"))
         values.append(np.asarray(found, dtype="float64"))
-    return Medians(columns, sizes, tuple(keys), tuple(values), float(np.median(known.y)))
+    return Medians(columns, sizes, tuple(keys), tuple(values), float(np.median(known.y)) if len(known.y) else np.nan)
 
 
 def _keys(places: Places, columns: tuple[int, ...], sizes: tuple[int, ...]) -> IntArray:
