@@ -169,7 +169,6 @@ def join(source: SourceTables) -> JoinedData:
 def join_part(source: SourceTables, plan: Plan) -> JoinedData:
     """As `join`, for tables whose rows may be those of some series alone. Raises what is wrong with these rows."""
     config, tables, where, sampled = source.config, dict(source.tables), source.where, source.sampled
-    lookups = ready_lookups(source)
     del source  # nobody else may hold the rows, which are not needed beside their copy
     tables["train"], _ = clip_targets(tables["train"], config)
     n_train, frequency, horizon = len(tables["train"]), plan.frequency, plan.horizon
@@ -177,6 +176,7 @@ def join_part(source: SourceTables, plan: Plan) -> JoinedData:
     check_available(config, availability)
     check_columns(FactorizedTable.of(tables["train"]), config, ["filled"])
     rows, filled = _stacked(tables, config, plan.n_rows["train"])
+    lookups = _ready(tables, config)
     del tables
     left = _steps_left(rows, n_train, plan, config)
     calendar = EventCalendar.empty(config.series, config.features.events)
@@ -188,7 +188,11 @@ def join_part(source: SourceTables, plan: Plan) -> JoinedData:
 
 def ready_lookups(source: SourceTables) -> list[LookupTable]:
     """The lookup tables in the order of the config's joins, ready to be joined."""
-    return [LookupTable.of(source.tables[join.table], join) for join in source.config.joins]
+    return _ready(source.tables, source.config)
+
+
+def _ready(tables: Tables, config: Config) -> list[LookupTable]:
+    return [LookupTable.of(tables[join.table], join) for join in config.joins]
 
 
 def _stacked(tables: Tables, config: Config, n_train: int) -> tuple[pd.DataFrame, dict[str, int]]:
