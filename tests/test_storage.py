@@ -201,6 +201,19 @@ def test_a_folder_of_parts_in_several_shards(
         tabcli.prep(config, here / "data", here / "own", shards=2)
 
 
+def test_a_run_of_several_shards_forecasts_the_same_from_a_folder_a_mapping_and_a_url(
+    made: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabcli.api.prep.prepare_shards", lambda work, prep, on: prepare_shards(work, prep, "here"))
+    data = made / "data"
+    tabcli.train(tabcli.prep(CONFIG, data, here / "prep", shards=2), here / "run", overrides=FAST)
+    upload(data, DATA)
+    mapping = {"train": data / "past.csv", "future": data / "ahead.csv", "shops": data / "shops.csv"}
+    for i, given in enumerate((data, mapping, DATA)):
+        tabcli.predict(here / "run", given, here / f"{i}.csv", on="here")
+    assert (here / "0.csv").read_bytes() == (here / "1.csv").read_bytes() == (here / "2.csv").read_bytes()
+
+
 def test_how_many_rows_there_may_be_is_known_without_a_download(here: Path, fetched: list[str]) -> None:
     make_tables()["train"].to_parquet(here / "past.parquet", index=False)
     storage.put(here / "past.parquet", f"{DATA}/past.parquet")

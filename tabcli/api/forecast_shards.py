@@ -35,6 +35,7 @@ from tabcli.tables.partition import WHOLE, Partition, partition, shards_for
 from tabcli.tables.reading import find_file
 from tabcli.tables.rows import frame_of
 from tabcli.tables.shard_keys import check_shard_ids, check_shard_keys
+from tabcli.tables.staged import StagedTables
 from tabcli.tables.streamed import stream_table
 from tabcli.tables.written import as_written
 
@@ -220,6 +221,8 @@ def forecast_shards(
     loaded = run_given if isinstance(run_given, Run) else directories.load_run(run_given, 0 if of_run else None)
     with _working_folder(out) as folder:
         rows = _cut(loaded, data, source, n_shards, folder)
+        if isinstance(data, StagedTables):
+            data = data.folder_with(lookup_names(loaded.fitted.config))  # so that other processes can read them
         names = [folder / f"{k:05}.made" for k in range(rows.parts.n_shards)]
         if isinstance(run_given, Path) and not isinstance(data, Mapping):
             wanted: dict[str, Sequence[Any]] = {"quantiles": asked.quantiles, "intervals": asked.intervals}
@@ -241,8 +244,12 @@ def forecast_shards(
                 results = run(calls, on, n_cores(), folder)
         else:
             lookups = apply.lookup_tables(loaded.fitted, data)
+
+            def of_shard(k: int) -> Run:  # each knows the series of its own rows alone
+                return directories.load_run(run_given, k) if of_run and isinstance(run_given, Path) else loaded
+
             results = [
-                _forecast_shard(loaded, lookups, rows.parts, k, columns, asked, rows.until, made)
+                _forecast_shard(of_shard(k), lookups, rows.parts, k, columns, asked, rows.until, made)
                 for k, made in enumerate(names)
             ]
         found = _put_together(loaded, rows, results, names, out)

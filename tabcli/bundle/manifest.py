@@ -71,9 +71,8 @@ def directory_kind(directory: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         kind = ""
     if kind not in ("prep", "run"):
-        raise BundleError(
-            f"{directory}: neither a prep nor a run directory", hint="`tabcli prep` and `train` make them"
-        )
+        what = "neither a prep nor a run directory" if directory.is_dir() else "no such directory"
+        raise BundleError(f"{directory}: {what}", hint="`tabcli prep` and `train` make them")
     return kind
 
 

@@ -1,6 +1,6 @@
 """The tables of a folder at a URL: a file is fetched when it is first read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 
@@ -37,6 +37,13 @@ class StagedTables(Mapping[str, TableSource]):
                 if not (path / part).exists():
                     storage.fetch(self._url_of(name, part), path / part)
         return path
+
+    def folder_with(self, names: Iterable[str]) -> Path:
+        """A folder of this machine with the tables of these names, as far as they are there."""
+        for name in names:
+            if name in self:
+                self[name]
+        return self._folder
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries  # that of `Mapping` would fetch it
