@@ -16,6 +16,7 @@ from pandas.api.types import is_object_dtype
 
 from tabcli.arrays import ColumnValues
 from tabcli.errors import DataError, did_you_mean
+from tabcli.tables.levels import set_missing
 from tabcli.tables.moments import local_time
 from tabcli.tables.texts import EXACT, PLAIN, Numerals, to_numbers
 
@@ -100,9 +101,7 @@ def as_text(values: pd.Series) -> pd.Series:
             if (finite == finite.round()).all():
                 texts_of_rows = texts_of_rows.str.removesuffix(".0")
         column = texts_of_rows.astype("category")
-    column = column.cat.remove_unused_categories()
-    missing = [t for t in MISSING_TEXTS if t in column.cat.categories]
-    return column.cat.remove_categories(missing) if missing else column
+    return set_missing(column, MISSING_TEXTS)
 
 
 def normalise(values: pd.Series, where: str, timezone: str | None = None) -> pd.Series:
