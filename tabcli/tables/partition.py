@@ -31,9 +31,9 @@ PENDING = 64 << 20
 """So many bytes of rows wait to be written to their shards."""
 
 
-def shards_for(n_rows: int) -> int:
-    """How many shards so many rows are cut into where nobody says."""
-    return 1 if n_rows < WHOLE else -(-n_rows // ROWS_A_SHARD)
+def shards_for(n_rows: int, each: int = ROWS_A_SHARD) -> int:
+    """How many shards so many rows are cut into where nobody says, of about `each` rows."""
+    return 1 if n_rows < WHOLE else -(-n_rows // each)
 
 
 # ------------------------------------------------------------------------------------------------ keys
