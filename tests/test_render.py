@@ -230,6 +230,10 @@ def test_train_word_for_word() -> None:
             "               their error is 25.0 % less by RMSPE, 12.5 % more by WAPE than that of the best naive "
             "forecasts",
         ),
+        (
+            {"shards": 3, "valid_rmspe": 0.24},
+            "50.0 % worse than the best naive forecast: the median by shop (16.00 %, for all series)",
+        ),
         ({"refitted": True}, "refitted       on all 798,454 rows; the scores above are of the networks before"),
     ],
 )

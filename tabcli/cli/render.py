@@ -192,7 +192,7 @@ def render_train(result: "TrainResult") -> Iterator[str]:
         yield f"calibration    none: {_why_none(result)}"
     yield (
         f"{100 * abs(gain):.1f} % {'better' if gain >= 0 else 'worse'} than the best naive forecast: "
-        f"{baseline.name} ({shown(baseline.score)})"
+        f"{baseline.name} ({shown(baseline.score)}{', for all series' if metrics.shards > 1 else ''})"
     )
     settings = result.run.fitted.config
     if gain < 0 and settings.target.transform == "log1p" and settings.train.loss == "mse":
