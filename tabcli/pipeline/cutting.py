@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 
 from tabcli import files
 from tabcli.arrays import AnyArray
@@ -19,6 +18,7 @@ from tabcli.config.loading import parse_resolved
 from tabcli.config.schema import ONE_SERIES, OWN_END, Config
 from tabcli.pipeline.joined import SourceTables, Tables, check_known, known_ahead, load, lookup_names
 from tabcli.pipeline.passing import read_frame, taken, write_frame
+from tabcli.tables.blocks import about_rows
 from tabcli.tables.contract import (
     DataSource,
     check_row_keys,
@@ -31,7 +31,7 @@ from tabcli.tables.contract import (
 )
 from tabcli.tables.kinds import kind_of, require_columns
 from tabcli.tables.partition import Partition, partition, shards_for, shards_of
-from tabcli.tables.parts import PARQUET_ENDINGS, TEXT_ENDINGS, is_text_file, parts_of
+from tabcli.tables.parts import PARQUET_ENDINGS, TEXT_ENDINGS
 from tabcli.tables.reading import find_file
 from tabcli.tables.rows import with_columns
 from tabcli.tables.streamed import stream_table
@@ -47,7 +47,9 @@ def shards_of_table(config: Config, data: DataSource) -> int:
     source = data.get("train") if isinstance(data, Mapping) else Path(data) / config.tables["train"].file
     if isinstance(source, pd.DataFrame):
         return shards_for(len(source))
-    return shards_for(count_rows(Path(source))) if source is not None and streams(config, data) else 1
+    if source is None or not streams(config, data) or not Path(source).exists():
+        return 1
+    return shards_for(about_rows(Path(source)))
 
 
 def streams(config: Config, data: DataSource) -> bool:
@@ -62,20 +64,6 @@ def streams(config: Config, data: DataSource) -> bool:
         if not Path(source).is_dir() and Path(source).suffix.lower() not in (*TEXT_ENDINGS, *PARQUET_ENDINGS):
             return False
     return config.series != (ONE_SERIES,)
-
-
-def count_rows(path: Path) -> int:
-    """About how many rows a table has: lines of text, or what Parquet says; 0 where nothing is there."""
-    if not path.exists():
-        return 0
-    return sum(map(_count, parts_of(path)))
-
-
-def _count(part: Path) -> int:
-    if not is_text_file(part):
-        return int(pyarrow.parquet.read_metadata(part).num_rows)
-    with part.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 24), b""))
 
 
 def cut_in_memory(config: Config, data: DataSource, n_shards: int, work: Path) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.split import Split
 from tabcli.config.schema import Config
-from tabcli.errors import DataError
 from tabcli.features.availability import Availability, availability_of, check_available, check_columns
 from tabcli.features.building import FeatureTable, build_features, fill_rows
 from tabcli.features.events import EventCalendar
@@ -20,8 +19,8 @@ from tabcli.pipeline.plan import Keys, Outline, Plan, plan_of, timing
 from tabcli.pipeline.scored import Scored, check_left_out, clip_targets, score
 from tabcli.tables.contract import Contract, DataSource, describe, load_tables
 from tabcli.tables.joins import FactorizedTable, LookupTable
-from tabcli.tables.kinds import Kinds, is_text, require_columns
-from tabcli.tables.rows import draw_by_key, stack, with_columns
+from tabcli.tables.kinds import Kinds, require_columns
+from tabcli.tables.rows import draw_by_key, hash_values, ids_error, stack, with_columns
 
 Tables = dict[str, pd.DataFrame]
 
@@ -275,7 +274,7 @@ def _hashes(future: pd.DataFrame, config: Config) -> Ids:
     if config.id is None:
         return len(future), np.arange(len(future), dtype="uint64")
     ids = future[config.id].dropna().drop_duplicates()
-    return len(future), pd.util.hash_array(ids.astype("object").to_numpy() if is_text(ids) else ids.to_numpy())
+    return len(future), hash_values(ids)
 
 
 def check_ids(parts: Sequence[Ids], config: Config, where: str) -> None:
@@ -284,9 +283,7 @@ def check_ids(parts: Sequence[Ids], config: Config, where: str) -> None:
         return
     wrong = sum(n for n, _ in parts) - len(np.unique(np.concatenate([hashes for _, hashes in parts])))
     if wrong:
-        raise DataError(
-            f"{where}: column {config.id!r}: {wrong} ids are missing or repeat another", hint="an id names one row"
-        )
+        raise ids_error(config.id, wrong, where)
 
 
 def _sampled(tables: Tables, config: Config, n_rows: int) -> Tables:

@@ -83,6 +83,11 @@ def repeated_error(columns: Sequence[str], n: int, examples: pd.DataFrame, where
     )
 
 
+def ids_error(column: str, n: int, where: str) -> DataError:
+    """The error for n rows whose id is missing or that of another."""
+    return DataError(f"{where}: column {column!r}: {n} ids are missing or repeat another", hint="an id names one row")
+
+
 def _shown(value: object) -> str:
     if isinstance(value, pd.Timestamp):
         return str(value.date()) if value == value.normalize() else str(value)
@@ -169,14 +174,16 @@ def draw_by_key(keys: pd.DataFrame, seed: int) -> NDArray[np.uint64]:
     """A random number for each row, uint64 (n,), that depends on its key and the seed alone, not on other rows."""
     drawn = np.full(len(keys), seed, dtype="uint64")
     for name in keys.columns:
-        column = keys[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            levels = pd.util.hash_array(column.cat.categories.to_numpy(dtype=object))
-            hashed = np.append(levels, np.uint64(0))[column.cat.codes.to_numpy()]
-        else:
-            hashed = pd.util.hash_array(column.to_numpy())
-        drawn = pd.util.hash_array(drawn * np.uint64(31) + hashed)
+        drawn = pd.util.hash_array(drawn * np.uint64(31) + hash_values(keys[name]))
     return drawn
+
+
+def hash_values(values: pd.Series) -> NDArray[np.uint64]:
+    """A number for each value, uint64 (n,), which depends on nothing else of the table; 0 for a missing text."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.util.hash_array(values.to_numpy())
+    levels = pd.util.hash_array(values.cat.categories.to_numpy(dtype=object))
+    return np.append(levels, np.uint64(0))[values.cat.codes.to_numpy()]
 
 
 def stack(upper: pd.DataFrame, lower: pd.DataFrame, *, gaps: bool = True) -> pd.DataFrame:

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.schema import ONE_SERIES, Config
-from tabcli.errors import DataError
 from tabcli.tables.contract import refuse_hours_that_come_twice, repeated_moments
 from tabcli.tables.kinds import require_columns
 from tabcli.tables.levels import EXAMPLES
 from tabcli.tables.partition import Partition
-from tabcli.tables.rows import distinct_rows, frame_of, missing_error, repeated_error
+from tabcli.tables.rows import distinct_rows, frame_of, hash_values, ids_error, missing_error, repeated_error
 
 AT_ONCE = 1 << 24
 """So many hashes of values are compared with each other at a time."""
@@ -69,18 +68,9 @@ def check_shard_ids(table: Partition, column: str) -> None:
         for k in range(table.n_shards):
             ids = table.shard(k, [column])[0][column]
             wrong += int(ids.isna().sum()) if number == 0 else 0
-            hashed = _hashes(ids.dropna())
+            hashed = hash_values(ids.dropna())
             found.append(hashed[hashed % np.uint64(n_passes) == number])
         hashes = np.concatenate(found)
         wrong += len(hashes) - len(np.unique(hashes))
     if wrong:
-        raise DataError(
-            f"{table.where}: column {column!r}: {wrong} ids are missing or repeat another", hint="an id names one row"
-        )
-
-
-def _hashes(values: pd.Series) -> np.ndarray:
-    """A number for each value, uint64 (n,)."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return pd.util.hash_array(values.cat.categories.to_numpy(dtype=object))[values.cat.codes.to_numpy()]
-    return pd.util.hash_array(values.to_numpy())
+        raise ids_error(column, wrong, table.where)
