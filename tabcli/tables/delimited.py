@@ -92,7 +92,8 @@ def refusal(
     if as_it_is and (junk := junk_lines(path, Table(file=path.name))):
         lines = ", ".join(f"{option}: {n}" for option, n in junk.items())
         hint = f"some lines do not seem to belong to the table: set `{lines}` for it"
-    return DataError(f"{path}: {_row(source, names, delimiter)}{text.removeprefix('CSV parse error: ')}", hint=hint)
+    said = re.sub(r"^CSV parse error: (Row #\d+: )?", "", text)  # reading in one thread it names the row itself
+    return DataError(f"{path}: {_row(source, names, delimiter)}{said}", hint=hint)
 
 
 def _row(source: Source, names: Sequence[str], delimiter: str) -> str:
