@@ -8,13 +8,13 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol, Self, overload
 from urllib.request import url2pathname
 
 from tabcli.errors import ResourceError, TabcliError, UsageError, full_error
@@ -79,30 +79,78 @@ class Entry:
     identity: str
 
 
+class Stream(Protocol):
+    """An open file of a file system."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def read(self, n: int = ..., /) -> bytes: ...
+
+    def write(self, content: bytes, /) -> int: ...
+
+    def metadata(self) -> Mapping[str, bytes]: ...
+
+
+class Info(Protocol):
+    """What a file system says of a file. `mtime_ns`: when it was written; None where that is not known."""
+
+    path: str
+    type: object
+    size: int
+    mtime_ns: int | None
+
+
+class Selector(Protocol):
+    """Which files below a folder."""
+
+    base_dir: str
+
+
+class System(Protocol):
+    """A file system with pyarrow's methods; one of fsspec has `handler`, too."""
+
+    @overload
+    def get_file_info(self, asked: str, /) -> Info: ...
+
+    @overload
+    def get_file_info(self, asked: Selector, /) -> list[Info]: ...
+
+    def open_input_file(self, path: str) -> Stream: ...
+
+    def open_input_stream(self, path: str) -> Stream: ...
+
+    def open_output_stream(self, path: str) -> Stream: ...
+
+    def delete_file(self, path: str) -> None: ...
+
+
 @cache
-def _s3(endpoint: str, region: str, bucket: str, identity: tuple[str, ...]) -> Any:
+def _s3(endpoint: str, region: str, bucket: str, identity: tuple[str, ...]) -> System:
     from pyarrow import fs
 
-    options: dict[str, Any] = {}
+    options: dict[str, str] = {}
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
         options = {"endpoint_override": host.rstrip("/"), "scheme": scheme or "https"}
     elif not region:
         region = fs.resolve_s3_region(bucket)
-    return fs.S3FileSystem(
+    system: System = fs.S3FileSystem(
         region=region or None,
         connect_timeout=_SECONDS,
         request_timeout=6 * _SECONDS,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
         **options,
     )
+    return system
 
 
 def _from_environment(*names: str) -> str:
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
 
 
-def _opened(url: str) -> tuple[Any, str]:
+def _opened(url: str) -> tuple[System, str]:
     """The file system of a URL, with pyarrow's methods, and the path there."""
     scheme, _, rest = url.partition("://")
     match scheme:
@@ -121,13 +169,13 @@ def _opened(url: str) -> tuple[Any, str]:
         case "abfs" | "abfss" | "hdfs" | "viewfs":
             from pyarrow import fs
 
-            found: tuple[Any, str] = fs.FileSystem.from_uri(url)
+            found: tuple[System, str] = fs.FileSystem.from_uri(url)
             return found
         case _:
             return _by_fsspec(url)
 
 
-def _by_fsspec(url: str) -> tuple[Any, str]:
+def _by_fsspec(url: str) -> tuple[System, str]:
     from pyarrow import fs
 
     try:
@@ -190,16 +238,16 @@ def _error_of(url: str, error: Exception) -> TabcliError:
 # ------------------------------------------------------------------------------------------------- files
 
 
-def _entry_of(system: Any, info: Any, *, alone: bool = False) -> Entry:
+def _entry_of(system: System, info: Info, *, alone: bool = False) -> Entry:
     """`alone`: one more question to the service may be asked, for its etag: times there are of whole seconds."""
     if alone and not hasattr(system, "handler"):
         with system.open_input_file(info.path) as stream:
             etag = stream.metadata().get("ETag", b"").decode().strip('"')
         if etag:
             return Entry(info.size, f"{info.size} {etag}")
-    if info.mtime_ns is not None:
-        return Entry(info.size, f"{info.size} {info.mtime_ns}")
-    return Entry(info.size, f"{info.size} {system.handler.fs.ukey(info.path)}")
+    if info.mtime_ns is None and hasattr(system, "handler"):
+        return Entry(info.size, f"{info.size} {system.handler.fs.ukey(info.path)}")
+    return Entry(info.size, f"{info.size} {info.mtime_ns}")
 
 
 def entry(url: str) -> Entry | None:
@@ -259,8 +307,7 @@ def read(url: str) -> bytes | None:
     with _for_people(url):
         system, there = _opened(url)
         with system.open_input_stream(there) as source:
-            content: bytes = source.read()
-            return content
+            return source.read()
 
 
 def parquet_rows(url: str) -> int:

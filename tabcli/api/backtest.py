@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -100,7 +99,7 @@ def backtest(
     return result
 
 
-def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[Any]) -> str:
+def _fold_fingerprint(settings: Config, data: DataSource, asked: Sequence[object]) -> str:
     """What identifies the folds of a backtest: code, torch, config, tables, and `asked`, such as the peers."""
     names = ["train", *(["future"] if "future" in settings.tables else []), *joined.lookup_names(settings)]
     return files.digest([code_identity(), torch.__version__, settings.dump(), hashes_of(settings, data, names), asked])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -111,6 +111,23 @@ class _Rows:
     written: pd.Series | None
 
 
+class _Asked(TypedDict):
+    """`Wanted` as small arguments; `totals` by their names."""
+
+    quantiles: Sequence[float]
+    intervals: Sequence[float]
+    totals: Sequence[str]
+
+
+class _Found(TypedDict):
+    """What is to be known of a shard's forecast. `noted`: of each `Noted` its fields. `dates`: by column, as texts."""
+
+    counts: dict[str, int]
+    noted: list[dict[str, Any]]
+    by_date: list[tuple[str, float]]
+    dates: dict[str, list[str]]
+
+
 def _cut(loaded: Run, data: DataSource, source: Path, n_shards: int, folder: Path) -> _Rows:
     """Reads, checks and cuts the rows. Raises what reading and checking them in memory raises."""
     fitted, config = loaded.fitted, loaded.fitted.config
@@ -155,14 +172,14 @@ def forecast_shard(
     shard: int,
     of_run: bool,
     columns: Sequence[str],
-    wanted: Mapping[str, Sequence[Any]],
+    wanted: _Asked,
     until: str,
     directory: Path,
     data: Path,
     folder: Path,
     made: Path,
     totals: Path | None = None,
-) -> dict[str, Any]:
+) -> _Found:
     """A piece of work: forecasts the rows of a shard into a file; what is to be known of them."""
     lookups = _lookups_of(session, directory, data)
     loaded = _run_of(session, directory, shard if of_run else None)
@@ -185,7 +202,7 @@ def _forecast_shard(
     asked: Wanted,
     until: pd.Timestamp,
     made: Path,
-) -> dict[str, Any]:
+) -> _Found:
     rows, numbers = parts.shard(shard)
     if not len(rows):
         write_part(pd.DataFrame(), numbers, made)
@@ -228,8 +245,8 @@ def forecast_shards(
             data = data.folder_with(lookup_names(loaded.fitted.config))  # so that other processes can read them
         names = [folder / f"{k:05}.made" for k in range(rows.parts.n_shards)]
         if isinstance(run_given, Path) and not isinstance(data, Mapping):
-            wanted: dict[str, Sequence[Any]] = {"quantiles": asked.quantiles, "intervals": asked.intervals}
-            wanted |= {"totals": [total.name for total in asked.totals]}
+            totals = [total.name for total in asked.totals]
+            wanted: _Asked = {"quantiles": asked.quantiles, "intervals": asked.intervals, "totals": totals}
             common = {"of_run": of_run, "columns": list(columns), "wanted": wanted, "until": rows.until.isoformat()}
             tables = [glob.escape(loaded.fitted.config.tables[n].file) for n in lookup_names(loaded.fitted.config)]
             reads: dict[str, Path | Some] = {"directory": run_given, "data": Some(Path(data), tuple(tables))}
@@ -277,7 +294,7 @@ def _working_folder(out: Path | None) -> Iterator[Path]:
 
 
 def _put_together(
-    loaded: Run, rows: _Rows, results: Sequence[Mapping[str, Any]], names: Sequence[Path], out: Path | None
+    loaded: Run, rows: _Rows, results: Sequence[_Found], names: Sequence[Path], out: Path | None
 ) -> ForecastOfShards:
     counts = {name: sum(r["counts"][name] for r in results) for name in ("rows", "zero")}
     noted = merge_noted([Noted(**n) for n in r["noted"]] for r in results)
@@ -299,7 +316,7 @@ def _put_together(
     return ForecastOfShards(first[0], counts, warnings, by_date)
 
 
-def _date_texts(loaded: Run, rows: _Rows, results: Sequence[Mapping[str, Any]]) -> dict[str, pd.Series]:
+def _date_texts(loaded: Run, rows: _Rows, results: Sequence[_Found]) -> dict[str, pd.Series]:
     """Column of dates → the text of each different one, as its owner writes it."""
     config = loaded.fitted.config
     spec = config.tables["future" if "future" in config.tables else "train"]

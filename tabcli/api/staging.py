@@ -46,7 +46,7 @@ class Staging:
         scheme, _, rest = url.partition("://")
         return root.joinpath(scheme, *(part for part in rest.split("/") if part not in ("", ".", "..")))
 
-    def local(self, role: Role, url: str, arguments: Mapping[str, Any]) -> object:
+    def local(self, role: Role, url: str, arguments: Mapping[str, object]) -> object:
         """What the verb gets in the place of a URL."""
         inside = storage.local_path(url)
         if inside is not None:
@@ -120,8 +120,15 @@ class Staging:
         scheme, *rest = path.relative_to(root).parts
         return f"{scheme}://{'/'.join(rest)}"
 
-    def named(self, value: Any) -> Any:
-        """A text or path with URLs where it has their places on this machine; but checkpoints are here."""
+    def named_text(self, text: str) -> str:
+        """A text with URLs where it has their places on this machine; but checkpoints are here."""
+        for root in (self._read, self._made, self._work):
+            place = rf"{re.escape(str(root))}[\\/]([a-z][a-z0-9+.-]+)[\\/](?!\S*\.partial)"
+            text = re.sub(place, r"\1://", text)
+        return text
+
+    def named(self, value: object) -> object:
+        """A path, text or list of texts with URLs where it has their places; anything else as it is."""
         if isinstance(value, Path):
             for root in (self._read, self._made, self._work):
                 if value.is_relative_to(root) and value != root:
@@ -129,12 +136,7 @@ class Staging:
             return value
         if isinstance(value, list) and value and all(isinstance(v, str) for v in value):
             return [self.named(v) for v in value]
-        if not isinstance(value, str):
-            return value
-        for root in (self._read, self._made, self._work):
-            place = rf"{re.escape(str(root))}[\\/]([a-z][a-z0-9+.-]+)[\\/](?!\S*\.partial)"
-            value = re.sub(place, r"\1://", value)
-        return value
+        return self.named_text(value) if isinstance(value, str) else value
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import pandas as pd
 
 from tabcli import storage
+from tabcli.api.results import PrepResult, TrainResult
 from tabcli.api.staging import Role, Staging
 from tabcli.errors import TabcliError, UsageError
 
@@ -27,7 +28,7 @@ def _urls_in(value: object) -> bool:
     return storage.url_of(value if isinstance(value, str | Path) else getattr(value, "path", None)) is not None
 
 
-def _staged(value: Any, role: Role, stage: Staging, arguments: Mapping[str, Any]) -> Any:
+def _staged(value: object, role: Role, stage: Staging, arguments: Mapping[str, object]) -> object:
     """An argument with paths in the place of its URLs."""
     if isinstance(value, pd.DataFrame) or not _urls_in(value):
         return value
@@ -38,9 +39,11 @@ def _staged(value: Any, role: Role, stage: Staging, arguments: Mapping[str, Any]
     url = storage.url_of(value)
     if url is not None:
         return stage.local(role, url, arguments)
-    if role not in ("opened", "cards"):
+    if role not in ("opened", "cards") or not isinstance(value, PrepResult | TrainResult):
         return value
-    return replace(value, path=stage.local(role, str(storage.url_of(value.path)), arguments))
+    path = stage.local(role, str(storage.url_of(value.path)), arguments)
+    assert isinstance(path, Path)
+    return replace(value, path=path)
 
 
 @contextmanager
@@ -49,7 +52,8 @@ def _speaking_of(stage: Staging) -> Iterator[None]:
     try:
         yield
     except TabcliError as error:
-        error.message, error.hint = stage.named(error.message), stage.named(error.hint)
+        error.message = stage.named_text(error.message)
+        error.hint = None if error.hint is None else stage.named_text(error.hint)
         error.args = (error.message,)
         raise
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from tabcli import files
 from tabcli.artifacts.contents import Run
@@ -58,7 +58,7 @@ class Former:
     score: float
     expected: float
     windows: int
-    config: dict[str, Any]
+    config: dict[str, object]
 
     def to_state(self) -> dict[str, object]:
         return {"format_version": 1, **asdict(self), "dates": list(self.dates)}

@@ -1,7 +1,7 @@
 """What evaluate prints of a forecast beside what happened."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tabcli.cli.terminal import columns_lines, table_lines
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tabcli.evaluation.value_added import ValueAdded
 
 
-def evaluation_json(result: "Evaluation") -> dict[str, Any]:
+def evaluation_json(result: "Evaluation") -> dict[str, object]:
     """All that `render_evaluation` says, and the scores by level of each group too."""
-    made: dict[str, Any] = {
+    made: dict[str, object] = {
         **result.metrics,
         "rows": result.n_rows,
         "zero": result.n_zero,
@@ -41,11 +41,11 @@ def evaluation_json(result: "Evaluation") -> dict[str, Any]:
     return made
 
 
-def _overrides_json(found: "ValueAdded") -> dict[str, Any]:
+def _overrides_json(found: "ValueAdded") -> dict[str, object]:
     return {"changed": _records(found.table), "same": found.n_same, "without_actual": found.n_open}
 
 
-def _records(table: "pd.DataFrame | None") -> list[dict[Any, Any]] | None:
+def _records(table: "pd.DataFrame | None") -> list[dict[Hashable, Any]] | None:
     return None if table is None else table.to_dict("records")
 
 

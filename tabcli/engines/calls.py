@@ -60,8 +60,8 @@ class Call:
     """A piece of work, as the module describes it. Names of arguments and of files are those of the parameters."""
 
     name: str
-    function: Callable[..., Any]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    function: Callable[..., object]
+    arguments: Mapping[str, object] = field(default_factory=dict)
     reads: Mapping[str, Path | Some] = field(default_factory=dict)
     leaves: Mapping[str, Path] = field(default_factory=dict)
 
@@ -102,7 +102,7 @@ class Order(TypedDict):
     """A call as JSON. `files`: the paths of all that it reads and leaves."""
 
     function: str
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     files: dict[str, str]
 
 
@@ -121,7 +121,7 @@ def path_of(read: Path | Some) -> Path:
     return read.folder if isinstance(read, Some) else read
 
 
-def as_json(value: Any) -> Any:
+def as_json(value: object) -> Any:
     """What JSON makes of a value: on every engine a tuple arrives as a list."""
     return json.loads(json.dumps(value))
 

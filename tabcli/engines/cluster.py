@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabcli import files
 from tabcli.engines.calls import (
@@ -113,8 +114,18 @@ def versions() -> dict[str, str]:
 Place = tuple[str, int, int]
 """A file or directory among all of all machines: the machine since it was started, the disk, the number there."""
 
-Tree = dict[str, Any]
+Tree = dict[str, NDArray[np.uint8]]
 """The files of a directory by their relative names, or one file by the name "": the bytes of each, uint8 (n,)."""
+
+
+Sent = tuple[str, list[object]]
+"""The hash of what a call reads, and Ray's reference to its bytes."""
+
+
+class Lacking(TypedDict):
+    """The message of a node that cannot begin: what it reads and neither finds nor was sent."""
+
+    lacks: list[str]
 
 
 def place_of(path: Path) -> Place:
@@ -125,16 +136,16 @@ def place_of(path: Path) -> Place:
     return machine, facts.st_dev, facts.st_ino
 
 
-def run_on_ray(calls: Sequence[Call], watch: Watch, lost: Lost) -> dict[str, Any]:
+def run_on_ray(calls: Sequence[Call], watch: Watch, lost: Lost) -> dict[str, object]:
     """Does each call on the cluster; the results by the calls' names. What they leave lies at its names then.
 
     Raises a call's error at once. Where workers were lost too often, raises what `lost` makes of it once the others are
     done.
     """
-    failed, results = list[str](), dict[str, Any]()
+    failed, results = list[str](), dict[str, object]()
     with connected() as ray:
         there = ray.remote(num_cpus=1, max_retries=RETRIES, scheduling_strategy="SPREAD")(perform_there)
-        sent: dict[Path | Some, Any] = {}
+        sent: dict[Path | Some, Sent] = {}
         waiting = {there.remote(_job_of(call), versions(), {}): call for call in calls}
         try:
             while waiting:
@@ -180,12 +191,12 @@ def _job_of(call: Call) -> Job:
     return {"order": order_of(call), "reads": reads, "leaves": leaves}
 
 
-def _send(ray: Any, read: Path | Some) -> tuple[str, Any]:
+def _send(ray: Any, read: Path | Some) -> Sent:
     """The hash of what a call reads, and its bytes in the cluster's memory."""
     tree, total = read_tree(read), hashlib.sha256(path_of(read).name.encode())
     for name, content in tree.items():
         total.update(f"{name} {len(content)}\n".encode())
-        total.update(content)
+        total.update(content.data)
     return total.hexdigest(), [ray.put(tree)]  # within a list a reference stays one, until it is asked for
 
 
@@ -245,18 +256,18 @@ DAY = 86_400
 
 
 def perform_there(
-    job: Job, wanted: dict[str, str], sent: Mapping[str, tuple[str, Any]]
-) -> tuple[dict[str, Any], list[Any], dict[str, Tree]]:
+    job: Job, wanted: dict[str, str], sent: Mapping[str, Sent]
+) -> tuple[Message | Lacking, list[object], dict[str, Tree]]:
     """Does a call on the node where this runs: its last message, what it said, and what it left, by names.
 
     `wanted`: the versions of the process that asked. `sent`: files that it sent, each with its hash. The message has
     `lacks` instead of a result where the node has no access to some of the files, which were not sent.
     """
-    said: list[Any] = []
+    said: list[object] = []
     try:
         _require_versions(wanted)
     except TabcliError as error:
-        return {**error_message(error)}, said, {}
+        return error_message(error), said, {}
     paths = {name: Path(path) for name, path in job["order"]["files"].items()}
     away = [name for name, place in job["reads"].items() if not _is_at(paths[name], place, os.R_OK)]
     if lacking := [name for name in away if name not in sent]:
@@ -276,7 +287,7 @@ def perform_there(
         named = {name: str(path) for name, path in {**paths, **made}.items()}
         message = perform({**job["order"], "files": named}, tell)
         left = {name: read_tree(path) for name, path in made.items() if path.exists()}
-    return {**message}, said, left
+    return message, said, left
 
 
 def _is_at(path: Path, place: Place, access: int) -> bool:
@@ -296,7 +307,7 @@ def _require_versions(wanted: dict[str, str]) -> None:
         )
 
 
-def _received(name: str, digest: str, reference: Any) -> Path:
+def _received(name: str, digest: str, reference: object) -> Path:
     """A file or directory that was sent, in a folder of this node named by its hash, where later tasks find it."""
     root = Path(tempfile.gettempdir()) / f"tabcli-sent-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)

@@ -19,7 +19,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from tabcli.engines.calls import Call, Lost, Message, Watch, order_of, result_of, tidy
 
@@ -96,14 +95,14 @@ def _ended(running: list[Worker]) -> Iterator[None]:
 
 def run_processes(
     calls: Sequence[Call], at_a_time: int, logs: Path, watch: Watch, lost: Lost, *, together: bool = False
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Does each call in a process, so many at a time; the results by the calls' names.
 
     Raises a call's error at once. Where processes died, raises what `lost` makes of it once the others are done; of
     calls that are done `together` and wait for each other, the others are ended at once.
     """
     waiting, running, failed = list(calls), list[Worker](), list[str]()
-    shares, results = dict.fromkeys((c.name for c in calls), 0.0), dict[str, Any]()
+    shares, results = dict.fromkeys((c.name for c in calls), 0.0), dict[str, object]()
     lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
     with _ended(running):
         while waiting or running:

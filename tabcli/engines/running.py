@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tabcli.engines.calls import Call, Engine, Lost, Watch, as_json, lost_calls, order_of, perform, result_of
+from tabcli.engines.calls import Call, Engine, Lost, Message, Watch, as_json, lost_calls, order_of, perform, result_of
 from tabcli.engines.cluster import connected, run_on_ray
 from tabcli.engines.processes import run_processes
 
@@ -57,11 +57,11 @@ def run(
     return [results[call.name] for call in calls]
 
 
-def _run_here(calls: Sequence[Call], watch: Watch) -> dict[str, Any]:
-    results = dict[str, Any]()
+def _run_here(calls: Sequence[Call], watch: Watch) -> dict[str, object]:
+    results = dict[str, object]()
     for i, call in enumerate(calls):
 
-        def tell(message: Any, i: int = i, name: str = call.name) -> None:
+        def tell(message: Message, i: int = i, name: str = call.name) -> None:
             if "said" in message:
                 watch.on_said(name, as_json(message["said"]))
             else:

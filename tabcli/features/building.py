@@ -46,7 +46,7 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
 
     Raises `ConfigError` where a value is not of the column's kind.
     """
-    filled: dict[str, Any] = {}
+    filled: dict[str, pd.Series] = {}
     counts = {}
     for name, value in config.forecast.fill.items():
         if name not in rows.columns:
@@ -63,11 +63,11 @@ def fill_rows(rows: pd.DataFrame, config: Config) -> tuple[pd.DataFrame, dict[st
     return with_columns(rows, filled), counts
 
 
-def _filling(column: pd.Series, value: Scalar) -> Any:
+def _filling(column: pd.Series, value: Scalar) -> pd.Timestamp | float:
     """The config's value as a number or date, as the column's kind is. Raises `ConfigError` where it is not one."""
     kind = kind_of(column)
     try:
-        filling: Any = pd.Timestamp(str(value)) if kind == "date" else float(value)
+        filling: pd.Timestamp | float | None = pd.Timestamp(str(value)) if kind == "date" else float(value)
     except ValueError:
         filling = None
     if filling is None or pd.isna(filling):

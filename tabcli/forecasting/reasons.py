@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -168,7 +167,7 @@ def disagreement(rows: Reviewed) -> Reason:
     )
 
 
-def divided(values: Any, by: Any) -> FloatArray:
+def divided(values: FloatArray, by: FloatArray) -> FloatArray:
     """values / by, NaN where `by` is 0."""
     ratio: FloatArray = np.divide(values, by, out=np.full(len(values), np.nan), where=np.asarray(by) != 0)
     return ratio

@@ -1,12 +1,10 @@
 """Keys and places of rows beside their encoded columns; the grid of the target history."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import IntArray
+from tabcli.arrays import ColumnValues, IntArray
 from tabcli.artifacts.contents import FittedPipeline
 from tabcli.artifacts.encoded_names import PLACES, ROW, input_column, past_column, row_column
 from tabcli.config.schema import Config
@@ -91,7 +89,7 @@ def with_keys(
     The names are those of `artifacts.encoded_names`. `at`: the numbers of the encoded rows in `table` and `places`.
     """
     config = fitted.config
-    extra: dict[str, Any] = {}
+    extra: dict[str, ColumnValues] = {}
     if has_target:
         values = table[config.target.column].to_numpy()[at]
         extra["y"] = fitted.target.transform(values)

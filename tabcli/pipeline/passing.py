@@ -32,7 +32,7 @@ class _Pickler(pickle.Pickler):
         super().__init__(stream, protocol=5)
         self._arrays = arrays
 
-    def persistent_id(self, value: Any) -> tuple[int, str, tuple[int, ...]] | None:
+    def persistent_id(self, value: object) -> tuple[int, str, tuple[int, ...]] | None:
         if type(value) is not np.ndarray or value.dtype.hasobject or value.nbytes < LARGE:
             return None
         self._arrays.write(bytes(-self._arrays.tell() % ALIGNED))

@@ -40,7 +40,7 @@ from tabcli.tables.texts import not_numeric_error
 
 
 def cut_rows(
-    tell: Tell, *, config: dict[str, Any], data: str | dict[str, str], n_shards: int, beside: bool, work: Path
+    tell: Tell, *, config: dict[str, object], data: str | dict[str, str], n_shards: int, beside: bool, work: Path
 ) -> None:
     """Leaves the config's tables, the rows in shards, which are read in one pass."""
     _begin(beside)

@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -142,7 +142,15 @@ def _weeks(series: SeriesTotal, starts: list[str]) -> list[Week]:
     return [of.get(start, (None, None, None)) for start in starts]
 
 
-def _why(why: Why | None, kept: list[int]) -> dict[str, Any]:
+class _Parts(TypedDict):
+    """A part's fields of `Drawable`."""
+
+    why_parts: list[str]
+    why: list[list[float] | None]
+    why_days: list[list[tuple[int, int]] | None]
+
+
+def _why(why: Why | None, kept: list[int]) -> _Parts:
     """The parts of each series' change, six digits each."""
     if why is None:
         return {"why_parts": [], "why": [], "why_days": []}

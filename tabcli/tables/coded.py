@@ -9,7 +9,7 @@ many different values are *wide*: their codes are those of witnesses, and the va
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from tabcli.tables.blocks import Blocks
 from tabcli.tables.parts import Parts
 from tabcli.tables.witnesses import Witnesses
 
-Records = NDArray[Any]
+Records = NDArray[np.void]
 """Rows of codes: a structured array (n,) with a field for each column."""
 
 MOST_VALUES = 1 << 20
@@ -115,7 +115,7 @@ class CodedTable:
     names: list[str]
     values: list[pa.Array]
     n_rows: int
-    chunks: list[tuple[int, "np.dtype[Any]"]]
+    chunks: list[tuple[int, "np.dtype[np.void]"]]
     """How many rows each piece of the file has, and how they are stored."""
     wide: dict[int, Wide]
     parts: Parts | None = None
@@ -170,7 +170,7 @@ class _Writer:
         self._levels = [Levels() for _ in blocks.schema]
         self._wide: dict[int, Wide] = {}
         self._streams: dict[int, BinaryIO] = {}
-        self._chunks: list[tuple[int, np.dtype[Any]]] = []
+        self._chunks: list[tuple[int, np.dtype[np.void]]] = []
 
     def write(self) -> CodedTable:
         """Reads all blocks."""

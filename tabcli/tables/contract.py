@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -94,7 +94,7 @@ def _merged(parts: Sequence[ColumnProfile]) -> ColumnProfile:
     if kind == "text":
         profile["levels"] = max(part["levels"] for part in parts)
 
-    def place(value: Scalar) -> Any:
+    def place(value: Scalar) -> float | pd.Timestamp:
         return value if not isinstance(value, str) else pd.Timestamp(value) if kind == "date" else float(value)
 
     if any("min" in part for part in parts):

@@ -1,7 +1,7 @@
 """A column of texts: category of str, so that work is done once per different text, a *level*."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -59,6 +59,6 @@ def matching(levels: pa.Array, pattern: str) -> BoolArray:
     return found
 
 
-def spread(column: Column, values: AnyArray, empty: Any) -> AnyArray:
+def spread(column: Column, values: AnyArray, empty: object) -> AnyArray:
     """Values of the levels (k,) → of the rows (n,), `empty` where the text is missing."""
     return np.append(values, np.array([empty], dtype=values.dtype))[column.cat.codes.to_numpy()]

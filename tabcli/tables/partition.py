@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -186,6 +186,18 @@ class _Writing:
         files.write_json(self._folder / "partition.json", facts | counts)
 
 
+class _Facts(TypedDict):
+    """What `partition` writes beside the rows."""
+
+    where: str
+    names: list[str]
+    wide: list[str]
+    counts: list[int]
+    fields: list[tuple[str, str]]
+    n_read: int
+    parts: NotRequired[tuple[list[str], list[int]]]
+
+
 @dataclass(frozen=True)
 class Partition:
     """A table in shards, in a folder that `partition` wrote; any process may read it."""
@@ -193,8 +205,9 @@ class Partition:
     folder: Path
 
     @cached_property
-    def _facts(self) -> dict[str, Any]:
-        return cast(dict[str, Any], files.read_json(self.folder / "partition.json"))
+    def _facts(self) -> _Facts:
+        facts: _Facts = files.read_json(self.folder / "partition.json")
+        return facts
 
     @property
     def where(self) -> str:
@@ -220,7 +233,7 @@ class Partition:
     def parts(self) -> Parts | None:
         """Which rows are of which part, of a folder of parts."""
         found = self._facts.get("parts")
-        return None if found is None else Parts(*map(tuple, found))
+        return None if found is None else Parts(tuple(found[0]), tuple(found[1]))
 
     @property
     def n_read(self) -> int:

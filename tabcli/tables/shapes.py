@@ -1,11 +1,12 @@
 """Tables of other shapes → one row for each series and date: wide ones made long, lines of sale added up."""
 
 import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from tabcli.arrays import ColumnValues
 from tabcli.config.data import Aggregate, Melt
 from tabcli.config.values import Duration
 from tabcli.errors import DataError
@@ -37,7 +38,7 @@ def melted(table: pd.DataFrame, melt: Melt, where: str) -> pd.DataFrame:
     values = np.concatenate([table[c].to_numpy(dtype="float64") for c in wide])
     there = np.flatnonzero(~np.isnan(values))
     row, column_number = there % len(table), there // len(table)
-    columns: dict[str, Any] = {c: table[c].take(row).array for c in melt.keep}
+    columns: dict[str, ColumnValues] = {c: table[c].take(row).array for c in melt.keep}
     if melt.start is None:
         columns[melt.names] = pd.Categorical.from_codes(column_number, categories=pd.Index(wide, dtype="str"))
     else:
@@ -45,7 +46,7 @@ def melted(table: pd.DataFrame, melt: Melt, where: str) -> pd.DataFrame:
     return frame_of(columns | {melt.values: values[there]})
 
 
-def _numbered(names: list[str], melt: Melt, where: str) -> Any:
+def _numbered(names: list[str], melt: Melt, where: str) -> NDArray[np.datetime64]:
     """The date of each name such as d_17, datetime64[us] (k,)."""
     numbers = pd.to_numeric(pd.Series(names, dtype="str").str.extract(r"(\d+)$")[0], errors="coerce")
     if numbers.isna().any():
@@ -58,7 +59,9 @@ def _numbered(names: list[str], melt: Melt, where: str) -> Any:
     first, past = pd.Timestamp(str(melt.start)), numbers.to_numpy(dtype="int64") - 1
     if melt.step.unit == "mo":
         return np.array([first + pd.DateOffset(months=melt.step.count * int(n)) for n in past], dtype="datetime64[us]")
-    return first.to_datetime64().astype("datetime64[us]") + past * np.timedelta64(melt.step.seconds, "s")
+    start = first.to_datetime64().astype("datetime64[us]")
+    dates: NDArray[np.datetime64] = start + past * np.timedelta64(melt.step.seconds, "s")
+    return dates
 
 
 # -------------------------------------------------------------------------------- lines of sale → rows
@@ -79,7 +82,7 @@ def aggregated(table: pd.DataFrame, rule: Aggregate, where: str) -> pd.DataFrame
         dates = [c for c in rule.by if kinds[c] == "date"]
         table = with_columns(table, {c: start_of(table[c], rule.step, rule.start) for c in dates})
     groups = table.groupby(list(rule.by), sort=False, observed=True, dropna=False)
-    columns: dict[str, Any] = {}
+    columns: dict[str, pd.Series] = {}
     for how, names in summed.items():
         for name in names:
             made = groups[name].sum(min_count=1) if how == "sum" else groups[name].agg(how)

@@ -10,7 +10,7 @@ words of `tables.reading`, before anything else happens.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -141,14 +141,17 @@ class StreamedTable:
         found = normalise(values_of(self.coded.values[column.sources[0]], name, self.is_text), self.where, timezone)
         return as_text(found) if kind_of(found) in ("text", "int") else None
 
-    def largest(self, name: str) -> Any:
+    def largest(self, name: str) -> pd.Timestamp | float | str:
         """The largest value of a column in the rows that are left."""
         column = self.columns[name]
         if self.is_wide(name):
-            return max(self.values_of(name, piece).max() for piece in self.rows() if len(piece))
-        if column.codes is None:
-            return column.values[self.counts(column.sources[0]) > 0].max()
-        return column.values.max()
+            found: pd.Timestamp | float | str
+            found = max(self.values_of(name, piece).max() for piece in self.rows() if len(piece))
+        elif column.codes is None:
+            found = column.values[self.counts(column.sources[0]) > 0].max()
+        else:
+            found = column.values.max()
+        return found
 
     # ---------------------------------------------------------------------------------------- columns
 

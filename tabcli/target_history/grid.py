@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabcli.arrays import AnyArray, Float32Array, IntArray
+from tabcli.arrays import AnyArray, BoolArray, Float32Array, IntArray
 from tabcli.config.features import History as HistoryConfig
 from tabcli.features.frequency import Frequency
 from tabcli.preprocessing.categorical import Categorify
@@ -26,7 +26,7 @@ class Positions:
     step: IntArray
     cell: IntArray
 
-    def take(self, index: Any) -> "Positions":
+    def take(self, index: IntArray | BoolArray) -> "Positions":
         """The rows at `index`: positions, or a bool mask (n,)."""
         return Positions(self.series[index], self.step[index], self.cell[index])
 
@@ -79,7 +79,7 @@ class Grid:
         """Dates → steps, int64 (n,)."""
         return self.frequency.steps(dates, self.start)
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> dict[str, object]:
         return {**asdict(self), "codes": self.codes.to_state()}
 
     @classmethod
@@ -125,7 +125,7 @@ class Panel:
         """Lays n rows on a grid of `shape` (S, T); rows after its last step are left out."""
         inside = rows.step < shape[1]
 
-        def grid(values: AnyArray, empty: float) -> Any:
+        def grid(values: AnyArray, empty: float) -> AnyArray:
             table = np.full(shape, empty, dtype=values.dtype)
             table[rows.series[inside], rows.step[inside]] = values[inside]
             return table

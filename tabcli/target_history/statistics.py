@@ -20,11 +20,10 @@ S series, T steps, C cells; an origin is a number from 0 (nothing known) to T (a
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tabcli.arrays import Float32Array, IntArray
+from tabcli.arrays import BoolArray, Float32Array, IntArray
 from tabcli.target_history.grid import Panel, Positions
 from tabcli.target_history.rounds import Rounds
 from tabcli.target_history.totals import Totalled, in_step
@@ -120,8 +119,8 @@ def _assemble(
     own: tuple[Float32Array, Float32Array, Float32Array],
     of_all: tuple[Float32Array, Float32Array],
     lifts: Float32Array,
-    season_known: Any,
-    horizon: Any,
+    season_known: BoolArray | bool,
+    horizon: IntArray | float,
 ) -> tuple[Float32Array, Float32Array]:
     """Base (n,) and columns (n, k), in the order of `spec.names`, of n rows.
 

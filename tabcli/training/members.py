@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,16 @@ from tabcli.training.loop import Callbacks, Checkpoint, FitResult
 from tabcli.training.network import ModelSpec
 from tabcli.training.shards import ShardRows, Shards
 from tabcli.training.streamed import Streamed, fed
+
+
+class MemberState(TypedDict):
+    """A `MemberSpec` as `asdict` has it."""
+
+    name: str
+    rows: Rows
+    member: int
+    seed: int
+    epochs: int
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,7 +22,7 @@ from tabcli.engines.processes import run_processes
 from tabcli.errors import UsageError, WorkerError
 from tabcli.training.group import joined, rows_of_rank
 from tabcli.training.loop import Callbacks, one_thread
-from tabcli.training.members import MemberSpec, input_maker, run_task
+from tabcli.training.members import MemberSpec, MemberState, input_maker, run_task
 from tabcli.training.shards import shards_of
 
 RESTARTS = 3
@@ -89,11 +88,11 @@ def train_together(
             store.unlink(missing_ok=True)
 
 
-def _each_epoch_once(callbacks: Callbacks) -> Callable[[str, Any], None]:
+def _each_epoch_once(callbacks: Callbacks) -> Callable[[str, dict[str, str | float]], None]:
     """Passes epochs on to the callbacks; ranks that start again may repeat one."""
     reached: dict[str, int] = {}
 
-    def said(rank: str, epoch: Any) -> None:
+    def said(rank: str, epoch: dict[str, str | float]) -> None:
         record = EpochRecord.from_state(epoch)
         if record.epoch > reached.get(record.network, 0):
             reached[record.network] = record.epoch
@@ -114,8 +113,8 @@ def _died(lost: Sequence[str], nproc: int) -> WorkerError:
 
 def train_rank(
     tell: Tell,
-    tasks: list[dict[str, Any]],
-    settings: dict[str, Any],
+    tasks: list[MemberState],
+    settings: dict[str, object],
     rank: int,
     size: int,
     prep: Path,

@@ -10,7 +10,6 @@ So every batch has rows of every shard, and no more than a chunk of each lies in
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +47,9 @@ class Layout:
     @property
     def record(self) -> np.dtype[np.void]:
         """One row: codes by their kind of integer, numbers, base, target, and whether this is a bound."""
-        fields: list[Any] = [(kind, kind, (len(at),)) for kind, at in self._places().items()]
+        fields: list[tuple[str, str] | tuple[str, str, tuple[int, ...]]] = [
+            (kind, kind, (len(at),)) for kind, at in self._places().items()
+        ]
         fields += [("numbers", "<f4", (self.n_numbers,)), ("base", "<f4"), ("y", "<f4")]
         return np.dtype(fields + [("bound", "?")] * self.bounds)
 

@@ -11,7 +11,6 @@ is scored on, is taken of one shard (`bundle.directories.judging_shard`), a rand
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -62,7 +61,7 @@ class Shards:
         return totals_of_arrays(load_tensors(path)[0])
 
     def of_each(
-        self, name: str, function: Callable[..., None], arguments: Mapping[str, Any], reads: Mapping[str, Path]
+        self, name: str, function: Callable[..., None], arguments: Mapping[str, object], reads: Mapping[str, Path]
     ) -> list[Weights]:
         """The arrays that a function of each shard leaves, some shards at a time."""
         paths = [self.work / f"{name}-{shard:05d}.safetensors" for shard in range(self.n)]
@@ -168,7 +167,7 @@ def _sums_of(arrays: Weights) -> list[Sum]:
 
 
 def scale_shard(
-    tell: Tell, shard: int, settings: dict[str, Any], rows: Rows, variant: int, prep: Path, work: Path, found: Path
+    tell: Tell, shard: int, settings: dict[str, object], rows: Rows, variant: int, prep: Path, work: Path, found: Path
 ) -> None:
     """Leaves what a network's inputs and outputs are scaled by, of the rows of a shard."""
     shards = Shards(prep, directories.n_shards(prep), work)

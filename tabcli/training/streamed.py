@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -185,7 +184,7 @@ class Drawer:
 
 
 def draw_epoch(
-    tell: Tell, settings: dict[str, Any], rows: Rows, variant: int, seed: int, epoch: int, prep: Path, work: Path
+    tell: Tell, settings: dict[str, object], rows: Rows, variant: int, seed: int, epoch: int, prep: Path, work: Path
 ) -> None:
     """Draws the files of an epoch that are not there yet, those of all shards."""
     shards = shards_of(prep, work)

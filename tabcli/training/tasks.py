@@ -7,7 +7,6 @@ A network that is trained elsewhere is a `Call` of `train_network`. What is fini
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tabcli.artifacts.contents import Prepared
 from tabcli.artifacts.records import EpochRecord
@@ -19,7 +18,7 @@ from tabcli.engines.running import n_cores, run
 from tabcli.errors import WorkerError
 from tabcli.training.inputs import Inputs
 from tabcli.training.loop import Callbacks, one_thread
-from tabcli.training.members import MemberSpec, TrainedMember, done_path, input_maker, run_task
+from tabcli.training.members import MemberSpec, MemberState, TrainedMember, done_path, input_maker, run_task
 from tabcli.training.ranks import train_together
 from tabcli.training.shards import Shards, shards_of
 
@@ -96,7 +95,7 @@ def call_of(task: MemberSpec, job: TrainingJob) -> Call:
     return Call(task.name, train_network, arguments, {"prep": job.prep}, {"network": done_path(job.partial, task)})
 
 
-def train_network(tell: Tell, task: dict[str, Any], settings: dict[str, Any], prep: Path, network: Path) -> None:
+def train_network(tell: Tell, task: MemberState, settings: dict[str, object], prep: Path, network: Path) -> None:
     """Trains the network of a task, in one thread, with its checkpoints beside its file `network`."""
     own = parse(settings, source="the settings of the training")
     prepared = directories.load_prep(prep, directories.judging_shard(prep))
