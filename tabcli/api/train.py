@@ -123,18 +123,12 @@ def train(
     config_file = str(config) if isinstance(config, Path | str) else opened.config
     answers = read_answers(answers_path(Path(config_file) if config_file else None, settings.card.answers))
     refit, callbacks = settings.train.refit if refit is None else refit, callbacks or Callbacks()
-    if out is None and opened.n_shards > 1:
-        raise UsageError("a prep of several shards is trained on the disk", hint="give an `out`")
     if out is None:
-        if nproc > 1:
-            raise UsageError(f"nproc={nproc} needs a run directory, where the ranks meet", hint="give out as well")
+        _refuse_memory(opened.n_shards, nproc)
         ensemble = fit_ensemble(prepared, settings, callbacks, refit=refit)
         return TrainResult(None, run_of(prepared, ensemble, settings), False)
     path = Path(out)
-    sections = {k: settings.dump()[k] for k in TRAIN_SECTIONS}
-    later = settings.forecast.model_dump(mode="json", include=LATER)
-    ranks = [nproc] if nproc > 1 else []
-    fingerprint = files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later, *ranks])
+    fingerprint = _run_fingerprint(settings, prep_id, refit, nproc)
     if prep_id and not force and is_unchanged(path, "run", fingerprint):
         return TrainResult(path, directories.load_run(path, directories.judging_shard(path)), True)
     files.require_writable(path, replace=force)
@@ -152,19 +146,40 @@ def train(
             run = run_of(prepared, ensemble, settings, shards)
             with files.atomic_directory(path, replace=force) as temporary:
                 plots.plot_losses(run.epochs, temporary / "loss.png")
-                facts = {
-                    "versions": versions(),
-                    "threads": 1 if nproc > 1 else settings.train.threads or n_cores(),
-                    **({"nproc": nproc} if ranks else {}),
-                    "prep": prep_id,
-                    **({"config": config_file} if config_file else {}),
-                }
+                facts = _facts_of(settings, prep_id, config_file, nproc)
                 directories.save_run(temporary, run, fingerprint, facts, runs_of_shards(run, shards) if shards else ())
                 first_cards(temporary, run, answers, replaced)
     except Timeout:
         raise UsageError(f"another process is training into {path}", hint="give another --out") from None
     files.close_working(partial)
     return TrainResult(path, run, False)
+
+
+def _refuse_memory(n_shards: int, nproc: int) -> None:
+    """Raises `UsageError` where a training needs a run directory."""
+    if n_shards > 1:
+        raise UsageError("a prep of several shards is trained on the disk", hint="give an `out`")
+    if nproc > 1:
+        raise UsageError(f"nproc={nproc} needs a run directory, where the ranks meet", hint="give out as well")
+
+
+def _run_fingerprint(settings: Config, prep_id: str, refit: bool, nproc: int) -> str:
+    """The same for runs that come out the same."""
+    sections = {k: settings.dump()[k] for k in TRAIN_SECTIONS}
+    later = settings.forecast.model_dump(mode="json", include=LATER)
+    ranks = [nproc] if nproc > 1 else []
+    return files.digest([code_identity(), torch.__version__, prep_id, refit, sections, later, *ranks])
+
+
+def _facts_of(settings: Config, prep_id: str, config_file: str, nproc: int) -> dict[str, object]:
+    """What the manifest says of how a run was made."""
+    return {
+        "versions": versions(),
+        "threads": 1 if nproc > 1 else settings.train.threads or n_cores(),
+        **({"nproc": nproc} if nproc > 1 else {}),
+        "prep": prep_id,
+        **({"config": config_file} if config_file else {}),
+    }
 
 
 def _prep_path(prep: PrepResult | Prepared | Path | str, prepared: Prepared, partial: Path) -> Path:

@@ -352,37 +352,43 @@ def load_run(directory: Path, shard: int | None = None) -> Run:
     own = _own_path(directory, n, shard)
     manifest = verify(directory, "run", lambda name: name.startswith(own) or not name.startswith(f"{SHARDS}/"))
 
+    try:
+        run = _read_run(directory, manifest, own, shard)
+    except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
+    if not all(np.isfinite(values).all() for weights in run.members for values in weights.values()):
+        raise BundleError(f"{directory}: weights are not finite numbers")
+    return run
+
+
+def _read_run(directory: Path, manifest: Manifest, own: str, shard: int | None) -> Run:
+    """A run of verified files, those of a shard below `own`."""
+
     def file(name: str) -> Path:
         return listed_file(directory, manifest, name)
 
-    try:
-        members = [load_file(file(f"member-{i}.safetensors")) for i in range(manifest["members"])]
-        model = dict(files.read_json(file("model.json")))
-        calibration = Calibration(float(model["factor"]), float(model["shift"]))
-        facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest, own)
-        networks = [dict(network) for network in model["networks"]]
-        if len(networks) != len(members):
-            raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
-        snapshot = None
-        if facts is not None and fitted.grid is not None:
-            snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file(f"{own}history.safetensors")))
-        metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
-        floor = metrics.floor
-        if floor.share > 0:
-            floor = replace(floor, models=from_arrays(floor.mixture, load_file(file(f"{own}floor.safetensors"))))
-        lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [EpochRecord.from_state(json.loads(line)) for line in lines]
-        past, yearly = (
-            pd.read_parquet(file(name)) if (directory / name).exists() else None
-            for name in ("past.parquet", "naive_errors.parquet")
-        )
-        if past is not None and shard not in (None, metrics.judge):
-            past["series"] = (past["series"] + len(fitted.calendar.series)).astype("int32")
-        found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
-        summary = None if found is None else PrepSummary.from_state(found)
-        run = Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary, yearly)
-    except (TabcliError, SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{directory}: this run directory cannot be read: {error}") from None
-    if not all(np.isfinite(values).all() for weights in members for values in weights.values()):
-        raise BundleError(f"{directory}: weights are not finite numbers")
-    return run
+    members = [load_file(file(f"member-{i}.safetensors")) for i in range(manifest["members"])]
+    model = dict(files.read_json(file("model.json")))
+    calibration = Calibration(float(model["factor"]), float(model["shift"]))
+    facts, fitted = model.get("snapshot"), _load_fitted(directory, manifest, own)
+    networks = [dict(network) for network in model["networks"]]
+    if len(networks) != len(members):
+        raise ValueError(f"model.json describes {len(networks)} networks, but there are {len(members)}")
+    snapshot = None
+    if facts is not None and fitted.grid is not None:
+        snapshot = Snapshot(fitted.grid.spec, **facts, arrays=load_file(file(f"{own}history.safetensors")))
+    metrics = TrainMetrics.from_state(files.read_json(file("metrics.json")))
+    floor = metrics.floor
+    if floor.share > 0:
+        floor = replace(floor, models=from_arrays(floor.mixture, load_file(file(f"{own}floor.safetensors"))))
+    lines = file("metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [EpochRecord.from_state(json.loads(line)) for line in lines]
+    past, yearly = (
+        pd.read_parquet(file(name)) if (directory / name).exists() else None
+        for name in ("past.parquet", "naive_errors.parquet")
+    )
+    if past is not None and shard not in (None, metrics.judge):
+        past["series"] = (past["series"] + len(fitted.calendar.series)).astype("int32")
+    found = files.read_json(file("summary.json")) if (directory / "summary.json").exists() else None
+    summary = None if found is None else PrepSummary.from_state(found)
+    return Run(fitted, networks, members, metrics, records, calibration, snapshot, floor, past, summary, yearly)

@@ -15,7 +15,7 @@ from tabcli.errors import BundleError, DataError
 from tabcli.evaluation.quantiles import interval_columns, interval_levels, quantile_column
 from tabcli.evaluation.value_added import model_column
 from tabcli.forecasting.bounds import noted_on_bounds, quantiles_of
-from tabcli.forecasting.known import has_train, known_targets
+from tabcli.forecasting.known import KnownTargets, has_train, known_targets
 from tabcli.forecasting.notes import FarValues, Noted, closed_notes, ended_notes, far_values, noted_on, sentences
 from tabcli.forecasting.outputs import outputs_of, significant
 from tabcli.forecasting.overrides import keys_of, placed
@@ -125,8 +125,7 @@ def forecast(
     table = _named_rows(run, applied, columns, made is not None)
     target = config.target.column
     overrides = None if wanted.overrides is None else placed(run, table, *wanted.overrides)
-    final = values if overrides is None else overrides.of(values)
-    table[target] = final
+    table[target] = final = values if overrides is None else overrides.of(values)
     if overrides is not None:
         table[model_column(target)] = values
     bounds = wanted.bounds(target)
@@ -138,17 +137,12 @@ def forecast(
     notes = sentences(noted, len(table), run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
     notes += sentences(on_bounds, len(table), run)
     notes += [] if overrides is None else overrides.notes(values, bool(bounds))
-    totals = None
-    if part is not None and wanted.totals:
-        write_totals(run, applied, final, wanted.totals, part.totals)
-    elif wanted.totals:
-        totals = totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL)
+    totals = _totals(run, applied, final, wanted, part)
     zero = zero_rows(applied, config)
     review = None
     if wanted.review is not None:
-        compared = has_train(run, data) and config.forecast.start == "common"
-        before = known_targets(run, data, applied) if compared else None
-        notes += [] if compared else [NO_PAST]
+        before = _own_past(run, data, applied)
+        notes += [NO_PAST] if before is None else []
         kept = ~zero if overrides is None else ~zero & overrides.untouched(len(zero))
         named = table[[*keys_of(run, table), target, *bounds]]
         review = review_of(Reviewed(run, applied, outputs, values, kept, before), named, wanted.review)
@@ -156,8 +150,24 @@ def forecast(
     counts = {"rows": len(table), "zero": int(zero.sum())}
     by_date = table.groupby(config.date)[target].sum()
     columns_there = [*applied.rows.columns, target, *([] if overrides is None else [model_column(target)])]
-    noted = [*noted, *on_bounds]
+    noted += on_bounds
     return Prediction(table, columns_there, counts, notes, applied, totals, review, overridden, by_date, noted)
+
+
+def _totals(run: Run, applied: Applied, final: FloatArray, wanted: Wanted, part: Part | None) -> pd.DataFrame | None:
+    """The totals that are wanted; of a part of the rows they are left for the totals of all."""
+    if not wanted.totals:
+        return None
+    if part is None:
+        return totals_of(run, applied, final, wanted.totals, wanted.intervals or USUAL)
+    write_totals(run, applied, final, wanted.totals, part.totals)
+    return None
+
+
+def _own_past(run: Run, data: DataSource, applied: Applied) -> KnownTargets | None:
+    """The targets that the rows' series had before, where the train table is there and tells them."""
+    compared = has_train(run, data) and run.fitted.config.forecast.start == "common"
+    return known_targets(run, data, applied) if compared else None
 
 
 def _named_rows(run: Run, applied: Applied, columns: Sequence[str], made: bool) -> pd.DataFrame:

@@ -7,8 +7,8 @@
 A process has one shard in memory. The steps are those of a prep in memory, which is the case of one shard.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tabcli.engines.running import n_cores, run
 from tabcli.features.events import EventCalendar
 from tabcli.pipeline import cutting
 from tabcli.pipeline.cutting import config_of, dates_before, files_of_shard, lookups_of, read_shard, steps_to_complete
-from tabcli.pipeline.fitting import fit_parts
+from tabcli.pipeline.fitting import Fitted, fit_parts
 from tabcli.pipeline.joined import SourceTables, check_ids, id_hashes, join_part, ready_lookups
 from tabcli.pipeline.passing import hand_over, taken
 from tabcli.pipeline.plan import Outline, plan_of
@@ -102,6 +102,33 @@ def cut(config: Config, data: DataSource, n_shards: int, work: Path, on: Engine)
     run([Call("cut", cut_rows, arguments, {}, {"work": work})], here, 1, work.parent)
 
 
+@dataclass(frozen=True)
+class _Shards:
+    """The shards in the folder `work`, and where they are worked on."""
+
+    work: Path
+    n: int
+    on: Engine
+
+    def each(
+        self, function: Callable[..., None], name: str, step: str = "", **leaves: Callable[[int], Path]
+    ) -> list[Any]:
+        """What the function leaves of each shard."""
+        arguments = {"beside": self.on != "here", **({"step": step} if step else {})}
+        calls = [
+            Call(
+                f"{name}-{k:05}",
+                function,
+                {"shard": k, **arguments},
+                {"work": Some(self.work, files_of_shard(k))},
+                {"made": self.work / name / f"{k:05}", **{leaf: path(k) for leaf, path in leaves.items()}},
+            )
+            for k in range(self.n)
+        ]
+        run(calls, self.on, n_cores(), self.work)
+        return [taken(call.leaves["made"]) for call in calls]
+
+
 def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mapping[str, FileFacts]]:
     """Prepares the shards that `cutting` wrote to `work`, and writes all that is a shard's own into the directory
     `prep`; what all shards share, without rows, and the size and hash of each file. `on`: where shards are worked on.
@@ -111,22 +138,7 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     config, job = config_of(work), files.read_json(work / "job.json")
     n_shards, where = int(job["n_shards"]), str(job["where"])
 
-    def each(function: Callable[..., None], name: str, step: str = "", **leaves: Callable[[int], Path]) -> list[Any]:
-        """What the function leaves of each shard."""
-        arguments = {"beside": on != "here", **({"step": step} if step else {})}
-        calls = [
-            Call(
-                f"{name}-{k:05}",
-                function,
-                {"shard": k, **arguments},
-                {"work": Some(work, files_of_shard(k))},
-                {"made": work / name / f"{k:05}", **{leaf: path(k) for leaf, path in leaves.items()}},
-            )
-            for k in range(n_shards)
-        ]
-        run(calls, on, n_cores(), work)
-        return [taken(call.leaves["made"]) for call in calls]
-
+    each = _Shards(work, n_shards, on).each
     for step in [] if job["checked"] else steps_to_complete(config):
         found = each(find_dates, f"dates-before-{step}", step=step)
         hand_over(work / f"dates-{step}", (np.unique(np.concatenate([d for d, _ in found])), sum(n for _, n in found)))
@@ -139,18 +151,24 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     hand_over(work / "plan", plan)
     surveys = each(survey, "surveys")
     fitted = fit_parts(config, plan, surveys, ready_lookups(lookups), where)
-    ends = np.cumsum([found.n_series for found in surveys])
-    for k, end in enumerate(ends.tolist()):
-        own = fitted.groups.iloc[end - surveys[k].n_series : end].reset_index(drop=True).astype("str")
-        hand_over(work / "groups" / f"{k:05}", own)
-    shared = replace(fitted, groups=fitted.groups.iloc[:0])
-    hand_over(work / "fitted", shared)
+    shared = _hand_over_fitted(work, fitted, surveys)
     encoded = each(encode, "encoded", own=lambda k: prep / directories.shard_name(k))
     written = {name: facts for files_of_shard, _ in encoded for name, facts in files_of_shard.items()}
     summary = summary_of(config, plan, surveys, fitted, [found for _, found in encoded])
     nothing = EventCalendar.empty(config.series, config.features.events)
     pipeline = pipeline_of(config, plan, shared, nothing, pd.DataFrame(), shared.groups)
     return Prepared(pipeline, {}, summary), written
+
+
+def _hand_over_fitted(work: Path, fitted: Fitted, surveys: Sequence[Survey]) -> Fitted:
+    """Leaves what was fitted for all shards, and the groups of its series for each; the former."""
+    ends = np.cumsum([found.n_series for found in surveys])
+    for k, end in enumerate(ends.tolist()):
+        own = fitted.groups.iloc[end - surveys[k].n_series : end].reset_index(drop=True).astype("str")
+        hand_over(work / "groups" / f"{k:05}", own)
+    shared = replace(fitted, groups=fitted.groups.iloc[:0])
+    hand_over(work / "fitted", shared)
+    return shared
 
 
 def _refuse_texts(work: Path, config: Config, n_shards: int, found: Outline, where: str) -> None:
