@@ -150,8 +150,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The address of a local S3 server. Where there is none tests are skipped; with TABCLI_S3=needed they fail."""
-    own = Path(__file__).parents[1] / ".venv-s3" / "bin"
-    server = shutil.which("moto_server", path=f"{own}{os.pathsep}{os.environ['PATH']}")
+    server = shutil.which("moto_server", path=Path(__file__).parents[1] / ".venv-s3" / "bin")
     if server is None:
         (pytest.fail if os.environ.get("TABCLI_S3") == "needed" else pytest.skip)("no moto_server: make s3")
     with socket.socket() as free:

@@ -280,7 +280,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(job: Path, tmp_path: Path) 
     refused = run("train", *options, "--out", tmp_path / "run", code=2)
     assert "--resume goes on" in refused.stderr
     other = run("train", *options, "-S", "train.lr=0.5", "--out", tmp_path / "run", "--resume", code=2)
-    assert "another prep, config or version" in other.stderr
+    assert "another prep, config, --nproc or version" in other.stderr
     run("train", *options, "--out", tmp_path / "run", "--resume")
     run("train", *options, "--out", tmp_path / "whole")
     weights = [(tmp_path / d / "member-0.safetensors").read_bytes() for d in ("run", "whole")]

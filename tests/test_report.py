@@ -120,7 +120,8 @@ def test_sums_by_day_and_series_are_those_of_predict(made: ReportResult, run: Pa
 
 
 def test_past_windows_are_judged_as_their_rows_say(made: ReportResult, run: Path) -> None:
-    past = tabcli.report.__globals__["loaded_run"](run).past
+    past = load_run(run).past
+    assert past is not None
     judged = made.numbers.judged
     assert judged is not None
     assert judged.whole.rows == len(past)

@@ -520,7 +520,7 @@ def test_errors_name_urls(made: Path, here: Path) -> None:
         tabcli.predict("memory://shop/nothing", DATA)
     with pytest.raises(BundleError, match=f"^{PREP}: a prep directory, but a run directory is needed"):
         tabcli.predict(PREP, made / "data")
-    with pytest.raises(BundleError, match=f"^{DATA}: neither a prep nor a run directory"):
+    with pytest.raises(BundleError, match=f"^{DATA}: not a run directory: it has no manifest.json"):
         tabcli.predict(DATA, made / "data")
     storage.write(f"{RUN}/model.json", b"{}")
     with pytest.raises(BundleError, match=f"^{RUN}/model.json: corrupt: its content is not what was written"):

@@ -78,7 +78,7 @@ def predict(
     """
     directory = None if isinstance(run, TrainResult | Run) else Path(run)
     path = None if out is None else Path(out)
-    of_run = 1 if directory is None else directories.n_shards(directory)
+    of_run = 1 if directory is None else directories.n_shards(directory, "run")
     loaded = loaded_run(run) if of_run == 1 or directory is None else directories.load_run(directory, 0)
     config = loaded.fitted.config
     wanted = wanted_of(config, quantiles, intervals, totals)

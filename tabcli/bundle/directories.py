@@ -88,12 +88,12 @@ def shard_name(shard: int) -> str:
     return f"{SHARDS}/{shard:05d}"
 
 
-def n_shards(directory: Path) -> int:
-    """How many shards a whole prep or run directory has; 1 for one that is kept in memory as a whole.
+def n_shards(directory: Path, kind: str | None = None) -> int:
+    """How many shards a whole directory has; 1 for one that is kept in memory as a whole.
 
-    Raises `BundleError` for anything else.
+    `kind`: what it must be; None: a prep or a run. Raises `BundleError` for anything else.
     """
-    return _count_shards(read_manifest(directory, directory_kind(directory)))
+    return _count_shards(read_manifest(directory, kind or directory_kind(directory)))
 
 
 def judging_shard(directory: Path) -> int:
