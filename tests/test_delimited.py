@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tabcli.config.data import Table
 from tabcli.errors import DataError
-from tabcli.tables.delimited import DELIMITERS, junk_lines, read_delimited
+from tabcli.tables.delimited import DELIMITERS, junk_lines, read_delimited, refusal
 from tests.conftest import examples
 
 CELL = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=8) | st.sampled_from(
@@ -148,3 +148,12 @@ def test_more_lines_than_there_are_cannot_be_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no line is left of 2") as error:
         read(path, skip_rows=1, skip_footer=1)
     assert "skip_rows leaves out 1 above the header, skip_footer 1" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("named", ["", "Row #3: "])
+def test_a_refused_row_is_named_once_whether_or_not_arrow_names_it(tmp_path: Path, named: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n3,4,5\n")
+    text = f"CSV parse error: {named}Expected 2 columns, got 3: 3,4,5"
+    said = refusal(path, text, path, ["a", "b"], ",", as_it_is=True)
+    assert said.message == f"{path}: row 2: Expected 2 columns, got 3: 3,4,5"
