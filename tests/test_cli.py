@@ -561,3 +561,8 @@ def test_force_never_removes_what_tabcli_did_not_write(job: Path, tmp_path: Path
     ):
         assert "was not written by tabcli" in run(*words, code=2).stderr
     assert sorted(p.name for p in data.iterdir()) == ["ahead.csv", "past.csv", "shops.csv"]
+
+
+def test_a_choice_that_there_is_not_is_said_in_words_of_the_command_line(tmp_path: Path) -> None:
+    done = run("train", "--prep", tmp_path, "--out", tmp_path / "run", "--on", "spark", code=2)
+    assert "Invalid value for '--on': 'spark' is not one of 'here', 'processes', 'ray'." in done.stderr

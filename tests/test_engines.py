@@ -13,7 +13,7 @@ from tabcli.engines import cluster
 from tabcli.engines.calls import Call, Engine, Some, Watch
 from tabcli.engines.objects import load_object
 from tabcli.engines.running import run
-from tabcli.errors import DataError, ResourceError, WorkerError
+from tabcli.errors import DataError, ResourceError, UsageError, WorkerError
 from tests.conftest import wait_until
 from tests.pieces import copy_part, die_once, fail, list_of, process_of
 
@@ -154,3 +154,15 @@ run([Call(str(i), sleep_long, {}, {"started": Path("started")}) for i in range(2
         pids = [int(p.suffix[1:]) for p in tmp_path.glob("started.*")]
         parent.kill()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), seconds=10)
+
+
+def test_what_was_sent_to_a_node_lies_in_a_folder_that_nobody_else_can_write(tmp_path: Path) -> None:
+    own, open_to_all, link = (tmp_path / name for name in ("own", "open", "link"))
+    own.mkdir(mode=0o700)
+    cluster._require_own(own)
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    link.symlink_to(own)
+    for folder in (open_to_all, link):
+        with pytest.raises(UsageError, match=f"^{folder}: .* not yours alone"):
+            cluster._require_own(folder)

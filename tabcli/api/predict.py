@@ -72,8 +72,8 @@ def predict(
         column, and if wanted who, why and when. They replace forecasts; both are kept in a file beside it, such as
         forecast.overrides.csv.
     shards: how many parts of whole series the rows are forecast in, one after the other or side by side, so that more
-        rows than memory holds can be forecast. With *auto* as many as the run has, or else as many as there are
-        millions of rows, from four on. The forecast is the same for any number.
+        rows than memory holds can be forecast. With *auto* as many as the run has, or else, from four million rows
+        on, one for each half million. The forecast is the same for any number.
     on: where shards are forecast: *here*, in this process; *processes*, one beside the other; *ray*, on a cluster.
     """
     directory = None if isinstance(run, TrainResult | Run) else Path(run)

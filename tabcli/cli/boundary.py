@@ -62,7 +62,10 @@ class Boundary(TyperGroup):
         """Runs the command; raises `typer.Exit` with the exit code of `tabcli.errors`."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, TyperException):
+        except TyperException as error:
+            error.message = error.message.removeprefix("Value error, ")  # of a library, and no news to a reader
+            raise
+        except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
             say("stopped by Ctrl-C")

@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -264,15 +265,15 @@ def perform_there(
     `lacks` instead of a result where the node has no access to some of the files, which were not sent.
     """
     said: list[object] = []
+    paths = {name: Path(path) for name, path in job["order"]["files"].items()}
     try:
         _require_versions(wanted)
+        away = [name for name, place in job["reads"].items() if not _is_at(paths[name], place, os.R_OK)]
+        if lacking := [name for name in away if name not in sent]:
+            return {"lacks": lacking}, said, {}
+        paths |= {name: _received(paths[name].name, *sent[name]) for name in away}
     except TabcliError as error:
         return error_message(error), said, {}
-    paths = {name: Path(path) for name, path in job["order"]["files"].items()}
-    away = [name for name, place in job["reads"].items() if not _is_at(paths[name], place, os.R_OK)]
-    if lacking := [name for name in away if name not in sent]:
-        return {"lacks": lacking}, said, {}
-    paths |= {name: _received(paths[name].name, *sent[name]) for name in away}
 
     def tell(message: Message) -> None:
         if "said" in message:
@@ -311,6 +312,7 @@ def _received(name: str, digest: str, reference: object) -> Path:
     """A file or directory that was sent, in a folder of this node named by its hash, where later tasks find it."""
     root = Path(tempfile.gettempdir()) / f"tabcli-sent-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
+    _require_own(root)
     path = root / digest / name
     if not path.exists():
         _drop_old(root)
@@ -323,6 +325,16 @@ def _received(name: str, digest: str, reference: object) -> Path:
             shutil.rmtree(temporary)
     os.utime(path.parent)
     return path
+
+
+def _require_own(folder: Path) -> None:
+    """Raises `UsageError` where somebody else could have put a file into the folder, which a task would run."""
+    there = folder.lstat()
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid() or there.st_mode & 0o022:
+        raise UsageError(
+            f"{folder}: on the node {platform.node()} this folder is not yours alone",
+            hint="remove it there, or set TMPDIR to a folder of your own where the node is started",
+        )
 
 
 def _drop_old(root: Path) -> None:
