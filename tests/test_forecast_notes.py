@@ -43,6 +43,15 @@ def make() -> Frames:
 
 
 TABLES = make()
+NEEDED = (TABLES["future"]["open"] != 0).to_numpy()
+"""Which rows are not 0 by rule: the others need no forecast, and nothing is said of them."""
+ASKED = int(NEEDED.sum())
+OPEN_ROWS, CLOSED_ROWS = np.flatnonzero(NEEDED).tolist(), np.flatnonzero(~NEEDED).tolist()
+
+
+def n_asked(shops: list[int]) -> int:
+    """How many rows of these shops are not 0 by rule."""
+    return int((TABLES["future"]["shop"].isin(shops) & NEEDED).sum())
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +83,10 @@ def test_series_that_training_never_saw_are_counted_and_three_of_them_named(run:
     new = TABLES["future"]["shop"].where(TABLES["future"]["shop"] < 3, TABLES["future"]["shop"] + 90)
     shops = pd.concat([TABLES["shops"], TABLES["shops"].iloc[2:].assign(shop=[93, 94, 95, 96])])
     found = told(run, {**with_future(shop=new), "shops": shops})
-    first = new[new > 90].drop_duplicates().tolist()
+    first = new[(new > 90) & NEEDED].drop_duplicates().tolist()
     assert found[0] == (
-        f"4 series that training never saw ({first[0]}, {first[1]}, {first[2]}, …): {4 * HORIZON} rows are forecast "
+        f"4 series that training never saw ({first[0]}, {first[1]}, {first[2]}, …): "
+        f"{n_asked([3, 4, 5, 6])} rows are forecast "
         "from their other columns alone, as of an average series"
     )
     assert found[1:] == [FILLED]
@@ -84,23 +94,39 @@ def test_series_that_training_never_saw_are_counted_and_three_of_them_named(run:
 
 def test_values_that_training_never_saw_and_gaps_where_it_had_none_are_counted(run: Run) -> None:
     holiday, price = TABLES["future"]["holiday"].copy(), TABLES["future"]["price"].copy()
-    holiday[[0, 1, 2]], holiday[[3, 4]], price[[5, 6, 7, 8]] = "z", None, np.nan
+    holiday[OPEN_ROWS[:3]], holiday[OPEN_ROWS[3:5]], price[OPEN_ROWS[5:9]] = "z", None, np.nan
+    holiday[CLOSED_ROWS[:4]], holiday[CLOSED_ROWS[4:7]], price[CLOSED_ROWS[7:9]] = "z", None, np.nan
     assert told(run, with_future(holiday=holiday, price=price)) == [
-        f"column holiday: 3 of {WHOLE} rows hold a value that training never saw",
-        f"column holiday: 2 of {WHOLE} values are missing, none were in training; "
+        f"column holiday: 3 of {ASKED} rows hold a value that training never saw",
+        f"column holiday: 2 of {ASKED} values are missing, none were in training; "
         "taken as a value that training never saw",
-        f"column price: 4 of {WHOLE} values are missing, none were in training; median filled in",
+        f"column price: 4 of {ASKED} values are missing, none were in training; median filled in",
         FILLED,
     ]
+
+
+def test_nothing_is_said_of_rows_that_are_0_by_rule(run: Run) -> None:
+    """New series, unseen and missing values, far numbers, shops without a match: in closed rows alone."""
+    future = TABLES["future"]
+    shop = future["shop"].where(NEEDED | (future["shop"] < 3), future["shop"] + 90)
+    holiday, price = future["holiday"].where(NEEDED, "z"), future["price"].where(NEEDED, 1e9)
+    holiday[CLOSED_ROWS[:3]], price[CLOSED_ROWS[3:6]] = None, np.nan
+    assert told(run, with_future(shop=shop, holiday=holiday, price=price)) == [FILLED]
+    everywhere = told(run, with_future(shop=future["shop"] + 90, holiday="z"))
+    assert f"column holiday: {ASKED} of {ASKED} rows hold a value that training never saw" in everywhere
+    assert any(n.startswith(f"table shops: {ASKED} of {ASKED} rows found no match") for n in everywhere)
+    made = forecast(run, with_future(holiday=holiday), wanted=Wanted(intervals=(0.8,)))
+    assert [w for w in made.warnings if "single past window" not in w] == [FILLED]
+    assert made.counts == {"rows": WHOLE, "zero": len(CLOSED_ROWS)}
 
 
 @pytest.mark.parametrize(("gone", "shown"), [([4], "shop=4"), ([1, 2, 3, 4], "shop={}; shop={}; shop={}; …")])
 def test_rows_without_a_match_are_told_with_their_keys(run: Run, gone: list[int], shown: str) -> None:
     found = told(run, {**TABLES, "shops": TABLES["shops"][~TABLES["shops"]["shop"].isin(gone)]})
-    first = TABLES["future"]["shop"][TABLES["future"]["shop"].isin(gone)].drop_duplicates().tolist()
-    note = f"table shops: {HORIZON * len(gone)} of {WHOLE} rows found no match: {shown.format(*first)}"
+    first = TABLES["future"]["shop"][TABLES["future"]["shop"].isin(gone) & NEEDED].drop_duplicates().tolist()
+    note = f"table shops: {n_asked(gone)} of {ASKED} rows found no match: {shown.format(*first)}"
     assert found[-1] == note
-    assert any(n.startswith(f"column region: {HORIZON * len(gone)} of {WHOLE} values are missing") for n in found)
+    assert any(n.startswith(f"column region: {n_asked(gone)} of {ASKED} values are missing") for n in found)
 
 
 def test_a_few_rows_without_a_match_are_no_news_where_training_had_gaps_in_all_that_it_brings(run: Run) -> None:
@@ -110,7 +136,7 @@ def test_a_few_rows_without_a_match_are_no_news_where_training_had_gaps_in_all_t
     other = replace(run, fitted=prep.prepared.fitted)
     assert not any("table shops" in n for n in told(other, {**TABLES, "shops": TABLES["shops"].query("shop != 4")}))
     assert told(other, {**TABLES, "shops": TABLES["shops"].assign(shop=TABLES["shops"]["shop"] + 50)})[-1].startswith(
-        f"table shops: {WHOLE} of {WHOLE} rows found no match: shop="
+        f"table shops: {ASKED} of {ASKED} rows found no match: shop="
     )
 
 
@@ -118,15 +144,16 @@ def test_a_few_rows_without_a_match_are_no_news_where_training_had_gaps_in_all_t
 def test_a_number_is_far_beyond_the_range_of_training_and_as_much_again(run: Run, value: float, is_far: bool) -> None:
     """Prices were 10 … 20."""
     price = TABLES["future"]["price"].copy()
-    price[[3, 9]] = value
+    two = OPEN_ROWS[3:9:5]
+    price[[*two, CLOSED_ROWS[0]]] = value
     applied = apply(run.fitted, with_future(price=price))
     found = far_values(applied, run)
     assert bool(found) == is_far
     if is_far:
-        assert np.flatnonzero(found[0].rows).tolist() == [3, 9]
+        assert np.flatnonzero(found[0].rows).tolist() == sorted([*two, CLOSED_ROWS[0]])
         assert str(found[0]) == f"column price: {value:g}, where prep saw 10 … 20"
         assert notes_on(applied, run)[-1] == (
-            f"column price: 2 of {WHOLE} values lie far from the 10 … 20 that prep saw, such as {value:g}: "
+            f"column price: 2 of {ASKED} values lie far from the 10 … 20 that prep saw, such as {value:g}: "
             "such forecasts are a guess"
         )
     assert not far_values(apply(run.fitted, with_future(price=price.where(price == value, np.nan))), run) or is_far
@@ -161,12 +188,12 @@ def test_rows_outside_the_reach_of_the_history_are_counted(run: Run, origin: int
     snapshot: Any = SimpleNamespace(origin=origin, spec=SimpleNamespace(horizon=horizon))
     placed = replace(applied, encoded=replace(applied.encoded, table=table))
     found = notes_on(placed, replace(run, snapshot=snapshot))
-    far, early = (step >= origin + horizon).sum(), (step < origin).sum()
-    expected = [f"{far} of {WHOLE} rows lie further ahead than the {horizon} steps that training looked at"] * int(
+    far, early = ((step >= origin + horizon) & NEEDED).sum(), ((step < origin) & NEEDED).sum()
+    expected = [f"{far} of {ASKED} rows lie further ahead than the {horizon} steps that training looked at"] * int(
         far > 0
     )
     expected += [
-        f"{early} of {WHOLE} rows lie before the end of the known past, which the forecast makes use of"
+        f"{early} of {ASKED} rows lie before the end of the known past, which the forecast makes use of"
     ] * int(early > 0)
     assert found == [FILLED, *expected]
 

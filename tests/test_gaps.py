@@ -27,8 +27,8 @@ def test_gaps_that_training_never_had_are_told_and_are_unknown(config: dict[str,
     }
     made = tabcli.predict(run, holes)
     told = "\n".join(made.warnings)
-    assert "columns promo, kind, each: 20 of 120 values are missing, none were in training; taken as a value" in told
-    assert "table shops: 20 of 120 rows found no match: shop=3" in told
+    assert "columns promo, kind, each: 17 of 102 values are missing, none were in training; taken as a value" in told
+    assert "table shops: 17 of 102 rows found no match: shop=3" in told
     encoded = apply(run.run.fitted, holes).encoded.table
     assert (encoded.loc[gap.to_numpy(), "promo"] == UNKNOWN).all()
     assert (encoded[["promo", "kind"]] >= UNKNOWN).all().all()
@@ -60,7 +60,7 @@ def test_numbers_far_from_those_of_training_are_told_and_end_in_no_broken_run(
         assert not any("far from" in w for w in tabcli.predict(run, with_size(near)).warnings)
     for value in (900.0, -200.0):
         told = tabcli.predict(run, with_size(value)).warnings
-        assert f"column size: 20 of 120 values lie far from the 10 … 60 that prep saw, such as {value:g}: " in str(told)
+        assert f"column size: 17 of 102 values lie far from the 10 … 60 that prep saw, such as {value:g}: " in str(told)
     with pytest.raises(DataError, match=r"for 17 of 120 rows; column size: 1e\+300, where prep saw 10 … 60") as error:
         tabcli.predict(run, with_size(1e300))
     assert error.value.hint == "correct these values, or leave them empty"

@@ -301,7 +301,7 @@ def _put_together(
     sums = pd.DataFrame([pair for r in results for pair in r["by_date"]], columns=["date", "sum"])
     by_date = sums.assign(date=pd.to_datetime(sums["date"])).groupby("date")["sum"].sum()
     tables = rows_in_order(names, rows.parts.n_read)
-    warnings = sentences(noted, counts["rows"], loaded)
+    warnings = sentences(noted, counts["rows"] - counts["zero"], loaded)
     if out is None:
         return ForecastOfShards(pd.concat(tables, ignore_index=True), counts, warnings, by_date)
     first: list[pd.DataFrame] = []

@@ -10,10 +10,10 @@ from tabcli.arrays import BoolArray, IntArray
 from tabcli.artifacts.contents import Run
 from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.evaluation.scatter import NEW
-from tabcli.pipeline.apply import Applied
+from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.pipeline.encoding import known_series
 from tabcli.pipeline.future import closed_weekdays, ended_series, open_steps
-from tabcli.preprocessing.categorical import UNKNOWN
+from tabcli.preprocessing.categorical import UNKNOWN, count_codes
 
 
 def ended_notes(run: Run) -> list[str]:
@@ -89,7 +89,8 @@ def merge_noted(parts: Iterable[Iterable[Noted]]) -> list[Noted]:
 
 def notes_on(applied: Applied, run: Run) -> list[str]:
     """A sentence for each thing that a careful reader of this forecast must know."""
-    return sentences(noted_on(applied, run), len(applied.rows), run)
+    n_needed = int((~zero_rows(applied, run.fitted.config)).sum())
+    return sentences(noted_on(applied, run), n_needed, run)
 
 
 def noted_on(
@@ -97,27 +98,30 @@ def noted_on(
 ) -> list[Noted]:
     """What a careful reader of this forecast must know, in the order of `KINDS`.
 
-    `numbers`: of the rows among all that are forecast, int64 (n,). `until`: the last date of all these.
+    Rows that are 0 by rule need no forecast: what is strange in them is not counted. `numbers`: of the rows among all
+    that are forecast, int64 (n,). `until`: the last date of all these.
     """
     rows = np.arange(len(applied.rows)) if numbers is None else numbers
     config, encoded = run.fitted.config, applied.encoded
+    needed = ~zero_rows(applied, config)
     noted = []
     keyed = [c for c in map(input_column, config.series) if c in encoded.table.columns]
     if keyed:
-        unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy()
+        unknown = (encoded.table[keyed] == UNKNOWN).any(axis=1).to_numpy() & needed
         if unknown.any():
             series = applied.rows.loc[unknown, list(config.series)].drop_duplicates()
             shown = [" ".join(map(str, row)) for row in series.head(MOST_EXAMPLES).itertuples(index=False)]
             examples = dict(zip(shown, rows[series.index[:MOST_EXAMPLES]].tolist(), strict=True))
             noted.append(Noted("new series", int(unknown.sum()), n_series=len(series), examples=examples))
-    noted += _gaps(applied, run)
+    noted += _gaps(applied, run, needed)
     noted += [Noted("taken", n, c, i) for i, (c, n) in enumerate(applied.filled_inputs.items()) if n]
     if run.snapshot is not None:
         ahead = encoded.table[ROW + "step"].to_numpy() - run.snapshot.origin
         for kind, found in (("beyond", ahead >= run.snapshot.spec.horizon), ("before", ahead < 0)):
-            if found.any():
-                noted.append(Noted(kind, int(found.sum())))
-    return noted + _unmatched(applied, run, rows) + _unseen_plan(applied, run, until) + _far(applied, run)
+            if (found & needed).any():
+                noted.append(Noted(kind, int((found & needed).sum())))
+    noted += _unmatched(applied, run, rows, needed)
+    return noted + _unseen_plan(applied, run, until) + _far(applied, run, needed)
 
 
 KINDS = (
@@ -128,7 +132,7 @@ KINDS = (
 
 
 def sentences(noted: Sequence[Noted], n_rows: int, run: Run) -> list[str]:
-    """What is noted of n rows in words."""
+    """What is noted of the n rows that are not 0 by rule, in words."""
     fitted = run.fitted
     gaps = [n for n in noted if n.kind in ("unknown", "missing", "filled")]
     made, said = [], False
@@ -202,10 +206,11 @@ class FarValues:
         return f"column {self.column}: {self.example:g}, where prep saw {self.low:g} … {self.high:g}"
 
 
-def far_values(applied: Applied, run: Run, by: float = 1.0) -> list[FarValues]:
+def far_values(applied: Applied, run: Run, by: float = 1.0, among: BoolArray | None = None) -> list[FarValues]:
     """The far values of each continuous input that a table has.
 
     `by`: how far beyond those that prep read, as a share of the distance of the largest of these from the least.
+    `among`: in which rows they are looked for, bool (n,); by default in all.
     """
     found, table = [], applied.features.table
     profiles = {c: p for columns in run.fitted.contract.tables.values() for c, p in columns.items()}
@@ -219,18 +224,19 @@ def far_values(applied: Applied, run: Run, by: float = 1.0) -> list[FarValues]:
         values = table[column].to_numpy(dtype="float64")
         reach = by * (float(high) - float(low))
         far = np.isfinite(values) & ((values > high + reach) | (values < low - reach))
+        far = far if among is None else far & among
         if far.any():
             worst = values[far][np.argmax(np.abs(values[far]))]
             found.append(FarValues(column, float(low), float(high), far, float(worst)))
     return found
 
 
-def _far(applied: Applied, run: Run) -> list[Noted]:
+def _far(applied: Applied, run: Run, needed: BoolArray) -> list[Noted]:
     """Numbers far from those of training: a network does not know what follows from them."""
     columns = run.fitted.preprocessor.continuous
     return [
         Noted("far", int(far.rows.sum()), far.column, columns.index(far.column), value=far.example)
-        for far in far_values(applied, run)
+        for far in far_values(applied, run, among=needed)
     ]
 
 
@@ -244,21 +250,18 @@ def _far_text(noted: Noted, n_rows: int, run: Run) -> str:
     )
 
 
-def _gaps(applied: Applied, run: Run) -> list[Noted]:
-    """Values that training never saw, and missing values in columns that had none in training."""
-    config, encoded, noted = run.fitted.config, applied.encoded, []
-    for i, (column, counts) in enumerate(encoded.codes.items()):
-        if counts["unknown"] and column not in config.series:
-            noted.append(Noted("unknown", counts["unknown"], column, i))
-    with_missing = run.fitted.preprocessor.categorify.with_missing_
-    for i, (column, counts) in enumerate(encoded.codes.items()):
-        if counts["missing"] and column not in with_missing:
-            noted.append(Noted("missing", counts["missing"], column, i))
-    flagged = run.fitted.preprocessor.fill_missing.flagged_
-    for i, (column, n) in enumerate(encoded.filled.items()):
-        if n and column not in flagged:
-            noted.append(Noted("filled", n, column, i))
-    return noted
+def _gaps(applied: Applied, run: Run, needed: BoolArray) -> list[Noted]:
+    """Values that training never saw, and missing values in columns that had none in training, in the `needed` rows."""
+    config, fitted, table = run.fitted.config, run.fitted.preprocessor, applied.features.table
+    odd = [c for c, counts in applied.encoded.codes.items() if any(counts.values())]
+    codes = {c: count_codes(fitted.categorify.codes(table[c], c)[needed]) for c in odd}
+    filled = {c: fitted.fill_missing.filled(table[c], c)[1] & needed for c, n in applied.encoded.filled.items() if n}
+    counted = [("unknown", c, counts["unknown"]) for c, counts in codes.items() if c not in config.series]
+    counted += [("missing", c, counts["missing"]) for c, counts in codes.items()]
+    counted += [("filled", c, int(rows.sum())) for c, rows in filled.items()]
+    usual = {"unknown": (), "missing": fitted.categorify.with_missing_, "filled": fitted.fill_missing.flagged_}
+    places = {c: i for columns in (fitted.categorical, fitted.continuous) for i, c in enumerate(columns)}
+    return [Noted(kind, n, c, places[c]) for kind, c, n in counted if n and c not in usual[kind]]
 
 
 def _gap_text(noted: Noted, n_rows: int) -> str:
@@ -324,20 +327,21 @@ def _plan_text(noted: Noted, run: Run) -> str:
     )
 
 
-def _unmatched(applied: Applied, run: Run, numbers: IntArray) -> list[Noted]:
-    """Rows that found no match in a lookup table; `value` is 1 where such rows were in training, too."""
+def _unmatched(applied: Applied, run: Run, numbers: IntArray, needed: BoolArray) -> list[Noted]:
+    """The `needed` rows that found no match in a lookup table; `value` is 1 where such rows were in training, too."""
     fitted, noted = run.fitted, {}
     seen = {*fitted.preprocessor.categorify.with_missing_, *fitted.preprocessor.fill_missing.flagged_}
+    table = applied.features.table
     for i, join in enumerate(fitted.config.joins):
         n = applied.features.unmatched.get(join.table, 0)
         inputs = {*fitted.preprocessor.categorical, *fitted.preprocessor.continuous} - {*join.on, join.as_of}
         brought = [c for c in fitted.contract.tables[join.table] if c in inputs]
+        gone = np.logical_and.reduce([needed, *(table[c].isna().to_numpy() for c in brought)]) if n else needed
+        n = min(n, int(gone.sum())) if brought or n == len(needed) else 0
         if not n:
             continue
         examples: dict[str, int] = {}
         if brought and join.on:
-            table = applied.features.table
-            gone = np.logical_and.reduce([table[c].isna().to_numpy() for c in brought])
             keys = table.frame(join.on).set_axis(numbers)[gone].drop_duplicates().head(MOST_EXAMPLES)
             shown = [", ".join(f"{k}={v}" for k, v in row.items()) for row in keys.to_dict("records")]
             examples = dict(zip(shown, keys.index.tolist(), strict=True))

@@ -134,11 +134,12 @@ def forecast(
         table[list(bounds)] = found if overrides is None else overrides.bounds(found, values)
     noted = noted_on(applied, run, numbers, until)
     on_bounds = noted_on_bounds(run, applied) if bounds else []
-    notes = sentences(noted, len(table), run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
-    notes += sentences(on_bounds, len(table), run)
+    zero = zero_rows(applied, config)
+    n_needed = int((~zero).sum())
+    notes = sentences(noted, n_needed, run) + ([] if made is None else [*ended_notes(run), *closed_notes(run)])
+    notes += sentences(on_bounds, n_needed, run)
     notes += [] if overrides is None else overrides.notes(values, bool(bounds))
     totals = _totals(run, applied, final, wanted, part)
-    zero = zero_rows(applied, config)
     review = None
     if wanted.review is not None:
         before = _own_past(run, data, applied)
