@@ -10,7 +10,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from tabcli.cli.app import app
+from tabcli.config.data import Table
 from tabcli.config.yaml12 import parse_yaml
+from tabcli.tables.reading import read_table
 
 N = 120
 
@@ -193,6 +195,107 @@ def test_numbers_that_may_be_thousands_are_asked(
     assert config["tables"]["train"]["thousands"] == group
     config, _ = begun(folder, "--read", f"decimal={group}")
     assert config["tables"]["train"].get("thousands") is None
+
+
+NARROW, UNBROKEN = "\u202f", "\u00a0"
+PARTED: dict[str, tuple[str, str, str, dict[str, str]]] = {  # decimal, thousands, after a number, what init finds
+    "1 234,56": (",", " ", "", {"decimal": ",", "thousands": " "}),
+    "1 234,56, unbroken": (",", UNBROKEN, "", {"decimal": ",", "thousands": " "}),
+    "1 234,56, narrow": (",", NARROW, "", {"decimal": ",", "thousands": " "}),
+    "1 234.56": (".", " ", "", {"thousands": " "}),
+    "1.234,56": (",", ".", "", {"decimal": ",", "thousands": "."}),
+    "1'234.56": (".", "'", "", {"thousands": "'"}),
+    "1’234.56": (".", "\u2019", "", {"thousands": "'"}),
+    "1 234,56 €": (",", " ", " €", {"decimal": ",", "thousands": " "}),
+    "1 234,56 €, unbroken": (",", NARROW, f"{UNBROKEN}€", {"decimal": ",", "thousands": " "}),
+}
+
+
+def grouped(values: pd.Series, decimal: str, thousands: str, digits: int = 2) -> pd.Series:
+    """Numbers as texts, as a country writes them."""
+    signs = str.maketrans({",": thousands, ".": decimal})
+    return values.map(lambda value: f"{value:,.{digits}f}".translate(signs))
+
+
+@pytest.mark.parametrize("style", PARTED)
+def test_numbers_with_spaces_or_apostrophes_between_thousands_are_found(tmp_path: Path, style: str) -> None:
+    """Some below 0; and a column of codes beside them, which stays one of texts."""
+    decimal, thousands, unit, options = PARTED[style]
+    table = sales()
+    values = (table["sales"] * 51.13 * np.where(table.index % 7 == 3, -1, 1)).round(2)
+    article = [f"12 34{i % 5}" for i in range(len(table))]
+    made = table.assign(article=article, sales=grouped(values, decimal, thousands) + unit)
+    folder = folder_of(tmp_path, made.to_csv(index=False, sep=";"))
+    config, said = begun(folder)
+    spec = dict(config["tables"]["train"])
+    dtypes = spec.pop("dtypes", {})
+    assert spec == {"file": "sales.csv", **options}
+    assert dtypes == ({"article": "str"} if options["thousands"] == " " else {}) | ({"sales": "amount"} if unit else {})
+    assert config["target"]["column"] == "sales"
+    assert "article" in said
+    assert "12 340" in said, "what is not sure is told"
+    read = read_table(folder / "sales.csv", Table.model_validate(config["tables"]["train"]), name="sales")
+    np.testing.assert_array_equal(read["sales"], values)
+    assert read["article"].astype("str").tolist() == article
+
+
+@pytest.mark.parametrize("thousands", [" ", UNBROKEN, NARROW, "'"])
+def test_whole_numbers_of_different_lengths_are_numbers(tmp_path: Path, thousands: str) -> None:
+    table = sales()
+    values = table["sales"] * 9
+    folder = folder_of(tmp_path, table.assign(sales=grouped(values, ".", thousands, 0)).to_csv(index=False))
+    config, said = begun(folder)
+    assert config["tables"]["train"] == {"file": "sales.csv", "thousands": "'" if thousands == "'" else " "}
+    assert f"{'apostrophes' if thousands == chr(39) else 'spaces'} between thousands in sales" in said
+
+
+def test_what_may_be_codes_is_no_number_until_it_is_said_so(tmp_path: Path) -> None:
+    table = sales()
+    codes = grouped(table["sales"] + 12300, ".", " ", 0)
+    folder = folder_of(tmp_path, table.assign(sales=codes).to_csv(index=False))
+    said = run("init", folder, "--out", tmp_path / "c.yaml", code=2).stderr
+    assert "sales looks like codes such as 12 400, or numbers: then --read 'thousands= '" in said
+    for words in (["--read", "thousands= "], ["--target", "sales"]):
+        config, _ = begun(folder, *words)
+        assert config["tables"]["train"] == {"file": "sales.csv", "thousands": " "}
+    zeros = codes.str.replace("12 4", "012 4")
+    folder = folder_of(tmp_path, table.assign(sales=zeros).to_csv(index=False))
+    run("init", folder, "--out", tmp_path / "c.yaml", "--target", "sales", code=2)
+
+
+def test_columns_called_alike_are_all_numbers_or_none(tmp_path: Path) -> None:
+    """A column for each shop: those of one shop are all of one length, as codes are."""
+    days = pd.date_range("2019-02-01", periods=N)
+    wide = pd.DataFrame({"date": days})
+    for shop in range(1, 5):
+        wide[f"shop_{shop}"] = grouped(pd.Series(500 + (np.arange(N) * 7 % 300) + 12000 * (shop == 2)), ".", " ", 0)
+    wide["shop_3"] = grouped(pd.Series(900 + np.arange(N) * 7 % 300), ".", " ", 0)
+    config, said = begun(folder_of(tmp_path, wide.to_csv(index=False)), "--wide")
+    assert "dtypes" not in config["tables"]["train"]
+    assert "codes" not in said
+
+
+def test_an_answer_that_is_half_of_what_is_needed_is_met_with_the_rest(tmp_path: Path) -> None:
+    table = sales()
+    folder = folder_of(
+        tmp_path, table.assign(sales=grouped(table["sales"] * 9.7, ",", " ")).to_csv(index=False, sep=";")
+    )
+    said = run("init", folder, "--out", tmp_path / "c.yaml", "--read", "decimal=,", code=2).stderr
+    assert "sales looks like numbers such as 970,00: --read decimal=, --read 'thousands= '" in said
+
+
+@pytest.mark.parametrize(("text", "options"), [("1 234,5", 'thousands: " "'), ("1’234,5", 'thousands: "\'"')])
+def test_numbers_with_spaces_do_not_become_categories_unasked(tmp_path: Path, text: str, options: str) -> None:
+    table = sales()
+    folder = folder_of(tmp_path, table.assign(price=[f"{n},5" for n in table["sales"]]).to_csv(index=False, sep=";"))
+    begun(folder)
+    written = (folder / "sales.csv").read_text(encoding="utf-8").replace("136,5", text)
+    (folder / "sales.csv").write_text(written, encoding="utf-8")
+    plain = (tmp_path / "c.yaml").read_text(encoding="utf-8").replace("decimal: ','", "delimiter: ';'")
+    (tmp_path / "c.yaml").write_text(plain, encoding="utf-8")
+    said = run("prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "p3", code=4).stderr
+    assert "column 'price'" in said
+    assert f'for this table set `decimal: ","` and `{options}`' in said
 
 
 def test_amounts_of_money_and_percentages_are_numbers(tmp_path: Path) -> None:

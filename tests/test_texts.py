@@ -106,10 +106,21 @@ def test_a_space_between_thousands_may_be_one_that_does_not_break() -> None:
     assert made.tolist() == [1234.5, 1234.0, 2000.0]
 
 
+@pytest.mark.parametrize("text", ["0 345", "012 345", "0\u202f345"])
+def test_leading_zeros_before_a_space_are_not_lost(text: str) -> None:
+    spec = Table(file="", thousands=" ")
+    assert kind_of(infer(texts(text, "1 234"), spec)) == "text"
+    assert kind_of(infer(texts("0", "1 234"), spec)) == "int"
+    with pytest.raises(DataError, match="1 of 2 rows hold no number"):
+        to_numbers(texts(text, "1 234"), "t", numerals=Numerals(".", " "))
+
+
 def test_lists_of_months_are_not_taken_for_decimal_commas() -> None:
     assert decimal_comma(texts("1,7", "4,10")) is None
     assert decimal_comma(texts("1,7", "4,13")) == Numerals(",")
     assert decimal_comma(texts("1.234,5")) == Numerals(",", ".")
+    assert decimal_comma(texts("1 234,5", "0,5")) == Numerals(",", " ")
+    assert decimal_comma(texts("1\u2019234,5")) == Numerals(",", "'")
     assert decimal_comma(texts("a,b")) is None
 
 

@@ -1,8 +1,10 @@
 """How a file is written: which lines are rows, its numbers, its dates. What may mean two things is asked."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import cast
 
 import numpy as np
@@ -29,7 +31,7 @@ from tabcli.tables.moments import (
 from tabcli.tables.parts import TEXT_ENDINGS
 from tabcli.tables.reading import read_table
 from tabcli.tables.rows import with_columns
-from tabcli.tables.texts import Numerals, are_amounts, infer, number_styles, numerals_of
+from tabcli.tables.texts import Numerals, are_amounts, infer, may_be_codes, number_styles, numerals_of
 
 _MOMENT_NAME = re.compile(r"(?i)date|datum|time|day|week|month|period|stamp|^ds$|^ts$|^t$|quarter|year|jahr")
 
@@ -90,19 +92,21 @@ def _with_numbers(path: Path, source: FolderTable, hints: InitHints) -> FolderTa
         return source
     spec, notes, looks = source.spec.copy(), list(source.notes), dict(source.looks)
     texts = {c: source.table[c] for c in source.kinds.only("text")}
-    styles = {c: found for c, column in texts.items() if (found := number_styles(column))}
+    styles = {c: found for c, column in texts.items() if (found := number_styles(column, target=c == hints.target))}
     points = [c for c, found in styles.items() if found[-1] == Numerals()]  # 1.201 beside 901
     if styles and not {"decimal", "thousands"} & {*hints.reading}:
         style = _one_style(path, source, styles, hints)
-        if style != Numerals():
-            if style.decimal != ".":
-                spec["decimal"] = style.decimal
-            if style.thousands:
-                spec["thousands"] = style.thousands
-            what = "decimal commas" if style.decimal == "," else "commas between thousands"
-            notes.append(f"{what} in {', '.join(styles)}")
+        spec = cast(Spec, spec | _style_keys(style))
+        notes += [f"{_style_words(style)} in {', '.join(styles)}"] if style != Numerals() else []
     numerals = numerals_of(Table.model_validate(spec))
     dtypes = {c: "float" for c in points if numerals == Numerals() and "dtypes" not in hints.reading}
+    for name in _codes(texts, styles, hints):
+        example = texts[name].dropna().iloc[0]
+        if numerals.thousands == " ":
+            dtypes[name] = "str"
+            notes.append(f"{name} holds codes such as {example}: kept as texts. CHECK")
+        else:
+            looks[name] = f"codes such as {example}, or numbers: then --read {quote('thousands= ')}"
     for name, column in texts.items():
         read = infer(column, Table.model_validate(spec))
         if name in dtypes or not is_text(read):
@@ -112,14 +116,27 @@ def _with_numbers(path: Path, source: FolderTable, hints: InitHints) -> FolderTa
             notes.append(f"{name} holds amounts such as {column.dropna().iloc[0]}: read as numbers. CHECK")
         elif faulty := _faulty_number(column, numerals):
             looks[name] = faulty
+        elif name in styles:
+            looks[name] = f"numbers such as {column.dropna().iloc[0]}: {_style_options(styles[name][0])}"
     if dtypes:
         spec["dtypes"] = dtypes
     table = _read(path, spec) if spec != source.spec else source.table
     return FolderTable(source.name, spec, table, tuple(notes), looks)
 
 
+def _codes(texts: dict[str, pd.Series], numbers: Iterable[str], hints: InitHints) -> list[str]:
+    """Columns of texts such as 12 345 that are taken for codes: those that are not called like `numbers`, as shop_2."""
+    if "thousands" in hints.reading:
+        return []
+    alike = {re.sub(r"\d+", "", name) for name in numbers}
+    return [c for c, column in texts.items() if may_be_codes(column) and re.sub(r"\d+", "", c) not in alike]
+
+
 def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]], hints: InitHints) -> Numerals:
     """How the file writes its numbers: what all its columns agree on."""
+    parted = next((sign for found in styles.values() for sign in [found[0].thousands] if sign in (" ", "'")), None)
+    if parted:  # then a comma or a point is the decimal sign
+        return _one_parted(styles, parted)
     shared = [s for s in next(iter(styles.values())) if all(s in found for found in styles.values())]
     commas = {s.decimal for s in shared} == {",", "."} and len(shared) == 2
     if len(shared) <= 1:
@@ -137,6 +154,34 @@ def _one_style(path: Path, source: FolderTable, styles: dict[str, list[Numerals]
     if answer.startswith("thousands"):
         return Numerals(",", ".") if group == "." else Numerals(".", ",")
     return Numerals() if group == "." else Numerals(",")
+
+
+def _one_parted(styles: dict[str, list[Numerals]], parted: str) -> Numerals:
+    """The style that all columns of a file agree on which parts its thousands by spaces or apostrophes.
+
+    Where no column has a fraction, with a decimal point; where they do not agree, that of the most columns.
+    """
+    decimals = [{s.decimal for s in found if s.thousands in (None, parted)} for found in styles.values()]
+    return Numerals(max(".,", key=lambda point: sum(point in found for found in decimals)), parted)
+
+
+def _style_keys(style: Numerals) -> dict[str, str]:
+    """What a config says of how numbers are written."""
+    keys = {"decimal": style.decimal} if style.decimal != "." else {}
+    return keys | ({"thousands": style.thousands} if style.thousands else {})
+
+
+def _style_words(style: Numerals) -> str:
+    """What is said of how numbers are written."""
+    between = {" ": "spaces", "'": "apostrophes"}.get(style.thousands or "")
+    words = [f"{between} between thousands"] if between else []
+    words += ["decimal commas"] if style.decimal == "," else [] if between else ["commas between thousands"]
+    return " and ".join(words)
+
+
+def _style_options(style: Numerals) -> str:
+    """The options that say how numbers are written."""
+    return " ".join(f"--read {quote(f'{key}={sign}')}" for key, sign in _style_keys(style).items())
 
 
 def _is_comma_separated(path: Path, source: FolderTable) -> bool:

@@ -60,7 +60,7 @@ def _no_numbers(train: FolderTable, column: str) -> UsageError:
     kind = train.kinds[column]
     hint = {
         "bool": "write 0 and 1 in their place",
-        "text": "write numbers there; amounts such as 3 % or 5 EUR are read by --read dtypes={" + column + ": amount}",
+        "text": "write numbers there; amounts such as 3 % or 5 EUR are found where all rows have such",
     }.get(kind, "numbers: " + (", ".join(c for c in train.kinds.numbers) or "none"))
     if not len(there):
         return UsageError(f"--target {column}: no row of {train.file} has a value there", hint=hint)

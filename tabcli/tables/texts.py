@@ -3,7 +3,7 @@
 A column of texts becomes numbers, bools or dates only if every value can be one without losing anything. What might
 mean two things stays text, and using it as a number or a date is refused with the row and the option that decides:
 
-    1.234,56   text, until `decimal: ","` and `thousands: "."` say how numbers are written
+    1.234,56   text, until `decimal: ","` and `thousands: "."` say how numbers are written; so is 1 234,56
     1.234      text where all others are whole numbers below 1000: then the point may stand for thousands
     03/04/15   no date, until `day_first` or `date_format` says which part is the day
     00123      text: a number would lose the zeros; `dtypes: {column: int}` says that they do not matter
@@ -36,6 +36,11 @@ BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 
 # --------------------------------------------------------------------------------------------- numbers
 
+_BETWEEN = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}
+"""The characters between thousands: for a space also the narrow ones and those that do not break."""
+
+_SPACE = r"[\s\x{00a0}\x{2009}\x{202f}]"
+
 
 @dataclass(frozen=True)
 class Numerals:
@@ -46,8 +51,8 @@ class Numerals:
 
     @property
     def _between(self) -> str:
-        """The characters between thousands: for a space also the narrow ones and those that do not break."""
-        return " \u00a0\u2009\u202f" if self.thousands == " " else str(self.thousands)
+        """The characters between thousands."""
+        return _BETWEEN.get(str(self.thousands), str(self.thousands))
 
     def _patterns(self) -> tuple[str, str, str]:
         """Of a whole number, of any number, and of one whose exponent cannot be a part of a code."""
@@ -92,7 +97,7 @@ PLAIN = Numerals()
 def _lose_something(levels: pa.Array, whole: BoolArray, *, to_float: bool) -> BoolArray:
     """Which whole numbers an int64 would not give back: those with leading zeros, or with too many digits."""
     too_long = r"\d{16}" if to_float else r"\d{19}"
-    return whole & (matching(levels, r"^\s*[-+]?0\d") | matching(levels, too_long))
+    return whole & (matching(levels, r"^\s*[-+]?0\D?\d") | matching(levels, too_long))
 
 
 def _maybe_thousands(levels: pa.Array, numerals: Numerals) -> bool:
@@ -168,8 +173,9 @@ def not_numeric_error(
 _CURRENCY = r"(?:[$€£¥₹]|R\$|zł|kr\.?|[A-Z]{2,3}\$|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|Rs\.?)"
 
 _AMOUNT = (
-    rf"^\s*{_CURRENCY}?\s*(?P<open>\()?\s*(?P<sign>[-+\x{{2212}}])?\s*{_CURRENCY}?\s*(?P<sign2>[-+\x{{2212}}])?\s*"
-    rf"(?P<n>[\d.,'\s\x{{00a0}}\x{{202f}}]*\d[\d.,]*)\s*(?:{_CURRENCY}|%)?\s*(?P<close>\))?\s*$"
+    rf"^{_SPACE}*{_CURRENCY}?{_SPACE}*(?P<open>\()?{_SPACE}*(?P<sign>[-+\x{{2212}}])?{_SPACE}*{_CURRENCY}?{_SPACE}*"
+    rf"(?P<sign2>[-+\x{{2212}}])?{_SPACE}*(?P<n>[\d.,'\s\x{{00a0}}\x{{2009}}\x{{202f}}\x{{2019}}]*\d[\d.,]*)"
+    rf"{_SPACE}*(?:{_CURRENCY}|%)?{_SPACE}*(?P<close>\))?{_SPACE}*$"
 )
 
 _MINUS = pa.array(["-", "\u2212"])
@@ -203,17 +209,38 @@ def are_amounts(column: Column, numerals: Numerals) -> bool:
     return bool(len(levels)) and bool(numerals.are_numbers(amount_levels(levels).fill_null("")).all())
 
 
-def number_styles(column: Column) -> list[Numerals]:
-    """All ways in which every text of a column, plain or an amount, is a number with a comma, or with points between
-    thousands.
+_PARTED = rf"\d[{''.join(_BETWEEN.values())}]\d{{3}}(\D|$)"
+"""Thousands with a space or an apostrophe before them."""
 
-    1,201 beside 901: with a decimal comma, or one between thousands. None where there is no such sign, or a list of
-    two months such as 1,7.
+_CODED = r"^[1-9]\d{0,2}( \d{3})+$"
+
+
+def may_be_codes(column: Column) -> bool:
+    """Whether all texts of a column are like 12 345 and of one length: whole numbers, or codes written in parts."""
+    levels = levels_of(set_missing(column, MISSING_NUMBERS))
+    alike = len(pc.unique(pc.utf8_length(levels))) == 1
+    return alike and bool(matching(levels, _CODED).all())
+
+
+def number_styles(column: Column, *, target: bool = False) -> list[Numerals]:
+    """All ways in which every text of a column, plain or an amount, is a number with a comma, or with points, spaces or
+    apostrophes between thousands.
+
+    1,201 beside 901: with a decimal comma, or one between thousands. None where there is no such sign, a list of
+    two months such as 1,7, or what `may_be_codes`, unless it is the `target`.
     """
     levels = levels_of(set_missing(column, [*MISSING_NUMBERS, "-"]))
     bare = amount_levels(levels).fill_null("")
     if not len(levels) or not matching(bare, r"\d").all() or matching(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():
         return []
+    if matching(bare, _PARTED).any():
+        if may_be_codes(column) and not target:
+            return []
+        return [
+            style
+            for style in (Numerals(point, sign) for sign in _BETWEEN for point in (".", ","))
+            if style.are_numbers(bare).all() and not _lose_something(bare, style.are_whole(bare), to_float=False).any()
+        ]
     if not matching(bare, ",").any():
         if _maybe_thousands(bare, PLAIN):
             return [Numerals(",", "."), PLAIN]
@@ -226,12 +253,12 @@ def number_styles(column: Column) -> list[Numerals]:
 
 
 def decimal_comma(column: Column) -> Numerals | None:
-    """How the column's numbers are written if it is with a decimal comma, as in 1.234,5; else None."""
+    """How the column's numbers are written if it is with a decimal comma, as in 1.234,5 and 1 234,5; else None."""
     levels = levels_of(set_missing(column, MISSING_NUMBERS))
     comma = matching(levels, ",")
     if not comma.any() or matching(levels, "^(1[0-2]|[1-9]),(1[0-2]|[1-9])$").all():  # none, or lists of two months
         return None
-    for style in (Numerals(","), Numerals(",", ".")):
+    for style in (Numerals(","), Numerals(",", "."), Numerals(",", " "), Numerals(",", "'")):
         if style.are_numbers(levels).all():
             return style
     return None
@@ -246,7 +273,7 @@ def _number_hint(levels: pa.Array, name: str, numerals: Numerals) -> str:
     elif numerals.are_numbers(levels).all():
         return f"if they are numbers all the same, say so: `dtypes: {{{name}: float}}` for this table"
     styles = [Numerals(",", "."), Numerals(",", None), Numerals(".", ","), Numerals(",", " "), Numerals(".", " ")]
-    styles.append(Numerals(".", "'"))
+    styles += [Numerals(".", "'"), Numerals(",", "'")]
     found = [s for s in styles if s.are_numbers(levels).all()]
     plain = {s for s in found if s.thousands is None}
     found = [s for s in found if not (s.thousands and replace(s, thousands=None) in plain)]  # the simpler one does
