@@ -341,7 +341,7 @@ def test_a_network_that_learned_nothing_leaves_the_forecast_to_the_naive_one(poo
     assert floor.share == 1.0
     assert floor.gain > 0.5
     assert run.metrics.score <= 1.05 * run.metrics.baseline.score
-    assert run.metrics.expected == pytest.approx(np.mean([w.score for w in run.metrics.windows]))
+    assert run.metrics.expected == pytest.approx(np.mean([w.usual for w in run.metrics.windows]))
     columns = ["shop", "day"]
     made = tabcli.predict(tmp_path / "run", data=folder, columns=columns).table
     again = tabcli.predict(run, data=folder, columns=columns).table

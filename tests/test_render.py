@@ -204,6 +204,18 @@ def test_train_word_for_word() -> None:
     ]
 
 
+def test_rows_that_decide_a_window_are_told_beside_what_is_expected() -> None:
+    rare = {"usual": 0.115, "rare": 1, "worst": "shop 7, 2015-07-01"}
+    dates = {"start": "2015-06-20T00:00:00", "end": "2015-08-06T00:00:00"}
+    lines = list(render_train(train_result(windows=[{**dates, **window(0.13, 0.08, -0.02), **rare}])))
+    assert lines[-2] == (
+        "               in the window to 2015-08-06 one of 100 rows errs more than twice as far as any of another "
+        "(most: shop 7, 2015-07-01): with just twice that error it counts as 11.50 %"
+    )
+    little = {**dates, **window(0.13, 0.08, -0.02), **rare, "usual": 0.129}
+    assert not any("2015-08-06 one" in line for line in render_train(train_result(windows=[little])))
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [

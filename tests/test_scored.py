@@ -196,7 +196,9 @@ def test_records_survive_json_to_the_last_bit(loss: float, score: float, network
     record = EpochRecord(n, 0.01, loss, {"valid_loss": loss, "valid_wape": score}, "valid_wape", 1.5, network)
     assert EpochRecord.from_state(json.loads(json.dumps(record.to_state()))) == record
     assert record.score == score
-    window = WindowScore(pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01"), n, 2, score, loss, -score)
+    window = WindowScore(
+        pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01"), n, 2, score, loss, -score, loss, 3, "shop 1, 2024-01-05"
+    )
     assert WindowScore.from_state(json.loads(json.dumps(window.to_state()))) == window
     naive = Baseline("wape", ("shop",), {"the median": loss, "the last value": score})
     assert Baseline.from_state(json.loads(json.dumps(naive.to_state())), "wape") == naive

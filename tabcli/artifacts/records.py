@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabcli.artifacts.summary import Baseline, BaselineState
 from tabcli.evaluation.calibration import Calibration
+from tabcli.evaluation.naming import score_text
 from tabcli.floor.blend import NO_FLOOR, Floor, FloorState
 
 
@@ -57,6 +58,9 @@ class WindowState(TypedDict):
     score: float
     wape: float | None
     bias: float | None
+    usual: NotRequired[float]
+    rare: NotRequired[int]
+    worst: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class WindowScore:
     """How the forecast of a past window came out.
 
     `start`, `end`: the first and last dates of its `n_rows` scored rows. `members`: how many networks forecast it.
-    `score`: the config's metric; `wape` and `bias` are fractions, NaN where all targets of the window are 0.
+    `score`: the config's metric; `wape` and `bias` are fractions, NaN where all targets of the window are 0. `usual`:
+    the metric where each of the `rare` rows, which err more than twice as far as any row of the calmest other window,
+    counts as if it erred just so; `worst`: the series and the date of the row that errs most, empty where none is rare.
     """
 
     start: pd.Timestamp
@@ -74,6 +80,17 @@ class WindowScore:
     score: float
     wape: float
     bias: float
+    usual: float
+    rare: int = 0
+    worst: str = ""
+
+    def few_text(self, metric: str) -> str:
+        """That a few rows decide the window, and what it is worth without them."""
+        rows = f"{self.rare:,} of {self.n_rows:,} rows err" if self.rare > 1 else f"one of {self.n_rows:,} rows errs"
+        return (
+            f"in the window to {self.end.date()} {rows} more than twice as far as any of another (most: "
+            f"{self.worst}): with just twice that error it counts as {score_text(metric, self.usual)}"
+        )
 
     def to_state(self) -> dict[str, object]:
         undefined = {name: None for name in ("wape", "bias") if np.isnan(getattr(self, name))}
@@ -83,7 +100,8 @@ class WindowScore:
     def from_state(cls, state: WindowState) -> "WindowScore":
         wape, bias = (np.nan if value is None else value for value in (state["wape"], state["bias"]))
         values = state["n_rows"], state["members"], state["score"], wape, bias
-        return cls(pd.Timestamp(state["start"]), pd.Timestamp(state["end"]), *values)
+        usual = state.get("usual", state["score"]), state.get("rare", 0), state.get("worst", "")
+        return cls(pd.Timestamp(state["start"]), pd.Timestamp(state["end"]), *values, *usual)
 
 
 @dataclass(frozen=True)
@@ -128,6 +146,9 @@ class TrainMetricsState(TypedDict):
     judge: NotRequired[int]
 
 
+FEW = 0.02
+"""Rare rows that make more than 2 % of a window's score are told."""
+
 LEAST = 0.03
 """A mean bias below 3 % brings no warning."""
 
@@ -139,13 +160,14 @@ class TrainMetrics:
     `metric`: what the run is judged by. `best_epoch`: of the first member. `validation`: the scores on the validation
     rows; after a refit those of the networks before it. `valid_rows`, `train_rows`: how many rows were scored and
     learned from. `calibration`, `floor`: of the forecast to come. `expected`, `expected_std`: mean and standard
-    deviation of the metric over the past `windows`, the newest of which comes first. `baseline`: naive forecasts of the
-    validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the calibration. `better`: by
-    how much less past forecasts err than the best naive ones, metric → fraction. `held`: which share of each past
-    window lay within the 80 % intervals that the other windows give; empty with a single window. `bounds`: how many
-    rows of whose target only a lower bound is known were learned beside the others; `unscored`: how many such rows lie
-    in the past windows, where they are in no score. `shards`: of so many the networks learned; then all scores and
-    windows, and both counts of bounds, are those of the series of shard `judge`, a random sample.
+    deviation of their `usual` scores over the past `windows`, the newest of which comes first. `baseline`: naive
+    forecasts of the validation rows. `seconds`: of all epochs. `judged_on`: how many windows decided on the
+    calibration. `better`: by how much less past forecasts err than the best naive ones, metric → fraction. `held`:
+    which share of each past window lay within the 80 % intervals that the other windows give; empty with a single
+    window. `bounds`: how many rows of whose target only a lower bound is known were learned beside the others;
+    `unscored`: how many such rows lie in the past windows, where they are in no score. `shards`: of so many the
+    networks learned; then all scores and windows, and both counts of bounds, are those of the series of shard `judge`,
+    a random sample.
     """
 
     metric: str
@@ -168,6 +190,11 @@ class TrainMetrics:
     unscored: int = 0
     shards: int = 1
     judge: int = 0
+
+    @property
+    def decided_by_few(self) -> list[WindowScore]:
+        """The windows of whose score rare rows make more than `FEW`."""
+        return [w for w in self.windows if w.usual < (1 - FEW) * w.score]
 
     @property
     def bias(self) -> tuple[float, bool]:

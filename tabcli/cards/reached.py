@@ -72,6 +72,8 @@ def results(known: Known) -> list[str]:
             f"{len(metrics.windows)} windows, each calibrated by older ones alone. The interval of a window comes from "
             f"the errors of the others.{silent}",
             "",
+            *(f"- {plain(w.few_text(metrics.metric))}" for w in metrics.decided_by_few),
+            *([""] if metrics.decided_by_few else []),
         ]
     return lines
 

@@ -150,6 +150,8 @@ def _past_windows(metrics: "TrainMetrics") -> Iterator[str]:
     spread = f" ± {score_text(name, metrics.expected_std)}" if n > 1 else ""
     windows = f"{n} past window{'s' if n > 1 else ''}"
     yield f"expected       {name.upper()} {score_text(name, metrics.expected)}{spread}, as in {windows}"
+    for w in metrics.decided_by_few:
+        yield f"               {w.few_text(name)}"
     mean, sure = metrics.bias
     if metrics.bounds:
         learned, unscored = f"{metrics.bounds:,}", f"{metrics.unscored:,}"

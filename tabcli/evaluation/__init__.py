@@ -4,6 +4,7 @@ naming           the names of metrics, and how values are written
 quantiles        the columns of quantiles and intervals
 metrics          what a forecast is judged by
 quantile_scores  what quantiles and intervals are worth
+rare             past windows in which a few rows decide
 calibration      the factor or shift that is best for a metric
 experience       how errors fall with what networks had learned from
 time_of_year     how uncertain a time of the year is

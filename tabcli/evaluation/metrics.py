@@ -216,6 +216,10 @@ def _sum(values: FloatArray) -> int:
     return exact_sum(values, np.ones(len(values), dtype="int64"))
 
 
+SQUARED = ("rmspe", "rmse", "rmsle")
+"""The metrics that are the root of a mean of squares, in which a single row can decide."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """The metric that a config judges by, with what it needs besides the actual and predicted values of n rows.
@@ -238,32 +242,37 @@ class Criterion:
             case name:
                 return METRICS[name](actual, predicted)
 
-    def tally(self, actual: FloatArray, predicted: FloatArray) -> Tally:
-        """What `score` makes the metric of, for n rows that may be a part of all, whose actual values it takes."""
-        scored = actual != 0 if self.metric in ("rmspe", "mape") else np.ones(len(actual), dtype=bool)
-        y, p = actual[scored], predicted[scored]
+    def losses(self, actual: FloatArray, predicted: FloatArray) -> FloatArray:
+        """What each row adds to the metric, float64 (n,): squares where it is a root, 0 where a row is not scored."""
+        y, p = actual, predicted
+        if self.metric in ("rmspe", "mape"):
+            errors = np.divide(y - p, y, out=np.zeros(len(y)), where=y != 0)
+            return errors**2 if self.metric == "rmspe" else np.abs(errors)
+        losses: FloatArray
         match self.metric:
-            case "rmspe":
-                errors = ((y - p) / y) ** 2
-            case "mape":
-                errors = np.abs((y - p) / y)
             case "rmse":
-                errors = (y - p) ** 2
+                losses = (y - p) ** 2
             case "rmsle":
-                errors = (np.log1p(y) - np.log1p(np.maximum(p, 0))) ** 2
+                losses = (np.log1p(y) - np.log1p(np.maximum(p, 0))) ** 2
             case "pinball":
-                errors = pinball_losses(y, p, self.quantile)
+                losses = pinball_losses(y, p, self.quantile)
             case "mase":
                 assert self.scale is not None
-                errors = np.abs(y - p) / self.scale
+                losses = np.abs(y - p) / self.scale
             case _:
-                errors = np.abs(y - p)
-        return Tally(_sum(errors), _sum(np.abs(y)) if self.metric == "wape" else len(y) << -UNIT)
+                losses = np.abs(y - p)
+        return losses
+
+    def tally(self, actual: FloatArray, predicted: FloatArray) -> Tally:
+        """What `score` makes the metric of, for n rows that may be a part of all, whose actual values it takes."""
+        n = np.count_nonzero(actual) if self.metric in ("rmspe", "mape") else len(actual)
+        weight = _sum(np.abs(actual)) if self.metric == "wape" else int(n) << -UNIT
+        return Tally(_sum(self.losses(actual, predicted)), weight)
 
     def score(self, tally: Tally) -> float:
         """The metric over all rows, correctly rounded but for a root: the same however the rows are cut."""
         mean = tally.errors / tally.weight
-        return float(np.sqrt(mean)) if self.metric in ("rmspe", "rmse", "rmsle") else mean
+        return float(np.sqrt(mean)) if self.metric in SQUARED else mean
 
     def check(self, actual: FloatArray, where: str) -> None:
         """Raises `DataError` with the count where the metric is not defined for these actual values."""

@@ -47,6 +47,7 @@ def facts_of(rows: ReportRows) -> RunFacts:
             f"{len(metrics.windows)} past windows, each forecast by networks that learned only from the rows before: "
             f"{name} {score_text(metrics.metric, metrics.expected)} on average."
         )
+        validation += [f"There, {w.few_text(metrics.metric)}." for w in metrics.decided_by_few]
     if metrics.refitted:
         validation.append("After that the networks were trained anew on all rows.")
     unmatched = {} if rows.prediction is None else rows.prediction.applied.features.unmatched

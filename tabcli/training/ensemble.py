@@ -20,12 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabcli.artifacts.contents import Prepared, Run
-from tabcli.artifacts.encoded_names import row_column
+from tabcli.artifacts.encoded_names import ROW, row_column
 from tabcli.artifacts.records import EnsembleScores, EpochRecord, TrainMetrics, WindowScore
 from tabcli.bundle import directories
 from tabcli.config.schema import Config
 from tabcli.evaluation.calibration import NO_CALIBRATION, Calibration, Errors, fit_calibration
 from tabcli.evaluation.metrics import scores_of
+from tabcli.evaluation.rare import usual_scores
 from tabcli.target_history.statistics import Snapshot
 from tabcli.training.floors import Blending, Floors, at_end, fit_floors
 from tabcli.training.inputs import Inputs, history_of, n_network_windows, scorer, window_of
@@ -192,16 +193,19 @@ def _window_scores(
     further members lower the error on the validation rows.
     """
     target, name, found = prepared.fitted.target, row_column(prepared.fitted.config.date), []
+    windows = range(max(1, len(by_window) - 1))
     few = len(by_window[-1])
     single = floor(_mean_of(by_window[0][:few]))
     newest = errors[0]
     gain = newest.criterion(newest.actual, older[0].forecasts(target, newest.outputs)) / max(
         newest.criterion(newest.actual, older[0].forecasts(target, single)), np.finfo("float64").tiny
     )
-    for k in range(max(1, len(by_window) - 1)):
-        forecasts = older[k].forecasts(target, errors[k].outputs)
-        criterion = prepared.criterion(window_of(prepared, k).scored)
-        dates, scores = window_of(prepared, k).scored[name], scores_of(errors[k].actual, forecasts)
+    forecasts = [older[k].forecasts(target, errors[k].outputs) for k in windows]
+    criteria = [prepared.criterion(window_of(prepared, k).scored) for k in windows]
+    usual = usual_scores(criteria, [errors[k].actual for k in windows], forecasts)
+    for k in windows:
+        scored = window_of(prepared, k).scored
+        dates, scores = scored[name], scores_of(errors[k].actual, forecasts[k])
         factor = gain if k else 1.0
         found.append(
             WindowScore(
@@ -209,12 +213,23 @@ def _window_scores(
                 pd.Timestamp(dates.max()),
                 len(dates),
                 len(by_window[k]),
-                factor * criterion(errors[k].actual, forecasts),
+                factor * criteria[k](errors[k].actual, forecasts[k]),
                 factor * scores["wape"],
                 scores["bias"],
+                factor * usual[k].score,
+                usual[k].rare,
+                _row_text(prepared, scored, usual[k].worst) if usual[k].rare else "",
             )
         )
     return found
+
+
+def _row_text(prepared: Prepared, scored: pd.DataFrame, row: int) -> str:
+    """The series and the date of a row of an encoded table, such as shop 12, 2015-02-14."""
+    fitted = prepared.fitted
+    date, code = scored[row_column(fitted.config.date)].iloc[row], int(scored[ROW + "series"].iloc[row])
+    keys = [f"{column} {key}" for column, key in fitted.calendar.series.iloc[code].items()] if code >= 0 else []
+    return ", ".join([*keys, str(date).removesuffix(" 00:00:00")])
 
 
 def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config, shards: Shards | None = None) -> Run:
@@ -222,7 +237,7 @@ def run_of(prepared: Prepared, ensemble: Ensemble, settings: Config, shards: Sha
 
     `shards`: where that is one of several.
     """
-    first, windows = ensemble.members[0], np.array([w.score for w in ensemble.windows])
+    first, windows = ensemble.members[0], np.array([w.usual for w in ensemble.windows])
     metrics = TrainMetrics(
         metric=settings.metric,
         best_epoch=first.fit.best_epoch,
