@@ -30,7 +30,7 @@ from tabcli.floor.blend import (
 from tabcli.floor.known import Known, Places
 from tabcli.floor.medians import medians
 from tabcli.floor.naive import from_arrays, mixed, mixtures, naive_forecasts, to_arrays
-from tabcli.floor.seasons import last_season, last_value, usual_season
+from tabcli.floor.seasons import last_season, last_value, usual_course, usual_season
 from tabcli.floor.smoothing import smoothing
 from tabcli.preprocessing.target import TargetTransform
 from tabcli.training import floors
@@ -117,6 +117,64 @@ def test_the_last_season_is_held_to_twice_what_its_places_did_before_whatever_al
     made = last_season(known(weeks.reshape(1, -1)), 7).forecast(ahead(1, 34, 7))
     expected[2] += 0.1
     np.testing.assert_allclose(made, expected, atol=1e-12)
+
+
+YEAR = 364
+NAME = "the usual 7 steps on the course of earlier years"
+
+
+def years(n_steps: int, swing: float = 4.0, grown: float = 2.0) -> NDArray[np.float64]:
+    """One series: its week, a year that swings, and each year `grown` more than the year before, float64 (n_steps,)."""
+    step = np.arange(n_steps)
+    return WEEK[step % 7] + swing * np.sin(2 * np.pi * step / YEAR) + grown * (step // YEAR)
+
+
+def with_years(panel: NDArray[np.float64], start: int = 0) -> Known:
+    return replace(known(panel, start=start), year=YEAR)
+
+
+@pytest.mark.parametrize("start", [0, 5, 700])
+def test_the_course_of_earlier_years_is_followed_whatever_their_level(start: int) -> None:
+    panel, n = years(3 * YEAR)[None], 2 * YEAR + 200
+    past, wanted = with_years(panel[:, :n], start), ahead(1, start + n - 1, 84)
+    truth = panel[0, n : n + 84]
+    assert np.abs(usual_course(past, 7).forecast(wanted) - truth).max() < 0.3
+    assert np.abs(usual_season(past, 7).forecast(wanted) - truth).max() > 3
+
+
+def test_of_several_years_the_course_is_the_mean_and_of_none_nothing_is_moved() -> None:
+    panel = years(4 * YEAR, grown=0.0)
+    panel[3 * YEAR + 50 : 3 * YEAR + 57] += 8.0  # in the last year only: one of three
+    begin = 4 * YEAR
+    wanted = ahead(1, begin - 1, 60)
+    moved, plain = (usual_course(with_years(p[None]), 7).forecast(wanted) for p in (panel, years(begin, grown=0.0)))
+    assert (moved - plain)[53] == pytest.approx(8 / 3)
+    assert (moved - plain)[:40] == pytest.approx(0)
+    short, wanted = with_years(panel[None, : YEAR + 20]), ahead(1, YEAR + 19, 30)
+    np.testing.assert_array_equal(usual_course(short, 7).forecast(wanted), usual_season(short, 7).forecast(wanted))
+
+
+def test_a_series_without_earlier_years_goes_the_mean_way_of_the_others() -> None:
+    old = np.stack([years(2 * YEAR, swing=4.0), years(2 * YEAR, swing=2.0)])
+    young = np.where(np.arange(2 * YEAR) < 2 * YEAR - 40, np.nan, WEEK[np.arange(2 * YEAR) % 7])
+    panel = np.vstack([old, young])
+    wanted = ahead(3, 2 * YEAR - 1, 60)
+    past = with_years(panel)
+    moved = (usual_course(past, 7).forecast(wanted) - usual_season(past, 7).forecast(wanted)).reshape(3, 60)
+    np.testing.assert_allclose(moved[2], moved[:2].mean(axis=0))
+    assert np.abs(moved[2]).max() > 1
+
+
+def test_the_course_is_tried_where_a_year_can_tell_it_and_made_where_it_was_chosen() -> None:
+    long, short = (with_years(years(n)[None]) for n in (YEAR + 28, YEAR + 27))
+    assert NAME in naive_forecasts(long)
+    assert NAME not in naive_forecasts(short)
+    assert NAME not in naive_forecasts(replace(long, year=0))
+    assert list(naive_forecasts(short, [NAME])) == [NAME]  # of another shard, which has a longer past
+    made = naive_forecasts(long, [NAME])
+    wanted = ahead(1, YEAR + 27, 500)
+    again = from_arrays([NAME], to_arrays(made))[NAME].forecast(wanted)
+    np.testing.assert_array_equal(again, made[NAME].forecast(wanted))
 
 
 @examples(25)
@@ -373,6 +431,22 @@ def test_of_many_series_a_sample_decides_and_all_get_their_share(poor: Any, monk
     blended_outputs = floors.fit_floors(prep.prepared, prep.prepared.fitted.config, networks).past[0](networks[0])
     assert len(blended_outputs) == len(networks[0])
     assert (blended_outputs > 1).all(), "each series has a naive forecast, those that had no say too"
+
+
+def test_windows_are_compared_by_what_can_be_forecast_in_all_of_them(
+    poor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, prep = poor
+    plain, made = floors.naive_of, []
+
+    def with_one_that_needs_a_longer_past(*arguments: Any) -> Any:
+        made.append(plain(*arguments))
+        return made[-1] | ({"young": made[-1]["the last value"]} if len(made) == 1 else {})
+
+    monkeypatch.setattr(floors, "naive_of", with_one_that_needs_a_longer_past)
+    windows = floors.past_windows(prep.prepared, [])
+    assert len(windows) > 1
+    assert [list(w.naive) for w in windows] == [list(made[0])] * len(windows)
 
 
 def test_a_flag_of_the_baseline_tells_medians_apart_whether_it_is_a_category_or_a_number(poor: Any) -> None:

@@ -9,7 +9,7 @@ stand beside the networks are kept in the run as arrays.
 
 known      what is known at a cutoff, as codes and numbers
 paths      a level, a trend and a season for every series
-seasons    the last value, the last season, the usual season
+seasons    the last value, the last season, the usual season, the course of earlier years
 smoothing  exponential smoothing
 medians    medians of rows that are alike
 naive      all naive forecasts by name, and mixtures of them

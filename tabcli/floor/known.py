@@ -31,6 +31,7 @@ class Known:
     """Rows of the past with `y`, the target on its learned scale, float64 (n,), of `n_series` series.
 
     `seasons`: how many steps a season has, the longest first, such as (168, 24) for hours; empty without a season.
+    `year`: how many steps 52 weeks have, where these are several of the longest season; else 0.
     `medians`: the name of each median → the columns of `places.groups` that it groups rows by.
     """
 
@@ -39,6 +40,7 @@ class Known:
     n_series: int
     seasons: tuple[int, ...]
     medians: dict[str, tuple[int, ...]]
+    year: int = 0
 
     @property
     def end(self) -> int:

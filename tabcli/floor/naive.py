@@ -9,7 +9,7 @@ from tabcli.arrays import AnyArray, FloatArray
 from tabcli.floor.known import Known
 from tabcli.floor.medians import Medians, medians
 from tabcli.floor.paths import Paths
-from tabcli.floor.seasons import SEVERAL, last_season, last_value, usual_season
+from tabcli.floor.seasons import SEVERAL, has_course, last_season, last_value, usual_course, usual_season
 from tabcli.floor.smoothing import smoothing
 
 Model = Paths | Medians
@@ -17,7 +17,7 @@ Model = Paths | Medians
 
 
 def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[str, Model]:
-    """Fits the naive forecasts to what is known: name → model. `names`: which ones, by default all."""
+    """Fits the naive forecasts to what is known: name → model. `names`: which ones, by default all that can be told."""
     makers: dict[str, Callable[[], Model]] = {
         "the last value": partial(last_value, known),
         "exponential smoothing": partial(smoothing, known, 1),
@@ -27,6 +27,8 @@ def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[
         makers[f"the last {n} steps with drift"] = partial(last_season, known, n, drift=True)
         makers[f"the median of the last {SEVERAL} seasons of {n} steps"] = partial(usual_season, known, n)
         makers[f"exponential smoothing with a season of {n} steps"] = partial(smoothing, known, n)
+        if known.year and n == known.seasons[0] and (names is not None or has_course(known, n)):
+            makers[f"the usual {n} steps on the course of earlier years"] = partial(usual_course, known, n)
     for name, columns in known.medians.items():
         makers[f"the median by {name}"] = partial(medians, known, columns)
     return {name: make() for name, make in makers.items() if names is None or name in names}

@@ -1,4 +1,4 @@
-"""Forecasts that repeat the past: the last value, the last season, the usual season."""
+"""Forecasts that repeat the past: the last value, the last season, the usual season, the course of earlier years."""
 
 import warnings
 
@@ -84,6 +84,50 @@ def usual_season(known: Known, length: int) -> Paths:
     season = np.roll(np.where(there, middle, level[:, None]), (known.end + 1) % length, axis=1)
     zero = np.zeros(len(panel))
     return Paths(known.end, zero, zero, zero, season)
+
+
+def has_course(known: Known, length: int) -> bool:
+    """Whether there is a year before whose course can be told, with `SEVERAL` seasons of `length` steps before it."""
+    steps = known.places.step
+    return 0 < known.year <= int(np.ptp(steps)) + 1 - SEVERAL * length if len(steps) else False
+
+
+def usual_course(known: Known, length: int) -> Paths:
+    """The usual season of `length` steps, moved as far as earlier years moved from the same time of the year on.
+
+    Such as a shop's usual week, and that December is busier than November. A year's course is the mean of one season
+    around the step a year before, less that of the `SEVERAL` seasons that end where the forecast begins, a year before;
+    of up to `SEVERAL` years the mean. A series without such a past has the mean course of all; where none has one
+    nothing is moved. `known.year` is a multiple of `length`.
+    """
+    usual, year, half = usual_season(known, length), known.year, length // 2
+    panel = np.pad(known.panel(), ((0, 0), (0, half)), constant_values=np.nan)
+    courses = []
+    for back in range(year, SEVERAL * year + 1, year):
+        begin = panel.shape[1] - half - back  # the step after the end of what was known then
+        if begin >= SEVERAL * length:
+            before = _mean(panel[:, begin - SEVERAL * length : begin])[:, None]
+            courses.append(_moving_mean(panel[:, begin - half : begin + year + half], length)[:, :year] - before)
+    own = _mean(np.stack(courses, axis=2)) if courses else np.full((len(panel), year), np.nan)
+    moved = np.nan_to_num(np.where(np.isnan(own), _mean(own.T)[None], own))
+    season = np.roll(moved, (known.end + 1) % year, axis=1) + np.tile(usual.season, year // length)
+    return Paths(known.end, usual.level, usual.trend, usual.damping, season)
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    """The mean over the last axis of what is not NaN; NaN where all is."""
+    there = np.isfinite(values)
+    n = there.sum(axis=-1)
+    total: FloatArray = np.where(there, values, 0).sum(axis=-1)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def _moving_mean(panel: FloatArray, width: int) -> FloatArray:
+    """The mean of `width` steps around each but the first and last ``width // 2`` of them, NaNs left out."""
+    there = np.isfinite(panel)
+    total, n = (np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1) for part in (np.where(there, panel, 0.0), there))
+    total, n = (part[:, width:] - part[:, :-width] for part in (total, n))
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _last(panel: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ rows           past and future rows; their date
 targets        which column is the target
 series         which columns tell series apart
 steps          how far apart rows are, which steps have none
+quiet          single dates on which little was sold
 joins          how the other tables join
 discovery      what each column is
 plan           which features and inputs a config proposes, and why

@@ -10,6 +10,7 @@ from tabcli.onboarding.columns import by_series, is_measured, is_row_number, par
 from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec, length_of_time
 from tabcli.onboarding.plan import Draft
+from tabcli.onboarding.quiet import quiet_dates
 from tabcli.onboarding.steps import closed_weekdays, gaps_of
 from tabcli.target_history.windows import suited_windows
 
@@ -59,7 +60,7 @@ def reasons(draft: Draft) -> list[str]:
         lines += [] if closed.known else ["CHECK: forecasts are made as if it were open; say when it will be closed"]
     if found.summands:
         lines.append(f"{' + '.join(found.summands)} = {found.target}: never inputs of their own day")
-    lines += _told_gaps(found)
+    lines += [*_told_gaps(found), *_told_quiet(draft)]
     for source in (found.train, found.future, *(g.source for g in found.joins)):
         lines += [f"{source.file}: {note}" for note in source.notes] if source else []
         lines += [f"{source.file}: column {c} looks like {look}" for c, look in source.looks.items()] if source else []
@@ -97,6 +98,28 @@ def _told_gaps(found: Discovery) -> list[str]:
         first = f"{early:,} of {len(ends):,} series end before the others, the first on {ends.min().date()}"
         lines.append(f"{first}: forecasts begin {begin}")
     return lines
+
+
+SHOWN = 5
+"""So many quiet dates are named."""
+
+
+def _told_quiet(draft: Draft) -> Iterator[str]:
+    """Dates like public holidays, where no column known in advance tells of such: a person knows the country."""
+    found = draft.found
+    if draft.events or draft.closed:
+        return
+    quiet = quiet_dates(found.train.table, found.date, found.target, found.frequency)
+    if quiet.empty:
+        return
+    year = quiet[quiet.index > found.train.table[found.date].max() - pd.Timedelta(365, unit="D")]
+    shown = (year if len(year) else quiet).iloc[:SHOWN]
+    named = ", ".join(f"{day.date()} ({-100 * share:.0f} %)" for day, share in shown.items())
+    yield (
+        f"CHECK: on {len(quiet):,} dates {found.target} sums to far less than on their weekday around them, such as "
+        f"{named}; no column tells of them in advance. If they are public holidays, name the country: features: "
+        "{holidays: {Public: {country: DE}}}, and Public among categorical (docs/tables.md)"
+    )
 
 
 def _head(draft: Draft, directory: str) -> Iterator[str]:

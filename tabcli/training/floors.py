@@ -63,7 +63,12 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
         n_series,
         lengths,
         medians,
+        YEAR if (fitted.frequency.unit, fitted.frequency.count) == ("s", DAY) else 0,
     )
+
+
+YEAR = 364
+"""Days in 52 weeks, after which weekdays are the same."""
 
 
 N_WINDOWS = 8
@@ -84,7 +89,7 @@ def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None =
 
 
 def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[PastWindow]:
-    """Up to `N_WINDOWS` past windows with their naive forecasts, the newest first.
+    """Up to `N_WINDOWS` past windows with those naive forecasts that can be made in all of them, the newest first.
 
     `networks`: the mean outputs for the newest windows, as many as networks were trained for, float64 (n,) each.
     """
@@ -100,7 +105,8 @@ def past_windows(prepared: Prepared, networks: Sequence[FloatArray]) -> list[Pas
             actual = window.scored[row_column(prepared.fitted.config.target.column)].to_numpy(dtype="float64")
             criterion, naive = prepared.criterion(window.scored), naive_of(prepared, window)
             found.append(PastWindow(criterion, actual, outputs, naive, n_learned))
-    return found
+    common = [n for n in (found[0].naive if found else {}) if all(n in w.naive for w in found)]
+    return [replace(w, naive={n: w.naive[n] for n in common}) for w in found]
 
 
 @dataclass(frozen=True)
