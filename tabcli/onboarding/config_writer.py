@@ -114,7 +114,8 @@ def _told_quiet(draft: Draft) -> Iterator[str]:
         return
     year = quiet[quiet.index > found.train.table[found.date].max() - pd.Timedelta(365, unit="D")]
     shown = (year if len(year) else quiet).iloc[:SHOWN]
-    named = ", ".join(f"{day.date()} ({-100 * share:.0f} %)" for day, share in shown.items())
+    days = pd.DatetimeIndex(shown.index).strftime("%Y-%m-%d")
+    named = ", ".join(f"{day} ({-100 * share:.0f} %)" for day, share in zip(days, shown, strict=True))
     yield (
         f"CHECK: on {len(quiet):,} dates {found.target} sums to far less than on their weekday around them, such as "
         f"{named}; no column tells of them in advance. If they are public holidays, name the country: features: "
