@@ -73,6 +73,22 @@ def test_the_numbers_are_those_of_a_hand_computation() -> None:
     assert bias.blocks == 4 * 7
 
 
+def test_columns_that_group_the_series_alike_are_one() -> None:
+    """A code and its name; not a column that groups them alike but for one series."""
+    past, groups = drawn_past(7)
+    plain = bias_of(past, groups, DAILY)
+    twice = groups.assign(
+        kind_name=groups["kind"].str.upper() + "!", member=groups["club"].map({"no": "y", "yes": "n"})
+    )
+    twice["almost"] = groups["size"].where(groups.index != 3)
+    found = bias_of(past, twice, DAILY)
+    assert found.columns == (*groups.columns, "almost")
+    assert found.alike == {"kind": ("kind_name",), "club": ("member",)}
+    without = bias_of(past, twice[[*groups.columns, "almost"]], DAILY)
+    assert (without.groups, without.alike) == (found.groups, {})
+    assert plain.alike == {}
+
+
 def test_too_few_series_say_nothing() -> None:
     past, groups = drawn_past(5, n_series=40)
     groups["rare"] = ["x", "x", *["y"] * 38]

@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("card")
     tables = make_tables()
     tables["shops"]["area"] = ["<b>north</b>|", "<b>north</b>|", "south", "south", "south", "<b>north</b>|"]
+    tables["shops"]["area_no"] = [7, 7, 2, 2, 2, 7]
     config = write_config(folder)
     tabcli.train(tabcli.prep(config, tables, folder / "prep"), folder / "run", overrides=FEW)
     return folder
@@ -199,14 +200,16 @@ def test_the_datasheet_says_what_was_left_out_and_why(folder: Path) -> None:
 def test_names_from_tables_are_text_not_markup(folder: Path) -> None:
     made = written(folder)
     assert "<b>" not in made.model_card + made.datasheet
-    assert r"area: &lt;b&gt;north&lt;/b&gt;\|" in made.model_card
+    assert r"area (area\_no): &lt;b&gt;north&lt;/b&gt;\|" in made.model_card
 
 
 def test_sensitive_groups_are_in_the_card(folder: Path) -> None:
     made = written(folder)
     assert made.bias is not None
     assert made.bias.columns == ("kind", "area")
-    assert "| area: south | 3 |" in made.model_card
+    assert r"| area (area\_no): south | 3 |" in made.model_card
+    assert "`area` (`area_no`)" in made.model_card, "it groups the shops alike: listed once, and named"
+    assert made.model_card.count("south") == 1
 
 
 def test_past_windows_are_drawn_where_they_lie() -> None:
@@ -343,6 +346,7 @@ def test_json_has_the_blanks_and_the_groups(own: Path) -> None:
     found = json.loads(done.stdout)
     assert set(found["blanks"]) == set(QUESTIONS)
     assert {g["column"] for g in found["groups"]} == {"kind", "area"}
+    assert found["alike"] == {"area": ["area_no"]}
 
 
 def test_a_run_without_what_older_versions_did_not_keep_has_a_card(own: Path, tmp_path: Path) -> None:

@@ -44,10 +44,14 @@ class CardResult(Shown):
     path: Path | None
 
     def bias_numbers(self) -> dict[str, object]:
-        """How groups of series were forecast as plain values: `groups`, and which of them are `named`."""
+        """How groups of series were forecast as plain values: `groups`, and which of them are `named`.
+
+        `alike`: a column → others that group the series as it does.
+        """
         if self.bias is None:
-            return {"groups": [], "named": []}
-        return {"groups": [asdict(g) for g in self.bias.groups], "named": [asdict(g) for g in self.bias.named]}
+            return {"groups": [], "named": [], "alike": {}}
+        groups, named = ([asdict(g) for g in found] for found in (self.bias.groups, self.bias.named))
+        return {"groups": groups, "named": named, "alike": dict(self.bias.alike)}
 
     def write_questions(self, path: Path | str) -> None:
         """Writes all questions, with the answers so far, to a new YAML file. Raises `UsageError` where it exists."""

@@ -13,15 +13,15 @@ one of forty groups looks odd by chance alone. Of a column the group that is fur
 that is hardly off itself is named only if it also stands out from those that are not.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from tabcli.arrays import BoolArray, FloatArray, IntArray
-from tabcli.cards.segments import coded
+from tabcli.cards.segments import alike, coded
 from tabcli.features.frequency import DAY, WEEK, Frequency
 
 LEVEL = 0.95
@@ -66,12 +66,16 @@ class GroupBias:
 
 @dataclass(frozen=True)
 class Bias:
-    """All groups that were looked at, by column. `blocks`: how many blocks of dates; `level`: of all intervals."""
+    """All groups that were looked at, by column. `blocks`: how many blocks of dates; `level`: of all intervals.
+
+    `alike`: a column → others that group the series as it does, and are not looked at again.
+    """
 
     groups: tuple[GroupBias, ...]
     blocks: int
     windows: int
     level: float = LEVEL
+    alike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[GroupBias, ...]:
@@ -81,7 +85,7 @@ class Bias:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns by which groups were made."""
+        """The columns by which groups were made; of those that make the same the first."""
         return tuple(dict.fromkeys(g.column for g in self.groups))
 
 
@@ -106,6 +110,8 @@ def bias_of(past: pd.DataFrame, groups: pd.DataFrame, frequency: Frequency) -> B
     cells = _cells(past, len(groups), frequency)
     there = cells.rows.sum(axis=1) > 0
     coded_by = {str(name): coded(groups[name]) for name in groups.columns}
+    same = alike({name: codes[there] for name, (codes, _) in coded_by.items()})
+    coded_by = {name: coded_by[name] for name in same}
     looked = [
         (column, name, (codes == k) & there)
         for column, (codes, names) in coded_by.items()
@@ -125,7 +131,8 @@ def bias_of(past: pd.DataFrame, groups: pd.DataFrame, frequency: Frequency) -> B
             _group(column, name, mask, there & ~mask, cells, by if judged else None) for name, mask, judged in own
         ]
         made += _standing_out(scored, [mask for _, mask, _ in own], there, cells, by)
-    return Bias(tuple(made), cells.actual.shape[1], len(np.unique(cells.window)))
+    others = {name: columns for name, columns in same.items() if columns}
+    return Bias(tuple(made), cells.actual.shape[1], len(np.unique(cells.window)), alike=others)
 
 
 def _standing_out(

@@ -10,7 +10,7 @@ from tabcli.cards.bias import LEAST, WORSE, Bias, GroupBias
 from tabcli.cards.known import EVENT, NAMED, Known
 from tabcli.cards.limits import past_span, weak_text
 from tabcli.cards.markdown import code, drawn_windows, percent, plain, table
-from tabcli.cards.segments import GroupScore, span_text
+from tabcli.cards.segments import GroupScore, span_text, with_alike
 from tabcli.evaluation.naming import score_text
 from tabcli.training.past import HELD
 
@@ -126,8 +126,10 @@ def bias(known: Known) -> list[str]:
         return [*lines, f"Not looked at: {what} (`card.sensitive` in the config).", ""]
     found = known.bias
     judged = sum(g.apart is not None for g in found.groups)
+    by = [with_alike(code(c), [code(other) for other in found.alike.get(c, ())]) for c in found.columns]
+    said = " Columns in brackets group the series as the one before them does." if found.alike else ""
     lines += [
-        f"By {given}: {', '.join(map(code, found.columns))}. A group's past forecasts are set beside those of all "
+        f"By {given}: {', '.join(by)}.{said} A group's past forecasts are set beside those of all "
         "other series in the same windows, so that what was too high everywhere speaks against no group. *Times* is "
         "its WAPE ÷ theirs, *beside others* its bias less theirs, and *range* is where that lies beyond chance: series "
         f"and weeks count as what was drawn, and all {judged} ranges hold together with {found.level * 100:.0f} %.",
@@ -143,7 +145,7 @@ def bias_lines(bias: Bias) -> list[str]:
     none = f"No group is forecast too high, too low or worse beyond chance (of a bias of {LEAST * 100:.0f} % or more)."
     rows = [
         [
-            plain(f"{g.column}: {g.name}"),
+            plain(f"{with_alike(g.column, bias.alike.get(g.column, ()))}: {g.name}"),
             f"{g.series:,}",
             percent(g.wape),
             f"{g.times:.2f}" if g.times is not None else "–",

@@ -1,6 +1,6 @@
 """Rows of past windows with what was forecast, and how far off the forecasts of groups of them were."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,3 +144,25 @@ def coded(texts: pd.Series) -> tuple[IntArray, list[str]]:
     place = np.empty(len(names) + 1, dtype="int64")
     place[order], place[-1] = np.arange(len(names)), -1
     return place[codes], [names[k] for k in order]
+
+
+def alike(columns: Mapping[str, IntArray]) -> dict[str, tuple[str, ...]]:
+    """Each column whose codes (n,) group rows as those of no column before it do → the later ones that group them so.
+
+    Codes are −1 for rows of no group.
+
+    >>> alike({"state": np.array([0, 1, 0]), "name": np.array([5, 3, 5]), "kind": np.array([0, 1, -1])})
+    {'state': ('name',), 'kind': ()}
+    """
+    first: dict[bytes, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, codes in columns.items():
+        groups = np.where(codes < 0, -1, pd.factorize(codes)[0]).astype("int64")  # by which comes first
+        one = first.setdefault(groups.tobytes(), name)
+        found[one] = (*found.get(one, ()), *([name] if name != one else []))
+    return found
+
+
+def with_alike(name: str, others: Sequence[str]) -> str:
+    """The name of a column, and of those that group rows as it does."""
+    return f"{name} ({', '.join(others)})" if others else name

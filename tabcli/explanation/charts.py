@@ -4,11 +4,12 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from tabcli.chart_style import DIM, FIRST, INK, LINE, SECOND, WITHOUT_DATE, chart_style, open_frame
 from tabcli.config.schema import Config
 from tabcli.evaluation.naming import FRACTIONS
 from tabcli.explanation.importance import Importance
@@ -19,7 +20,7 @@ from tabcli.explanation.words import Said, multiplies, series_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK, DIM, LINE, UP, DOWN = "#1b1f24", "#57606a", "#d0d7de", "#0b5cad", "#a8480a"
+UP, DOWN = FIRST, SECOND
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6f00", "#666666")
 """Told apart by people who see few colours, too (Okabe and Ito)."""
 
@@ -40,34 +41,18 @@ class Drawing:
 
 def rendered(drawing: Drawing, form: str) -> bytes:
     """The chart as an SVG or PNG file."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": drawing.title,
-        "font.size": 10,
-        "axes.edgecolor": LINE,
-        "text.color": INK,
-        "text.parse_math": False,
-        "axes.labelcolor": DIM,
-    }
-    settings |= {f"{axis}tick.{part}": DIM for axis in "xy" for part in ("color", "labelcolor")}
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
+    with chart_style(drawing.title, font_size=10):
         figure = Figure(figsize=drawing.size, layout="constrained")
         grid = {"height_ratios": list(drawing.heights)}
         axes = figure.subplots(len(drawing.heights), squeeze=False, sharex=len(drawing.heights) > 1, gridspec_kw=grid)
         for one in axes[:, 0]:
-            one.spines[["top", "right", "left"]].set_visible(False)
-            one.set_axisbelow(True)
-            one.tick_params(length=0)
+            open_frame(one)
         drawing.draw(axes[:, 0].tolist())
         figure.suptitle(drawing.title, x=0.01, ha="left", fontsize=11)
         made = io.BytesIO()
-        metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-        figure.savefig(made, format=form, dpi=130, facecolor="white", metadata=metadata)
+        figure.savefig(made, format=form, dpi=130, facecolor="white", metadata=WITHOUT_DATE[form])
     return made.getvalue()
 
 

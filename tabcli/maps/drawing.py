@@ -5,7 +5,6 @@ the page's style alone changes what points are coloured by.
 """
 
 import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,9 +12,9 @@ from html import escape
 import numpy as np
 
 from tabcli.arrays import FloatArray, IntArray
+from tabcli.chart_style import DIM, INK, LINE, WITHOUT_DATE, chart_style
 from tabcli.maps.known import OTHERS, UNKNOWN, Colouring
 from tabcli.maps.projection import NAMES, Projection
-from tabcli.reports.drawing import DIM, INK, LINE, drawing_style
 
 MOST_NAMED = 40
 """With more points no names stand beside them."""
@@ -96,11 +95,11 @@ def svg_and_png(of: Map, colouring: Colouring | None) -> tuple[str, bytes]:
     from matplotlib.figure import Figure
 
     width, height = of.size
-    with drawing_style(f"{of.key}-{colouring.name if colouring else ''}"):
+    with chart_style(f"{of.key}-{colouring.name if colouring else ''}"):
         figure = Figure(figsize=(width / 90 + (1.8 if colouring else 0), height / 90 + 0.5), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[], aspect="equal")
-        axes.set_title(_plain(f"{of.title}\n{of.description}"), fontsize=9, color=INK, loc="left")
+        axes.set_title(f"{of.title}\n{of.description}", fontsize=9, color=INK, loc="left")
         axes.spines[:].set_color(LINE)
         radius = 5 if of.beside else 4
         labels = [""] if colouring is None else [*colouring.labels, UNKNOWN]
@@ -110,22 +109,20 @@ def svg_and_png(of: Map, colouring: Colouring | None) -> tuple[str, bytes]:
             if own.any():
                 axes.scatter(
                     of.points[own, 0], of.points[own, 1], s=radius**2, color=_colour(colouring, code),
-                    alpha=0.85, lw=0, label=_plain(label),
+                    alpha=0.85, lw=0, label=label,
                 )  # fmt: skip
         for name, place in zip(of.names, of.beside or (), strict=False):
             x, y, anchor = place
             side = {"start": "left", "middle": "center", "end": "right"}[anchor]
-            axes.text(x, y, _plain(name), fontsize=8, color=INK, ha=side, va="baseline")
+            axes.text(x, y, name, fontsize=8, color=INK, ha=side, va="baseline")
         if colouring is not None:
             axes.legend(
-                frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=_plain(colouring.name),
+                frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), title=colouring.name,
                 title_fontsize=8,
             )  # fmt: skip
         svg, png = io.StringIO(), io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # the SVG keeps the text, a PNG shows boxes
-            figure.savefig(svg, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
-            figure.savefig(png, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+        figure.savefig(svg, format="svg", facecolor="white", metadata=WITHOUT_DATE["svg"])
+        figure.savefig(png, format="png", dpi=130, facecolor="white", metadata=WITHOUT_DATE["png"])
     return svg.getvalue(), png.getvalue()
 
 
@@ -198,11 +195,6 @@ def _step(n: int, code: int) -> int:
 
 def _label_texts(colouring: Colouring) -> list[str]:
     return [UNKNOWN if c < 0 else colouring.labels[c] for c in colouring.codes]
-
-
-def _plain(text: str) -> str:
-    """A text in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
 
 
 def _laid_out(points: FloatArray, width: float) -> tuple[FloatArray, tuple[float, float]]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from tabcli.arrays import FloatArray
 from tabcli.cards.segments import GroupScore
+from tabcli.chart_style import DIM, INK, LINE
 from tabcli.explanation.importance import Importance
-from tabcli.reports.drawing import DIM, FORECAST, INK, LINE, PAST, Chart, chart_of, dated, days_of
+from tabcli.reports.drawing import FORECAST, PAST, Chart, chart_of, dated, days_of
 from tabcli.reports.drives import Drives
 from tabcli.reports.findings import Findings, Step
 from tabcli.reports.judged import Judged

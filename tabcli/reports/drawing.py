@@ -6,22 +6,22 @@ so that they change with the theme.
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tabcli.arrays import FloatArray
+from tabcli.chart_style import DIM, FIRST, INK, LINE, SECOND, WITHOUT_DATE, chart_style, open_frame
 from tabcli.reports.words import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, DIM, LINE, FORECAST, PAST = "#1b1f24", "#57606a", "#d0d7de", "#0b5cad", "#a8480a"
+FORECAST, PAST = FIRST, SECOND
 VARIABLES = {INK: "--ink", DIM: "--dim", LINE: "--line", FORECAST: "--forecast", PAST: "--past"}
 
 WIDE, NARROW = (9.0, 3.4), (3.4, 3.0)
@@ -45,10 +45,10 @@ class Chart:
 
     def png(self) -> bytes:
         """The wide one as PNG."""
-        with drawing_style(self.key):
+        with chart_style(self.key):
             written = io.BytesIO()
             figure = _drawn(self.draw, wide=True)
-            figure.savefig(written, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+            figure.savefig(written, format="png", dpi=130, facecolor="white", metadata=WITHOUT_DATE["png"])
         return written.getvalue()
 
     def inline(self) -> list[tuple[str, str]]:
@@ -63,28 +63,9 @@ def chart_of(
     key: str, title: str, description: str, header: Sequence[str], rows: tuple[tuple[str, ...], ...], draw: Draw
 ) -> Chart:
     """Draws a chart: `draw` is called with the axes and whether they are wide."""
-    with drawing_style(key):
+    with chart_style(key):
         wide, narrow = (_svg(_drawn(draw, wide=w)) for w in (True, False))
     return Chart(key, title, description, tuple(header), rows, wide, narrow, draw)
-
-
-@contextmanager
-def drawing_style(key: str) -> Iterator[None]:
-    """matplotlib draws text as text, with ids that depend on the key alone: two makings give the same bytes."""
-    import matplotlib as mpl
-
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": key,
-        "font.size": 9,
-        "axes.edgecolor": LINE,
-        "text.color": INK,
-    }
-    settings |= {f"{axis}tick.{part}": DIM for axis in "xy" for part in ("color", "labelcolor")}
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
-        yield
 
 
 def _drawn(draw: Draw, *, wide: bool) -> "Figure":
@@ -93,10 +74,9 @@ def _drawn(draw: Draw, *, wide: bool) -> "Figure":
 
     figure = Figure(figsize=WIDE if wide else NARROW, layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    open_frame(axes)
     axes.grid(axis="y", color=LINE, lw=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=8)
+    axes.tick_params(labelsize=8)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value).replace(".00", "").replace(".0", "")))
     draw(axes, wide)
     return figure
@@ -119,7 +99,7 @@ def dated(axes: "Axes", wide: bool) -> None:
 
 def _svg(figure: "Figure") -> str:
     made = io.StringIO()
-    figure.savefig(made, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(made, format="svg", transparent=True, metadata=WITHOUT_DATE["svg"])
     return made.getvalue()
 
 

@@ -10,12 +10,14 @@ from tabcli.cards.bias import Bias, bias_of
 from tabcli.cards.segments import (
     FEWEST_ROWS,
     GroupScore,
+    alike,
     by_season,
     by_steps,
     coded,
     scores_by,
     texts_of,
     windows_of,
+    with_alike,
 )
 from tabcli.config.card import FEW_VALUES
 from tabcli.config.schema import ONE_SERIES
@@ -49,7 +51,9 @@ def judge(rows: ReportRows) -> Judged | None:
         **by_season(rows.run.fitted.frequency, past),
         "steps ahead": by_steps(past),
     }
-    by |= {name: scores_by(past, *groups) for name, groups in _columns(rows, past).items()}
+    columns = _columns(rows, past)
+    same = alike({name: codes for name, (codes, _) in columns.items()})
+    by |= {with_alike(name, others): scores_by(past, *columns[name]) for name, others in same.items()}
     whole = scores_by(past, np.zeros(len(past), dtype="int64"), ["all rows"])[0]
     named = [
         (what, score)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tabcli.reports.drawing import DIM, FORECAST, PAST, Chart, chart_of, dated, days_of
+from tabcli.chart_style import DIM
+from tabcli.reports.drawing import FORECAST, PAST, Chart, chart_of, dated, days_of
 from tabcli.reports.page import policy_of, rendered
 from tabcli.reports.two_runs import TwoRuns, pair_text
 from tabcli.reports.words import percent_or_dash, value_text
