@@ -1,14 +1,21 @@
 """Plots: the lines that are drawn are the numbers of the records, and the file is a picture."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tabcli.artifacts.records import EpochRecord
+from tabcli.explanation.charts import Drawing, rendered
+from tabcli.maps.drawing import Map, svg_and_png
+from tabcli.maps.known import Colouring
+from tabcli.maps.projection import Projection
+from tabcli.reports.drawing import chart_of
 from tabcli.reports.plots import plot_losses, plot_lr_find
 
 
@@ -89,3 +96,32 @@ def test_the_files_are_pictures_of_the_same_bytes(tmp_path: Path) -> None:
         plot_losses(records(), path)
     assert imread(paths[0]).shape == (440, 1100, 4)
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def _report_chart(text: str) -> str:
+    return chart_of("key", text, text, (), (), lambda axes, _: axes.set(title=text, ylabel=text)).wide
+
+
+def _explanation(text: str) -> str:
+    drawing = Drawing((4.0, 3.0), (1.0,), "title", lambda axes: axes[0].set(title=text, ylabel=text))
+    return rendered(drawing, "svg").decode()
+
+
+def _map(text: str) -> str:
+    colouring = Colouring(text, "groups", np.array([0, 1]), (text, "other"))
+    points = np.array([[10.0, 10.0], [90.0, 90.0]])
+    projection = Projection(points, "pca", None)
+    names, beside = (text, "x"), ((20.0, 20.0, "start"), (80.0, 80.0, "end"))
+    made = Map("key", text, names, np.arange(2), projection, (colouring,), points, (100.0, 100.0), beside, text, text)
+    return svg_and_png(made, colouring)[0]
+
+
+@pytest.mark.parametrize("draw", [_report_chart, _explanation, _map])
+def test_what_a_chart_says_and_its_bytes_depend_on_no_settings_of_the_user(draw: Callable[[str], str]) -> None:
+    """Nor is a price in dollars a formula, or a sign that the font lacks a warning."""
+    text = "$5$ and $\\frac$ 東"
+    made = draw(text)
+    assert made.count(f">{text}<") >= 2
+    with mpl.rc_context({"font.size": 30, "svg.fonttype": "path", "text.color": "red", "axes.grid": True}):
+        assert draw(text) == made
+    assert mpl.rcParams["svg.hashsalt"] is None, "and the user's own settings stay as they were"
