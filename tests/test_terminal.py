@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import tabcli
@@ -200,6 +201,25 @@ def test_quiet_commands_write_their_files_and_say_nothing(tmp_path: Path) -> Non
     assert [line.split()[0] for line in lines] == ["RMSPE", "RMSE", "MAPE", "WAPE", "MAE", "RMSLE", "bias"]
     steps = ("add-datepart", folder / "past.csv", tmp_path / "d.csv", "--column", "day", "-q")
     assert _said(*steps) == ("", "")
+    run = tmp_path / "run"
+    (run / "MODEL_CARD.md").unlink()
+    for words in (["--check"], ["--questions", tmp_path / "card.yaml"], []):
+        assert _said("card", run, *words, "-q") == ("", "")
+    assert (run / "MODEL_CARD.md").exists()
+    assert (tmp_path / "card.yaml").exists()
+    out, said = _said("explain", run, "-d", folder, "--set", "promo=0", "-o", tmp_path / "plan.svg", "-q")
+    assert out == ""
+    assert all(line.startswith("note: ") for line in said.splitlines())
+    assert (tmp_path / "plan.svg").exists()
+    assert _said("embeddings", run, "-o", tmp_path / "maps", "-q") == ("", "")
+
+
+def test_each_command_that_writes_files_can_be_quiet() -> None:
+    """Those that write nothing print what was asked for, and no more."""
+    only_say = {"inspect", "doctor", "config"}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert ({"-q", "--quiet"} <= options) == (name not in only_say), name
 
 
 def test_the_forecast_is_shown_as_a_small_curve_of_its_dates(tmp_path: Path) -> None:

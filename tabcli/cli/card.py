@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import tabcli
-from tabcli.cli.options import AsJson
+from tabcli.cli.options import AsJson, Quiet
 from tabcli.cli.render import print_json
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def card(
     strict: Annotated[
         bool, typer.Option("--strict", help="The same, and end with exit code 3 where there is one.")
     ] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the model card of a run, and write MODEL_CARD.md and DATASHEET.md anew with a person's answers.
@@ -53,14 +54,15 @@ def card(
     result = tabcli.card(run, answers=answers, since=since, data=data, write=not only_look)
     if questions is not None:
         result.write_questions(questions)
-        typer.echo(f"written: {questions}, {len(result.blanks)} questions without an answer")
+        if not quiet:
+            typer.echo(f"written: {questions}, {len(result.blanks)} questions without an answer")
         return
     if as_json:
         print_json({"path": str(run), "blanks": dict(result.blanks), **result.bias_numbers()})
-    elif only_look:
+    elif only_look and not quiet:
         for line in render_blanks(result):
             typer.echo(line)
-    else:
+    elif not quiet:
         typer.echo(result.datasheet if show_datasheet else result.model_card, nl=False)
     if strict:
         result.require_answers()

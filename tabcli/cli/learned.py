@@ -72,5 +72,5 @@ def embeddings(
         print_json(result.to_dict())
     elif not quiet:
         show(render_embeddings(result))
-    if out is not None:
+    if out is not None and not quiet:
         say(f"written: {named(out)}")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 import tabcli
-from tabcli.cli.options import AsJson, assignments
+from tabcli.cli.options import AsJson, Quiet, assignments
 from tabcli.cli.render import print_json, progress_bar
 from tabcli.cli.render_explain import render_explain
 from tabcli.cli.terminal import say, show
@@ -45,6 +45,7 @@ def explain(
     rows: Annotated[int, typer.Option(min=1, help="Of more validation rows some series are drawn at random.")] = 20_000,
     seed: Annotated[int | None, typer.Option(help="Of what is drawn; by default the config's.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The .svg or .png file for a chart.")] = None,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what drives the forecasts; why one is higher than another; what another plan would do.
@@ -56,7 +57,7 @@ def explain(
 
     Example: tabcli explain run --data data --series 12 --date 2015-08-03 --out why.svg
     """
-    with progress_bar() as callbacks:
+    with progress_bar(quiet) as callbacks:
         result = tabcli.explain(
             run,
             data,
@@ -76,8 +77,9 @@ def explain(
     if as_json:
         print_json(result.to_dict())
         return
-    show(render_explain(result))
+    if not quiet:
+        show(render_explain(result))
     for note in result.notes:
         say(f"note: {note}")
-    if out is not None:
+    if out is not None and not quiet:
         show([f"written: {named(out)}"])
