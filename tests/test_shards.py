@@ -173,6 +173,52 @@ def spoilt(tables: dict[str, pd.DataFrame], name: str, column: str, value: objec
     return {**tables, name: tables[name].assign(**{column: column_of})}
 
 
+def wrong_rows(case: str) -> dict[str, pd.DataFrame]:
+    """Tables with rows in each series that are wrong."""
+    tables = make_tables()
+    train = tables["train"].sort_values(["day", "shop"], ignore_index=True)
+    match case:
+        case "repeated":
+            train = pd.concat([train, train.iloc[[700, 3, 4, 5, 6, 7, 8]]], ignore_index=True)
+        case "no date" | "no shop":
+            column = "day" if case == "no date" else "shop"
+            train[column] = train[column].astype("object").where(~train.index.isin([1, 2, 3, 4, 5, 6, 900]), "")
+        case "ahead":
+            tables["future"] = pd.concat([tables["future"]] * 2, ignore_index=True)
+            tables["future"]["row"] = np.arange(len(tables["future"])) + 1000
+    return {**tables, "train": train}
+
+
+@pytest.mark.parametrize("case", ["repeated", "no date", "no shop", "ahead"])
+@pytest.mark.parametrize("no_row", ["missing", "zero"])
+def test_wrong_keys_are_counted_in_all_shards(case: str, no_row: str, tmp_path: Path) -> None:
+    config = {**CONFIG, "target": {**CONFIG["target"], "no_row": no_row}}
+    data = write_folder(tmp_path / "data", wrong_rows(case))
+    with pytest.raises(TabcliError) as there:
+        in_memory(config, data, tmp_path / "whole")
+    with pytest.raises(TabcliError) as here:
+        in_shards(config, data, tmp_path / "cut", 3)
+    assert (here.value.message, here.value.hint) == (there.value.message, there.value.hint)
+
+
+@pytest.mark.parametrize("in_table", ["shops", "train"])
+def test_what_is_counted_in_one_shard_says_so(in_table: str, tmp_path: Path) -> None:
+    """Months that are no months in a lookup table, or in the rows."""
+    tables = make_tables()
+    if in_table == "train":
+        config = {**CONFIG, "frequency": "2d", "history": {}}
+    else:
+        config, tables["shops"]["since_month"] = CONFIG, 13
+    data = write_folder(tmp_path / "data", tables)
+    with pytest.raises(TabcliError) as there:
+        in_memory(config, data, tmp_path / "whole")
+    with pytest.raises(TabcliError) as here:
+        in_shards(config, data, tmp_path / "cut", 3)
+    words = " (counted in one of 3 shards: there may be more)"
+    assert here.value.message.endswith(words)
+    assert there.value.message.split("rows")[1] == here.value.message.removesuffix(words).split("rows")[1]
+
+
 @pytest.mark.parametrize(
     ("name", "column", "value", "changes"),
     [

@@ -7,6 +7,7 @@
 A process has one shard in memory. The steps are those of a prep in memory, which is the case of one shard.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tabcli.config.loading import parse_resolved
 from tabcli.config.schema import Config
 from tabcli.engines.calls import Call, Engine, Some, Tell
 from tabcli.engines.running import n_cores, run
+from tabcli.errors import DataError
 from tabcli.features.events import EventCalendar
 from tabcli.pipeline import cutting
 from tabcli.pipeline.cutting import config_of, dates_before, files_of_shard, lookups_of, read_shard, steps_to_complete
@@ -33,8 +35,12 @@ from tabcli.pipeline.plan import Outline, plan_of
 from tabcli.pipeline.prepare import encode_part, pipeline_of, summary_of
 from tabcli.pipeline.survey import RowSplit, Survey
 from tabcli.tables.contract import DataSource
+from tabcli.tables.partition import Partition
 from tabcli.tables.rows import stack_all
+from tabcli.tables.shard_keys import check_shard_keys
 from tabcli.tables.texts import not_numeric_error
+
+_COUNTED = re.compile(r"\b\d[\d,]* (of [\d,]+ )?rows\b")
 
 # ---------------------------------------------------------------------------------------- of one shard
 
@@ -125,7 +131,10 @@ class _Shards:
             )
             for k in range(self.n)
         ]
-        run(calls, self.on, n_cores(), self.work)
+        try:
+            run(calls, self.on, n_cores(), self.work)
+        except DataError as error:
+            raise _of_one_shard(error, self.n) from error
         return [taken(call.leaves["made"]) for call in calls]
 
 
@@ -139,10 +148,17 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     n_shards, where = int(job["n_shards"]), str(job["where"])
 
     each = _Shards(work, n_shards, on).each
-    for step in [] if job["checked"] else steps_to_complete(config):
-        found = each(find_dates, f"dates-before-{step}", step=step)
-        hand_over(work / f"dates-{step}", (np.unique(np.concatenate([d for d, _ in found])), sum(n for _, n in found)))
-    outlines = each(outline, "outlines")
+    try:
+        for step in [] if job["checked"] else steps_to_complete(config):
+            found = each(find_dates, f"dates-before-{step}", step=step)
+            dates = np.unique(np.concatenate([d for d, _ in found]))
+            hand_over(work / f"dates-{step}", (dates, sum(n for _, n in found)))
+        outlines = each(outline, "outlines")
+    except DataError:
+        # A shard counts its own rows alone: what is wrong with the keys of others is found here.
+        for name in () if job["checked"] else ("train", *(["future"] if job["ahead"] else [])):
+            check_shard_keys(Partition(work / name), config, config.tables[name].timezone)
+        raise
     if not job["checked"]:
         check_ids([ids for _, ids in outlines], config, cutting.where_of(work, "future") if job["ahead"] else "")
     _refuse_texts(work, config, n_shards, next(found for found, _ in outlines), where)
@@ -158,6 +174,15 @@ def prepare_shards(work: Path, prep: Path, on: Engine) -> tuple[Prepared, Mappin
     nothing = EventCalendar.empty(config.series, config.features.events)
     pipeline = pipeline_of(config, plan, shared, nothing, pd.DataFrame(), shared.groups)
     return Prepared(pipeline, {}, summary), written
+
+
+def _of_one_shard(error: DataError, n_shards: int) -> DataError:
+    """What is wrong with the rows of a shard, which tells of no rows of others."""
+    if n_shards == 1 or not _COUNTED.search(error.message):
+        return error
+    first, *rest = error.message.split("\n")
+    said = f"{first} (counted in one of {n_shards} shards: there may be more)"
+    return DataError("\n".join([said, *rest]), hint=error.hint)
 
 
 def _hand_over_fitted(work: Path, fitted: Fitted, surveys: Sequence[Survey]) -> Fitted:
