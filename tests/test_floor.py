@@ -177,6 +177,15 @@ def test_the_course_is_tried_where_a_year_can_tell_it_and_made_where_it_was_chos
     np.testing.assert_array_equal(again, made[NAME].forecast(wanted))
 
 
+def test_of_nothing_known_as_in_a_shard_without_series_each_naive_forecast_is_missing() -> None:
+    nothing = Known(places([], []), np.zeros(0), 0, (7,), {"season": (0,)}, YEAR)
+    wanted = places([-1, -1, -1], [5, 6, 12])
+    for name in naive_forecasts(replace(known(years(YEAR + 28)[None]), year=YEAR)):
+        made = naive_forecasts(nothing, [name])
+        assert np.isnan(made[name].forecast(wanted)).all()
+        assert np.isnan(from_arrays([name], to_arrays(made))[name].forecast(wanted)).all()
+
+
 @examples(25)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 20), st.floats(-50, 50))
 def test_smoothing_follows_units_and_no_series_moves_another(seed: int, scale: float, shift: float) -> None:

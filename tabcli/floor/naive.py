@@ -31,7 +31,8 @@ def naive_forecasts(known: Known, names: Collection[str] | None = None) -> dict[
             makers[f"the usual {n} steps on the course of earlier years"] = partial(usual_course, known, n)
     for name, columns in known.medians.items():
         makers[f"the median by {name}"] = partial(medians, known, columns)
-    return {name: make() for name, make in makers.items() if names is None or name in names}
+    wanted = {name: make for name, make in makers.items() if names is None or name in names}
+    return {name: make() if len(known.places) else Paths.of_nothing() for name, make in wanted.items()}
 
 
 def mixtures(names: Collection[str]) -> list[dict[str, float]]:

@@ -23,6 +23,12 @@ class Paths:
     damping: FloatArray
     season: FloatArray
 
+    @classmethod
+    def of_nothing(cls) -> "Paths":
+        """Of a shard without series, of which nothing is known: every forecast is NaN."""
+        missing = np.full(1, np.nan)
+        return cls(0, missing, np.zeros(1), np.zeros(1), missing[:, None])
+
     def to_arrays(self) -> dict[str, AnyArray]:
         return {**{f.name: getattr(self, f.name) for f in fields(self)}, "end": np.array([self.end])}
 
