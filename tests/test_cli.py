@@ -294,7 +294,7 @@ def test_signals_end_with_their_code_and_nothing_half_written(
 ) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "tabcli", "train", "--prep", str(job / "prep"), "--out", str(out)]
-    command += ["-S", "train.epochs=5000"]
+    command += ["-S", "train.epochs=5000", "-S", "train.members=2", *ALONE]  # beside each other, in two processes
     # A shell that runs the tests in the background has its children ignore SIGINT.
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731

@@ -137,7 +137,7 @@ def ray_workers() -> list[int]:
 
 
 def test_a_killed_worker_s_network_is_trained_again_to_the_same_bytes(prep: Path, tmp_path: Path) -> None:
-    longer = [*FAST, "train.epochs=60", "train.members=1"]
+    longer = [*FAST, "train.epochs=20", "train.members=1"]
     killed: list[int] = []
 
     def kill_the_first() -> None:

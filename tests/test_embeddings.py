@@ -17,6 +17,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 import tabcli
+from tabcli.api import embeddings
 from tabcli.bundle.directories import load_run
 from tabcli.cli.app import app
 from tabcli.maps.known import known_of
@@ -299,7 +300,10 @@ def test_wrong_calls_say_what_to_do(
     assert not list(tmp_path.iterdir())
 
 
-def test_only_what_it_wrote_is_replaced(run: Path, written: Path, tmp_path: Path) -> None:
+def test_only_what_it_wrote_is_replaced(
+    run: Path, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "svg_and_png", lambda of, colouring: ("<svg/>", b""))  # not what is drawn matters
     assert "exists already" in command(run, "--out", written, code=2).stderr
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")

@@ -166,7 +166,7 @@ def test_only_a_variable_can_be_left_out(config: dict[str, Any]) -> None:
 
 def test_one_that_dies_does_not_lose_the_others(config: dict[str, Any], tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "data", make_tables())
-    tabcli.prep(config, data=folder, out=tmp_path / "prep", overrides=["train.epochs=15"])
+    tabcli.prep(config, data=folder, out=tmp_path / "prep", overrides=["train.epochs=8"])
     command = [
         sys.executable,
         "-m",

@@ -320,14 +320,14 @@ def test_prep_train_and_predict_of_shards_of_which_one_is_empty(tmp_path: Path) 
     """By the hash of their keys no series of these goes to the first of three shards."""
     changes = {"calibration": {"windows": 0}, "train": {"epochs": 1}}
     data = write_folder(tmp_path / "data", make_tables(0))
-    tabcli.prep(with_history(**changes), data, tmp_path / "prep", shards=N)
+    tabcli.prep(with_history(**changes), data, tmp_path / "prep", shards=N, on="here")
     assert directories.load_prep(tmp_path / "prep", 0).tables["train"].empty
     assert directories.judging_shard(tmp_path / "prep") == 1
     made = tabcli.train(tmp_path / "prep", tmp_path / "run", on="here")
     assert (made.metrics.shards, made.metrics.judge) == (N, 1)
     assert directories.judging_shard(tmp_path / "run") == 1
     assert tabcli.inspect(tmp_path / "run").facts["series"] == 6
-    forecast = tabcli.predict(tmp_path / "run", data).table
+    forecast = tabcli.predict(tmp_path / "run", data, on="here").table
     assert len(forecast) == len(make_tables(0)["future"])
     assert forecast["units"].notna().all()
 
