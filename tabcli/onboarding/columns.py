@@ -11,11 +11,25 @@ import pandas as pd
 from tabcli.features.dates import date_parts
 from tabcli.tables.kinds import is_number, is_whole, kind_of
 
-MAX_SUMMANDS, FEW_CODES = 12, 5
+MAX_SUMMANDS, FEW_CODES, MANY_ROWS = 12, 5, 5
 
 TARGETS = re.compile(
     r"(^|_)(sales?|sold|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|target|y)($|_)"
 )
+
+COUNTS = re.compile(
+    r"(^|_)(log_?|ln_?)?(moves?|movement|volume|count|cnt|rides|trips|rentals|passengers|visitors|load|consumption)($|_)"
+)
+"""Names of targets, too, but where a column has one of `TARGETS` they stand back."""
+
+_PRICES = re.compile(r"price|preis|(^|_)(rate|percent|pct|share|discount|rabatt|ratio|cost)($|_)")
+"""Names of what is no amount of anything: a price of a unit is no number of units."""
+
+_LOGARITHMS = re.compile(
+    r"(^|_)(log1?p?|ln|log_of)_?(sales?|units?|demand|quantity|qty|revenue|turnover|umsatz|absatz|menge|y|moves?|"
+    r"movement|volume|count|cnt|price|amount|value)($|_)"
+)
+LARGEST_LOGARITHM = 40
 
 PLANS = re.compile(r"holiday|calendar|feiertag|kalender|promo|event")
 
@@ -28,7 +42,7 @@ KEYS = re.compile(
 
 THINGS = re.compile(
     r"(^|_)(store|shop|branch|outlet|filiale|market|region|country|location|item|product|article|artikel|sku|dept|"
-    r"department|category|brand|family|group|type)s?($|_)"
+    r"department|category|brand|family|group|type)s?($|_)|(^|_)stock_?(code|id|no|nr)($|_)"
 )
 
 _ROW_NUMBERS = re.compile(
@@ -43,14 +57,39 @@ def not_a_target(table: pd.DataFrame, column: str, date: str) -> str | None:
         return "one value only"
     if is_row_number(values):
         return "a number of the row"
-    if is_whole(values) and KEYS.search(snake_case(column)):
+    name = snake_case(column)
+    few = values.nunique() <= len(values) / MANY_ROWS
+    if (values.dropna() % 1 == 0).all() and (is_key(column) or (few and THINGS.search(name) and not is_amount(column))):
         return "a key by its name"
     if is_flag(values):
         return "a flag of 0 and 1"
-    named = TARGETS.search(snake_case(column))  # a line of sale seldom has more than a few pieces
+    named = is_amount(column)  # a line of sale seldom has more than a few pieces
     if not named and is_whole(values) and values.min() > 0 and values.nunique() <= FEW_CODES < len(values) / 20:
         return "a code of few values"
     return "a part of the date" if part_of_date(values, table[date]) else None
+
+
+def is_amount(column: str) -> bool:
+    """Whether a column has a target's name; a price of a unit has none."""
+    name = snake_case(column)
+    return bool(TARGETS.search(name) or COUNTS.search(name)) and not _PRICES.search(name)
+
+
+def is_key(column: str) -> bool:
+    """Whether a column is a key by its name, such as an invoice's number, and no amount."""
+    name = snake_case(column)
+    return bool(KEYS.search(name)) and not (is_amount(column) and not re.search(r"(^|_)(id|nr|nbr|code|key)$", name))
+
+
+def is_price(column: str) -> bool:
+    """Whether a column is a price, a share or a rate by its name, which is a target only where nothing else is."""
+    return bool(_PRICES.search(snake_case(column)))
+
+
+def is_logarithm(column: pd.Series) -> bool:
+    """Whether a column holds logarithms: by its name, and small numbers that are not whole."""
+    named = bool(_LOGARITHMS.search(snake_case(str(column.name))))
+    return named and not is_whole(column) and bool(column.abs().max() < LARGEST_LOGARITHM)
 
 
 def is_flag(column: pd.Series) -> bool:
@@ -80,10 +119,14 @@ def part_of_date(column: pd.Series, dates: pd.Series) -> tuple[str, int] | None:
     parts = date_parts(dates, "", time=True)
     for part in ("Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Hour"):
         shift = int(column.iloc[0]) - int(parts[part].iloc[0])
-        sure = column.nunique() > 2 or shift == 0
+        sure = column.nunique() > 2 or shift == 0 or (part == "Year" and bool(_YEARS.fullmatch(str(column.name))))
         if sure and (column.to_numpy() - parts[part].to_numpy() == shift).all():
             return part, shift
     return None
+
+
+_YEARS = re.compile(r"(?i)ye?a?r|jahr|year_?(nr|no|num|number)?|ann[eé]e|an|a[nñ]o")
+"""So is a column of two years called that may be numbered, as 0 and 1."""
 
 
 def runs_with(column: pd.Series, dates: pd.Series) -> bool:

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.yaml12 import inline_yaml
-from tabcli.onboarding.columns import by_series, is_measured, is_row_number, part_of_date, runs_with
+from tabcli.onboarding.columns import FEW_CODES, by_series, is_measured, is_row_number, part_of_date, runs_with
 from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec, length_of_time
 from tabcli.onboarding.plan import Draft
 from tabcli.onboarding.quiet import quiet_dates
 from tabcli.onboarding.steps import closed_weekdays, gaps_of
+from tabcli.tables.kinds import is_whole
 from tabcli.target_history.windows import suited_windows
 
 BATCHES = ((1000, 16), (5000, 32), (20_000, 64), (500_000, 256))
@@ -273,7 +274,8 @@ def _short_windows(found: Discovery) -> Part:
 
 def _is_measure(column: pd.Series, dates: pd.Series) -> bool:
     """Whether a column's logs can tell of its level: amounts, positive in most rows, no numbers of rows or dates."""
-    positive = is_measured(column) and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
+    measured = is_measured(column) and not (is_whole(column) and column.nunique() <= FEW_CODES)
+    positive = measured and bool(column.min() >= 0) and bool((column > 0).mean() > 0.5)
     return positive and not (is_row_number(column) or part_of_date(column, dates) or runs_with(column, dates))
 
 

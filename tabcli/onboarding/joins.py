@@ -38,7 +38,9 @@ def find_joins(found: Discovery, others: Iterable[FolderTable]) -> None:
 def _why_unjoined(found: Discovery, source: FolderTable) -> str:
     side, rows = source.kinds, found.kinds
     if found.target in side:
-        return f"it holds {found.target}"
+        return f"it holds {found.target}" + (
+            f"; to learn from it instead: --train {source.file}" if source.dates else ""
+        )
     for column in [c for c in side if c in rows]:
         if side[column] != rows[column] and "text" in (side[column], rows[column]):
             return f"its {column} is {side[column]}, but {rows[column]} in the rows: read both alike with `dtypes`"

@@ -211,5 +211,19 @@ def added_up(source: FolderTable, date: str, target: str, series: Sequence[str])
     made = aggregated(table, Aggregate.model_validate(rule), source.file)
     note = f"{len(table):,} lines added up to {len(made):,} rows: {target} sums to {made[target].sum():,.10g}"
     left = [c for c in others if c not in (*sums, *rates, *flags, *static)]
-    notes = (*source.notes, note, *([f"left out in adding up: {', '.join(left)}"] if left else []))
-    return replace(source, spec=cast(Spec, {**source.spec, "aggregate": rule}), table=made, notes=notes)
+    notes = [*source.notes, note, *_taken_off(table[target])]
+    notes += [f"left out in adding up: {', '.join(left)}"] if left else []
+    return replace(source, spec=cast(Spec, {**source.spec, "aggregate": rule}), table=made, notes=tuple(notes))
+
+
+def _taken_off(lines: pd.Series) -> list[str]:
+    """What is said of lines below 0: returns, cancellations, corrections."""
+    back = lines[lines < 0]
+    if not len(back):
+        return []
+    sold = float(lines[lines > 0].sum())
+    share = f" ({-100 * back.sum() / sold:.1f} % of what was sold)" if sold else ""
+    return [
+        f"{len(back):,} lines are below 0, such as returns: they are taken off on their own day, "
+        f"{-back.sum():,.10g} in all{share}. CHECK: if orders matter, and not what stays sold, leave these lines out of the file"
+    ]

@@ -11,7 +11,7 @@ import pandas as pd
 from tabcli.config.values import Metric, Scalar, Transform
 from tabcli.evaluation.naive import SEASON, Label, group_medians, with_season
 from tabcli.features.dates import date_part_names
-from tabcli.onboarding.columns import by_series, is_flag, is_row_number, part_of_date
+from tabcli.onboarding.columns import by_series, is_flag, is_logarithm, is_row_number, part_of_date
 from tabcli.onboarding.discovery import Closed, closed_column, effect_sizes, usual_level, weekday_column
 from tabcli.onboarding.findings import Discovery, Part
 from tabcli.onboarding.steps import gaps_of
@@ -34,6 +34,9 @@ TOLD_BY_MONTHS = 730
 
 SMALL_ERRORS = 0.35
 N_WINDOWS = 4
+
+LASTING = 0.1
+"""A flag that is set in fewer rows tells of events, though each series may have one only."""
 
 _MONTHS = re.compile(r"^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1?\d)[a-z]*(,|$)", re.IGNORECASE)
 
@@ -129,7 +132,11 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
     drop = {closed.column: closed.value} if closed else {}
     chosen: Transform
     metric: Metric
-    if negative:
+    if is_logarithm(target):
+        chosen, metric = "identity", "rmse"
+        why = f"{found.target} holds logarithms, by its name, which are learned as they are. CHECK: forecasts are "
+        why += "logarithms too, and so are their errors; sums of them say nothing"
+    elif negative:
         chosen, metric = "identity", "wape"
         why = f"{negative:,} targets are below 0, which has no logarithm and no percentage error. CHECK: if they are "
         why += "corrections and not sales, transform: log1p with nonpositive: clip takes them as 0"
@@ -222,6 +229,8 @@ def _plan_events(draft: Draft) -> None:
         if closed is not None and shut:
             where: Part = {column: closed.value}
         elif is_flag(values):
+            if _tells_a_state(rows, column, found):
+                continue
             where = {column: True if kinds[column] == "bool" else 1}
             flags.append(column)
         elif usual is not None:
@@ -237,6 +246,16 @@ def _plan_events(draft: Draft) -> None:
     sizes = effect_sizes(found, flags)
     strong = [c for c in flags if sizes[c] > 0.02 and rows[c].mean() >= 0.03]
     draft.promo = max(strong, key=lambda c: sizes[c] * np.sqrt(rows[c].mean()), default=None)
+
+
+def _tells_a_state(rows: pd.DataFrame, column: str, found: Discovery) -> bool:
+    """Whether a flag changes once at most in each series, as the year does: a state since then, and no event."""
+    if rows[column].mean() < LASTING:
+        return False
+    in_order = rows.sort_values(found.date, kind="stable")
+    flags = in_order[column].fillna(0).astype("int8")
+    changed = by_series(in_order.assign(**{column: flags}), found.series)[column].diff().abs() > 0
+    return bool((by_series(in_order.assign(changed=changed), found.series)["changed"].sum() <= 1).all())
 
 
 def _plan_since(draft: Draft) -> None:

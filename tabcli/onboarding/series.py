@@ -146,7 +146,9 @@ def _of_lines(train: FolderTable, date: str, target: str, hints: InitHints) -> t
     answers: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
     if len(keys) > 1:
         answers[",".join(keys)] = tuple(keys)
-    return answers[one_of("the columns of a series", "--series", [*answers], hints, none="")], "it names things"
+    shown = ", ".join(f"{key} {train.table[key].nunique():,}" for key in keys)
+    question = f"the columns of a series ({shown} of them)"
+    return answers[one_of(question, "--series", [*answers], hints, none="")], "it names things"
 
 
 def key_columns(train: FolderTable, date: str, target: str) -> list[str]:
@@ -175,9 +177,13 @@ def _repeated(train: FolderTable, date: str, target: str, keys: list[str]) -> Us
     example = table.loc[table.duplicated([*keys, date], keep=False), [*keys, date]].iloc[0]
     shown = ", ".join(f"{c}={v.date() if isinstance(v, pd.Timestamp) else v}" for c, v in example.items())
     words = f" --series {','.join(keys)}" if keys else ""
+    alone = [f"--series {c} ({table[c].nunique():,} series)" for c in keys] if len(keys) > 1 else []
+    fewer = f", or by one of them alone: {', '.join(alone)}" if alone else ""
+    returned = int((table[target] < 0).sum())
+    back = f"; {returned:,} lines below 0, such as returns, are taken off on their own day" if returned else ""
     return UsageError(
         f"{train.file}: {repeated:,} of {len(table):,} rows repeat the {by} of another, such as {shown}; "
-        f"no {MAX_SERIES_COLUMNS} columns name one row of a {date}",
+        f"no {MAX_SERIES_COLUMNS} columns name one row of each {date}",
         hint=f"lines of sale are added up by --aggregate{words}: {n_rows:,} rows a day, "
-        f"{target} {table[target].sum():,.10g} in all; or name other columns of a series: --series A,B",
+        f"{target} {table[target].sum():,.10g} in all{fewer}{back}; or name other columns of a series: --series A,B",
     )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from tabcli.arrays import ColumnValues
 from tabcli.config.data import DateColumns, Table
 from tabcli.errors import DataError, TabcliError
+from tabcli.onboarding.columns import is_key
 from tabcli.onboarding.findings import FolderTable, InitHints, Part, Spec
 from tabcli.tables.delimited import junk_lines
 from tabcli.tables.kinds import Kinds, as_text, is_text
@@ -29,7 +30,7 @@ from tabcli.tables.moments import (
     zones,
 )
 from tabcli.tables.parts import TEXT_ENDINGS
-from tabcli.tables.reading import read_table
+from tabcli.tables.reading import SHEET_ENDINGS, junk_rows, read_table
 from tabcli.tables.rows import with_columns
 from tabcli.tables.texts import Numerals, are_amounts, infer, may_be_codes, number_styles, numerals_of
 
@@ -58,8 +59,7 @@ def _read(path: Path, spec: Spec) -> pd.DataFrame:
 def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
     """The file, read with the encoding that it needs and without the lines that do not belong to the table."""
     notes: list[str] = []
-    is_text = path.suffix.lower() in TEXT_ENDINGS
-    if is_text and not {"skip_rows", "skip_footer"} & {*hints.reading}:
+    if path.suffix.lower() in (*TEXT_ENDINGS, *SHEET_ENDINGS) and not {"skip_rows", "skip_footer"} & {*hints.reading}:
         junk = _junk(path, spec)
         spec = cast(Spec, spec | junk)
         where = {"skip_rows": "above the header", "skip_footer": "at the end"}
@@ -78,7 +78,8 @@ def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
 def _junk(path: Path, spec: Spec) -> dict[str, int]:
     """How many lines to leave out at either end; {} where the file cannot be read, which `_read` then says."""
     try:
-        return junk_lines(path, Table.model_validate(spec))
+        read = junk_rows if path.suffix.lower() in SHEET_ENDINGS else junk_lines
+        return read(path, Table.model_validate(spec))
     except DataError:
         return {}
 
@@ -114,7 +115,7 @@ def _with_numbers(path: Path, source: FolderTable, hints: InitHints) -> FolderTa
         if are_amounts(column, numerals) and not _are_numbers(column, numerals):
             dtypes[name] = "amount"
             notes.append(f"{name} holds amounts such as {column.dropna().iloc[0]}: read as numbers. CHECK")
-        elif faulty := _faulty_number(column, numerals):
+        elif not is_key(name) and (faulty := _faulty_number(column, numerals)):
             looks[name] = faulty
         elif name in styles:
             looks[name] = f"numbers such as {column.dropna().iloc[0]}: {_style_options(styles[name][0])}"

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from tabcli.errors import UsageError, nearest
-from tabcli.onboarding.columns import TARGETS, not_a_target, parts_of_sum, shown_columns, snake_case
+from tabcli.onboarding.columns import (
+    TARGETS,
+    is_amount,
+    is_price,
+    not_a_target,
+    parts_of_sum,
+    shown_columns,
+    snake_case,
+)
 from tabcli.onboarding.findings import FolderTable, InitHints
 from tabcli.onboarding.rows import is_empty_ahead, one_of
 
@@ -32,6 +40,7 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, hints
     ]
     why_not = {c: why for c in numbers if (why := not_a_target(table, c, date))}
     only = [c for c in numbers if c in lacking and c not in why_not]
+    only = [c for c in only if not is_price(c)] or only
     named = [c for c in only if TARGETS.search(snake_case(c))]
     faulty = [c for c in lacking if c in train.looks and "numbers, but" in train.looks[c]]
     if faulty and not named:
@@ -45,6 +54,9 @@ def find_target(train: FolderTable, future: FolderTable | None, date: str, hints
     whole = [c for c in wholes if c in sums]
     if len(whole) == 1:
         return whole[0], f"it is the sum of {', '.join(sums[whole[0]])}"
+    counts = [c for c in wholes if is_amount(c)]
+    if len(counts) == 1:
+        return counts[0], f"of {', '.join(only)} it has a target's name"
     answers = wholes or named or only
     if not answers:
         raise _no_target(train, why_not)

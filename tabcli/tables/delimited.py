@@ -241,7 +241,7 @@ def refuse_one_column(path: Path, names: list[str], delimiter: str) -> None:
 
 # ---------------------------------------------------------------------------- lines that are no rows
 
-_TOTAL = re.compile(r"(?i)^\W*(grand |sub)?(total|sum|summe|gesamt(summe)?|insgesamt|somme|suma|totale)\b")
+TOTAL = re.compile(r"(?i)^\W*(grand |sub)?(total|sum|summe|gesamt(summe)?|insgesamt|somme|suma|totale)\b")
 
 
 def junk_lines(path: Path, spec: Table) -> dict[str, int]:
@@ -299,7 +299,7 @@ def _odd_lines(records: list[list[str]], width: int, option: str) -> dict[str, i
     for fields in records:
         filled = sum(bool(f) for f in fields)
         few = len(fields) != width or not filled or (option == "skip_rows" and filled <= max(1, width // 2))
-        if not few and not (option == "skip_footer" and any(_TOTAL.match(f) for f in fields)):
+        if not few and not (option == "skip_footer" and any(TOTAL.match(f) for f in fields)):
             break
         n += 1
     return {option: n} if 0 < n < len(records) - 1 else {}

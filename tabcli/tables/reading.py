@@ -17,7 +17,7 @@ from pandas.api.types import union_categoricals
 from tabcli.config.data import Extract, Table
 from tabcli.errors import DataError, nearest
 from tabcli.parallel import parallel_map
-from tabcli.tables.delimited import read_delimited
+from tabcli.tables.delimited import TOTAL, read_delimited
 from tabcli.tables.kinds import as_text, dense_field, is_text, kind_of, normalise, of_arrow, require_columns, to_kind
 from tabcli.tables.levels import EXAMPLES, rows_text, set_missing
 from tabcli.tables.moments import date_of_columns, numbers_error, to_dates
@@ -30,6 +30,9 @@ from tabcli.tables.texts import infer, numerals_of, to_amounts
 TableSource = pd.DataFrame | Path | str
 
 SHEET_ENDINGS = (".xlsx", ".xlsm")
+
+SHOWN_ROWS = 20
+"""The header of a sheet is among so many first rows."""
 
 
 UNNAMED = "date"
@@ -132,8 +135,8 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
             )
 
 
-def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
-    """A sheet of a workbook; columns in which dates or numbers stand beside texts are texts."""
+def _sheet(path: Path, spec: Table, header: int | None) -> pd.DataFrame:
+    """The cells of a sheet below its header, if it has one."""
     try:
         with pd.ExcelFile(path, engine="openpyxl") as book:
             names = [str(n) for n in book.sheet_names]
@@ -142,6 +145,7 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
             table: pd.DataFrame = pd.read_excel(
                 book,
                 sheet_name=spec.sheet or names[0],
+                header=header,
                 skiprows=spec.skip_rows,
                 skipfooter=spec.skip_footer,
                 keep_default_na=False,
@@ -154,6 +158,12 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
         ) from None
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable workbook: {error}") from None
+    return table
+
+
+def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
+    """A sheet of a workbook; columns in which dates or numbers stand beside texts are texts."""
+    table = _sheet(path, spec, header=0)
     table.columns = [str(c) for c in table.columns]
     for name in [c for c in table.columns if table[c].dtype == object]:
         kinds = {type(v) for v in table[name].dropna()}
@@ -162,6 +172,23 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
         elif not all(issubclass(k, int | float) for k in kinds):
             table[name] = table[name].astype("str").where(table[name].notna())
     return table
+
+
+def junk_rows(path: Path, spec: Table) -> dict[str, int]:
+    """How many rows of a sheet above the header and at its end do not belong to the table, as `junk_lines` of a text.
+
+    Above it stand a title and remarks, with fewer filled cells than the header; at the end a total, or a remark in one
+    cell. Raises `DataError`.
+    """
+    raw = _sheet(path, spec, header=None)
+    filled = raw.notna().sum(axis=1).to_numpy()
+    width = int(filled[:SHOWN_ROWS].max(initial=0))
+    above = int(np.argmax(filled > max(1, width // 2))) if width > 1 else 0
+    texts = raw.iloc[above + 1 :].astype("str")
+    totals = texts.apply(lambda column: column.str.match(TOTAL)).any(axis=1).to_numpy()
+    odd = (totals | (filled[above + 1 :] <= min(1, width - 1)))[::-1]
+    below = int(np.argmin(odd)) if len(odd) and not odd.all() else 0
+    return {k: n for k, n in (("skip_rows", above), ("skip_footer", below)) if n}
 
 
 def find_file(directory: Path, name: str) -> Path:
