@@ -225,5 +225,6 @@ def _taken_off(lines: pd.Series) -> list[str]:
     share = f" ({-100 * back.sum() / sold:.1f} % of what was sold)" if sold else ""
     return [
         f"{len(back):,} lines are below 0, such as returns: they are taken off on their own day, "
-        f"{-back.sum():,.10g} in all{share}. CHECK: if orders matter, and not what stays sold, leave these lines out of the file"
+        f"{-back.sum():,.10g} in all{share}. CHECK: if orders matter, and not what stays sold, leave these out of "
+        "the file"
     ]
