@@ -77,6 +77,14 @@ def test_a_date_without_rows_is_unknown_and_a_weekday_that_is_always_closed_is_n
     assert list(found_in(table)) == ["2023-02-21"]
 
 
+def test_targets_that_are_missing_or_infinite_tell_of_no_quiet_date() -> None:
+    table = daily({50: 0.3})
+    table.loc[table["day"].isin(table["day"].unique()[[30, 37, 44]]), "sales"] = np.inf
+    table.loc[table["day"] == table["day"].unique()[58], "sales"] = np.nan
+    assert "2023-02-21" in found_in(table)
+    assert found_in(table.assign(sales=np.inf)) == {}
+
+
 @pytest.mark.parametrize("every", [5, 3])
 def test_so_many_quiet_dates_are_nothing_single(every: int) -> None:
     assert found_in(daily(dict.fromkeys(range(0, N_DAYS, every), 0.2), noise=0.0)) == {}

@@ -30,7 +30,8 @@ def quiet_dates(table: pd.DataFrame, date: str, target: str, frequency: Frequenc
     sums = table.groupby(table[date].dt.normalize())[target].sum().astype("float64")
     if len(sums) < FEWEST or (sums < 0).any():
         return none
-    daily = sums.reindex(pd.date_range(sums.index[0], sums.index[-1]))  # dates without rows are unknown, not quiet
+    days = pd.date_range(sums.index[0], sums.index[-1])
+    daily = sums.where(np.isfinite(sums)).reindex(days)  # dates without rows are unknown, not quiet
     weeks = [daily.shift(7 * k).to_numpy() for k in range(-NEIGHBOURS, NEIGHBOURS + 1) if k]
     around = pd.DataFrame(weeks).median().to_numpy()
     lacks = pd.Series(1 - daily.to_numpy() / np.where(around > 0, around, np.nan), daily.index).dropna()
