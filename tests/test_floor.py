@@ -119,6 +119,22 @@ def test_the_last_season_is_held_to_twice_what_its_places_did_before_whatever_al
     np.testing.assert_allclose(made, expected, atol=1e-12)
 
 
+@examples(20)
+@given(st.integers(1, 30), st.integers(0, 2**31), st.integers(0, 40))
+def test_series_that_ended_early_are_forecast_from_the_cutoff_whoever_is_beside_them(
+    early: int, seed: int, start: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    panel = rng.normal(5, 1, (3, 80)) + np.tile(WEEK, 12)[:80]
+    panel[:2, 80 - early :] = np.nan
+    wanted = ahead(2, start + 79, 14)
+    together = naive_forecasts(known(panel, start=start))
+    apart = naive_forecasts(replace(known(panel[:2], start=start), cutoff=start + 79))
+    assert together.keys() == apart.keys()
+    for name in together:
+        np.testing.assert_allclose(apart[name].forecast(wanted), together[name].forecast(wanted), err_msg=name)
+
+
 YEAR = 364
 NAME = "the usual 7 steps on the course of earlier years"
 

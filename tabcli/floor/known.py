@@ -32,7 +32,8 @@ class Known:
 
     `seasons`: how many steps a season has, the longest first, such as (168, 24) for hours; empty without a season.
     `year`: how many steps 52 weeks have, where these are several of the longest season; else 0.
-    `medians`: the name of each median → the columns of `places.groups` that it groups rows by.
+    `medians`: the name of each median → the columns of `places.groups` that it groups rows by. `cutoff`: the step up to
+    which all is known, even where the last steps have no row here, as in a part of the series that ended before others.
     """
 
     places: Places
@@ -41,11 +42,13 @@ class Known:
     seasons: tuple[int, ...]
     medians: dict[str, tuple[int, ...]]
     year: int = 0
+    cutoff: int | None = None
 
     @property
     def end(self) -> int:
         """The last step that is known."""
-        return int(self.places.step.max())
+        last = int(self.places.step.max())
+        return last if self.cutoff is None else max(last, self.cutoff)
 
     def panel(self) -> FloatArray:
         """Series × steps from the first known to the last, float64, NaN where there is no row."""

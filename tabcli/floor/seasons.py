@@ -89,7 +89,7 @@ def usual_season(known: Known, length: int) -> Paths:
 def has_course(known: Known, length: int) -> bool:
     """Whether there is a year before whose course can be told, with `SEVERAL` seasons of `length` steps before it."""
     steps = known.places.step
-    return 0 < known.year <= int(np.ptp(steps)) + 1 - SEVERAL * length if len(steps) else False
+    return 0 < known.year <= known.end - int(steps.min()) + 1 - SEVERAL * length if len(steps) else False
 
 
 def usual_course(known: Known, length: int) -> Paths:

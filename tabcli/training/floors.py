@@ -46,8 +46,8 @@ FARTHEST = 10_000
 """A hundred standard deviations."""
 
 
-def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
-    """Encoded rows with a target as the past of naive forecasts."""
+def known_rows(fitted: FittedPipeline, table: pd.DataFrame, cutoff: pd.Timestamp | None = None) -> Known:
+    """Encoded rows with a target as the past of naive forecasts; None: all is known up to the last of them."""
     columns = _alike(fitted)
     medians: dict[str, tuple[int, ...]] = {"season": (0,)}
     if columns:
@@ -57,6 +57,9 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
         seasons.add(DAY // fitted.frequency.seconds)
     n_series = len(fitted.calendar.series)
     lengths = tuple(sorted((s for s in seasons if s > 1), reverse=True))
+    last = None
+    if cutoff is not None:
+        last = int(fitted.frequency.steps(pd.Series([cutoff]), int(fitted.split.train_start.timestamp()))[0])
     return Known(
         places_of(fitted, table, table[row_column(fitted.config.date)]),
         table["y"].to_numpy(dtype="float64"),
@@ -64,6 +67,7 @@ def known_rows(fitted: FittedPipeline, table: pd.DataFrame) -> Known:
         lengths,
         medians,
         YEAR if (fitted.frequency.unit, fitted.frequency.count) == ("s", DAY) else 0,
+        last,
     )
 
 
@@ -84,7 +88,7 @@ Blending = Callable[[FloatArray], FloatArray]
 def naive_of(prepared: Prepared, window: Window, names: Collection[str] | None = None) -> dict[str, FloatArray]:
     """Naive forecasts of a window's n scored rows, fitted to its learned rows: name → float64 (n,), learned scale."""
     places = places_of(prepared.fitted, window.scored, window.scored[row_column(prepared.fitted.config.date)])
-    models = naive_forecasts(known_rows(prepared.fitted, window.learned), names)
+    models = naive_forecasts(known_rows(prepared.fitted, window.learned, window.cutoff), names)
     return {name: model.forecast(places) for name, model in models.items()}
 
 
@@ -149,5 +153,6 @@ def at_end(floor: Floor, prepared: Prepared) -> Floor:
     """The floor with its naive forecasts fitted to all known rows, as the forecast to come needs them."""
     if floor.share == 0:
         return floor
-    known = known_rows(prepared.fitted, window_of(slim(prepared), "refit").learned)
+    window = window_of(slim(prepared), "refit")
+    known = known_rows(prepared.fitted, window.learned, window.cutoff)
     return replace(floor, models=naive_forecasts(known, floor.mixture))

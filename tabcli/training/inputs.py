@@ -214,13 +214,15 @@ def _seen_from(past: DrawnHistory, data: Dataset, window: "Window") -> Dataset:
 class Window:
     """A past window as encoded tables: the rows to learn from, up to a cutoff, and the scored rows after the gap.
 
-    `origin`: the step after the cutoff on the history's grid, 0 without a history. `steps_left`: how many steps of
+    `cutoff`: the last moment of which all is known, whether or not a row lies there. `origin`: the step after the
+    cutoff on the history's grid, 0 without a history. `steps_left`: how many steps of
     known calendar lie behind each scored row, int64 (n_scored,). `bounds`: rows up to the cutoff of whose target only a
     lower bound is known; none are scored, and naive forecasts do not see them.
     """
 
     learned: pd.DataFrame
     scored: pd.DataFrame
+    cutoff: pd.Timestamp
     origin: int
     steps_left: IntArray
     bounds: pd.DataFrame
@@ -238,11 +240,12 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
     bounds = tables.get("censored", tables["train"].iloc[:0])
     end, horizon, gap = fitted.split.valid_end, fitted.horizon, _gap(prepared)
     if rows == "refit":
-        learned, scored = pd.concat(known, ignore_index=True), tables["valid"]
+        learned, scored, cutoff = pd.concat(known, ignore_index=True), tables["valid"], end
     elif rows == 0:
-        learned, scored = tables["train"], tables["valid"]
+        learned, scored, cutoff = tables["train"], tables["valid"], fitted.split.train_end
     else:
         end = fitted.frequency.after(end, -rows * horizon)
+        cutoff = fitted.frequency.after(end, -horizon - gap)
         ago = [fitted.frequency.ago(table[date], end) for table in known]
         learned = pd.concat([t[a >= horizon + gap] for t, a in zip(known, ago, strict=True)], ignore_index=True)
         scored = pd.concat([t[(a >= 0) & (a < horizon)] for t, a in zip(known, ago, strict=True)], ignore_index=True)
@@ -252,7 +255,7 @@ def window_of(prepared: Prepared, rows: Rows) -> Window:
     origin = 0
     if fitted.grid is not None:
         origin = int(fitted.grid.step_of(pd.Series([end]))[0]) + 1 - horizon - gap
-    return Window(learned, scored, origin, left, bounds)
+    return Window(learned, scored, cutoff, origin, left, bounds)
 
 
 def n_past_windows(prepared: Prepared, wanted: int) -> int:
