@@ -84,6 +84,13 @@ QUANTILE = {"train.loss": "pinball", "train.quantile": 0.9, "metric": "pinball",
             ["forecast.start: own moves series to a common end; it does not go with tables.fut"],
         ),
         (
+            {"forecast.start": "own", "forecast.ended": "left_out"},
+            [
+                "forecast.start: own moves series to a common end; it does not go with tables.fut",
+                "forecast.start: own moves series to a common end; it does not go with forecast.ended: left_out",
+            ],
+        ),
+        (
             {"forecast.rules": {"promo": {"constant": 1, "last": True}}},
             ["forecast.rules.promo: give exactly one of constant, last, repeat, calendar, holidays"],
         ),

@@ -207,7 +207,8 @@ def test_series_that_ended_long_ago_and_weekdays_without_rows_are_told_where_row
     fitted = tabcli.prep(CONFIG_HERE, {**TABLES, "train": TABLES["train"][~gone & ~shut]}).prepared.fitted
     other = replace(run, fitted=fitted)
     assert ended_notes(other) == [
-        f"4 series have no row in the last {HORIZON} steps (1, 2, 3, …); they are forecast like the others"
+        f"4 series have no row in the last {HORIZON} steps (1, 2, 3, …); they are forecast like the others; "
+        "forecast.ended: left_out makes none for them"
     ]
     rest = "in their last year: none are made; forecast.weekdays: all makes them"
     assert closed_notes(other) == [

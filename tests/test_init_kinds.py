@@ -7,7 +7,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from tests.test_init_spelling import begun, folder_of, run
+from tests.test_init_spelling import begun, folder_of, run, sales
 
 
 def orders(n: int = 3000) -> pd.DataFrame:
@@ -151,3 +151,24 @@ def test_a_sheet_with_a_title_and_a_total_is_read_without_them(tmp_path: Path, t
     assert spec["melt"] == {"keep": ["Article", "Group"], "names": "date", "values": "value"}
     assert "6 series" in (tmp_path / "c.yaml").read_text()
     assert "2 lines above the header left out: skip_rows" in said
+
+
+def test_branches_that_closed_get_no_rows_where_that_is_asked_for(tmp_path: Path) -> None:
+    table = sales(n=120)
+    table = table[(table["shop"] == "A") | (table["date"] < table["date"].min() + pd.Timedelta("70D"))]
+    folder = folder_of(tmp_path, table.to_csv(index=False))
+    _, said = begun(folder)
+    assert "forecast: {ended: left_out} makes none for them" in said
+    assert "start: own" not in said  # which is not for days
+    quick = ["train.epochs=1", "calibration.windows=0", "variants=[]", "train.members=1", "train.refit=false"]
+    run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run", *(w for q in quick for w in ("-S", q)))
+    words = ["--data", folder, "--out", tmp_path / "f.csv", "--horizon", "7d"]
+    told = run("predict", tmp_path / "run", *words).stderr
+    assert "(B); they are forecast like the others; forecast.ended: left_out makes none for them" in told
+    assert [*pd.read_csv(tmp_path / "f.csv")["shop"].value_counts()] == [7, 7]
+    prep = ["prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "prep", "-S", "forecast.ended=left_out"]
+    run(*prep, "--force")
+    run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run2", *(w for q in quick for w in ("-S", q)))
+    told = run("predict", tmp_path / "run2", *words).stderr
+    assert "(B); no rows are made for them; forecast.ended: kept makes them" in told
+    assert pd.read_csv(tmp_path / "f.csv")["shop"].to_list() == ["A"] * 7

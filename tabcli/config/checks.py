@@ -163,6 +163,7 @@ def _own_start_problems(config: Config) -> list[str]:
     dated += ["features.holidays"] if config.features.holidays else []
     dated += [f"forecast.rules.{n}" for n, r in config.forecast.rules.items() if r.calendar or r.holidays]
     dated += ["tables.future"] if "future" in config.tables else []
+    dated += ["forecast.ended: left_out"] if config.forecast.ended == "left_out" else []
     return [f"forecast.start: own moves series to a common end; it does not go with {path}" for path in dated]
 
 

@@ -292,6 +292,8 @@ class Forecast(Section):
     then makes rows for *all* days of the week, or for those *seen*, on which a series had rows in its last year. They
     start after the last date of all series, the *common* one, or each after its *own*: then all series are learned as
     if they ended together, so that dates are compared by how long before the end they lie. For steps of a week or more.
+    `ended`: a series without a row in the validation rows' time has ended. It is forecast as others are (*kept*), or no
+    rows are made for it (*left_out*).
     `floor`: with *auto* the best naive forecast stands beside the networks, with the share that served best in past
     windows; where networks are better it has none. `quantiles`, `intervals`: what predict writes beside the forecast
     unless it is asked for others: quantiles of these levels, central intervals that hold these shares of the rows.
@@ -301,6 +303,7 @@ class Forecast(Section):
     zero_where: Annotated[Condition, Reads("row")] = {}
     weekdays: Literal["seen", "all"] = "seen"
     start: Literal["common", "own"] = "common"
+    ended: Literal["kept", "left_out"] = "kept"
     floor: Literal["auto", "off"] = "auto"
     quantiles: tuple[Level, ...] = ()
     intervals: tuple[Level, ...] = ()

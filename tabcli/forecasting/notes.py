@@ -12,23 +12,24 @@ from tabcli.artifacts.encoded_names import ROW, input_column
 from tabcli.evaluation.scatter import NEW
 from tabcli.pipeline.apply import Applied, zero_rows
 from tabcli.pipeline.encoding import known_series
-from tabcli.pipeline.future import closed_weekdays, ended_series, open_steps
+from tabcli.pipeline.future import closed_weekdays, ended_series, open_steps, steps_without
 from tabcli.preprocessing.categorical import UNKNOWN, count_codes
 
 
 def ended_notes(run: Run) -> list[str]:
-    """A warning of series that end long before the others: they may be gone, but rows were made for them."""
+    """A warning of series that end long before the others: they may be gone, and rows were made for them, or none."""
     fitted = run.fitted
-    first, last = fitted.split.valid_start, fitted.split.valid_end
-    n_steps = int(fitted.frequency.ago(pd.Series([first]), last)[0]) + 1
-    ended = ended_series(fitted, n_steps)
+    ended = ended_series(fitted)
     if not ended:
         return []
     keys = fitted.calendar.series.iloc[list(ended)[:3]]
     shown = ", ".join(" ".join(map(str, row)) for row in keys.itertuples(index=False))
+    kept = fitted.config.forecast.ended == "kept"
+    what = "they are forecast like the others" if kept else "no rows are made for them"
+    other = "forecast.ended: left_out makes none for them" if kept else "forecast.ended: kept makes them"
     return [
-        f"{len(ended)} series have no row in the last {n_steps} steps ({shown}{', …' if len(ended) > 3 else ''}); "
-        "they are forecast like the others"
+        f"{len(ended)} series have no row in the last {steps_without(fitted)} steps "
+        f"({shown}{', …' if len(ended) > 3 else ''}); {what}; {other}"
     ]
 
 

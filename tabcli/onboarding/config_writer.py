@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tabcli.config.yaml12 import inline_yaml
+from tabcli.features.frequency import WEEK
 from tabcli.onboarding.columns import FEW_CODES, by_series, is_measured, is_row_number, part_of_date, runs_with
 from tabcli.onboarding.discovery import rule_candidates
 from tabcli.onboarding.findings import Discovery, FolderTable, Part, Spec, length_of_time
@@ -93,7 +94,10 @@ def _told_gaps(found: Discovery) -> list[str]:
     ends = by_series(table, found.series)[found.date].max()
     ago = found.frequency.ago(ends, table[found.date].max())
     if early := int((ago >= found.frequency.number(found.horizon)).sum()):
-        begin = f"after the last date of all, {table[found.date].max().date()}; {{start: own}} lets each after its own"
+        begin = (
+            f"after the last date of all, {table[found.date].max().date()}; forecast: {{ended: left_out}} makes none "
+        )
+        begin += "for them" + ("" if found.frequency.seconds < WEEK else ", {start: own} lets each after its own")
         if found.own_start:
             begin = "each after its own last date; {start: common} lets all begin after the last of all"
         first = f"{early:,} of {len(ends):,} series end before the others, the first on {ends.min().date()}"

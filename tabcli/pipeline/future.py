@@ -119,6 +119,8 @@ def future_rows(fitted: FittedPipeline, horizon: Duration) -> pd.DataFrame:
     end, n = fitted.split.valid_end, max(1, frequency.number(horizon))
     moments = pd.Series([frequency.after(end, i) for i in range(1, n + 1)]).astype("datetime64[us]")
     known = np.unique(tail[SERIES].to_numpy())
+    if config.forecast.ended == "left_out":
+        known = known[~np.isin(known, [*ended_series(fitted)])]
     series, step = np.repeat(known, n), np.tile(np.arange(n), len(known))
     dates = pd.Series(moments.to_numpy()[step], name=config.date)
     if frequency.unit == "s" and LAST in tail:
@@ -193,7 +195,13 @@ def _last(tail: pd.DataFrame, name: str) -> AnyArray:
     return values
 
 
-def ended_series(fitted: FittedPipeline, n_steps: int) -> Mapping[int, int]:
-    """The series whose last row lies `n_steps` or more before the end: position → how many steps."""
+def steps_without(fitted: FittedPipeline) -> int:
+    """How many steps without a row tell that a series has ended: those of the validation rows."""
+    return int(fitted.frequency.ago(pd.Series([fitted.split.valid_start]), fitted.split.valid_end)[0]) + 1
+
+
+def ended_series(fitted: FittedPipeline) -> Mapping[int, int]:
+    """The series without a row in so many last steps: position → how many steps before the end its last row is."""
+    n_steps = steps_without(fitted)
     last = fitted.tail.groupby(SERIES)[AGO].min()
     return {position: ago for position, ago in zip(last.index.tolist(), last.tolist(), strict=True) if ago >= n_steps}
