@@ -451,7 +451,9 @@ def test_a_sheet_of_a_workbook(tmp_path: Path) -> None:
     config, said = begun(tmp_path / "data")
     assert config["tables"]["train"] == {"file": "sales.xlsx"}
     assert "target sales" in said
-    config, _ = begun(tmp_path / "data", "--read", "sheet=two", "--read", "skip_rows=2")
+    assert "the first of its 2 sheets is read, 'Sheet one'; another: --read sheet='two'" in said
+    config, said = begun(tmp_path / "data", "--read", "sheet=two", "--read", "skip_rows=2")
+    assert "sheets is read" not in said
     assert config["target"]["column"] == "pieces"
     said = run("init", tmp_path / "data", "--out", tmp_path / "d.yaml", "--read", "sheet=three", code=2).stderr
     assert "no sheet 'three'; there are: Sheet one, two" in said

@@ -30,7 +30,7 @@ from tabcli.tables.moments import (
     zones,
 )
 from tabcli.tables.parts import TEXT_ENDINGS
-from tabcli.tables.reading import SHEET_ENDINGS, junk_rows, read_table
+from tabcli.tables.reading import SHEET_ENDINGS, junk_rows, read_table, sheet_names
 from tabcli.tables.rows import with_columns
 from tabcli.tables.texts import Numerals, are_amounts, infer, may_be_codes, number_styles, numerals_of
 
@@ -72,6 +72,8 @@ def _first_read(path: Path, spec: Spec, hints: InitHints) -> FolderTable:
         spec["encoding"] = "cp1252"
         table = _read(path, spec)
         notes.append("not UTF-8: the encoding is a guess, look at its special characters")
+    if path.suffix.lower() in SHEET_ENDINGS and "sheet" not in spec and len(names := sheet_names(path)) > 1:
+        notes.append(f"the first of its {len(names)} sheets is read, {names[0]!r}; another: --read sheet={names[1]!r}")
     return FolderTable(path.stem, spec, table, tuple(notes))
 
 

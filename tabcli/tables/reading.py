@@ -4,7 +4,8 @@ import datetime
 import json
 import re
 import zipfile
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -135,22 +136,12 @@ def _read_file(path: Path, spec: Table) -> pd.DataFrame:
             )
 
 
-def _sheet(path: Path, spec: Table, header: int | None) -> pd.DataFrame:
-    """The cells of a sheet below its header, if it has one."""
+@contextmanager
+def _opened_book(path: Path) -> Iterator[pd.ExcelFile]:
+    """A workbook, with its faults and those of reading its sheets as `DataError`."""
     try:
         with pd.ExcelFile(path, engine="openpyxl") as book:
-            names = [str(n) for n in book.sheet_names]
-            if spec.sheet is not None and spec.sheet not in names:
-                raise DataError(f"{path}: no sheet {spec.sheet!r}", hint=f"there are: {', '.join(names)}")
-            table: pd.DataFrame = pd.read_excel(
-                book,
-                sheet_name=spec.sheet or names[0],
-                header=header,
-                skiprows=spec.skip_rows,
-                skipfooter=spec.skip_footer,
-                keep_default_na=False,
-                na_values=[""],
-            )
+            yield book
     except ImportError:
         raise DataError(
             f"{path}: workbooks are read by openpyxl, which is not installed",
@@ -158,6 +149,23 @@ def _sheet(path: Path, spec: Table, header: int | None) -> pd.DataFrame:
         ) from None
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable workbook: {error}") from None
+
+
+def _sheet(path: Path, spec: Table, header: int | None) -> pd.DataFrame:
+    """The cells of a sheet below its header, if it has one."""
+    with _opened_book(path) as book:
+        names = [str(n) for n in book.sheet_names]
+        if spec.sheet is not None and spec.sheet not in names:
+            raise DataError(f"{path}: no sheet {spec.sheet!r}", hint=f"there are: {', '.join(names)}")
+        table: pd.DataFrame = pd.read_excel(
+            book,
+            sheet_name=spec.sheet or names[0],
+            header=header,
+            skiprows=spec.skip_rows,
+            skipfooter=spec.skip_footer,
+            keep_default_na=False,
+            na_values=[""],
+        )
     return table
 
 
@@ -172,6 +180,12 @@ def _read_sheet(path: Path, spec: Table) -> pd.DataFrame:
         elif not all(issubclass(k, int | float) for k in kinds):
             table[name] = table[name].astype("str").where(table[name].notna())
     return table
+
+
+def sheet_names(path: Path) -> list[str]:
+    """The names of a workbook's sheets. Raises `DataError`."""
+    with _opened_book(path) as book:
+        return [str(n) for n in book.sheet_names]
 
 
 def junk_rows(path: Path, spec: Table) -> dict[str, int]:
