@@ -172,3 +172,15 @@ def test_branches_that_closed_get_no_rows_where_that_is_asked_for(tmp_path: Path
     told = run("predict", tmp_path / "run2", *words).stderr
     assert "(B); no rows are made for them; forecast.ended: kept makes them" in told
     assert pd.read_csv(tmp_path / "f.csv")["shop"].to_list() == ["A"] * 7
+
+
+def test_a_wide_table_given_for_the_truth_is_refused_with_its_first_columns(tmp_path: Path) -> None:
+    table = sales(n=5)
+    table.to_csv(tmp_path / "f.csv", index=False)
+    wide = table.pivot_table(index="shop", columns="date", values="sales").assign(**{f"d{i}": 1 for i in range(40)})
+    wide.reset_index().to_csv(tmp_path / "truth.csv", index=False)
+    told = run("evaluate", tmp_path / "f.csv", tmp_path / "truth.csv", code=4).stderr
+    assert "missing column" in told
+    assert "it has: shop, 2019-02-01" in told
+    assert ", … (46 columns)" in told
+    assert "d39" not in told

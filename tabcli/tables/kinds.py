@@ -274,13 +274,20 @@ class Columns(Protocol):
     def columns(self) -> "Sequence[str] | pd.Index[str]": ...
 
 
+SHOWN_COLUMNS = 20
+"""So many columns of a table are named where one is missing; a wide table has hundreds."""
+
+
 def require_columns(table: Columns, columns: Iterable[str], where: str) -> None:
     """Raises `DataError` naming all columns that the table lacks, each with the nearest it has."""
     missing = [c for c in columns if c not in table.columns]
     if missing:
         names = ", ".join(f"{c!r}{did_you_mean(c, table.columns)}" for c in missing)
         plural = "s" if len(missing) > 1 else ""
-        raise DataError(f"{where}: missing column{plural} {names}", hint=f"it has: {', '.join(table.columns)}")
+        there = [str(c) for c in table.columns]
+        more = f", … ({len(there)} columns)" if len(there) > SHOWN_COLUMNS else ""
+        hint = f"it has: {', '.join(there[:SHOWN_COLUMNS])}{more}"
+        raise DataError(f"{where}: missing column{plural} {names}", hint=hint)
 
 
 def to_kind(
