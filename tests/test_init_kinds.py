@@ -154,7 +154,7 @@ def test_a_sheet_with_a_title_and_a_total_is_read_without_them(tmp_path: Path, t
 
 
 def test_branches_that_closed_get_no_rows_where_that_is_asked_for(tmp_path: Path) -> None:
-    table = sales(n=120)
+    table = sales(n=120).rename(columns={"sales": "quantity"})
     table = table[(table["shop"] == "A") | (table["date"] < table["date"].min() + pd.Timedelta("70D"))]
     folder = folder_of(tmp_path, table.to_csv(index=False))
     _, said = begun(folder)
@@ -163,7 +163,9 @@ def test_branches_that_closed_get_no_rows_where_that_is_asked_for(tmp_path: Path
     quick = ["train.epochs=1", "calibration.windows=0", "variants=[]", "train.members=1", "train.refit=false"]
     run("train", "--prep", tmp_path / "prep", "--out", tmp_path / "run", *(w for q in quick for w in ("-S", q)))
     words = ["--data", folder, "--out", tmp_path / "f.csv", "--horizon", "7d"]
-    told = run("predict", tmp_path / "run", *words).stderr
+    done = run("predict", tmp_path / "run", *words)
+    assert "\nin all         quantity " in done.stdout  # a name as long as the label has no room in it
+    told = done.stderr
     assert "(B); they are forecast like the others; forecast.ended: left_out makes none for them" in told
     assert [*pd.read_csv(tmp_path / "f.csv")["shop"].value_counts()] == [7, 7]
     prep = ["prep", "-c", tmp_path / "c.yaml", "-d", folder, "-o", tmp_path / "prep", "-S", "forecast.ended=left_out"]

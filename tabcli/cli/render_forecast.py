@@ -42,7 +42,11 @@ def _curve_lines(result: "PredictResult") -> Iterator[str]:
     if sums is None or len(sums) < 2:
         return
     span = f"{_plain(sums.index[0])} … {_plain(sums.index[-1])}" if can_show("…") else "all dates"
-    yield f"{result.target} in all".ljust(LABEL_WIDTH) + f"{_plain(float(sums.sum()))}, {span}"
+    whole = f"{_plain(float(sums.sum()))}, {span}"
+    if len(label := f"{result.target} in all") < LABEL_WIDTH:
+        yield label.ljust(LABEL_WIDTH) + whole
+    else:
+        yield "in all".ljust(LABEL_WIDTH) + f"{result.target} {whole}"
     if sums.min() >= 0 and sums.max() > 0:
         parts = squeezed(sums.to_list(), WIDEST)
         curve = sparkline([round(1000 * v / max(parts)) for v in parts], BLOCKS if can_show(BLOCKS) else ASCII_BLOCKS)
