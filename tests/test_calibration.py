@@ -15,7 +15,7 @@ from tabcli.evaluation.calibration import (
     best_shift,
     fit_calibration,
 )
-from tabcli.evaluation.metrics import Criterion
+from tabcli.evaluation.metrics import Criterion, bias
 from tabcli.preprocessing.target import TargetTransform
 
 METRICS = ("rmspe", "mape", "rmse", "wape", "mae", "mase", "rmsle", "pinball")
@@ -132,3 +132,22 @@ def test_a_quantile_is_moved_to_however_far_it_lies() -> None:
     assert np.mean(actual < fit_calibration(high, target).forecasts(target, np.full(20_000, 3.0))) == pytest.approx(
         0.9, abs=0.01
     )
+
+
+def skewed(seed: int, spread: float) -> Errors:
+    """A window whose actual values scatter log-normally, around forecasts that scatter themselves."""
+    rng = np.random.default_rng(seed)
+    outputs = rng.normal(3, 0.6, 400)
+    return Errors(Criterion("wape"), np.exp(outputs + rng.normal(0, spread, 400)), outputs + rng.normal(0, 0.5, 400))
+
+
+def test_no_factor_of_absolute_errors_moves_sums_that_are_too_low_for_sure_further_down() -> None:
+    target = TargetTransform("log")
+    low = [skewed(seed, 0.9) for seed in range(4)]
+    assert all(bias(w.actual, np.exp(w.outputs)) < -0.1 for w in low)
+    assert fit_calibration(low, target) == NO_CALIBRATION
+    squares = [Errors(Criterion("rmspe"), w.actual, w.outputs) for w in low]
+    assert fit_calibration(squares, target).factor < 1
+    high = [Errors(w.criterion, w.actual / 2.5, w.outputs) for w in low]
+    assert all(bias(w.actual, np.exp(w.outputs)) > 0.2 for w in high)
+    assert fit_calibration(high, target).factor < 0.95

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabcli.artifacts.summary import Baseline, BaselineState
 from tabcli.evaluation.calibration import Calibration
+from tabcli.evaluation.metrics import sure_bias
 from tabcli.evaluation.naming import score_text
 from tabcli.floor.blend import NO_FLOOR, Floor, FloorState
 
@@ -149,9 +150,6 @@ class TrainMetricsState(TypedDict):
 FEW = 0.02
 """Rare rows that make more than 2 % of a window's score are told."""
 
-LEAST = 0.03
-"""A mean bias below 3 % brings no warning."""
-
 
 @dataclass(frozen=True)
 class TrainMetrics:
@@ -198,15 +196,8 @@ class TrainMetrics:
 
     @property
     def bias(self) -> tuple[float, bool]:
-        """The mean bias of past windows, a fraction; and whether it is more than chance.
-
-        It is where two or more windows agree in its sign and the mean is beyond two standard errors and `LEAST`.
-        """
-        found = np.array([w.bias for w in self.windows if np.isfinite(w.bias)])
-        if not len(found):
-            return 0.0, False
-        agree = len(found) > 1 and bool((np.sign(found) == np.sign(found[0])).all())
-        return float(found.mean()), agree and abs(found.mean()) > max(2 * found.std(ddof=1) / len(found) ** 0.5, LEAST)
+        """The mean bias of past windows, a fraction; and whether it is more than chance (`sure_bias`)."""
+        return sure_bias([w.bias for w in self.windows if np.isfinite(w.bias)])
 
     @property
     def score(self) -> float:

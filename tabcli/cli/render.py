@@ -116,7 +116,8 @@ def _why_none(result: "TrainResult") -> str:
     if result.metrics.judged_on < 2:
         return "there are too few past windows to judge one by"
     what = "shift" if config.target.transform == "identity" else "factor"
-    return f"no {what} lowers the error of past windows that it was not fitted to"
+    sums = ", or the sums of forecasts would be further off by it" if result.metrics.bias[1] else ""
+    return f"no {what} lowers the error of past windows that it was not fitted to{sums}"
 
 
 def _aligned(texts: list[str]) -> list[str]:

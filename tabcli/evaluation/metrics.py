@@ -117,6 +117,23 @@ def bias(actual: ArrayLike, predicted: ArrayLike) -> float:
     return float(np.sum(p - y) / absolute_sum(y))
 
 
+LEAST = 0.03
+"""A mean bias below 3 % of several windows is none that matters."""
+
+
+def sure_bias(found: Sequence[float]) -> tuple[float, bool]:
+    """The mean bias of windows, a fraction; and whether it is more than chance.
+
+    It is where two or more windows agree in its sign and the mean is beyond two standard errors and `LEAST`.
+    """
+    windows = np.asarray(found)
+    if not len(windows):
+        return 0.0, False
+    mean = float(windows.mean())
+    agree = len(windows) > 1 and bool((np.sign(windows) == np.sign(windows[0])).all())
+    return mean, agree and abs(mean) > max(2 * float(windows.std(ddof=1)) / len(windows) ** 0.5, LEAST)
+
+
 def bias_error(actual: ArrayLike, predicted: ArrayLike, blocks: IntArray) -> float:
     """The standard error of the bias, a fraction, if blocks of rows err independently of each other.
 
