@@ -225,6 +225,12 @@ def items(target: Callable[[np.random.Generator, int], Any], freq: str = "D", n:
     [
         (lambda rng, n: rng.poisson(2, n), {"transform": "log1p"}, "wape", "targets are 0, which has no logarithm"),
         (lambda rng, n: rng.poisson(2, n) - 1, {"transform": "identity"}, "wape", "targets are below 0"),
+        (
+            lambda rng, n: rng.choice([0, 0, 0, -1, 5], n),
+            {"transform": "identity"},
+            "rmse",
+            "60 % of the targets are 0, so that the best forecast by absolute or percentage errors would be 0",
+        ),
         (lambda rng, n: rng.poisson(60, n) + 1, {"transform": "log"}, "rmspe", "all targets learned from are above 0"),
         (lambda rng, n: rng.poisson(2, n) + 1, {"transform": "log"}, "wape", "too much for errors in percent"),
         (
@@ -234,7 +240,7 @@ def items(target: Callable[[np.random.Generator, int], Any], freq: str = "D", n:
             "CHECK: 1 targets are missing and left out",
         ),
     ],
-    ids=["zeros", "negative", "positive", "noisy", "missing"],
+    ids=["zeros", "negative", "returns", "positive", "noisy", "missing"],
 )
 def test_the_scale_and_the_metric_are_those_that_take_the_target(
     tmp_path: Path, target: Callable[[np.random.Generator, int], Any], chosen: dict[str, str], metric: str, why: str

@@ -127,8 +127,10 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
     target = found.rows[found.target]
     is_open = (found.rows[closed.column] != closed.value) if closed else pd.Series(True, index=target.index)
     zeros, negative = int(((target == 0) & is_open).sum()), int((target < 0).sum())
+    n = int(is_open.sum())
     if found.lines:  # a day without a line is one on which nothing was sold
-        zeros += gaps_of(found.train.table, found.series, found.date, found.frequency).on_dates
+        none_sold = gaps_of(found.train.table, found.series, found.date, found.frequency).on_dates
+        zeros, n = zeros + none_sold, n + none_sold
     drop = {closed.column: closed.value} if closed else {}
     chosen: Transform
     metric: Metric
@@ -136,14 +138,14 @@ def _choose_scale(found: Discovery, closed: Closed | None) -> Scale:
         chosen, metric = "identity", "rmse"
         why = f"{found.target} holds logarithms, by its name, which are learned as they are. CHECK: forecasts are "
         why += "logarithms too, and so are their errors; sums of them say nothing"
+    elif zeros > MOSTLY * n:
+        chosen, metric = "identity", "rmse"
+        why = f"{100 * zeros / n:.0f} % of the targets are 0, so that the best forecast by absolute or "
+        why += "percentage errors would be 0: squared errors make it a mean, and sums of it can be ordered by"
     elif negative:
         chosen, metric = "identity", "wape"
         why = f"{negative:,} targets are below 0, which has no logarithm and no percentage error. CHECK: if they are "
         why += "corrections and not sales, transform: log1p with nonpositive: clip takes them as 0"
-    elif zeros > MOSTLY * is_open.sum():
-        chosen, metric = "identity", "rmse"
-        why = f"{100 * zeros / is_open.sum():.0f} % of the targets are 0, so that the best forecast by absolute or "
-        why += "percentage errors would be 0: squared errors make it a mean, and sums of it can be ordered by"
     elif zeros > (FEW_ZEROS * len(target) if closed else 0):
         chosen, metric = "log1p", "wape"
         why = f"{zeros:,} targets are 0, which has no logarithm and no percentage error"
